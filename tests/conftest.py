@@ -1,0 +1,41 @@
+"""What all tests share: where the real faces are, and a word about it when they are not there."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+REAL_FACES = "SKFER_DATA"
+
+# How long an example takes says more about the machine's other work than about the test.
+# The same examples in every run: a change is judged by what it changes. New ones are sought by
+# `pytest --hypothesis-profile=explore`.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("skfer", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("skfer")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", f"real_faces: needs the folder that {REAL_FACES} names")
+
+
+def pytest_report_header():
+    root = os.environ.get(REAL_FACES)
+    if root:
+        return f"{REAL_FACES}: {root}"
+    return f"{REAL_FACES} is not set: real-face checks left out"
+
+
+def pytest_collection_modifyitems(config, items):
+    if os.environ.get(REAL_FACES):
+        return
+    left_out = [item for item in items if item.get_closest_marker("real_faces")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not item.get_closest_marker("real_faces")]
+
+
+@pytest.fixture(scope="session")
+def real_faces_root():
+    """The folder that holds wild-faces; for tests marked real_faces."""
+    return Path(os.environ[REAL_FACES])
