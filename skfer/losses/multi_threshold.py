@@ -1,0 +1,323 @@
+"""The multi-threshold triplet loss: an embedding in slices, each with a threshold of its own."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from skfer.losses._checks import check_labels, check_points
+from skfer.losses.triplet import judge_batch
+
+# Points of the unit sphere are at most this far apart (squared).
+_LARGEST_DISTANCE = 4.0
+_MINING = ("batch-all", "batch-hard")
+
+
+class MultiThresholdTripletLoss(nn.Module):
+    """Triplet losses on the slices of an embedding, each with a threshold of its own.
+
+    An embedding is cut into as many slices as there are thresholds and every slice is brought to
+    unit length. In each slice triplets are mined and judged by the slice's own threshold (the
+    margin between squared distances). The loss is the mean over the slices, so that no single
+    threshold has to be searched for.
+
+    Parameters
+    ----------
+    thresholds : sequence of float of shape (n_slices,)
+        The threshold of each slice, in (0, 4]: squared distances of unit vectors.
+    dual : bool, default=True
+        Whether to judge each triplet from its positive's side as well as from its anchor's, as
+        `triplet_hinges` does. Over all triplets this changes nothing.
+    mining : {"batch-all", "batch-hard"}, default="batch-all"
+        Which triplets of the batch count. ``"batch-all"`` takes the mean over the hinges above 0
+        of all triplets; ``"batch-hard"`` takes, for each anchor, its farthest positive and nearest
+        negative, and the mean over the anchors that have both.
+
+    Attributes
+    ----------
+    thresholds : Tensor of shape (n_slices,), float64
+        The thresholds; a buffer of the module.
+    mining : str
+        May be changed between batches.
+    stats : dict of str to Tensor
+        What the latest call saw, as scalars without gradient: ``"active_fraction"`` is the
+        fraction of hinges above 0, averaged over the slices (0 if there was no triplet).
+
+    Raises
+    ------
+    ValueError
+        If a threshold is outside (0, 4], there is none, or `mining` is unknown. On a call: if the
+        embeddings are not of shape (n_samples, n_features) with real floating-point numbers and
+        with as many features as fill the slices evenly, or if the labels are not one integer for
+        each sample.
+
+    See Also
+    --------
+    slice_thresholds : Thresholds that sample a range evenly.
+    normalize_slices : The slices as the loss sees them.
+
+    Notes
+    -----
+    The dual form and the mining inside each slice are our reading of [1]_. A batch without a
+    triplet gives a loss of 0 with a gradient of 0. Half precision is computed in float32, and the
+    loss is then a float32. The gradient can be taken once, not twice.
+
+    References
+    ----------
+    .. [1] W. Yang et al., "Multi-threshold deep metric learning for facial expression recognition",
+           Pattern Recognition 156, 2024. https://arxiv.org/abs/2406.16434
+    .. [2] A. Hermans, L. Beyer and B. Leibe, "In defense of the triplet loss for person
+           re-identification", 2017. https://arxiv.org/abs/1703.07737
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.losses import MultiThresholdTripletLoss
+    >>> loss = MultiThresholdTripletLoss([0.5, 1.5], mining="batch-hard")
+    >>> embeddings = torch.tensor([[1.0, 0, 1, 0], [1, 0, 0, 1], [0, 1, 0, 1]])
+    >>> loss(embeddings, torch.tensor([4, 4, 2]))
+    tensor(2.5000)
+    >>> loss.stats
+    {'active_fraction': tensor(0.5000)}
+    """
+
+    thresholds: Tensor
+
+    def __init__(
+        self, thresholds: Sequence[float], *, dual: bool = True, mining: str = "batch-all"
+    ) -> None:
+        super().__init__()
+        values = torch.as_tensor(thresholds, dtype=torch.float64).detach().clone()
+        if values.ndim != 1 or len(values) == 0:
+            raise ValueError(
+                "thresholds must be a sequence of at least one number, "
+                f"got an array of shape {tuple(values.shape)}."
+            )
+        outside = values[~((values > 0) & (values <= _LARGEST_DISTANCE))].tolist()
+        if outside:
+            raise ValueError(
+                "thresholds must lie in (0, 4], the squared distances between unit vectors; "
+                f"got {outside}."
+            )
+        self.register_buffer("thresholds", values)
+        self.dual = dual
+        self.mining = mining
+        self.stats: dict[str, Tensor] = {}
+        self._check_mining()
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of a batch.
+
+        Parameters
+        ----------
+        embeddings : Tensor of shape (n_samples, n_features)
+            The embeddings, not normalised; n_features is a multiple of the number of thresholds.
+        labels : Tensor of shape (n_samples,)
+            The classes, integers of any value.
+
+        Returns
+        -------
+        Tensor of shape ()
+            The loss, >= 0; of the embeddings' dtype, or float32 if theirs is of half precision.
+        """
+        self._check_mining()
+        embeddings = _check_embeddings(embeddings, len(self.thresholds))
+        labels = check_labels(labels, len(embeddings)).to(embeddings.device)
+        margins = self.thresholds.to(embeddings)
+
+        def judge(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            return judge_batch(points, labels, margins, mining=self.mining, dual=self.dual)
+
+        # Mixed precision would mine on products of half precision.
+        with torch.autocast(embeddings.device.type, enabled=False):
+            loss, active = _MeanOverSlices.apply(embeddings, len(margins), judge)
+        self.stats = {"active_fraction": active}
+        return loss
+
+    def extra_repr(self) -> str:
+        """Return the settings for the module's representation."""
+        thresholds = [round(value, 4) for value in self.thresholds.tolist()]
+        return f"thresholds={thresholds}, dual={self.dual}, mining={self.mining!r}"
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """Move or cast the module; on devices without double precision the thresholds go single."""
+        try:
+            return super()._apply(fn, recurse)
+        except TypeError:
+            self.thresholds = self.thresholds.float()
+            return super()._apply(fn, recurse)
+
+    def _check_mining(self) -> None:
+        if self.mining not in _MINING:
+            raise ValueError(f"mining must be one of {list(_MINING)}, got {self.mining!r}.")
+
+
+def normalize_slices(embeddings: Tensor, n_slices: int) -> Tensor:
+    """Cut embeddings into slices and bring every slice to unit length.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (n_samples, n_features)
+        The embeddings; n_features is a multiple of `n_slices`.
+    n_slices : int
+        Into how many slices of equal size to cut.
+
+    Returns
+    -------
+    Tensor of shape (n_samples, n_slices, n_features // n_slices)
+        Unit vectors; of the embeddings' dtype, or float32 if theirs is of half precision. A slice
+        of zeros stays as it is. Any finite magnitude is normalised exactly, and has a finite
+        gradient; only below about 1e-37 (in float32) does a slice count as zeros.
+
+    Raises
+    ------
+    ValueError
+        If the embeddings are not of shape (n_samples, n_features) with real floating-point numbers,
+        or cannot be cut evenly.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.losses import normalize_slices
+    >>> normalize_slices(torch.tensor([[3e30, 4e30, 0.0, -1e-20]]), 2)
+    tensor([[[ 0.6000,  0.8000],
+             [ 0.0000, -1.0000]]])
+    """
+    embeddings = _check_embeddings(embeddings, n_slices)
+    slices = embeddings.reshape(len(embeddings), n_slices, -1)
+    scaled, _, length = _scale(slices)
+    return scaled * length.reciprocal()
+
+
+def slice_thresholds(low: float, high: float, n: int) -> NDArray[np.float64]:
+    """Sample a range of thresholds evenly, its ends included.
+
+    Parameters
+    ----------
+    low, high : float
+        The range, with 0 < low < high <= 4 (squared distances of unit vectors).
+    n : int
+        How many thresholds. One alone is the middle of the range.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The thresholds, ascending.
+
+    Raises
+    ------
+    ValueError
+        If the range is empty or leaves (0, 4], or `n` is below 1.
+
+    Examples
+    --------
+    >>> from skfer.losses import slice_thresholds
+    >>> slice_thresholds(0.25, 1.0, 4)
+    array([0.25, 0.5 , 0.75, 1.  ])
+    >>> slice_thresholds(0.25, 1.0, 1)
+    array([0.625])
+    """
+    if not 0 < low < high <= _LARGEST_DISTANCE:
+        raise ValueError(
+            f"The range of thresholds must satisfy 0 < low < high <= 4, got low={low}, high={high}."
+        )
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}.")
+    return np.linspace(low, high, n) if n > 1 else np.array([(low + high) / 2])
+
+
+def max_threshold(n_classes: int) -> float:
+    """Return the largest threshold that all classes can meet at once.
+
+    Parameters
+    ----------
+    n_classes : int
+        The number of classes C, at least 2.
+
+    Returns
+    -------
+    float
+        2C / (C - 1), the squared distance of C equidistant points on the unit sphere, which is at
+        most 4.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two classes.
+
+    Notes
+    -----
+    That a range of valid thresholds ends here is our reading.
+
+    Examples
+    --------
+    >>> from skfer.losses import max_threshold
+    >>> max_threshold(2), max_threshold(5)
+    (4.0, 2.5)
+    """
+    if n_classes < 2:
+        raise ValueError(f"n_classes must be at least 2, got {n_classes}.")
+    return min(_LARGEST_DISTANCE, 2 * n_classes / (n_classes - 1))
+
+
+class _MeanOverSlices(torch.autograd.Function):
+    """The mean loss and active fraction of the slices, with the gradient that a judge returns.
+
+    Making the gradient on the way there keeps one number per feature for the way back, and spares
+    autograd's bookkeeping, which at usual batch sizes takes as long as the rest.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        embeddings: Tensor,
+        n_slices: int,
+        judge: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
+    ) -> tuple[Tensor, Tensor]:
+        slices = embeddings.reshape(len(embeddings), n_slices, -1).transpose(0, 1)
+        units, magnitude, length = _scale(slices)
+        units /= length
+        losses, active, gradient = judge(units)
+        # Only what is at right angles to a unit vector can turn it.
+        gradient -= units * (gradient * units).sum(-1, keepdim=True)
+        gradient /= length * n_slices * magnitude
+        ctx.save_for_backward(gradient.transpose(0, 1).flatten(1))
+        active = active.mean()
+        ctx.mark_non_differentiable(active)
+        return losses.mean(), active
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad_loss, None, None
+
+
+def _scale(slices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return slices over their largest magnitude, that magnitude, and the length they then have.
+
+    Squares of large numbers overflow and those of small ones vanish, so the magnitude goes first.
+    It is a constant to autograd: the direction, and so its gradient, does not depend on it.
+    """
+    magnitude = slices.detach().abs().amax(-1, keepdim=True)
+    # The gradient grows with 1/magnitude; where that would overflow, a slice counts as zeros.
+    is_zero = magnitude < 16 * torch.finfo(slices.dtype).tiny
+    magnitude.masked_fill_(is_zero, 1)
+    scaled = slices / magnitude
+    length = torch.linalg.vector_norm(scaled, dim=-1, keepdim=True)
+    return scaled, magnitude, length.masked_fill(is_zero, 1)
+
+
+def _check_embeddings(embeddings: Tensor, n_slices: int) -> Tensor:
+    embeddings = check_points(embeddings, "embeddings")
+    n_features = embeddings.shape[1]
+    if n_slices < 1 or n_features % n_slices:
+        raise ValueError(
+            f"embeddings must have a multiple of {n_slices} features, an equal part for each of "
+            f"the slices; got {n_features} features."
+        )
+    return embeddings

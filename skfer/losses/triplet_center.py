@@ -1,0 +1,359 @@
+"""The triplet-center loss, with four ways to choose the negative point."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skfer.losses._checks import check_companion, check_labels, check_points
+
+_NEGATIVES = ("nearest", "fully-synthesized", "semi-synthesized", "prediction")
+
+
+class TripletCenterLoss(nn.Module):
+    """Triplets of a sample, the center of its class and a negative point made of other centers.
+
+    The loss is the mean over the samples of ``[d(f, c_y) - d(f, n) + margin]_+``, with one
+    learnable center ``c_k`` for each class and the distance
+    ``d(f, c) = mean_j a_j (f_j - c_j)^2``, in which ``a`` are attention weights in (0, 1), or 1.
+    The mean over the coordinates (not the sum) puts the loss on one scale whatever the length of
+    the embedding.
+
+    Parameters
+    ----------
+    n_classes : int
+        The number of classes, at least 2.
+    embedding_dim : int
+        The length of the embedding.
+    margin : float, default=0.5
+        By how much the negative point has to be farther away than the own center, as a mean squared
+        difference per coordinate, >= 0. For standardised embeddings (variance 1 per coordinate)
+        two samples drawn at random are at distance 2 in this unit, whatever `embedding_dim` is.
+    negatives : {"nearest", "fully-synthesized", "semi-synthesized", "prediction"}, \
+            default="fully-synthesized"
+        What the negative point ``n`` of a sample is:
+
+        - ``"nearest"``: the nearest center of another class, the baseline of [2]_;
+        - ``"fully-synthesized"``: coordinate by coordinate the nearest of the other classes'
+          centers, the hardest point that can be put together from them;
+        - ``"semi-synthesized"``: synthesized in some coordinates, nearest center in the rest;
+        - ``"prediction"``: the center of the class, other than the own, with the largest logit.
+    synthesis_fraction : float, default=0.5
+        The fraction of coordinates that ``"semi-synthesized"`` synthesizes, rounded half up: those
+        with the most attention, among equals those where the two candidates differ more, then the
+        first. With 0 it is ``"nearest"``, with 1 ``"fully-synthesized"``.
+
+    Attributes
+    ----------
+    centers : Parameter of shape (n_classes, embedding_dim)
+        The centers; zeros until `set_centers` or training moves them.
+    negatives : str
+        May be changed between batches.
+    stats : dict of str to Tensor
+        What the latest call saw, as scalars without gradient: ``"active_fraction"`` is the
+        fraction of samples whose term is above 0.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range. On a call: if embeddings, labels, logits or attention
+        are of the wrong shape or type, or ``negatives="prediction"`` gets no logits.
+
+    See Also
+    --------
+    negative_indices : The choice of the negative point alone.
+    skfer.nets.SelectiveAttention : Where the attention comes from.
+
+    Notes
+    -----
+    This is the center term alone: cross-entropy and its balance with this term belong to whoever
+    trains. The centers learn by gradient, as own and as negative centers. Which coordinates
+    ``"semi-synthesized"`` takes is our reading of [1]_. Half precision is computed in float32, and
+    the loss is then a float32.
+
+    References
+    ----------
+    .. [1] H. Rajoli et al., "Triplet loss-less center loss sampling strategies in facial expression
+           recognition scenarios", CISS 2023. https://arxiv.org/abs/2302.04108
+    .. [2] X. He et al., "Triplet-center loss for multi-view 3D object retrieval", CVPR 2018.
+           https://arxiv.org/abs/1803.06189
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.losses import TripletCenterLoss
+    >>> loss = TripletCenterLoss(n_classes=3, embedding_dim=2, margin=1.0)
+    >>> loss.set_centers(torch.tensor([[0.0, 0.0], [3.0, 1.0], [1.0, 3.0]]), torch.arange(3))
+    >>> loss(torch.tensor([[0.0, 0.0]]), torch.tensor([0]))
+    tensor(0., grad_fn=<MeanBackward0>)
+    >>> loss(torch.tensor([[0.5, 0.0]]), torch.tensor([0]))
+    tensor(0.5000, grad_fn=<MeanBackward0>)
+    """
+
+    def __init__(
+        self,
+        n_classes: int,
+        embedding_dim: int,
+        *,
+        margin: float = 0.5,
+        negatives: str = "fully-synthesized",
+        synthesis_fraction: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if n_classes < 2:
+            raise ValueError(
+                f"n_classes must be at least 2, for a negative to exist; got {n_classes}."
+            )
+        if embedding_dim < 1:
+            raise ValueError(f"embedding_dim must be at least 1, got {embedding_dim}.")
+        if not (margin >= 0 and math.isfinite(margin)):
+            raise ValueError(f"margin must be a number >= 0, got {margin!r}.")
+        _check_choice(negatives, synthesis_fraction)
+        self.margin = margin
+        self.negatives = negatives
+        self.synthesis_fraction = synthesis_fraction
+        self.centers = nn.Parameter(torch.zeros(n_classes, embedding_dim))
+        self.stats: dict[str, Tensor] = {}
+
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        logits: Tensor | None = None,
+        attention: Tensor | None = None,
+    ) -> Tensor:
+        """Return the loss of a batch.
+
+        Parameters
+        ----------
+        embeddings : Tensor of shape (n_samples, embedding_dim)
+            The embeddings.
+        labels : Tensor of shape (n_samples,)
+            The classes, integers from 0 to ``n_classes - 1``.
+        logits : Tensor of shape (n_samples, n_classes), optional
+            The classifier's logits; only ``negatives="prediction"`` looks at them, and no gradient
+            reaches them.
+        attention : Tensor of shape (n_samples, embedding_dim), optional
+            The weights of the coordinates, >= 0. The gradient reaches them.
+
+        Returns
+        -------
+        Tensor of shape ()
+            The loss, >= 0; of the embeddings' dtype, or float32 if theirs is of half precision.
+        """
+        embeddings = check_points(embeddings, "embeddings", self.centers.shape[1])
+        centers = self.centers.to(embeddings.dtype)
+        # Mixed precision would take the products in half precision.
+        with torch.autocast(embeddings.device.type, enabled=False):
+            indices = negative_indices(
+                embeddings,
+                centers,
+                labels,
+                negatives=self.negatives,
+                synthesis_fraction=self.synthesis_fraction,
+                logits=logits,
+                attention=attention,
+            )
+            own = labels.to(indices)[:, None].expand_as(indices)
+            terms = _squared(embeddings, centers, own) - _squared(embeddings, centers, indices)
+            if attention is not None:
+                terms = terms * attention.to(terms)
+            hinges = (terms.mean(1) + self.margin).clamp_min(0)
+        self.stats = {"active_fraction": (hinges.detach() > 0).to(hinges.dtype).mean()}
+        return hinges.mean()
+
+    @torch.no_grad()
+    def set_centers(self, embeddings: Tensor, labels: Tensor) -> None:
+        """Move the centers to the class means of embeddings, without gradient.
+
+        Parameters
+        ----------
+        embeddings : Tensor of shape (n_samples, embedding_dim)
+            The embeddings.
+        labels : Tensor of shape (n_samples,)
+            The classes, integers from 0 to ``n_classes - 1``. Centers of classes that do not occur
+            stay where they are.
+        """
+        n_classes, embedding_dim = self.centers.shape
+        embeddings = check_points(embeddings, "embeddings", embedding_dim).to(self.centers)
+        labels = check_labels(labels, len(embeddings), n_classes).to(self.centers.device)
+        classes, places = labels.unique(return_inverse=True)
+        onehot = embeddings.new_zeros(len(embeddings), len(classes))
+        onehot.scatter_(1, places[:, None], 1)
+        self.centers.index_copy_(0, classes, (onehot / onehot.sum(0)).t() @ embeddings)
+
+    def extra_repr(self) -> str:
+        """Return the settings for the module's representation."""
+        n_classes, embedding_dim = self.centers.shape
+        return (
+            f"n_classes={n_classes}, embedding_dim={embedding_dim}, margin={self.margin}, "
+            f"negatives={self.negatives!r}, synthesis_fraction={self.synthesis_fraction}"
+        )
+
+
+@torch.no_grad()
+def negative_indices(
+    embeddings: Tensor,
+    centers: Tensor,
+    labels: Tensor,
+    *,
+    negatives: str = "fully-synthesized",
+    synthesis_fraction: float = 0.5,
+    logits: Tensor | None = None,
+    attention: Tensor | None = None,
+) -> Tensor:
+    """Choose, for every sample and coordinate, the class whose center the negative point takes.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (n_samples, n_features)
+        The embeddings.
+    centers : Tensor of shape (n_classes, n_features)
+        The centers of the classes.
+    labels : Tensor of shape (n_samples,)
+        The classes, integers from 0 to ``n_classes - 1``.
+    negatives, synthesis_fraction
+        As in `TripletCenterLoss`.
+    logits : Tensor of shape (n_samples, n_classes), optional
+        The classifier's logits, for ``negatives="prediction"``.
+    attention : Tensor of shape (n_samples, n_features), optional
+        The weights of the coordinates, all 1 by default.
+
+    Returns
+    -------
+    Tensor of shape (n_samples, n_features), int64
+        The classes; never a sample's own. The negative point is
+        ``centers.gather(0, negative_indices(...))``.
+
+    Raises
+    ------
+    ValueError
+        If something is of the wrong shape, type or range, or the logits are missing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.losses import negative_indices
+    >>> centers = torch.tensor([[0.0, 0.0], [3.0, 1.0], [1.0, 3.0]])
+    >>> negative_indices(torch.tensor([[0.0, 0.0]]), centers, torch.tensor([0]))
+    tensor([[2, 1]])
+    """
+    _check_choice(negatives, synthesis_fraction)
+    centers = check_points(centers, "centers")
+    n_classes, n_features = centers.shape
+    embeddings = check_points(embeddings, "embeddings", n_features)
+    labels = check_labels(labels, len(embeddings), n_classes).to(embeddings.device)
+    if attention is not None:
+        check_companion(attention, "attention", tuple(embeddings.shape))
+        attention = attention.to(embeddings)
+    if negatives == "prediction":
+        return _most_likely_rival(logits, labels, n_classes).expand_as(embeddings)
+    gaps = _gaps(embeddings, centers, labels)
+    if negatives == "fully-synthesized":
+        return gaps.min(1)[1]
+    nearest = _nearest(gaps, labels, attention)
+    if negatives == "nearest":
+        return nearest.expand_as(embeddings)
+    return _semi_synthesized(gaps, nearest, centers, attention, synthesis_fraction)
+
+
+def _gaps(embeddings: Tensor, centers: Tensor, labels: Tensor) -> Tensor:
+    """Return |f_j - c_kj| of shape (n_samples, n_classes, n_features), infinite for own classes."""
+    gaps = (embeddings[:, None] - centers).abs_()
+    gaps[torch.arange(len(labels), device=labels.device), labels] = torch.inf
+    return gaps
+
+
+def _nearest(gaps: Tensor, labels: Tensor, attention: Tensor | None) -> Tensor:
+    """Return the other class (n_samples, 1) with the nearest center."""
+    squares = gaps.square()
+    if attention is None:
+        distances = squares.sum(2)
+    else:
+        distances = torch.einsum("bkj,bj->bk", squares, attention)
+    # Again, since attention of 0 makes nan of an infinite gap.
+    return distances.scatter_(1, labels[:, None], torch.inf).argmin(1, keepdim=True)
+
+
+def _most_likely_rival(logits: Tensor | None, labels: Tensor, n_classes: int) -> Tensor:
+    """Return the class (n_samples, 1), other than the own, with the largest logit."""
+    if logits is None:
+        raise ValueError("logits must be given for negatives='prediction'.")
+    check_companion(logits, "logits", (len(labels), n_classes))
+    # The own class has to lose against rivals of probability 0 too.
+    rivals = logits.clamp_min(torch.finfo(logits.dtype).min)
+    return rivals.scatter(1, labels[:, None], -torch.inf).argmax(1, keepdim=True)
+
+
+def _semi_synthesized(
+    gaps: Tensor, nearest: Tensor, centers: Tensor, attention: Tensor | None, fraction: float
+) -> Tensor:
+    """Synthesize the coordinates that come first, and leave the rest to the nearest center."""
+    synthesized = gaps.min(1)[1]
+    whole = nearest.expand_as(synthesized)
+    n_first = _round_half_up(fraction * whole.shape[1])
+    if n_first == 0:
+        return whole
+    differences = (centers.gather(0, whole) - centers.gather(0, synthesized)).abs_()
+    return torch.where(_come_first(attention, differences, n_first), synthesized, whole)
+
+
+def _come_first(attention: Tensor | None, differences: Tensor, n_first: int) -> Tensor:
+    """Mark each sample's first coordinates: by attention, then by difference, then by index."""
+    keys = differences if attention is None else attention
+    marks = keys >= keys.topk(n_first, sorted=False)[0].amin(1, keepdim=True)
+    if (marks.sum(1) == n_first).all():
+        return marks
+    # Ties take much slower sorts. The lesser key goes first: stable sorts keep its order.
+    order = differences.argsort(dim=1, descending=True, stable=True)
+    if attention is not None:
+        by_attention = attention.gather(1, order).argsort(dim=1, descending=True, stable=True)
+        order = order.gather(1, by_attention)
+    return torch.zeros_like(marks).scatter_(1, order[:, :n_first], True)
+
+
+def _round_half_up(number: float) -> int:
+    # 0.29 * 50 is 14.499999999999998.
+    return math.floor(round(number, 9) + 0.5)
+
+
+def _squared(embeddings: Tensor, centers: Tensor, indices: Tensor) -> Tensor:
+    return (embeddings - _Pick.apply(centers, indices)).square()
+
+
+class _Pick(torch.autograd.Function):
+    """The coordinates (n_samples, n_features) of centers that indices of that shape name.
+
+    It is gather along the classes, with a gradient that sums in the same order every time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, centers: Tensor, indices: Tensor) -> Tensor:
+        ctx.save_for_backward(indices)
+        ctx.n_classes = len(centers)
+        return centers.gather(0, indices)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (indices,) = ctx.saved_tensors
+        sums = _scatter_sums if grad.device.type == "cpu" else _masked_sums
+        return sums(grad, indices, ctx.n_classes), None
+
+
+def _scatter_sums(values: Tensor, indices: Tensor, n_classes: int) -> Tensor:
+    """Sum values (n_samples, n_features) by class; fast, and in a fixed order on a CPU."""
+    return values.new_zeros(n_classes, values.shape[1]).scatter_add(0, indices, values)
+
+
+def _masked_sums(values: Tensor, indices: Tensor, n_classes: int) -> Tensor:
+    """Sum values (n_samples, n_features) by class, in a fixed order on any device."""
+    classes = torch.arange(n_classes, device=values.device)[:, None, None]
+    return torch.where(indices == classes, values, 0).sum(1)
+
+
+def _check_choice(negatives: str, synthesis_fraction: float) -> None:
+    if negatives not in _NEGATIVES:
+        raise ValueError(f"negatives must be one of {list(_NEGATIVES)}, got {negatives!r}.")
+    if not 0 <= synthesis_fraction <= 1:
+        raise ValueError(f"synthesis_fraction must be between 0 and 1, got {synthesis_fraction!r}.")

@@ -1,0 +1,537 @@
+import itertools
+import math
+import pickle
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pytorch_metric_learning.distances import LpDistance
+from pytorch_metric_learning.losses import TripletMarginLoss
+from pytorch_metric_learning.miners import BatchHardMiner
+from pytorch_metric_learning.reducers import MeanReducer
+
+from skfer.losses import TripletCenterLoss, negative_indices
+from skfer.losses.triplet_center import _masked_sums, _scatter_sums
+
+STRATEGIES = ("nearest", "fully-synthesized", "semi-synthesized", "prediction")
+quick = settings(max_examples=40, deadline=None)
+
+
+@st.composite
+def batches(draw, dtype=torch.float64, min_classes=2, max_classes=6):
+    """Embeddings, labels, centers, logits and (perhaps) attention."""
+    n_classes = draw(st.integers(min_classes, max_classes))
+    n_samples = draw(st.integers(1, 12))
+    n_features = draw(st.integers(1, 9))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32 - 1)))
+
+    def normals(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    batch = {
+        "embeddings": normals(n_samples, n_features),
+        "labels": torch.randint(n_classes, (n_samples,), generator=generator),
+        "centers": normals(n_classes, n_features),
+        "logits": normals(n_samples, n_classes),
+        "attention": None,
+    }
+    if draw(st.booleans()):
+        batch["attention"] = normals(n_samples, n_features).sigmoid()
+    return batch, generator
+
+
+strategies = st.sampled_from(STRATEGIES)
+fractions = st.floats(0, 1)
+margins = st.floats(0, 2)
+
+
+def evaluate(batch, backward=False, **settings_):
+    """Return the loss of a batch, or with `backward` the loss and all gradients."""
+    loss = TripletCenterLoss(*batch["centers"].shape, **settings_)
+    loss.centers.data = batch["centers"].clone()
+    arguments = {name: part for name, part in batch.items() if name != "centers"}
+    if not backward:
+        return loss(**arguments).detach()
+    leaves = {"centers": loss.centers}
+    for name in ("embeddings", "attention"):
+        if arguments[name] is not None:
+            leaves[name] = arguments[name] = arguments[name].clone().requires_grad_()
+    value = loss(**arguments)
+    value.backward()
+    return value.detach(), {name: leaf.grad for name, leaf in leaves.items()}
+
+
+def indices_of(batch, **settings_):
+    return negative_indices(**batch, **settings_)
+
+
+def naive_indices(batch, i, negatives, fraction):
+    """The class of every coordinate of one sample's negative point, in plain loops."""
+    f, y = batch["embeddings"][i].tolist(), int(batch["labels"][i])
+    centers = batch["centers"].tolist()
+    n_features = len(f)
+    a = [1.0] * n_features if batch["attention"] is None else batch["attention"][i].tolist()
+    others = [k for k in range(len(centers)) if k != y]
+    if negatives == "prediction":
+        return [max(others, key=lambda k: batch["logits"][i, k].item())] * n_features
+    weighted = {
+        k: sum(a[j] * (f[j] - centers[k][j]) ** 2 for j in range(n_features)) for k in others
+    }
+    nearest = min(others, key=weighted.get)
+    best = [min(others, key=lambda k: abs(f[j] - centers[k][j])) for j in range(n_features)]
+    if negatives == "nearest":
+        fraction = 0
+    if negatives == "fully-synthesized":
+        fraction = 1
+    ranking = sorted(
+        range(n_features), key=lambda j: (-a[j], -abs(centers[nearest][j] - centers[best[j]][j]), j)
+    )
+    chosen = set(ranking[: math.floor(fraction * n_features + 0.5)])
+    return [best[j] if j in chosen else nearest for j in range(n_features)]
+
+
+def naive_loss(batch, negatives, fraction, margin):
+    total = 0.0
+    for i in range(len(batch["labels"])):
+        f, y = batch["embeddings"][i], int(batch["labels"][i])
+        attention = batch["attention"]
+        a = [1.0] * len(f) if attention is None else attention[i].tolist()
+        picked = naive_indices(batch, i, negatives, fraction)
+        own = negative = 0.0
+        for j, k in enumerate(picked):
+            own += a[j] * float(f[j] - batch["centers"][y, j]) ** 2
+            negative += a[j] * float(f[j] - batch["centers"][k, j]) ** 2
+        total += max(0.0, (own - negative) / len(f) + margin)
+    return total / len(batch["labels"])
+
+
+class TestDefinition:
+    @quick
+    @given(batches(), strategies, fractions, margins)
+    def test_equals_plain_loops(self, drawn, negatives, fraction, margin):
+        batch, _ = drawn
+        indices = indices_of(batch, negatives=negatives, synthesis_fraction=fraction)
+        expected = [
+            naive_indices(batch, i, negatives, fraction) for i in range(len(batch["labels"]))
+        ]
+        assert indices.tolist() == expected
+        value = evaluate(batch, negatives=negatives, synthesis_fraction=fraction, margin=margin)
+        assert value.item() == pytest.approx(
+            naive_loss(batch, negatives, fraction, margin), abs=1e-12
+        )
+
+    @quick
+    @given(batches(), fractions)
+    def test_ties_are_settled_as_in_plain_loops(self, drawn, fraction):
+        batch, _ = drawn
+        # Whole numbers leave many candidates equally far apart, and half-open attention ties too.
+        batch["centers"] = batch["centers"].round()
+        if batch["attention"] is not None:
+            batch["attention"] = batch["attention"].round() / 2 + 0.25
+        indices = indices_of(batch, negatives="semi-synthesized", synthesis_fraction=fraction)
+        points = batch["centers"].gather(0, indices)
+        for i in range(len(points)):
+            expected = naive_indices(batch, i, "semi-synthesized", fraction)
+            columns = torch.arange(points.shape[1])
+            assert torch.equal(points[i], batch["centers"][expected, columns])
+
+    @quick
+    @given(batches(), margins)
+    def test_nearest_equals_the_peer(self, drawn, margin):
+        batch, _ = drawn
+        batch["attention"] = None
+        n_classes, n_features = batch["centers"].shape
+        value, grads = evaluate(batch, True, negatives="nearest", margin=margin)
+        distance = LpDistance(normalize_embeddings=False, p=2, power=2)
+        peer = TripletMarginLoss(
+            margin=margin * n_features, distance=distance, reducer=MeanReducer()
+        )
+        f, c = (batch[name].clone().requires_grad_() for name in ("embeddings", "centers"))
+        arguments = (f, batch["labels"])
+        references = {"ref_emb": c, "ref_labels": torch.arange(n_classes)}
+        triplets = BatchHardMiner(distance=distance)(*arguments, **references)
+        expected = peer(*arguments, triplets, **references) / n_features
+        expected.backward()
+        torch.testing.assert_close(value, expected.detach(), rtol=0, atol=1e-10)
+        torch.testing.assert_close(grads["embeddings"], f.grad, rtol=0, atol=1e-10)
+        torch.testing.assert_close(grads["centers"], c.grad, rtol=0, atol=1e-10)
+
+    @quick
+    @given(batches(), strategies, fractions)
+    def test_a_single_place_in_the_gradient_for_each_center(self, drawn, negatives, fraction):
+        # Own and negative centers learn: their gradients balance those of the embeddings.
+        batch, _ = drawn
+        _, grads = evaluate(batch, True, negatives=negatives, synthesis_fraction=fraction)
+        torch.testing.assert_close(
+            grads["centers"].sum(0), -grads["embeddings"].sum(0), rtol=0, atol=1e-12
+        )
+
+
+class TestMustHold:
+    @quick
+    @given(batches(), fractions, fractions, margins)
+    def test_harder_strategies_lose_more(self, drawn, one, other, margin):
+        batch, _ = drawn
+        low, high = sorted([one, other])
+
+        def value(negatives, fraction=0.5):
+            return evaluate(batch, negatives=negatives, synthesis_fraction=fraction, margin=margin)
+
+        values = [
+            torch.zeros((), dtype=torch.float64),
+            value("prediction"),
+            value("nearest"),
+            value("semi-synthesized", low),
+            value("semi-synthesized", high),
+            value("fully-synthesized"),
+        ]
+        for easier, harder in itertools.pairwise(values):
+            assert harder >= easier - 1e-12
+
+    @quick
+    @given(batches())
+    def test_the_ends_of_the_fraction(self, drawn):
+        batch, _ = drawn
+        for fraction, negatives in ((0.0, "nearest"), (1.0, "fully-synthesized")):
+            semi = indices_of(batch, negatives="semi-synthesized", synthesis_fraction=fraction)
+            assert torch.equal(semi, indices_of(batch, negatives=negatives))
+
+    @quick
+    @given(batches(max_classes=2), fractions)
+    def test_two_classes_leave_no_choice(self, drawn, fraction):
+        batch, _ = drawn
+        values = [
+            evaluate(batch, negatives=negatives, synthesis_fraction=fraction)
+            for negatives in STRATEGIES
+        ]
+        assert all(value == values[0] for value in values)
+
+    @quick
+    @given(batches(), strategies, fractions, st.sampled_from([0.0, 1.0, 1e8]))
+    def test_never_the_own_center(self, drawn, negatives, fraction, scale):
+        batch, _ = drawn
+        batch = {**batch, "embeddings": batch["embeddings"] * scale}
+        indices = indices_of(batch, negatives=negatives, synthesis_fraction=fraction)
+        assert indices.shape == batch["embeddings"].shape
+        assert not (indices == batch["labels"][:, None]).any()
+        assert ((indices >= 0) & (indices < len(batch["centers"]))).all()
+
+    @quick
+    @given(batches(), strategies)
+    def test_never_the_own_center_by_attention_or_logits_at_their_ends(self, drawn, negatives):
+        batch, _ = drawn
+        batch = {
+            **batch,
+            "attention": torch.zeros_like(batch["embeddings"]),
+            "logits": torch.full_like(batch["logits"], -torch.inf),
+        }
+        indices = indices_of(batch, negatives=negatives)
+        assert not (indices == batch["labels"][:, None]).any()
+
+    @quick
+    @given(batches(), strategies, fractions, st.floats(-100, 100))
+    def test_moving_all_changes_nothing(self, drawn, negatives, fraction, offset):
+        batch, generator = drawn
+        n_features = batch["centers"].shape[1]
+        offset = offset * torch.randn(n_features, generator=generator, dtype=torch.float64)
+        moved = {name: batch[name] + offset for name in ("embeddings", "centers")}
+        settings_ = {"negatives": negatives, "synthesis_fraction": fraction}
+        value, grads = evaluate(batch, True, **settings_)
+        moved_value, moved_grads = evaluate({**batch, **moved}, True, **settings_)
+        torch.testing.assert_close(moved_value, value, rtol=0, atol=1e-9)
+        torch.testing.assert_close(moved_grads, grads, rtol=0, atol=1e-9)
+
+    @quick
+    @given(batches(), strategies, fractions)
+    def test_order_and_names_change_nothing(self, drawn, negatives, fraction):
+        batch, generator = drawn
+        order = torch.randperm(len(batch["labels"]), generator=generator)
+        names = torch.randperm(len(batch["centers"]), generator=generator)
+        renamed = {
+            "embeddings": batch["embeddings"][order],
+            "labels": names[batch["labels"][order]],
+            "centers": torch.empty_like(batch["centers"]).index_copy(0, names, batch["centers"]),
+            "logits": torch.empty_like(batch["logits"]).index_copy(1, names, batch["logits"])[
+                order
+            ],
+            "attention": None if batch["attention"] is None else batch["attention"][order],
+        }
+        settings_ = {"negatives": negatives, "synthesis_fraction": fraction}
+        value, grads = evaluate(batch, True, **settings_)
+        new_value, new_grads = evaluate(renamed, True, **settings_)
+        torch.testing.assert_close(new_value, value, rtol=0, atol=1e-12)
+        torch.testing.assert_close(
+            new_grads["embeddings"], grads["embeddings"][order], rtol=0, atol=1e-12
+        )
+        torch.testing.assert_close(
+            new_grads["centers"][names], grads["centers"], rtol=0, atol=1e-12
+        )
+
+    @quick
+    @given(batches(), strategies, fractions)
+    def test_attention_of_one_is_none(self, drawn, negatives, fraction):
+        batch, _ = drawn
+        ones = torch.ones_like(batch["embeddings"])
+        settings_ = {"negatives": negatives, "synthesis_fraction": fraction}
+        weighted = evaluate({**batch, "attention": ones}, **settings_)
+        plain = evaluate({**batch, "attention": None}, **settings_)
+        torch.testing.assert_close(weighted, plain, rtol=0, atol=1e-12)
+
+    @quick
+    @given(batches(), strategies, st.integers(2, 4))
+    def test_one_scale_for_every_length(self, drawn, negatives, times):
+        batch, _ = drawn
+        longer = {name: batch[name].repeat(1, times) for name in ("embeddings", "centers")}
+        if batch["attention"] is not None:
+            longer["attention"] = batch["attention"].repeat(1, times)
+        value = evaluate(batch, negatives=negatives, synthesis_fraction=1)
+        torch.testing.assert_close(
+            evaluate({**batch, **longer}, negatives=negatives, synthesis_fraction=1),
+            value,
+            rtol=0,
+            atol=1e-12,
+        )
+
+    @quick
+    @given(batches(torch.float32), strategies, st.floats(0, 15), st.booleans())
+    def test_large_embeddings_stay_finite(self, drawn, negatives, exponent, centers_too):
+        batch, _ = drawn
+        for name in ("embeddings", "centers") if centers_too else ("embeddings",):
+            batch[name] = (batch[name] * 10**exponent).clamp(-1e15, 1e15)
+        value, grads = evaluate(batch, True, negatives=negatives)
+        assert value.isfinite()
+        assert value >= 0
+        assert all(grad.isfinite().all() for grad in grads.values())
+
+
+class TestByHand:
+    centers = torch.tensor([[0.0, 0.0, 0.0, 0.0], [3.0, 1.0, 9.0, 3.0], [1.0, 4.0, 2.0, 8.0]])
+    origin = torch.zeros(1, 4)
+    label = torch.tensor([0])
+
+    def choose(self, negatives, **arguments):
+        return negative_indices(
+            self.origin, self.centers, self.label, negatives=negatives, **arguments
+        )[0].tolist()
+
+    def test_strategies(self):
+        # Squared distances: 100 to center 1, 85 to center 2.
+        logits = torch.tensor([[9.0, 2.0, 1.0]])
+        assert self.choose("nearest") == [2, 2, 2, 2]
+        assert self.choose("fully-synthesized") == [2, 1, 2, 1]
+        assert self.choose("prediction", logits=logits) == [1, 1, 1, 1]
+
+    @pytest.mark.parametrize(
+        ("fraction", "expected"),
+        # The candidates differ by 0, 3, 0 and 5.
+        [(0.0, [2, 2, 2, 2]), (0.12, [2, 2, 2, 2]), (0.125, [2, 2, 2, 1]), (0.5, [2, 1, 2, 1])],
+    )
+    def test_the_larger_difference_goes_first(self, fraction, expected):
+        assert self.choose("semi-synthesized", synthesis_fraction=fraction) == expected
+
+    def test_the_larger_attention_goes_before(self):
+        attention = torch.tensor([[0.1, 0.9, 0.1, 0.8]])
+        chosen = self.choose("semi-synthesized", synthesis_fraction=0.25, attention=attention)
+        # Attention makes center 1 the nearest, and coordinate 1 the first to be synthesized.
+        assert chosen == [1, 1, 1, 1]
+        chosen = self.choose("semi-synthesized", synthesis_fraction=1, attention=attention)
+        assert chosen == [2, 1, 2, 1]
+
+    def test_among_equals_the_first(self):
+        centers = torch.tensor([[0.0] * 3, [1.0, 1.0, 3.0], [2.0, 2.0, 0.5], [9.0] * 3])
+        choose = {"negatives": "semi-synthesized", "synthesis_fraction": 1 / 3}
+        origin = torch.zeros(1, 3)
+        # Center 2 is the nearest; synthesis would change coordinates 0 and 1 by 1 each.
+        assert negative_indices(origin, centers, self.label, **choose).tolist() == [[1, 2, 2]]
+
+    def test_round_half_up(self):
+        # 0.29 * 50 is a hair less than 14.5.
+        generator = torch.Generator().manual_seed(0)
+        f, centers = torch.zeros(1, 50), torch.randn(9, 50, generator=generator)
+        semi = negative_indices(
+            f, centers, self.label, negatives="semi-synthesized", synthesis_fraction=0.29
+        )
+        full = negative_indices(f, centers, self.label)
+        nearest = negative_indices(f, centers, self.label, negatives="nearest")
+        moved = (semi != nearest).sum()
+        assert moved == 15
+        assert (full != nearest).sum() > 15
+
+    def test_value(self):
+        loss = TripletCenterLoss(3, 4, margin=2.0)
+        loss.centers.data = self.centers
+        # The synthesized point is (1, 1, 2, 3): at 15 / 4 from the origin, at 17 / 4 less 2.
+        assert loss(self.origin, self.label) == 0
+        assert loss.stats["active_fraction"] == 0
+        loss.margin = 4.0
+        assert loss(self.origin, self.label) == 0.25
+        assert loss.stats["active_fraction"] == 1
+        assert not loss.stats["active_fraction"].requires_grad
+
+
+class TestCenters:
+    def test_start_at_the_class_means(self):
+        loss = TripletCenterLoss(3, 2)
+        loss.centers.data[1] = 7
+        embeddings = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 5.0]], requires_grad=True)
+        loss.set_centers(embeddings, torch.tensor([2, 2, 0]))
+        assert loss.centers.tolist() == [[5, 5], [7, 7], [2, 3]]
+        assert loss.centers.requires_grad
+        assert loss.centers.grad_fn is None
+
+    def test_from_half_precision(self):
+        loss = TripletCenterLoss(2, 2)
+        loss.set_centers(torch.ones(3, 2).half(), torch.tensor([1, 1, 1]))
+        assert loss.centers.dtype == torch.float32
+        assert loss.centers.tolist() == [[0, 0], [1, 1]]
+
+    def test_learn(self):
+        loss = TripletCenterLoss(3, 4, margin=1.0)
+        generator = torch.Generator().manual_seed(0)
+        labels = torch.arange(30) % 3
+        embeddings = torch.randn(3, 4, generator=generator)[labels] * 2
+        embeddings = embeddings + 0.1 * torch.randn(30, 4, generator=generator)
+        optimizer = torch.optim.SGD(loss.parameters(), lr=0.5)
+        first = loss(embeddings, labels).item()
+        for _ in range(50):
+            optimizer.zero_grad()
+            loss(embeddings, labels).backward()
+            optimizer.step()
+        assert loss(embeddings, labels) < first / 2
+
+
+class TestGradient:
+    @pytest.mark.parametrize("negatives", STRATEGIES)
+    @pytest.mark.parametrize("weighted", [False, True])
+    def test_gradcheck(self, negatives, weighted):
+        generator = torch.Generator().manual_seed(0)
+        f, centers, attention = (
+            torch.rand(n, 5, generator=generator, dtype=torch.float64) for n in (6, 4, 6)
+        )
+        labels = torch.tensor([0, 0, 1, 3, 3, 3])
+        logits = torch.randn(6, 4, generator=generator)
+        loss = TripletCenterLoss(4, 5, negatives=negatives).double()
+
+        def value(f, centers, attention):
+            parameters = {"centers": centers}
+            arguments = (f, labels, logits, attention if weighted else None)
+            return torch.func.functional_call(loss, parameters, arguments)
+
+        inputs = [part.requires_grad_() for part in (f, centers, attention)]
+        if not weighted:
+            inputs[2].requires_grad_(False)
+        assert torch.autograd.gradcheck(value, inputs)
+        assert torch.autograd.gradgradcheck(value, inputs)
+
+    def test_the_logits_get_none(self):
+        logits = torch.randn(4, 3, requires_grad=True)
+        loss = TripletCenterLoss(3, 2, negatives="prediction")
+        loss(torch.randn(4, 2), torch.arange(4) % 3, logits).backward()
+        assert logits.grad is None
+
+    def test_both_ways_to_sum_by_class_agree(self):
+        generator = torch.Generator().manual_seed(0)
+        values = torch.randn(20, 3, generator=generator, dtype=torch.float64)
+        indices = torch.randint(4, (20, 3), generator=generator)
+        torch.testing.assert_close(
+            _masked_sums(values, indices, 5), _scatter_sums(values, indices, 5)
+        )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("negatives", STRATEGIES)
+def test_half_precision_is_computed_in_float32(dtype, negatives):
+    generator = torch.Generator().manual_seed(0)
+    f, logits = (torch.randn(6, n, generator=generator).to(dtype) for n in (4, 3))
+    labels = torch.arange(6) % 3
+    attention = torch.rand(6, 4, generator=generator).to(dtype)
+    loss = TripletCenterLoss(3, 4, negatives=negatives)
+    loss.centers.data.normal_(generator=generator)
+    value = loss(f.requires_grad_(), labels, logits, attention)
+    value.backward()
+    assert value.dtype == torch.float32
+    assert f.grad.dtype == dtype
+    assert value == loss(f.float(), labels, logits.float(), attention.float())
+
+
+def test_mixed_precision_changes_nothing():
+    generator = torch.Generator().manual_seed(0)
+    f, attention = torch.randn(6, 4, generator=generator), torch.rand(6, 4, generator=generator)
+    labels = torch.arange(6) % 3
+    for negatives in STRATEGIES:
+        loss = TripletCenterLoss(3, 4, negatives=negatives)
+        loss.centers.data.normal_(generator=generator)
+        logits = f @ loss.centers.detach().T
+        expected = loss(f, labels, logits, attention)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert loss(f, labels, logits, attention) == expected
+
+
+@pytest.mark.parametrize("negatives", STRATEGIES)
+def test_same_input_same_bits(negatives):
+    generator = torch.Generator().manual_seed(0)
+    batch = {
+        "embeddings": torch.randn(640, 64, generator=generator),
+        "labels": torch.arange(640) % 28,
+        "centers": torch.randn(28, 64, generator=generator),
+        "logits": torch.randn(640, 28, generator=generator),
+        "attention": torch.rand(640, 64, generator=generator),
+    }
+    (one, grads), (again, grads_again) = (
+        evaluate(batch, True, negatives=negatives) for _ in range(2)
+    )
+    assert torch.equal(one, again)
+    assert all(torch.equal(grads[name], grads_again[name]) for name in grads)
+
+
+def test_pickles():
+    loss = TripletCenterLoss(3, 2, margin=0.25, negatives="nearest")
+    loss(torch.randn(4, 2), torch.arange(4) % 3)
+    again = pickle.loads(pickle.dumps(loss))
+    assert repr(again) == repr(loss)
+    assert torch.equal(again.centers, loss.centers)
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"n_classes": 1}, "n_classes must be at least 2"),
+            ({"embedding_dim": 0}, "embedding_dim must be at least 1"),
+            ({"margin": -0.1}, "margin must be a number >= 0"),
+            ({"margin": math.nan}, "margin must be a number >= 0"),
+            ({"negatives": "hardest"}, r"negatives must be one of .* got 'hardest'"),
+            ({"synthesis_fraction": 1.5}, "synthesis_fraction must be between 0 and 1, got 1.5"),
+        ],
+    )
+    def test_parameters(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            TripletCenterLoss(**{"n_classes": 3, "embedding_dim": 2, **arguments})
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"embeddings": torch.ones(4, 5)}, "embeddings must have 2 features, got 5"),
+            ({"embeddings": torch.ones(4, 2).long()}, "embeddings must be a floating-point tensor"),
+            ({"labels": torch.tensor([0, 1, 2, 3])}, "labels must be class indices from 0 to 2"),
+            ({"labels": torch.tensor([0, 1, 2, -1])}, "got -1 to 2"),
+            ({"labels": torch.arange(3)}, r"labels must be of shape \(4,\)"),
+            ({"logits": torch.ones(4, 2)}, r"logits must be .* of shape \(4, 3\)"),
+            ({"logits": None}, "logits must be given for negatives='prediction'"),
+            ({"attention": torch.ones(4, 1)}, r"attention must be .* of shape \(4, 2\)"),
+        ],
+    )
+    def test_call(self, arguments, message):
+        loss = TripletCenterLoss(3, 2, negatives="prediction")
+        valid = {
+            "embeddings": torch.ones(4, 2),
+            "labels": torch.zeros(4).long(),
+            "logits": torch.ones(4, 3),
+        }
+        with pytest.raises(ValueError, match=message):
+            loss(**{**valid, **arguments})
+
+    def test_set_centers(self):
+        with pytest.raises(ValueError, match="labels must be class indices from 0 to 2"):
+            TripletCenterLoss(3, 2).set_centers(torch.ones(1, 2), torch.tensor([3]))
