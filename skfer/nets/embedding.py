@@ -1,0 +1,126 @@
+"""The whole network: pixels or rows in, embedding (and logits) out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skfer.nets.attention import SelectiveAttention
+
+
+class Embedded(NamedTuple):
+    """What :class:`EmbeddingNet` returns for a batch of n samples.
+
+    Attributes
+    ----------
+    embedding : Tensor of shape (n, embedding_dim)
+        The embedding, float32.
+    logits : Tensor of shape (n, n_classes) or None
+        Output of the classifier on the embedding, if the network has one.
+    attention : Tensor of shape (n, embedding_dim) or None
+        Element-wise attention weights in (0, 1), if the network has them.
+    pixel_map : Tensor of shape (n, 1, h, w) or None
+        Pixel-wise attention in (0, 1) on the last feature map, if the network has it.
+    """
+
+    embedding: Tensor
+    logits: Tensor | None = None
+    attention: Tensor | None = None
+    pixel_map: Tensor | None = None
+
+
+def standardize_images(images: Tensor) -> Tensor:
+    """Bring every image to mean 0 and standard deviation 1, channels first.
+
+    Parameters
+    ----------
+    images : Tensor of shape (n, h, w) or (n, h, w, channels)
+        Grey or colour images of any dtype and pixel range.
+
+    Returns
+    -------
+    Tensor of shape (n, channels, h, w)
+        float32; a constant image becomes zeros.
+    """
+    if images.ndim == 3:
+        images = images[..., None]
+    flat = images.float().flatten(1)
+    flat = flat - flat.mean(1, keepdim=True)
+    norm = torch.linalg.vector_norm(flat, dim=1, keepdim=True) / flat.shape[1] ** 0.5
+    return (flat / norm.clamp_min(1e-6)).view(images.shape).permute(0, 3, 1, 2)
+
+
+class AveragePool(nn.Module):
+    """Mean over the cells of a feature map; rows pass through."""
+
+    def forward(self, features: Tensor) -> tuple[Tensor, None, None]:
+        """Pool (n, channels, h, w) or (n, channels) to (n, channels), without attention."""
+        pooled = features.mean((2, 3)) if features.ndim == 4 else features
+        return pooled, None, None
+
+
+class EmbeddingNet(nn.Module):
+    """Standardise, augment, backbone, pool, project, standardise the embedding.
+
+    Parameters
+    ----------
+    backbone : nn.Module
+        Maps standardised images (n, channels, h, w) or rows (n, n_features) to a feature
+        map (n, c, h', w') or to rows (n, c).
+    feature_shape : tuple of int
+        Shape of the backbone's features for one sample.
+    embedding_dim : int
+        Length of the embedding.
+    n_classes : int, optional
+        Adds a linear classifier on the embedding.
+    attention : {None, "pixel", "element", "both"}, default=None
+        Which parts of :class:`SelectiveAttention` pool the features.
+    augment : nn.Module, optional
+        Applied to standardised images in training mode.
+    standardize_embedding : bool, default=True
+        Whether every coordinate of the embedding is standardised over the batch by a batch
+        norm without affine part. It keeps the embedding from shrinking to a point.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        feature_shape: tuple[int, ...],
+        embedding_dim: int,
+        *,
+        n_classes: int | None = None,
+        attention: str | None = None,
+        augment: nn.Module | None = None,
+        standardize_embedding: bool = True,
+    ) -> None:
+        super().__init__()
+        self.augment = augment
+        self.backbone = backbone
+        channels = feature_shape[0]
+        self.pool: nn.Module = AveragePool()
+        if attention is not None:
+            self.pool = SelectiveAttention(
+                channels,
+                embedding_dim,
+                pixel=attention in ("pixel", "both"),
+                element=attention in ("element", "both"),
+            )
+        self.project = nn.Linear(channels, embedding_dim, bias=not standardize_embedding)
+        self.standardize: nn.Module = (
+            nn.BatchNorm1d(embedding_dim, affine=False) if standardize_embedding else nn.Identity()
+        )
+        self.classify = nn.Linear(embedding_dim, n_classes) if n_classes else None
+
+    def forward(self, x: Tensor) -> Embedded:
+        """Embed images (n, h, w), (n, h, w, channels) or standardised rows (n, n_features)."""
+        if x.ndim > 2:
+            x = standardize_images(x)
+            if self.training and self.augment is not None:
+                x = self.augment(x)
+        pooled, element, pixel = self.pool(self.backbone(x))
+        # Losses are computed in float32 whatever precision the layers run in.
+        embedding = self.standardize(self.project(pooled).float())
+        logits = None if self.classify is None else self.classify(embedding).float()
+        return Embedded(embedding, logits, element, pixel)

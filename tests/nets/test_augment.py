@@ -1,0 +1,82 @@
+"""Augmentation of whole batches."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skfer.nets import FaceAugment
+
+STILL = {"degrees": 0, "zoom": 0, "shift": 0, "flip": False, "contrast": 0, "brightness": 0}
+
+
+@pytest.fixture
+def images():
+    return torch.randn(8, 2, 21, 16, generator=torch.Generator().manual_seed(0))
+
+
+def test_nothing_asked_for_changes_nothing(images):
+    torch.testing.assert_close(FaceAugment(**STILL)(images), images, atol=1e-4, rtol=1e-4)
+
+
+def test_flip_mirrors_some(images):
+    moved = FaceAugment(**STILL | {"flip": True})(images.repeat(8, 1, 1, 1))
+    plain = (moved - images.repeat(8, 1, 1, 1)).abs().amax((1, 2, 3)) < 1e-3
+    mirrored = (moved - images.repeat(8, 1, 1, 1).flip(3)).abs().amax((1, 2, 3)) < 1e-3
+    assert (plain | mirrored).all()
+    assert 0 < mirrored.sum() < 64
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(5, 40), st.integers(5, 40), st.integers(0, 2**31 - 1))
+def test_grid_is_that_of_affine_grid(height, width, seed):
+    augment = FaceAugment()
+    draws = torch.rand(3, 5, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    images = torch.zeros(3, 1, height, width)
+    expected = F.affine_grid(
+        augment._theta(draws, height / width), list(images.shape), align_corners=False
+    )
+    torch.testing.assert_close(augment._sample_grid(images, draws), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_rotation_keeps_distances():
+    """A turn is rigid in pixels, though the grid's axes run from -1 to 1 on either side."""
+    augment = FaceAugment(degrees=90, zoom=0, shift=0, flip=False)
+    theta = augment._theta(torch.tensor([[0.5, 0, 0, 0, 0]]), aspect=30 / 20)[0]
+    pixels = torch.diag(torch.tensor([20.0, 30.0])) @ theta[:, :2]
+    pixels = pixels @ torch.diag(torch.tensor([1 / 20.0, 1 / 30.0]))
+    torch.testing.assert_close(pixels @ pixels.T, torch.eye(2), atol=1e-5, rtol=0)
+
+
+def test_contrast_and_brightness(images):
+    moved = FaceAugment(**STILL | {"contrast": 0.3, "brightness": 0.4})(images)
+    gain = moved.std((1, 2, 3)) / images.std((1, 2, 3))
+    assert ((gain > 0.69) & (gain < 1.31)).all()
+    shift = moved.mean((1, 2, 3)) - gain * images.mean((1, 2, 3))
+    assert (shift.abs() <= 0.41).all()
+    assert shift.std() > 0.05
+
+
+def test_shift_stays_within_bounds():
+    images = torch.zeros(200, 1, 41, 41)
+    images[:, :, 20, 20] = 1
+    moved = FaceAugment(**STILL | {"shift": 0.1})(images)
+    rows = moved.amax((1, 3)).argmax(1)
+    assert rows.min() >= 20 - 5
+    assert rows.max() <= 20 + 5
+    assert rows.min() < 18
+    assert rows.max() > 22
+
+
+def test_seed_fixes_it_and_copies_carry_no_cache(images):
+    augment = FaceAugment()
+    torch.manual_seed(0)
+    first = augment(images)
+    torch.manual_seed(0)
+    assert torch.equal(augment(images), first)
+    assert pickle.loads(pickle.dumps(augment))._cache is None
+    assert copy.deepcopy(augment)._cache is None

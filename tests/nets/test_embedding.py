@@ -1,0 +1,67 @@
+"""The whole network, from pixels to embedding."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skfer.nets import EmbeddingNet, standardize_images
+
+
+@pytest.fixture
+def images():
+    return torch.from_numpy(np.random.RandomState(0).randint(0, 256, (6, 20, 18)).astype("uint8"))
+
+
+def test_standardized_images_have_mean_0_and_sd_1(images):
+    x = standardize_images(images)
+    assert x.shape == (6, 1, 20, 18)
+    torch.testing.assert_close(x.mean((1, 2, 3)), torch.zeros(6), atol=1e-5, rtol=0)
+    torch.testing.assert_close(x.std((1, 2, 3), correction=0), torch.ones(6))
+
+
+def test_standardizing_knows_no_pixel_range(images):
+    torch.testing.assert_close(
+        standardize_images(images / 255), standardize_images(images), atol=1e-5, rtol=1e-4
+    )
+    torch.testing.assert_close(
+        standardize_images(images.double() * 1e6 - 3e6),
+        standardize_images(images),
+        atol=1e-4,
+        rtol=1e-4,
+    )
+
+
+def test_constant_images_become_zeros():
+    assert (standardize_images(torch.full((2, 5, 5, 3), 7, dtype=torch.uint8)) == 0).all()
+
+
+def test_colour_is_standardized_over_all_channels():
+    x = standardize_images(torch.rand(2, 8, 8, 3))
+    assert x.shape == (2, 3, 8, 8)
+    torch.testing.assert_close(x.mean((1, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
+
+
+def test_embedding_is_standardized_over_the_batch(images):
+    net = EmbeddingNet(nn.Conv2d(1, 4, 3), (4, 18, 16), 5, n_classes=3)
+    output = net(images)
+    torch.testing.assert_close(output.embedding.mean(0), torch.zeros(5), atol=1e-5, rtol=0)
+    assert output.logits.shape == (6, 3)
+    assert output.attention is None
+
+
+@pytest.mark.parametrize("attention", ["pixel", "element", "both"])
+def test_attention(images, attention):
+    output = EmbeddingNet(nn.Conv2d(1, 4, 3), (4, 18, 16), 5, attention=attention)(images)
+    assert (output.pixel_map is not None) == (attention != "element")
+    assert (output.attention is not None) == (attention != "pixel")
+
+
+def test_augment_acts_in_training_only(images):
+    class Zero(nn.Module):
+        def forward(self, x):
+            return x * 0
+
+    net = EmbeddingNet(nn.Conv2d(1, 4, 3, bias=False), (4, 18, 16), 5, augment=Zero())
+    assert (net(images).embedding == 0).all()
+    assert (net.eval()(images).embedding != 0).any()
