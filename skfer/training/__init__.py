@@ -1,0 +1,22 @@
+"""How the networks are trained: batches, schedules and skorch."""
+
+from skfer.training._net import MetricNet, autocast, on_cpu, seeded, spread
+from skfer.training._objective import Objective
+from skfer.training._sampling import BalancedBatchSampler, ShuffledBatchSampler
+from skfer.training._schedule import SCHEDULES
+from skfer.training._source import Batches, ImageSource, RowSource
+
+__all__ = [
+    "SCHEDULES",
+    "BalancedBatchSampler",
+    "Batches",
+    "ImageSource",
+    "MetricNet",
+    "Objective",
+    "RowSource",
+    "ShuffledBatchSampler",
+    "autocast",
+    "on_cpu",
+    "seeded",
+    "spread",
+]

@@ -1,0 +1,279 @@
+"""skorch's NeuralNet, fed by whole batches."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import PrintLog
+from torch import Tensor, nn
+
+from skfer.training._schedule import SCHEDULES
+
+_WARM_BATCHES = 10
+
+
+class _Stop(Exception):  # noqa: N818
+    """A callback wants training to end here."""
+
+
+class MetricNet(NeuralNet):
+    """A :class:`skorch.NeuralNet` that takes :class:`Batches` instead of arrays.
+
+    It adds a learning-rate schedule over all batches of a training, mixed precision, and a
+    history with the loss, the fraction of active triplets, the spread of the embedding and
+    the time of each epoch. Callbacks of skorch work as usual.
+
+    Parameters
+    ----------
+    module : EmbeddingNet
+        The network.
+    criterion : Objective
+        What is minimised.
+    schedule : {"one-cycle", "cosine", "constant"}, default="one-cycle"
+        How the learning rate moves from the first to the last batch.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Arithmetic of the layers; weights and losses are float32.
+    **kwargs : dict
+        Parameters of :class:`skorch.NeuralNet`.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        criterion: nn.Module,
+        *,
+        schedule: str = "one-cycle",
+        precision: str = "float32",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(module, criterion, **kwargs)
+        self.schedule = schedule
+        self.precision = precision
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        return [("print_log", PrintLog())] if self.verbose else []
+
+    def train(self, batches: Any, epochs: int, validation: Any = None) -> None:
+        """Train for some epochs; an interrupt is passed on.
+
+        Parameters
+        ----------
+        batches : Batches
+            The training data.
+        epochs : int
+            Number of passes.
+        validation : Batches, optional
+            Gives ``valid_loss`` in the history.
+        """
+        self._step, self._n_steps = 0, max(1, epochs * len(batches))
+        self._norms = [
+            (norm, norm.momentum)
+            for norm in self.module_.modules()
+            if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
+            and norm.momentum
+            and norm.track_running_stats
+        ]
+        self._best: dict[str, float] = {}
+        self.notify("on_train_begin", X=batches, y=None)
+        try:
+            self.fit_loop(batches, validation, epochs=epochs)
+        except _Stop:
+            pass
+        finally:
+            for norm, momentum in self._norms:
+                norm.momentum = momentum
+        self.notify("on_train_end", X=batches, y=None)
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Tell all callbacks; one that stops training at an epoch's end, as skorch's do, may."""
+        if not self.callbacks_:
+            getattr(self, method_name)(self, **cb_kwargs)
+            return
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:
+            # skorch's callbacks stop training by the exception that Ctrl-C raises too.
+            if method_name == "on_epoch_end":
+                raise _Stop from None
+            raise
+
+    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
+        """Training and validation batches are given as they are."""
+        return X, y
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """:class:`Batches` iterate by themselves."""
+        return dataset
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Go through the batches once; the losses leave the device at the end, all at once."""
+        if iterator is None:
+            return
+        losses = []
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            losses.append(step["loss"].detach())
+            if self.callbacks_:
+                # A progress bar may want to show it.
+                self.history.record_batch(f"{prefix}_loss", losses[-1].item())
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        self._losses[f"{prefix}_loss"] = float(torch.stack(losses).mean())
+        if training:
+            self._n_batches = len(losses)
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Take one optimisation step; as skorch's, without what only closures and hooks need."""
+        self.optimizer_.zero_grad()
+        step = self.train_step_single(batch, **fit_params)
+        if self.callbacks_:
+            named = list(self.get_all_learnable_params())
+            self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
+        self.optimizer_.step()
+        return step
+
+    def _set_training(self, training: bool = True) -> None:
+        # Setting the mode walks through all modules: not for every batch.
+        if self.module_.training != training or self.criterion_.training != training:
+            super()._set_training(training)
+
+    def infer(self, x: Tensor, **fit_params: Any) -> Any:
+        """Run the network on one batch, in the wanted precision."""
+        x = x.to(self.device, non_blocking=True)
+        with autocast(self.device, self.precision):
+            return self.module_(x)
+
+    def get_loss(
+        self, y_pred: Any, y_true: Tensor, X: Any = None, training: bool = False
+    ) -> Tensor:
+        """Loss of one batch; in training its statistics are kept for the history."""
+        loss = self.criterion_(y_pred, y_true.to(self.device))
+        if training:
+            self._embedding = y_pred.embedding
+            for name, value in self.criterion_.stats.items():
+                self._totals[name] = self._totals.get(name, 0) + value
+        return loss
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Start the clock and the sums of an epoch."""
+        super().on_epoch_begin(net, **kwargs)
+        self._totals: dict[str, Any] = {}
+        self._losses: dict[str, float] = {}
+        self._start = time.perf_counter()
+        self.criterion_.set_progress(self._step / self._n_steps)
+
+    def on_batch_begin(
+        self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
+    ) -> None:
+        """Set the learning rate of the batch to come."""
+        if self.callbacks_:
+            super().on_batch_begin(net, batch=batch, training=training, **kwargs)
+        if not training:
+            return
+        factor = SCHEDULES[self.schedule](self._step / self._n_steps)
+        for group in self.optimizer_.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+        if self._step <= _WARM_BATCHES:
+            self._warm_norms()
+        self._step += 1
+
+    def _warm_norms(self) -> None:
+        # Running means start as plain means of the first batches: with the usual momentum a
+        # short training would leave them half-way from their arbitrary start.
+        for norm, momentum in self._norms:
+            seen = int(norm.num_batches_tracked)  # type: ignore[arg-type]
+            norm.momentum = max(momentum, 1 / (seen + 1))
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Write the epoch's means into the history."""
+        epoch = self.history[-1]
+        for name, total in self._totals.items():
+            epoch[name] = float(total) / self._n_batches
+        epoch["embedding_spread"] = spread(self.criterion_.features(self._embedding.detach()))
+        del self._embedding
+        # Batches are summed up: keeping each one would make the history grow with the data.
+        epoch["batches"] = []
+        for name, loss in self._losses.items():
+            epoch[name] = loss
+            epoch[f"{name}_best"] = loss <= self._best.get(name, math.inf)
+            self._best[name] = min(loss, self._best.get(name, math.inf))
+        epoch["lr"] = self.optimizer_.param_groups[-1]["lr"]
+        epoch["dur"] = time.perf_counter() - self._start
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Weights on the CPU and the history; no device, optimizer, callback or data."""
+        state = self.__dict__.copy()
+        for name in (
+            "optimizer_",
+            "callbacks_",
+            "callbacks",
+            "_embedding",
+            "_totals",
+            "_norms",
+            "_best",
+        ):
+            state.pop(name, None)
+        for name in ("module", "criterion"):
+            state[name] = state[name + "_"] = on_cpu(state[name + "_"])
+        state |= {"device": "cpu", "callbacks": None, "initialized_": False}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+def spread(features: Tensor) -> float:
+    """Share of the features' squared norm that differs between samples: 0 if all coincide.
+
+    Parameters
+    ----------
+    features : Tensor of shape (n, embedding_dim)
+        Embeddings of one batch.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+    """
+    centered = features - features.mean(0)
+    share = float(centered.square().sum() / features.square().sum().clamp_min(1e-30))
+    return min(share, 1.0)  # rounding may take it a little above
+
+
+def on_cpu(module: nn.Module) -> nn.Module:
+    """Return a copy of a module on the CPU, without gradients; the memory format stays."""
+    clone = copy.deepcopy(module).to("cpu")
+    for parameter in clone.parameters():
+        parameter.grad = None
+    return clone
+
+
+@contextmanager
+def autocast(device: str | torch.device, precision: str):
+    """Run layers in bfloat16 where `precision` asks for it."""
+    if precision == "float32":
+        yield
+    else:
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            yield
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device):
+    """Seed torch inside the block; the caller's generators are as before afterwards."""
+    on_cuda = device.type == "cuda"
+    with torch.random.fork_rng([device] if on_cuda else []):
+        # torch.manual_seed asks after every kind of device, which takes a millisecond.
+        torch.default_generator.manual_seed(seed)
+        if on_cuda:
+            torch.cuda.manual_seed(seed)
+        yield

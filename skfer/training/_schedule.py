@@ -1,0 +1,29 @@
+"""How the learning rate moves during a fit."""
+
+import math
+from collections.abc import Callable
+
+
+def one_cycle(progress: float) -> float:
+    """Rise from 1/10 over the first quarter, then fall along a cosine to nearly 0."""
+    if progress < 0.25:
+        return 0.1 + 0.9 * progress / 0.25
+    return 1e-3 + 0.5 * (1 - 1e-3) * (1 + math.cos(math.pi * (progress - 0.25) / 0.75))
+
+
+def cosine(progress: float) -> float:
+    """Fall along a cosine from 1 to nearly 0."""
+    return 1e-3 + 0.5 * (1 - 1e-3) * (1 + math.cos(math.pi * progress))
+
+
+def constant(progress: float) -> float:
+    """Stay at 1."""
+    return 1.0
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "one-cycle": one_cycle,
+    "cosine": cosine,
+    "constant": constant,
+}
+"""Names to functions from progress in [0, 1] to a factor of the learning rate."""

@@ -1,0 +1,114 @@
+"""Where batches come from: arrays, memmaps and rows, read a batch at a time."""
+
+from __future__ import annotations
+
+import mmap
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+_RELEASE_BYTES = 2**18
+
+
+class ImageSource(Dataset):
+    """Images in an array or memmap; a batch is one fancy index, and uint8 stays uint8.
+
+    Parameters
+    ----------
+    images : array of shape (n, h, w), (n, h, w, channels) or (n, h * w * channels)
+        Never copied as a whole.
+    shape : tuple of int
+        (h, w) or (h, w, channels) of one image.
+    """
+
+    def __init__(self, images: NDArray[Any], shape: tuple[int, ...]) -> None:
+        self.images = images
+        self.shape = shape
+        self._unreleased = 0
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.images)
+
+    def __getitem__(self, which: Any) -> torch.Tensor:
+        """Return the images of an index array or a slice as a tensor of their own."""
+        batch = np.array(self.images[which])
+        self._release_pages(batch.nbytes)
+        if batch.dtype != np.uint8:
+            batch = batch.astype(np.float32, copy=False)
+        return torch.from_numpy(batch.reshape(-1, *self.shape))
+
+    def _release_pages(self, n_bytes: int) -> None:
+        """Let go of a memmap's pages from time to time, or they would add up to the whole file.
+
+        They stay in the system's cache of files. A private mapping keeps its pages: they may
+        hold changes that are nowhere else.
+        """
+        mapped = getattr(self.images, "_mmap", None)
+        if mapped is None or getattr(self.images, "mode", None) not in ("r", "r+"):
+            return
+        self._unreleased += n_bytes
+        if self._unreleased >= _RELEASE_BYTES and hasattr(mapped, "madvise"):
+            mapped.madvise(mmap.MADV_DONTNEED)
+            self._unreleased = 0
+
+
+class RowSource(Dataset):
+    """Rows of features, standardised a batch at a time.
+
+    In double precision, since a column's offset may be large beside its spread.
+
+    Parameters
+    ----------
+    rows : array of shape (n, n_features)
+        Never copied as a whole.
+    mean, scale : array of shape (n_features,)
+        What to subtract, and then to divide by.
+    """
+
+    def __init__(
+        self, rows: NDArray[Any], mean: NDArray[np.float64], scale: NDArray[np.float64]
+    ) -> None:
+        self.rows = rows
+        self.mean = mean
+        self.scale = scale
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.rows)
+
+    def __getitem__(self, which: Any) -> torch.Tensor:
+        """Return the rows of an index array or a slice as float32."""
+        batch = (self.rows[which] - self.mean) / self.scale
+        return torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32))
+
+
+class Batches:
+    """One pass after the other over the batches of a source.
+
+    Parameters
+    ----------
+    source : ImageSource or RowSource
+        Gives the inputs for an array of indices.
+    labels : array of int of shape (n,)
+        Class codes.
+    sampler : iterable of index arrays
+        Which samples make a batch.
+    """
+
+    def __init__(self, source: Dataset, labels: NDArray[np.intp], sampler: Any) -> None:
+        self.source = source
+        self.labels = torch.from_numpy(np.array(labels, dtype=np.int64))
+        self.sampler = sampler
+
+    def __len__(self) -> int:
+        """Return the number of batches of a pass."""
+        return len(self.sampler)
+
+    def __iter__(self):
+        """Yield (inputs, labels), one batch after the other."""
+        for which in self.sampler:
+            yield self.source[which], self.labels[torch.from_numpy(which)]

@@ -1,0 +1,88 @@
+"""The pieces of training that stand alone."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from skfer.training import SCHEDULES, Batches, ImageSource, RowSource, on_cpu, seeded, spread
+
+
+@given(st.sampled_from(sorted(SCHEDULES)), st.floats(0, 1))
+def test_schedules_stay_between_0_and_1(name, progress):
+    assert 0 < SCHEDULES[name](progress) <= 1
+
+
+def test_one_cycle_rises_and_falls():
+    factors = [SCHEDULES["one-cycle"](p) for p in np.linspace(0, 1, 101)]
+    assert np.argmax(factors) == 25
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[-1] == pytest.approx(1e-3)
+
+
+def test_bytes_stay_bytes():
+    images = np.random.RandomState(0).randint(0, 256, (9, 4, 5)).astype(np.uint8)
+    batch = ImageSource(images, (4, 5))[np.array([3, 1])]
+    assert batch.dtype == torch.uint8
+    np.testing.assert_array_equal(batch.numpy(), images[[3, 1]])
+    assert not np.shares_memory(ImageSource(images, (4, 5))[0:4].numpy(), images)
+
+
+def test_rows_are_standardized_in_double_precision():
+    rows = 1e9 + np.arange(6.0).reshape(3, 2)
+    batch = RowSource(rows, rows.mean(0), rows.std(0))[np.arange(3)]
+    torch.testing.assert_close(batch.mean(0), torch.zeros(2), atol=1e-6, rtol=0)
+    assert batch.dtype == torch.float32
+
+
+def test_batches_pair_inputs_and_labels():
+    images = np.arange(6, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)
+    which = [np.array([4, 0]), np.array([2])]
+    pairs = list(Batches(ImageSource(images, (2, 2)), np.arange(6) * 10, which))
+    for (x, y), indices in zip(pairs, which, strict=True):
+        assert x[:, 0, 0].tolist() == indices.tolist()
+        assert y.tolist() == (indices * 10).tolist()
+
+
+def test_seeded_leaves_the_generator_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    with seeded(0, torch.device("cpu")):
+        inside = torch.rand(1)
+    assert torch.equal(torch.rand(1), expected)
+    with seeded(0, torch.device("cpu")):
+        assert torch.equal(torch.rand(1), inside)
+
+
+def test_spread_tells_collapse():
+    points = torch.randn(100, 8, generator=torch.Generator().manual_seed(0))
+    assert spread(points - points.mean(0)) == pytest.approx(1)
+    assert spread(points * 1e-3 + 1) < 1e-5
+    assert spread(torch.zeros(4, 8)) == 0
+
+
+def test_on_cpu_copies_without_gradients():
+    net = nn.Linear(2, 2).to(memory_format=torch.preserve_format)
+    net(torch.ones(1, 2)).sum().backward()
+    copy = on_cpu(net)
+    assert copy.weight.grad is None
+    assert net.weight.grad is not None
+    assert torch.equal(copy.weight, net.weight)
+
+
+@pytest.mark.parametrize("mode", ["r", "r+", "c"])
+def test_memmaps_let_go_of_their_pages_and_lose_nothing(tmp_path, mode, monkeypatch):
+    monkeypatch.setattr("skfer.training._source._RELEASE_BYTES", 100)
+    images = np.random.RandomState(0).randint(0, 256, (300, 8, 8)).astype(np.uint8)
+    np.save(tmp_path / "x.npy", images)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode=mode)
+    if mode != "r":
+        mapped[0] = images[0] = 7
+    source = ImageSource(mapped, (8, 8))
+    for _ in range(2):
+        for start in range(0, 300, 50):
+            batch = source[start : start + 50].numpy()
+            np.testing.assert_array_equal(batch, images[start : start + 50])

@@ -1,0 +1,86 @@
+"""Which samples make a batch."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skfer.training import BalancedBatchSampler, ShuffledBatchSampler
+from skfer.training._sampling import Deck
+
+SIZES = st.lists(st.integers(1, 30), min_size=2, max_size=9)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 40), st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(0, 99)
+)
+def test_a_deck_gives_all_before_any_again(n, draws, seed):
+    deck = Deck(np.arange(n), np.random.RandomState(seed))
+    small = [k for k in draws if k < n]
+    drawn = [deck.draw(k) for k in small]
+    assert all(len(set(d.tolist())) == k for d, k in zip(drawn, small, strict=True))
+    flat = np.concatenate([np.empty(0, int), *drawn])
+    for start in range(0, len(flat) - n + 1, n):
+        assert len(set(flat[start : start + n].tolist())) == n
+    assert sorted(deck.draw(n)) == list(range(n))
+
+
+@settings(deadline=None, max_examples=60)
+@given(SIZES, st.integers(2, 9), st.integers(2, 12), st.integers(0, 99))
+def test_balanced_batches(sizes, p, k, seed):
+    labels = np.random.RandomState(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    sampler = BalancedBatchSampler(labels, p, k, seed)
+    batches = list(sampler)
+    assert len(batches) == len(sampler) >= 1
+    for batch in batches:
+        assert len(set(batch.tolist())) == len(batch), "a sample stands twice in a batch"
+        classes, counts = np.unique(labels[batch], return_counts=True)
+        assert len(classes) == min(p, len(sizes))
+        assert (counts == np.minimum(k, np.array(sizes)[classes])).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(SIZES, st.integers(2, 9), st.integers(0, 99))
+def test_classes_come_in_equal_share(sizes, p, seed):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    sampler = BalancedBatchSampler(labels, p, 3, seed)
+    seen = np.zeros(len(sizes), int)
+    for _ in range(10):
+        for batch in sampler:
+            seen[np.unique(labels[batch])] += 1
+    assert seen.max() - seen.min() <= 1
+
+
+def test_samples_do_not_repeat_over_passes():
+    labels = np.repeat([0, 1], [50, 7])
+    sampler = BalancedBatchSampler(labels, 2, 4, 0)
+    drawn = np.concatenate([b[labels[b] == 0] for _ in range(8) for b in sampler])
+    assert len(set(drawn[:48].tolist())) == 48
+
+
+def test_seed_fixes_the_batches():
+    labels = np.arange(40) % 4
+
+    def flat(seed):
+        return np.concatenate(list(BalancedBatchSampler(labels, 3, 4, seed)))
+
+    assert (flat(1) == flat(1)).all()
+    assert (flat(1) != flat(2)).any()
+
+
+def test_unlabelled_samples_ride_along():
+    labels = np.array([0] * 9 + [1] * 9 + [-1] * 12)
+    for batch in BalancedBatchSampler(labels, 2, 3, 0, n_unlabeled=5):
+        assert np.bincount(labels[batch] + 1).tolist() == [5, 3, 3]
+    for batch in BalancedBatchSampler(labels, 2, 3, 0):
+        assert (labels[batch] >= 0).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(2, 300), st.integers(2, 64), st.integers(0, 99))
+def test_shuffled_batches_cover_all_once(n, size, seed):
+    batches = list(ShuffledBatchSampler(n, size, seed))
+    assert sorted(np.concatenate(batches)) == list(range(n))
+    lengths = {len(b) for b in batches}
+    assert max(lengths) - min(lengths) <= 1
+    assert min(lengths) >= 2
