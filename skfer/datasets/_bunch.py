@@ -1,0 +1,51 @@
+"""The one kind of Bunch that every loader returns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch
+
+
+def make_bunch(
+    images: np.ndarray,
+    target: np.ndarray,
+    *,
+    target_names: Sequence[str],
+    descr: str,
+    columns: Mapping[str, np.ndarray | None],
+    as_frame: bool = False,
+    **others: Any,
+) -> Bunch:
+    """Return images and what is known of each; `data` is a flat view of `images`.
+
+    `columns` has one value (or row of values) for each image, or None where the set has none.
+    """
+    for name, column in columns.items():
+        if column is not None and len(column) != len(images):
+            raise ValueError(f"columns[{name!r}] has {len(column)} values for {len(images)} images")
+    frame = make_frame(target, target_names, columns) if as_frame else None
+    return Bunch(
+        images=images,
+        data=images.reshape(len(images), -1),
+        target=target,
+        target_names=np.array(target_names, dtype=np.str_),
+        **columns,
+        **others,
+        frame=frame,
+        DESCR=descr,
+    )
+
+
+def make_frame(
+    target: np.ndarray, target_names: Sequence[str], columns: Mapping[str, np.ndarray | None]
+) -> Any:
+    """Return a pandas DataFrame with a row for each image, without its pixels."""
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError("as_frame=True needs pandas: pip install pandas") from error
+    words = [target_names[code] if code >= 0 else None for code in target]
+    known = {name: column for name, column in columns.items() if column is not None}
+    flat = {name: column for name, column in known.items() if np.ndim(column) == 1}
+    return pd.DataFrame({**flat, "target": target, "expression": words})

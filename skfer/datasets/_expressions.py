@@ -1,0 +1,17 @@
+"""The one vocabulary of expressions: a code means the same word in every data set."""
+
+EXPRESSIONS: tuple[str, ...] = (
+    "anger",
+    "contempt",
+    "disgust",
+    "fear",
+    "happiness",
+    "neutral",
+    "sadness",
+    "surprise",
+)
+
+EXPRESSION_CODES: dict[str, int] = {name: code for code, name in enumerate(EXPRESSIONS)}
+
+# scikit-learn's convention for a sample whose label is not known.
+UNLABELED: int = -1

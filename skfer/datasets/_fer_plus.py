@@ -1,0 +1,314 @@
+"""FER+, the faces of FER2013 labelled anew by ten people each."""
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._docs import documented
+from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from ._fer2013 import number_alike, pixel_reader, read_pixel_rows
+from ._listing import PARTS, Listing, Options, check_root, load
+from ._problems import DatasetError, Problem, drop_repeats
+from ._table import inside
+from ._tree import find_file, find_folder, no_layout, relative
+
+VOTES = (
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
+LAYOUTS = (
+    "fer2013.csv with fer2013new.csv, paired by row order",
+    "FER2013Train/fer0000000.png, FER2013Valid/, FER2013Test/ with label.csv in each, or with "
+    "fer2013new.csv",
+)
+_FOLDERS = {"FER2013Train": "train", "FER2013Valid": "validation", "FER2013Test": "test"}
+_N_EMOTIONS = 8
+# Column of VOTES for each code.
+_ORDER = [VOTES.index(name) for name in EXPRESSIONS]
+_DESCR = """\
+FER+
+----
+
+The 35,887 faces of FER2013 (48 x 48 pixels, grey), each labelled by ten people with one of eight
+expressions, unknown, or NF (no face). Official parts: train 28,709, validation 3,589, test 3,589.
+176 pictures that show no face have no name in the table.
+
+The majority rule of its authors: a class with a single vote loses it; the winner needs more than
+half of the votes that are left; pictures whose winner is unknown or NF, or that have none, are
+left out. With labels="distribution" the votes for expressions that are left, as shares,
+are soft targets; pictures in which they are not more than half are left out (our reading).
+
+The rows of fer2013new.csv belong to those of fer2013.csv in order; the numbers in the picture names
+drift away from the row numbers. `groups` numbers identical images alike (there are about
+1,500 groups of them, 556 across the official parts); it is not the person.
+
+Origin: Microsoft Research, https://github.com/microsoft/FERPlus (labels: MIT licence); the
+pictures are those of FER2013.
+Cite: E. Barsoum, C. Zhang, C. Canton Ferrer, Z. Zhang, "Training deep networks for facial
+expression recognition with crowd-sourced label distribution", ICMI 2016.
+"""
+
+
+@documented
+def load_fer_plus(
+    root: str | os.PathLike[str],
+    *,
+    labels: str = "majority",
+    image_size: int | tuple[int, int] | None = None,
+    color: bool = False,
+    classes: Iterable[str] | None = None,
+    subset: str | Iterable[str] | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    on_error: str = "raise",
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    verbose: bool | int = False,
+) -> Any:
+    """Load FER+ from a local copy.
+
+    Two layouts are read: `fer2013.csv` beside `fer2013new.csv`, paired **by row order**; and the
+    pictures written out, `FER2013Train/fer0000000.png` (and `FER2013Valid`, `FER2013Test`), with
+    the votes in a `label.csv` in each folder or in `fer2013new.csv`, paired by name.
+
+    Parameters
+    ----------
+    root : str or path-like
+        The folder that holds the tables or the folders.
+    labels : {"majority", "distribution"}, default="majority"
+        "majority" loads the pictures on which more than half of the votes agree, single votes
+        dropped. "distribution" loads all pictures whose votes are mostly for expressions; `target`
+        is -1 where there is no majority, and `distribution` is the soft target.
+    {size}
+        The default None is 48 x 48.
+    {parts}
+    {rest}
+
+    Returns
+    -------
+    faces : :class:`~sklearn.utils.Bunch`
+        {bunch}
+        votes : ndarray of int of shape (n_images, 10)
+            As given: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt,
+            unknown, NF.
+        distribution : ndarray of float of shape (n_images, 8)
+            Share of each expression in the votes for expressions, single votes dropped, in the
+            order of `target_names`; rows sum to 1.
+
+        `groups` numbers identical images alike.
+    (data, target) : tuple
+        With `return_X_y=True`.
+
+    Raises
+    ------
+    {raises}
+
+    References
+    ----------
+    .. [1] E. Barsoum et al., "Training deep networks for facial expression recognition with
+       crowd-sourced label distribution", ICMI 2016.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from skfer.datasets import load_fer_plus
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     folder = os.path.join(root, "FER2013Train")
+    ...     os.makedirs(folder)
+    ...     Image.new("L", (48, 48)).save(os.path.join(folder, "fer0000000.png"))
+    ...     with open(os.path.join(folder, "label.csv"), "w") as file:
+    ...         _ = file.write("fer0000000.png,4,0,0,1,3,2,0,0,0,0")
+    ...     faces = load_fer_plus(root, labels="distribution")
+    >>> faces.target.tolist(), faces.distribution.round(2).tolist()
+    ([-1], [[0.33, 0.0, 0.22, 0.0, 0.0, 0.44, 0.0, 0.0]])
+    """
+    options = Options(
+        image_size=image_size,
+        color=color,
+        classes=classes,
+        subset=subset,
+        cache_dir=cache_dir,
+        n_jobs=n_jobs,
+        on_error=on_error,
+        return_X_y=return_X_y,
+        as_frame=as_frame,
+        verbose=verbose,
+    )
+    return load(list_fer_plus(check_root(root), labels=labels), options)
+
+
+class VoteRow(NamedTuple):
+    """A row of votes."""
+
+    place: str  # table and line
+    part: str  # "" if the table does not tell
+    name: str  # of the picture, "" where there is no face
+    votes: tuple[int, ...] | None  # None where they are unreadable
+
+
+def list_fer_plus(root: Path, *, labels: str = "majority") -> Listing:
+    """Return the faces of either layout, unread."""
+    if labels not in ("majority", "distribution"):
+        raise ValueError(f"labels={labels!r} is not known: give 'majority' or 'distribution'.")
+    pixels = find_file(root, "fer2013.csv", "icml_face_data.csv")
+    votes = find_file(root, "fer2013new.csv")
+    if pixels is not None and votes is not None:
+        return _list_tables(root, pixels, votes, labels)
+    folders = {
+        part: folder
+        for name, part in _FOLDERS.items()
+        if (folder := find_folder(root, name, depth=2)) is not None
+    }
+    if not folders:
+        raise no_layout("FER+", root, LAYOUTS)
+    return _list_pictures(root, folders, votes, labels)
+
+
+def majority(votes: ArrayLike) -> np.ndarray:
+    """Return the code on which more than half agree, single votes dropped, or `UNLABELED`."""
+    counts = _without_single(votes)
+    top = counts.argmax(axis=1)
+    agreed = 2 * counts.max(axis=1) > counts.sum(axis=1)
+    codes = np.array([EXPRESSION_CODES.get(name, UNLABELED) for name in VOTES])
+    return np.where(agreed, codes[top], UNLABELED)
+
+
+def distribution(votes: ArrayLike) -> np.ndarray:
+    """Return the share of each expression, nan where expressions are not more than half."""
+    counts = _without_single(votes)
+    emotions = counts[:, _ORDER]
+    total = emotions.sum(axis=1, keepdims=True)
+    mostly = 2 * total > counts.sum(axis=1, keepdims=True)
+    return np.where(mostly, emotions / np.maximum(total, 1), np.nan)
+
+
+def _without_single(votes: ArrayLike) -> np.ndarray:
+    counts = np.asarray(votes)
+    return np.where(counts > 1, counts, 0)
+
+
+def read_votes(path: Path, root: Path) -> list[VoteRow]:
+    """Return the rows of fer2013new.csv or label.csv, whose votes are the last ten cells."""
+    rows = []
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            for cells in reader:
+                cells = [cell.strip() for cell in cells]
+                if not any(cells) or cells[-1] == VOTES[-1]:  # a blank line, the header
+                    continue
+                place = f"{relative(path, root)}, line {reader.line_num}"
+                part = PARTS.get(cells[0].lower(), "")
+                name = (cells[1:2] if part else cells[:1]) or [""]
+                rows.append(VoteRow(place, part, name[0], _votes(cells, 2 if part else 1)))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise DatasetError(f"{str(path)!r} is not a table in UTF-8: {error}") from error
+    return rows
+
+
+def _votes(cells: Sequence[str], n_before: int) -> tuple[int, ...] | None:
+    last = cells[max(n_before, len(cells) - len(VOTES)) :]
+    if len(last) != len(VOTES) or not all(cell.isascii() and cell.isdigit() for cell in last):
+        return None
+    return tuple(map(int, last))
+
+
+def _list_tables(root: Path, pixels: Path, votes: Path, labels: str) -> Listing:
+    faces, column = read_pixel_rows(pixels)
+    rows = read_votes(votes, root)
+    if len(faces) != len(rows):
+        raise DatasetError(
+            f"{pixels.name} has {len(faces)} rows and {votes.name} {len(rows)}: they belong "
+            "together row by row, so one of them is not whole."
+        )
+    for face, row in zip(faces, rows, strict=True):
+        if PARTS.get(face.usage) != row.part:
+            raise DatasetError(
+                f"{pixels.name}, line {face.line} is of {face.usage!r} but {row.place} of "
+                f"{row.part!r}: they belong together row by row, so one is out of order."
+            )
+    listing, kept = _listing(root, rows, labels, LAYOUTS[0])
+    kept_faces = [faces[i] for i in kept]
+    listing.filenames = [f"{relative(pixels, root)}:{face.line}" for face in kept_faces]
+    listing.where = [f"{pixels.name}, line {face.line}" for face in kept_faces]
+    listing.sources = [relative(pixels, root)]
+    listing.reader = pixel_reader(pixels, kept_faces, column)
+    return listing
+
+
+def _list_pictures(
+    root: Path, folders: dict[str, Path], votes: Path | None, labels: str
+) -> Listing:
+    everything = [] if votes is None else read_votes(votes, root)
+    rows: list[VoteRow] = []
+    names: list[str] = []
+    problems: list[Problem] = []
+    for part, folder in folders.items():
+        table = find_file(folder, "label.csv", depth=0)
+        if table is None and votes is None:
+            raise DatasetError(
+                f"{relative(folder, root)}/ has no label.csv, and there is no fer2013new.csv."
+            )
+        own = (
+            [r for r in everything if r.part == part] if table is None else read_votes(table, root)
+        )
+        for row in own:
+            name = inside(row.name) if row.name else None
+            if name is not None:
+                names.append(f"{relative(folder, root)}/{name}")
+                rows.append(row._replace(part=part))
+            elif row.name:
+                problems.append(Problem(row.place, f"{row.name!r} leads out of its folder"))
+    once, repeated = drop_repeats(names, [row.votes for row in rows], [row.place for row in rows])
+    rows, names = [rows[i] for i in once], [names[i] for i in once]
+    listing, kept = _listing(root, rows, labels, LAYOUTS[1])
+    listing.filenames = [names[i] for i in kept]
+    listing.where = [f"{rows[i].place} ({names[i]})" for i in kept]
+    listing.problems += problems + repeated
+    return listing
+
+
+def _listing(
+    root: Path, rows: Sequence[VoteRow], labels: str, layout: str
+) -> tuple[Listing, list[int]]:
+    """Return a listing without names, and which rows are in it."""
+    problems = [
+        Problem(r.place, "its last ten cells are no votes") for r in rows if r.votes is None
+    ]
+    readable = [i for i, row in enumerate(rows) if row.votes is not None]
+    votes = np.array([rows[i].votes for i in readable], dtype=np.int64).reshape(-1, len(VOTES))
+    codes, shares = majority(votes), distribution(votes)
+    wanted = codes != UNLABELED if labels == "majority" else np.isfinite(shares).all(axis=1)
+    kept = [readable[i] for i in np.flatnonzero(wanted)]
+    listing = Listing(
+        name="fer-plus",
+        root=root,
+        filenames=[],
+        target=codes[wanted].astype(np.int64),
+        target_names=EXPRESSIONS,
+        descr=_DESCR,
+        unit="rows",
+        columns={
+            "split": np.array([rows[i].part for i in kept], dtype=np.str_),
+            "votes": votes[wanted],
+            "distribution": shares[wanted],
+        },
+        problems=problems,
+        derive=number_alike,
+        layout=layout,
+    )
+    return listing, kept

@@ -1,0 +1,245 @@
+"""One folder for each class."""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._labels import encode
+from ._listing import Listing, Options, check_root, load
+from ._picture import EXTENSIONS
+from ._problems import DatasetError, Problem
+
+_NOTES = (".csv", ".html", ".json", ".md", ".txt", ".xml")
+_LITTER = ("thumbs.db", "desktop.ini")
+_DESCR = """\
+Pictures from a folder
+----------------------
+
+One folder for each class, read from {root}.
+"""
+
+
+def load_image_folder(
+    root: str | os.PathLike[str],
+    *,
+    image_size: int | tuple[int, int] | None = None,
+    color: bool = False,
+    classes: Iterable[str] | None = None,
+    groups: Callable[[str], str] | None = None,
+    group_pattern: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    on_error: str = "raise",
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    verbose: bool | int = False,
+) -> Any:
+    r"""Load pictures that lie in one folder for each class.
+
+    The name of a folder directly in `root` is the class of all pictures in it and in the folders
+    below it. Hidden files and notes (txt, csv, json, md, html, xml) are passed over; every
+    other file must be a picture.
+
+    Parameters
+    ----------
+    root : str or path-like
+        The folder of class folders.
+    image_size : int or (height, width), default=None
+        Every picture is resized to exactly this many pixels (its aspect ratio is not kept). None
+        keeps the size, which must then be the same for all.
+    color : bool, default=False
+        RGB instead of grey.
+    classes : iterable of str, default=None
+        Load these classes only. They keep their codes.
+    groups : callable, default=None
+        Given a file name relative to `root` (with forward slashes), returns its group, such as
+        the person shown, as a str.
+    group_pattern : str, default=None
+        A regular expression searched in the file name relative to `root`; its first group, or
+        the whole match if it has none, is the picture's group. For instance ``r"(S\d+)_"``.
+    cache_dir : str or path-like, default=None
+        Keep the decoded pictures in this folder and open them memory-mapped, at once, the next
+        time. A changed file or parameter makes a new cache; old ones may be deleted.
+    n_jobs : int, default=None
+        Threads that decode, as in joblib: None is 1, -1 all cores.
+    on_error : {"raise", "skip"}, default="raise"
+        Whether a missing, truncated or foreign file is an error or is left out with a warning
+        and listed in `skipped`. The first few and the total are told in either case.
+    return_X_y : bool, default=False
+        Return `(data, target)` instead of a Bunch.
+    as_frame : bool, default=False
+        Add `frame`, a pandas DataFrame with a row for each picture, without its pixels.
+    verbose : bool or int, default=False
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    faces : :class:`~sklearn.utils.Bunch`
+        images : ndarray of shape (n_images, height, width) or (n_images, height, width, 3)
+            uint8; memory-mapped and read-only with `cache_dir`.
+        data : ndarray of shape (n_images, n_pixels)
+            A flat view of `images`.
+        target : ndarray of shape (n_images,)
+            Integer codes. Names of expressions (anger 0, contempt 1, disgust 2, fear 3,
+            happiness 4, neutral 5, sadness 6, surprise 7, and synonyms such as happy, angry,
+            fearful or calm, in any case) have the same code in every data set; other names
+            follow from 8 on, sorted. Where no name is an expression, codes are positions in the
+            sorted names. A folder "unlabeled" is -1.
+        target_names : ndarray of str
+            `target_names[code]` is the word for a code.
+        groups : ndarray of str of shape (n_images,) or None
+            What `groups` or `group_pattern` gave.
+        filenames : ndarray of str of shape (n_images,)
+            Relative to `root`, with forward slashes, in sorted order.
+        root : str
+            The folder.
+        skipped : list of (where, what)
+            What was left out, and why.
+        frame : DataFrame or None
+            With `as_frame=True`.
+        DESCR : str
+            A description.
+    (data, target) : tuple
+        With `return_X_y=True`.
+
+    Raises
+    ------
+    DatasetError
+        Files that cannot be used, pictures that differ in size while `image_size` is None, a
+        class folder without pictures, or a picture outside the class folders.
+    FileNotFoundError, NotADirectoryError
+        `root` is no folder.
+    ValueError
+        An argument makes no sense.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from skfer.datasets import load_image_folder
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     for name in ("happy/S01_1.png", "happy/S02_1.png", "sad/S01_2.png"):
+    ...         os.makedirs(os.path.join(root, os.path.dirname(name)), exist_ok=True)
+    ...         Image.new("L", (48, 48)).save(os.path.join(root, name))
+    ...     faces = load_image_folder(root, image_size=24, group_pattern=r"S\d+")
+    >>> faces.images.shape, faces.target.tolist(), faces.groups.tolist()
+    ((3, 24, 24), [4, 4, 6], ['S01', 'S02', 'S01'])
+    >>> faces.target_names[faces.target].tolist()
+    ['happiness', 'happiness', 'sadness']
+    """
+    options = Options(
+        image_size=image_size,
+        color=color,
+        classes=classes,
+        cache_dir=cache_dir,
+        n_jobs=n_jobs,
+        on_error=on_error,
+        return_X_y=return_X_y,
+        as_frame=as_frame,
+        verbose=verbose,
+    )
+    group_of = _group_function(groups, group_pattern)
+    return load(list_folder(check_root(root), group_of), options)
+
+
+def list_folder(root: Path, group_of: Callable[[str], str] | None = None) -> Listing:
+    """Return the pictures in class folders, unread."""
+    names: list[str] = []
+    problems: list[Problem] = []
+    folders = [entry.name for entry in _entries(root) if entry.is_dir()]
+    if not folders:
+        raise DatasetError(f"root={str(root)!r} has no class folders in it.")
+    for entry in _entries(root):
+        if not entry.is_dir() and entry.name.lower().endswith(EXTENSIONS):
+            problems.append(Problem(entry.name, "a picture outside the class folders"))
+    for folder in folders:
+        found, wrong = pictures_below(root, folder)
+        if not found and not wrong:
+            wrong = [Problem(f"{folder}/", "a class folder without pictures")]
+        names += found
+        problems += wrong
+    groups, names, ungrouped = _grouped(names, group_of)
+    target, target_names = encode([name.partition("/")[0] for name in names])
+    return Listing(
+        name="folder",
+        root=root,
+        filenames=names,
+        target=target,
+        target_names=target_names,
+        descr=_DESCR.format(root=root),
+        columns={"groups": groups},
+        problems=problems + ungrouped,
+        layout="<class>/*, one folder for each class",
+    )
+
+
+def pictures_below(root: Path, folder: str) -> tuple[list[str], list[Problem]]:
+    """Return the pictures in a folder of root ("" for root) and below it, and what is none."""
+    found, wrong = [], []
+    prefix = f"{folder}/" if folder else ""
+    for name in _all_files(os.path.join(root, folder), prefix, set()):
+        extension = os.path.splitext(name)[1].lower()
+        if extension in EXTENSIONS:
+            found.append(name)
+        elif extension not in _NOTES:
+            wrong.append(Problem(name, f"not a picture by its extension {extension!r}"))
+    return found, wrong
+
+
+def _all_files(folder: str, prefix: str, seen: set[str]) -> Iterator[str]:
+    """Yield the files in a folder and below it; links are followed, each folder once."""
+    seen.add(os.path.realpath(folder))
+    for entry in _entries(folder):
+        if not entry.is_dir():
+            yield prefix + entry.name
+        elif os.path.realpath(entry.path) not in seen:
+            yield from _all_files(entry.path, f"{prefix}{entry.name}/", seen)
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, sorted, without hidden files and litter."""
+    with os.scandir(folder) as entries:
+        seen = [e for e in entries if e.name[0] != "." and e.name.lower() not in _LITTER]
+    return sorted(seen, key=lambda entry: entry.name)
+
+
+def _group_function(
+    groups: Callable[[str], str] | None, pattern: str | None
+) -> Callable[[str], str] | None:
+    if groups is not None and pattern is not None:
+        raise ValueError("groups and group_pattern are both given: give one of them.")
+    if groups is not None and not callable(groups):
+        raise ValueError(f"groups={groups!r} is not callable: give a function of a file name.")
+    if pattern is None:
+        return groups
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(
+            f"group_pattern={pattern!r} is not a regular expression: {error}"
+        ) from None
+    return lambda name: _first_group(expression, name)
+
+
+def _first_group(expression: re.Pattern[str], name: str) -> str:
+    match = expression.search(name)
+    if match is None:
+        return ""
+    return (match.group(1) if expression.groups else match.group()) or ""
+
+
+def _grouped(
+    names: list[str], group_of: Callable[[str], str] | None
+) -> tuple[np.ndarray | None, list[str], list[Problem]]:
+    """Return the groups, the names that have one, and a problem for each that has none."""
+    if group_of is None:
+        return None, names, []
+    found = [(name, group_of(name)) for name in names]
+    kept = [(name, str(group)) for name, group in found if group not in (None, "")]
+    wrong = [Problem(name, "no group found in its name") for name, g in found if g in (None, "")]
+    groups = np.array([group for _, group in kept], dtype=np.str_)
+    return groups, [name for name, _ in kept], wrong

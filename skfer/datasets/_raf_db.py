@@ -1,0 +1,222 @@
+"""RAF-DB, the Real-world Affective Faces data set: its basic expressions."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._docs import documented
+from ._expressions import EXPRESSION_CODES, EXPRESSIONS
+from ._listing import Listing, Options, check_root, load
+from ._problems import DatasetError, Problem, drop_repeats
+from ._tree import (
+    find_file,
+    find_folders,
+    labelled_pictures,
+    no_layout,
+    part_folders,
+    relative,
+)
+
+CODES = {
+    "1": "surprise",
+    "2": "fear",
+    "3": "disgust",
+    "4": "happiness",
+    "5": "sadness",
+    "6": "anger",
+    "7": "neutral",
+}
+PUBLISHED = {
+    "surprise": 1619,
+    "fear": 355,
+    "disgust": 877,
+    "happiness": 5957,
+    "sadness": 2460,
+    "anger": 867,
+    "neutral": 3204,
+}
+LAYOUTS = (
+    "EmoLabel/list_patition_label.txt with Image/aligned/train_00001_aligned.jpg "
+    "(or Image/original/train_00001.jpg)",
+    "train/1/*.jpg to train/7/ and test/1/ to test/7/",
+)
+_LINE = re.compile(r"^(train|test)(_\d+)\.(\w+)\s+(\S+)$", re.IGNORECASE)
+_DESCR = """\
+RAF-DB, the Real-world Affective Faces data set (basic expressions)
+--------------------------------------------------------------------
+
+15,339 faces from the web, each labelled by about 40 people: train 12,271 (surprise 1290, fear 281,
+disgust 717, happiness 4772, sadness 1982, anger 705, neutral 2524), test 3,068 (329, 74, 160,
+1185, 478, 162, 680). Aligned faces are 100 x 100 pixels in colour. The official parts are the
+protocol; the set does not tell who is shown.
+
+Origin: Pattern Recognition and Intelligent System Laboratory, Beijing University of Posts and
+Telecommunications, http://www.whdeng.cn/raf/model1.html; on request.
+Terms: for non-commercial research; not to be passed on.
+Cite: S. Li, W. Deng, J. Du, "Reliable crowdsourcing and deep locality-preserving learning for
+expression recognition in the wild", CVPR 2017.
+"""
+
+
+@documented
+def load_raf_db(
+    root: str | os.PathLike[str],
+    *,
+    aligned: bool = True,
+    image_size: int | tuple[int, int] | None = 64,
+    color: bool = False,
+    classes: Iterable[str] | None = None,
+    subset: str | Iterable[str] | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    on_error: str = "raise",
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    verbose: bool | int = False,
+) -> Any:
+    """Load the basic expressions of RAF-DB from a local copy.
+
+    Two layouts are read: that of the owners, `EmoLabel/list_patition_label.txt` (also spelled
+    `partition`) with `Image/aligned/` and `Image/original/`, in root or in a folder such as
+    `basic/` below it; and the folder form `train/1` to `train/7`, `test/1` to `test/7`.
+
+    Parameters
+    ----------
+    root : str or path-like
+        The folder that holds one of these trees.
+    aligned : bool, default=True
+        Read the aligned faces, `Image/aligned/train_00001_aligned.jpg`; False reads the original
+        pictures, `Image/original/train_00001.jpg`. The folder form has only one.
+    {size}
+    {parts}
+    {rest}
+
+    Returns
+    -------
+    faces : :class:`~sklearn.utils.Bunch`
+        {bunch}
+    (data, target) : tuple
+        With `return_X_y=True`.
+
+    Raises
+    ------
+    {raises}
+
+    References
+    ----------
+    .. [1] S. Li, W. Deng, J. Du, "Reliable crowdsourcing and deep locality-preserving learning
+       for expression recognition in the wild", CVPR 2017.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from skfer.datasets import load_raf_db
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     for name in ("train/1/train_00001_aligned.jpg", "test/4/test_0001_aligned.jpg"):
+    ...         os.makedirs(os.path.dirname(os.path.join(root, name)))
+    ...         Image.new("RGB", (100, 100)).save(os.path.join(root, name))
+    ...     faces = load_raf_db(root)
+    >>> faces.target.tolist(), faces.split.tolist()
+    ([7, 4], ['train', 'test'])
+    """
+    options = Options(
+        image_size=image_size,
+        color=color,
+        classes=classes,
+        subset=subset,
+        cache_dir=cache_dir,
+        n_jobs=n_jobs,
+        on_error=on_error,
+        return_X_y=return_X_y,
+        as_frame=as_frame,
+        verbose=verbose,
+    )
+    return load(list_raf_db(check_root(root), aligned=aligned), options)
+
+
+def list_raf_db(root: Path, *, aligned: bool = True) -> Listing:
+    """Return the faces of either layout, unread."""
+    path = find_file(root, "list_patition_label.txt", "list_partition_label.txt", depth=3)
+    if path is not None:
+        return _list_owners(root, path, aligned)
+    parts = part_folders(root)
+    if not parts:
+        raise no_layout("RAF-DB", root, LAYOUTS)
+    found, problems = labelled_pictures(root, parts, CODES)
+    target = [EXPRESSION_CODES[item.word] for item in found]
+    return Listing(
+        name="raf-db",
+        root=root,
+        filenames=[item.name for item in found],
+        target=np.array(target, dtype=np.int64),
+        target_names=EXPRESSIONS,
+        descr=_DESCR,
+        columns={"split": np.array([item.part for item in found], dtype=np.str_)},
+        problems=problems,
+        layout=LAYOUTS[1],
+        published=PUBLISHED,
+    )
+
+
+def _list_owners(root: Path, path: Path, aligned: bool) -> Listing:
+    folder = _image_folder(root, "aligned" if aligned else "original")
+    found, problems = _read_list(path)
+    names = []
+    for match, _ in found:
+        stem = f"{match[1].lower()}{match[2]}"
+        name = f"{stem}_aligned.{match[3]}" if aligned else f"{stem}.{match[3]}"
+        names.append(f"{relative(folder, root)}/{name}")
+    target = [EXPRESSION_CODES[CODES[match[4]]] for match, _ in found]
+    return Listing(
+        name="raf-db",
+        root=root,
+        filenames=names,
+        target=np.array(target, dtype=np.int64),
+        target_names=EXPRESSIONS,
+        descr=_DESCR,
+        unit="lines",
+        columns={"split": np.array([match[1].lower() for match, _ in found], dtype=np.str_)},
+        problems=problems,
+        where=[
+            f"{path.name}, line {n} ({name})" for (_, n), name in zip(found, names, strict=True)
+        ],
+        layout=LAYOUTS[0],
+        published=PUBLISHED,
+    )
+
+
+def _image_folder(root: Path, name: str) -> Path:
+    """Return the deepest of nested folders of this name, as unpacking may leave them."""
+    found = find_folders(root, name, depth=4)
+    if not found:
+        zipped = find_file(root, f"{name}.zip", depth=3)
+        hint = f"unpack {relative(zipped, root)}" if zipped else "unpack the pictures there"
+        raise DatasetError(f"root={str(root)!r} has no folder Image/{name}: {hint}.")
+    return found[-1]
+
+
+def _read_list(path: Path) -> tuple[list[tuple[re.Match[str], int]], list[Problem]]:
+    """Return the good lines of the list and their numbers, and what is wrong with the others."""
+    found: list[tuple[re.Match[str], int]] = []
+    problems: list[Problem] = []
+    for line, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+        match = _LINE.match(text.strip())
+        if match is not None and match[4] in CODES:
+            found.append((match, line))
+        elif match is not None:
+            what = f"label {match[4]!r} is not a number from 1 to 7"
+            problems.append(Problem(f"{path.name}, line {line}", what))
+        elif text.strip():
+            what = f"{text.strip()!r} is not like 'train_00001.jpg 5'"
+            problems.append(Problem(f"{path.name}, line {line}", what))
+    kept, repeated = drop_repeats(
+        [f"{match[1]}{match[2]}".lower() for match, _ in found],
+        [match[4] for match, _ in found],
+        [f"{path.name}, line {line}" for _, line in found],
+    )
+    return [found[i] for i in kept], problems + repeated

@@ -1,0 +1,214 @@
+"""The data sets by name, with the protocol that papers use on each, and a check of a copy."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._affectnet import list_affectnet, load_affectnet
+from ._bu3dfe import list_bu3dfe, load_bu3dfe
+from ._ck_plus import list_ck_plus, load_ck_plus
+from ._fer2013 import list_fer2013, load_fer2013
+from ._fer_plus import list_fer_plus, load_fer_plus
+from ._folder import list_folder, load_image_folder
+from ._jaffe import list_jaffe, load_jaffe
+from ._listing import Listing, check_root
+from ._mmi import list_mmi, load_mmi
+from ._problems import N_SHOWN, Problem
+from ._raf_db import list_raf_db, load_raf_db
+from ._sfew import list_sfew, load_sfew
+from ._table import load_image_table
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set that skfer can load, and how papers split it.
+
+    Parameters
+    ----------
+    loader : callable
+        Loads it; the first argument is the folder (for "table" the table).
+    protocol : str
+        The usual protocol: "official" (`OfficialSplit(bunch.split)`), "subject-10fold"
+        (`SubjectKFold(10)`), "leave-one-subject-out" (`LeaveOneGroupOut()`), or "group-fold"
+        (`StratifiedGroupKFold`, or `StratifiedKFold` where there are no groups).
+    lister : callable, default=None
+        Lists its pictures without reading them, for :func:`check_dataset`.
+
+    Examples
+    --------
+    >>> from skfer.datasets import DATASETS
+    >>> DATASETS["jaffe"].protocol
+    'leave-one-subject-out'
+    """
+
+    loader: Callable[..., Any]
+    protocol: str
+    lister: Callable[[Path], Listing] | None = None
+
+
+DATASETS: dict[str, Dataset] = {
+    "ck+": Dataset(load_ck_plus, "subject-10fold", list_ck_plus),
+    "jaffe": Dataset(load_jaffe, "leave-one-subject-out", list_jaffe),
+    "fer2013": Dataset(load_fer2013, "official", list_fer2013),
+    "fer+": Dataset(load_fer_plus, "official", list_fer_plus),
+    "raf-db": Dataset(load_raf_db, "official", list_raf_db),
+    "affectnet": Dataset(load_affectnet, "official", list_affectnet),
+    "bu3dfe": Dataset(load_bu3dfe, "subject-10fold", list_bu3dfe),
+    "sfew": Dataset(load_sfew, "official", list_sfew),
+    "mmi": Dataset(load_mmi, "subject-10fold", list_mmi),
+    "folder": Dataset(load_image_folder, "group-fold", list_folder),
+    "table": Dataset(load_image_table, "group-fold"),
+}
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """What :func:`check_dataset` found; `str(report)` is the report as text.
+
+    Parameters
+    ----------
+    name : str
+        The data set.
+    root : str
+        The folder.
+    layout : str
+        Which of the known forms it has.
+    counts : dict of str to int
+        Pictures (for sequences their peaks) of each class.
+    published : dict of str to int
+        The published counts; empty where there are none.
+    parts : dict of str to int
+        Pictures of each official part.
+    n_groups : int
+        Number of subjects (or films); 0 where the set does not tell.
+    missing : list of str
+        Files that labels name and that are not there.
+    problems : list of (where, what)
+        Faulty labels and files.
+
+    Examples
+    --------
+    >>> from skfer.datasets import DatasetReport
+    >>> report = DatasetReport("jaffe", "jaffe", "KA.AN1.39.tiff", {"anger": 29}, {"anger": 30})
+    >>> report.ok
+    False
+    """
+
+    name: str
+    root: str
+    layout: str
+    counts: dict[str, int]
+    published: dict[str, int]
+    parts: dict[str, int] = field(default_factory=dict)
+    n_groups: int = 0
+    missing: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is missing or faulty and the counts are the published ones."""
+        same = not self.published or self.published == self.counts
+        return same and not self.missing and not self.problems
+
+    def __str__(self) -> str:
+        lines = [f"{self.name} in {self.root}", f"layout: {self.layout}", ""]
+        lines += self._counts()
+        if self.parts:
+            parts = ", ".join(f"{part} {count}" for part, count in self.parts.items())
+            lines.append(f"parts: {parts}")
+        if self.n_groups:
+            lines.append(f"groups: {self.n_groups}")
+        lines += _some("missing", self.missing)
+        lines += _some("faulty", [f"{where}: {what}" for where, what in self.problems])
+        if not self.ok:
+            lines.append("NOT as published" if self.published else "NOT whole")
+        elif self.published:
+            lines.append("all as published")
+        return "\n".join(lines)
+
+    def _counts(self) -> list[str]:
+        head = f"{'class':<12}{'found':>9}" + (f"{'published':>12}" if self.published else "")
+        lines = [head]
+        for word in sorted({*self.counts, *self.published}):
+            found, wanted = self.counts.get(word, 0), self.published.get(word, 0)
+            line = f"{word:<12}{found:>9}"
+            if self.published:
+                line += f"{wanted:>12}" + ("" if found == wanted else f"  ({found - wanted:+})")
+            lines.append(line)
+        total = f"{'total':<12}{sum(self.counts.values()):>9}"
+        return [*lines, total + (f"{sum(self.published.values()):>12}" if self.published else "")]
+
+
+def check_dataset(name: str, root: str | os.PathLike[str]) -> DatasetReport:
+    """Compare a local copy of a data set with what is published, without reading its pictures.
+
+    Parameters
+    ----------
+    name : str
+        One of the names in `DATASETS`, except "table".
+    root : str or path-like
+        The folder.
+
+    Returns
+    -------
+    report : DatasetReport
+        Layout, counts per class beside the published ones, official parts, missing files and
+        faulty labels. Sequences count once, by their peak. `print(report)` shows it.
+
+    Raises
+    ------
+    DatasetError
+        The tree has no known layout.
+    FileNotFoundError, NotADirectoryError
+        `root` is no folder.
+    ValueError
+        An unknown name.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from skfer.datasets import check_dataset
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     Image.new("L", (256, 256)).save(os.path.join(root, "KA.AN1.39.tiff"))
+    ...     report = check_dataset("jaffe", root)
+    >>> report.counts, report.published["anger"], report.ok
+    ({'anger': 1}, 30, False)
+    """
+    lister = DATASETS[name].lister if name in DATASETS else None
+    if lister is None:
+        known = [known for known, dataset in DATASETS.items() if dataset.lister is not None]
+        raise ValueError(f"name={name!r} is not known: give one of {known}.")
+    folder = check_root(root)
+    listing = lister(folder)
+    split, groups = listing.columns.get("split"), listing.columns.get("groups")
+    files = listing.filenames if listing.sources is None else listing.sources
+    return DatasetReport(
+        name=name,
+        root=os.fspath(root),
+        layout=listing.layout,
+        counts=_count([listing.target_names[k] if k >= 0 else "no label" for k in listing.target]),
+        published=listing.published,
+        parts={} if split is None else _count(split.tolist()),
+        n_groups=0 if groups is None else len(np.unique(groups)),
+        missing=[name for name in files if not (folder / name).is_file()],
+        problems=listing.problems,
+    )
+
+
+def _count(words: list[str]) -> dict[str, int]:
+    return dict(sorted(Counter(words).items()))
+
+
+def _some(title: str, entries: list[str]) -> list[str]:
+    if not entries:
+        return []
+    lines = [f"{title}: {len(entries)}", *(f"  {entry}" for entry in entries[:N_SHOWN])]
+    return (
+        lines if len(entries) <= N_SHOWN else [*lines, f"  ... and {len(entries) - N_SHOWN} more"]
+    )

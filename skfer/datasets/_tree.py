@@ -1,0 +1,109 @@
+"""Finding one's way in a tree whose folders are not named or nested quite as published."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ._expressions import EXPRESSION_CODES
+from ._folder import pictures_below
+from ._labels import canonical
+from ._listing import PARTS
+from ._problems import DatasetError, Problem
+
+
+class Labelled(NamedTuple):
+    """A picture in a class folder of an official part."""
+
+    name: str  # relative to root
+    part: str
+    word: str  # the class
+
+
+def plain(name: str) -> str:
+    """Return a name without case, spaces and punctuation, for comparison."""
+    return re.sub(r"[^a-z0-9+]", "", name.lower())
+
+
+def find_folders(root: Path, *names: str, depth: int = 3) -> list[Path]:
+    """Return the folders of these names in root (or root itself), the least deep first."""
+    wanted = {plain(name) for name in names}
+    return [folder for folder in _folders(root, depth) if plain(folder.name) in wanted]
+
+
+def find_folder(root: Path, *names: str, depth: int = 3) -> Path | None:
+    """Return the least deep folder of these names, or None."""
+    return next(iter(find_folders(root, *names, depth=depth)), None)
+
+
+def find_file(root: Path, *names: str, depth: int = 2) -> Path | None:
+    """Return the least deep file of these names, in any case, or None."""
+    wanted = {name.lower() for name in names}
+    for folder in _folders(root, depth):
+        found = sorted(name for name in os.listdir(folder) if name.lower() in wanted)
+        for name in found:
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a folder, sorted, without the hidden ones."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
+    return [folder / name for name in sorted(names)]
+
+
+def relative(path: Path, root: Path) -> str:
+    """Return the name of a file relative to root, with forward slashes."""
+    return path.relative_to(root).as_posix()
+
+
+def no_layout(name: str, root: Path, layouts: Iterable[str]) -> DatasetError:
+    """Return the error for a root that holds none of the forms of a set."""
+    forms = "".join(f"\n  {layout}" for layout in layouts)
+    return DatasetError(f"root={str(root)!r} holds no {name} in a known layout:{forms}")
+
+
+def part_folders(root: Path, depth: int = 2) -> list[tuple[str, Path]]:
+    """Return the folders named after official parts that have class folders in them."""
+    found = [
+        (PARTS[folder.name.lower()], folder)
+        for folder in _folders(root, depth)
+        if folder.name.lower() in PARTS and subfolders(folder)
+    ]
+    return sorted(found, key=lambda item: (["train", "validation", "test"].index(item[0]), item[1]))
+
+
+def labelled_pictures(
+    root: Path, parts: Iterable[tuple[str, Path]], words: Mapping[str, str] | None = None
+) -> tuple[list[Labelled], list[Problem]]:
+    """Return what lies in the class folders of each part; `words` translates their names."""
+    found: list[Labelled] = []
+    problems: list[Problem] = []
+    for part, part_folder in parts:
+        for folder in subfolders(part_folder):
+            word = canonical(folder.name) if words is None else words.get(folder.name.strip(), "")
+            where = relative(folder, root)
+            if not is_expression(word):
+                problems.append(Problem(f"{where}/", "a folder that is named after no class"))
+                continue
+            names, wrong = pictures_below(root, where)
+            found += [Labelled(name, part, word) for name in names]
+            problems += wrong
+    return found, problems
+
+
+def is_expression(word: str) -> bool:
+    """Return whether a word is one of the vocabulary."""
+    return word in EXPRESSION_CODES
+
+
+def _folders(root: Path, depth: int) -> Iterator[Path]:
+    """Yield root and the folders below it, level by level."""
+    level = [root.resolve() if root.name in ("", "..") else root]
+    yield from level
+    for _ in range(depth):
+        level = [folder for parent in level for folder in subfolders(parent)]
+        yield from level

@@ -1,0 +1,56 @@
+"""Class names to codes."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skfer.datasets import EXPRESSION_CODES, EXPRESSIONS
+from skfer.datasets._labels import SYNONYMS, class_codes, encode
+
+WORDS = {word: word for word in EXPRESSIONS} | SYNONYMS
+
+
+@given(
+    st.lists(st.sampled_from(sorted(WORDS)), min_size=1),
+    st.sampled_from([str.upper, str.title, lambda word: f" {word} "]),
+)
+def test_words_of_the_vocabulary_have_its_codes(words, write):
+    target, target_names = encode([write(word) for word in words])
+    assert target_names == list(EXPRESSIONS)
+    assert target.tolist() == [EXPRESSION_CODES[WORDS[word]] for word in words]
+
+
+@given(st.lists(st.from_regex(r"[a-z]{4}[0-9]", fullmatch=True), min_size=1))
+def test_other_names_are_positions_in_sorted_names(names):
+    target, target_names = encode(names)
+    assert target_names == sorted(set(names))
+    assert [target_names[code] for code in target] == names
+
+
+def test_names_beside_the_vocabulary_follow_it():
+    target, target_names = encode(["other", "Happy", "bored", "other"])
+    assert target_names == [*EXPRESSIONS, "bored", "other"]
+    assert target.tolist() == [9, 4, 8, 9]
+
+
+def test_whole_numbers_are_sorted_by_value():
+    target, target_names = encode(["10", "2", "-1", "10"])
+    assert target_names == ["-1", "2", "10"]
+    assert target.tolist() == [2, 1, 0, 2]
+
+
+def test_no_label():
+    target, _ = encode(["", "Unlabeled", "fear", " unlabelled"])
+    assert target.tolist() == [-1, -1, 3, -1]
+
+
+def test_class_codes():
+    np.testing.assert_array_equal(class_codes(["Sad", "anger", "sadness"], EXPRESSIONS), [0, 6])
+    assert class_codes(None, EXPRESSIONS) is None
+
+
+@pytest.mark.parametrize("classes", [["joyous"], [], "anger", [3]])
+def test_unknown_classes(classes):
+    with pytest.raises(ValueError, match="classes="):
+        class_codes(classes, EXPRESSIONS)

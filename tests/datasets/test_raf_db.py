@@ -1,0 +1,136 @@
+"""load_raf_db."""
+
+import pytest
+import trees
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skfer.datasets import DatasetError, DatasetWarning, load_raf_db
+
+WORDS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+ROWS = [("train_00001.jpg", 5), ("train_00002.jpg", 1), ("test_0001.jpg", 7), ("test_0002.jpg", 4)]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("outer", ["", "basic", "RAF-DB/basic"])
+@pytest.mark.parametrize("name", ["list_patition_label.txt", "list_partition_label.txt"])
+def test_owners_form(tmp_path, newline, outer, name):
+    made = trees.raf_db(tmp_path, ROWS, outer=outer, newline=newline, name=name)
+    faces = load_raf_db(tmp_path)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert faces.images.shape == (4, 64, 64)
+    assert faces.target.tolist() == [6, 7, 5, 4]
+    assert faces.split.tolist() == ["train", "train", "test", "test"]
+    assert faces.groups is None
+    assert all("aligned" in name for name in faces.filenames)
+
+
+def test_original_pictures(tmp_path):
+    made = trees.raf_db(tmp_path, ROWS)
+    faces = load_raf_db(tmp_path, aligned=False)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert faces.filenames[0] == "Image/original/train_00001.jpg"
+
+
+def test_rows_out_of_order(tmp_path):
+    made = trees.raf_db(tmp_path, ROWS[::-1])
+    faces = load_raf_db(tmp_path, subset="test")
+    trees.check_pixels(faces, made, tolerance=2)
+    assert faces.target.tolist() == [4, 5]
+
+
+def test_pictures_not_unpacked(tmp_path):
+    trees.raf_db(tmp_path, ROWS)
+    (tmp_path / "Image" / "aligned").rename(tmp_path / "Image" / "faces")
+    (tmp_path / "Image" / "aligned.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DatasetError, match=r"no folder Image/aligned: unpack Image/aligned.zip"):
+        load_raf_db(tmp_path)
+
+
+def test_folder_in_a_folder_of_its_name(tmp_path):
+    made = trees.raf_db(tmp_path, ROWS)
+    aligned = tmp_path / "Image" / "aligned"
+    aligned.rename(tmp_path / "Image" / "inner")
+    aligned.mkdir()
+    (tmp_path / "Image" / "inner").rename(aligned / "aligned")
+    faces = load_raf_db(tmp_path)
+    assert faces.images[:, 0, 0].tolist() == [
+        pytest.approx(made[f"Image/aligned/{name}"]["value"], abs=2)
+        for name in (f"{row[0][:-4]}_aligned.jpg" for row in ROWS)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("train_00003.jpg 0", "label '0' is not a number from 1 to 7"),
+        ("train_00003.jpg 8", "label '8'"),
+        ("train_00003.jpg happy", "label 'happy'"),
+        ("train_00003.jpg", "is not like"),
+        ("../train_00003.jpg 3", "is not like"),
+        ("train_00001.jpg 5", "again, as in list_patition_label.txt, line 1"),
+        ("train_00001.jpg 2", "with the label '2' and not '5'"),
+        ("train_00009.jpg 2", "no such file"),
+    ],
+)
+def test_faulty_lines(tmp_path, line, message):
+    trees.raf_db(tmp_path, ROWS)
+    path = tmp_path / "EmoLabel" / "list_patition_label.txt"
+    path.write_text(path.read_text() + "\n" + line + "\n\n")
+    with pytest.raises(DatasetError, match=rf"list_patition_label.txt, line 6.*{message}"):
+        load_raf_db(tmp_path)
+    with pytest.warns(DatasetWarning):
+        faces = load_raf_db(tmp_path, on_error="skip")
+    first = [] if "2' and" in message else [6]  # of two labels nobody knows which is right
+    assert faces.target.tolist() == [*first, 7, 5, 4]
+
+
+@pytest.mark.parametrize("how", sorted(trees.SPOILT))
+def test_faulty_pictures(tmp_path, how):
+    trees.raf_db(tmp_path, ROWS)
+    trees.spoil(tmp_path / "Image/aligned/train_00002_aligned.jpg", how)
+    with pytest.raises(DatasetError, match=rf"1 of 4 lines.*\n.*line 2 .*{trees.SPOILT_SAYS[how]}"):
+        load_raf_db(tmp_path)
+
+
+@pytest.mark.parametrize("outer", ["", "DATASET/"])
+@pytest.mark.parametrize("test", ["test", "valid", "Test"])
+def test_folder_form(tmp_path, outer, test):
+    names = [f"{outer}train/{k}/train_{k:05d}_aligned.jpg" for k in range(1, 8)]
+    names.append(f"{outer}{test}/4/x.JPG")
+    made = trees.named(tmp_path, names, quality=95)
+    faces = load_raf_db(tmp_path)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert [faces.target_names[k] for k in faces.target] == [*WORDS, "happiness"]
+    last = "validation" if test == "valid" else "test"
+    assert faces.split.tolist() == ["train"] * 7 + [last]
+
+
+def test_folder_form_with_an_unknown_class(tmp_path):
+    trees.named(tmp_path, ["train/1/a.png", "train/8/b.png", "train/2/c.zip.png"])
+    (tmp_path / "train" / "2" / "d.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DatasetError, match=r"(?s)train/2/d.zip.*train/8/: .*no class"):
+        load_raf_db(tmp_path)
+
+
+def test_no_raf_db(tmp_path):
+    with pytest.raises(DatasetError, match="no RAF-DB in a known layout"):
+        load_raf_db(tmp_path)
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["train", "test"]), st.integers(0, 99999), st.integers(1, 7)),
+        min_size=1,
+        max_size=6,
+        unique_by=lambda row: row[:2],
+    )
+)
+def test_any_list(tmp_path_factory, rows):
+    root = tmp_path_factory.mktemp("raf")
+    made = trees.raf_db(root, [(f"{part}_{i:05d}.jpg", code) for part, i, code in rows])
+    faces = load_raf_db(root, image_size=None)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert [faces.target_names[k] for k in faces.target] == [WORDS[c - 1] for *_, c in rows]
+    assert faces.split.tolist() == [part for part, *_ in rows]

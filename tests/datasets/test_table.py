@@ -1,0 +1,157 @@
+"""load_image_table."""
+
+import csv
+
+import numpy as np
+import pytest
+import trees
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skfer.datasets import DatasetError, DatasetWarning, load_image_table
+
+HEADER = ("file", "label", "person", "part")
+ROWS = [
+    ("a.png", "fear", "Ann", "train"),
+    ("sub/b.png", "Angry", "Bob", "test"),
+    ("C.PNG", "", "", ""),
+]
+
+
+def make(root, rows=ROWS, header=HEADER, **how):
+    trees.folder(root, [name for name, *_ in ROWS])
+    return trees.table(root / "labels.csv", header, rows, **how)
+
+
+def test_bunch(tmp_path):
+    faces = load_image_table(make(tmp_path), group_column="person", split_column="part")
+    assert faces.images[:, 0, 0].tolist() == [5, 42, 79]
+    assert faces.target.tolist() == [3, 0, -1]
+    assert faces.groups.tolist() == ["Ann", "Bob", ""]
+    assert faces.split.tolist() == ["train", "test", ""]
+    assert faces.filenames.tolist() == ["a.png", "sub/b.png", "C.PNG"]
+    assert "labels.csv" in faces.DESCR
+    assert load_image_table(tmp_path / "labels.csv").groups is None
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_dialects(tmp_path, newline, encoding, delimiter):
+    path = make(tmp_path, newline=newline, encoding=encoding, delimiter=delimiter)
+    assert load_image_table(path).target.tolist() == [3, 0, -1]
+
+
+def test_root_elsewhere_and_frame(tmp_path):
+    trees.folder(tmp_path / "images", ["a.png"])
+    path = trees.table(tmp_path / "t.csv", ("f", "l"), [("a.png", "x")])
+    faces = load_image_table(
+        path, tmp_path / "images", file_column="f", label_column="l", as_frame=True
+    )
+    assert faces.target_names.tolist() == ["x"]
+    assert faces.frame.to_dict("list") == {
+        "filenames": ["a.png"],
+        "target": [0],
+        "expression": ["x"],
+    }
+
+
+def test_names_from_windows_and_absolute_names_inside_root(tmp_path):
+    rows = [("sub\\b.png", "fear"), (str(tmp_path / "a.png"), "fear"), ("./sub/../C.PNG", "fear")]
+    faces = load_image_table(make(tmp_path, rows, HEADER[:2]))
+    assert faces.filenames.tolist() == ["sub/b.png", "a.png", "C.PNG"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../a.png", "sub/../../a.png", "..", "/etc/passwd", "C:\\a.png", "..\\a.png", "a\0.png"],
+)
+def test_names_that_leave_root_are_refused(tmp_path, name):
+    path = make(tmp_path, [*ROWS, (name, "fear", "", "")])
+    with pytest.raises(DatasetError, match=r"labels.csv, line 5: .* leads out of root"):
+        load_image_table(path)
+    with pytest.warns(DatasetWarning, match="1 of 4 rows"):
+        assert len(load_image_table(path, on_error="skip").images) == 3
+
+
+def test_label_with_no_file(tmp_path):
+    path = make(tmp_path, [*ROWS, ("", "fear", "", ""), ("gone.png", "fear", "", "")])
+    with pytest.raises(DatasetError, match=r"line 5: a label \('fear'\) with no file"):
+        load_image_table(path)
+    with pytest.warns(DatasetWarning, match=r"(?s)2 of 5 rows.*line 6 \(gone.png\): no such file"):
+        faces = load_image_table(path, on_error="skip")
+    assert len(faces.skipped) == 2
+
+
+def test_repeated_rows(tmp_path):
+    rows = [*ROWS, ("./a.png", "afraid", "", ""), ("C.PNG", "sad", "", "")]
+    with pytest.raises(
+        DatasetError, match=r"(?s)line 5: 'a.png' again, as in labels.csv, line 2.*line 6.*another"
+    ):
+        load_image_table(make(tmp_path, rows))
+    with pytest.warns(DatasetWarning, match="3 of 5 rows"):
+        faces = load_image_table(tmp_path / "labels.csv", on_error="skip")
+    assert faces.filenames.tolist() == ["a.png", "sub/b.png"]  # C.PNG has two labels: neither
+
+
+def test_short_rows_blank_lines_and_quotes(tmp_path):
+    trees.folder(tmp_path, ["a.png", 'b,"c".png'])
+    text = '\nfile,label\n\na.png,fear\n\n"b,""c"".png","fear"\n , \nshort\n'.lstrip("\n")
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(DatasetError, match=r"t.csv, line 7: fewer cells"):
+        load_image_table(tmp_path / "t.csv")
+    with pytest.warns(DatasetWarning):
+        faces = load_image_table(tmp_path / "t.csv", on_error="skip")
+    assert faces.filenames.tolist() == ["a.png", 'b,"c".png']
+
+
+@pytest.mark.parametrize("column", ["file_column", "label_column", "group_column", "split_column"])
+def test_unknown_column(tmp_path, column):
+    with pytest.raises(DatasetError, match=r"no column 'nobody'; its columns are 'file', 'label'"):
+        load_image_table(make(tmp_path), **{column: "nobody"})
+
+
+def test_tables_that_are_none(tmp_path):
+    with pytest.raises(FileNotFoundError, match="csv="):
+        load_image_table(tmp_path / "labels.csv")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(DatasetError, match="an empty file"):
+        load_image_table(tmp_path / "empty.csv")
+    (tmp_path / "header.csv").write_text("file,label\n")
+    with pytest.raises(DatasetError, match="no pictures"):
+        load_image_table(tmp_path / "header.csv")
+    trees.table(tmp_path / "latin.csv", ("file", "label"), [("é.png", "x")], encoding="latin-1")
+    with pytest.raises(DatasetError, match="not a table in UTF-8"):
+        load_image_table(tmp_path / "latin.csv")
+    (tmp_path / "twice.csv").write_text("file,label,label\n")
+    with pytest.raises(DatasetError, match="'label' more than once"):
+        load_image_table(tmp_path / "twice.csv")
+    (tmp_path / "torn.csv").write_text('file,label\n"a.png,fear\n')
+    with pytest.raises(DatasetError, match="not a table"):
+        load_image_table(tmp_path / "torn.csv")
+    (tmp_path / "picture.csv").write_bytes(trees.png_bytes())
+    with pytest.raises(DatasetError, match=r"no column|not a table"):
+        load_image_table(tmp_path / "picture.csv")
+
+
+cell = st.text(
+    st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="/\\:"), max_size=6
+)
+
+
+@settings(deadline=None, max_examples=30)
+@given(labels=st.lists(cell, min_size=1, max_size=6), groups=st.lists(cell, min_size=6, max_size=6))
+def test_any_labels_and_groups(tmp_path_factory, labels, groups):
+    root = tmp_path_factory.mktemp("root")
+    names = [f"{i}.png" for i in range(len(labels))]
+    trees.folder(root, names)
+    with open(root / "t.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(
+            [("file", "label", "g"), *zip(names, labels, groups, strict=False)]
+        )
+    faces = load_image_table(root / "t.csv", group_column="g")
+    assert faces.filenames.tolist() == names
+    assert faces.groups.tolist() == [group.strip() for group in groups[: len(names)]]
+    same = faces.target[:, None] == faces.target
+    plain = np.array([label.strip() for label in labels], dtype=object)
+    assert np.all(same[plain[:, None] == plain])
