@@ -1,0 +1,6 @@
+"""Face alignment: plain functions for loaders, and a scikit-learn transformer."""
+
+from skfer.preprocessing._align import FaceAligner
+from skfer.preprocessing._warp import align_face, find_eyes
+
+__all__ = ["FaceAligner", "align_face", "find_eyes"]

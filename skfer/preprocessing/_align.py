@@ -1,0 +1,314 @@
+"""Face alignment as a scikit-learn transformer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image, ImageOps
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from skfer.preprocessing._warp import align_face
+
+Detector = Callable[[np.ndarray], ArrayLike | None]
+
+
+class FaceAligner(TransformerMixin, BaseEstimator):
+    """Bring faces to one size and place, by their eyes or their box.
+
+    A transformer without state: each picture is aligned for itself by `align_face`. Where the
+    face is comes, in this order, from ``landmarks`` or ``boxes`` given to `transform`, or from
+    the ``detector``; without any of these the whole picture is taken.
+
+    Parameters
+    ----------
+    detector : callable, default=None
+        Called with each picture that has no landmarks or box of its own, as uint8 array of shape
+        (height, width) or (height, width, 3). Returns landmarks of shape (68, 2) or (5, 2), a box
+        (x0, y0, x1, y1), or None if it finds no face. Any detector plugs in.
+    output_size : int, default=48
+        Side of the result in pixels.
+    eye_distance : float, default=0.36
+        Distance of the eyes as a share of the output's side.
+    eye_height : float, default=0.34
+        Distance of the eyes from the upper edge as a share of the output's side.
+    margin : float, default=0.0
+        Share of the longer side of a box that is added on each of its sides.
+    equalize : bool, default=False
+        Equalise the histogram of each result.
+    color : bool, default=None
+        True gives RGB, False grey. None keeps what the pictures have, which must then be alike.
+    no_face : {"raise", "whole"}, default="raise"
+        What to do when the detector finds none: raise an error or take the whole picture.
+
+    See Also
+    --------
+    align_face : The same for a single picture; says where the eyes come to.
+
+    Notes
+    -----
+    Landmarks and boxes reach `transform` inside a pipeline by metadata routing:
+    ``FaceAligner().set_transform_request(landmarks=True)``. scikit-learn's scorers do not route
+    metadata to ``transform``, so for cross-validation align once beforehand, which leaks nothing
+    because nothing is learned, or give a ``detector``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.preprocessing import FaceAligner
+    >>> pictures = np.zeros((3, 60, 80), dtype=np.uint8)
+    >>> boxes = [(10, 10, 50, 50)] * 3
+    >>> FaceAligner(output_size=32).transform(pictures, boxes=boxes).shape
+    (3, 32, 32)
+    >>> FaceAligner(detector=lambda image: (10, 10, 50, 50), color=True).transform(pictures).shape
+    (3, 48, 48, 3)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "detector": [callable, None],
+        "output_size": [Interval(Integral, 1, None, closed="left")],
+        "eye_distance": [Interval(Real, 0, 1, closed="neither")],
+        "eye_height": [Interval(Real, 0, 1, closed="neither")],
+        "margin": [Interval(Real, -0.5, None, closed="neither")],
+        "equalize": ["boolean"],
+        "color": ["boolean", None],
+        "no_face": [StrOptions({"raise", "whole"})],
+    }
+
+    def __init__(
+        self,
+        *,
+        detector: Detector | None = None,
+        output_size: int = 48,
+        eye_distance: float = 0.36,
+        eye_height: float = 0.34,
+        margin: float = 0.0,
+        equalize: bool = False,
+        color: bool | None = None,
+        no_face: Literal["raise", "whole"] = "raise",
+    ):
+        self.detector = detector
+        self.output_size = output_size
+        self.eye_distance = eye_distance
+        self.eye_height = eye_height
+        self.margin = margin
+        self.equalize = equalize
+        self.color = color
+        self.no_face = no_face
+
+    def fit(self, X: ArrayLike | Sequence, y: ArrayLike | None = None) -> FaceAligner:
+        """Check the parameters; there is nothing to learn.
+
+        Parameters
+        ----------
+        X : array-like or sequence of images
+            Not looked at.
+        y : array-like, default=None
+            Not looked at.
+
+        Returns
+        -------
+        self : FaceAligner
+            The aligner.
+        """
+        self._validate_params()
+        return self
+
+    def transform(
+        self,
+        X: ArrayLike | Sequence,
+        landmarks: ArrayLike | Sequence | None = None,
+        boxes: ArrayLike | Sequence | None = None,
+    ) -> np.ndarray:
+        """Align every picture.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width[, 1 or 3]), or sequence of images
+            uint8 pictures, in one array or as a sequence of arrays of any sizes, PIL images or
+            paths of files. Files are turned upright by their EXIF orientation.
+        landmarks : array-like of shape (n_samples, 68 or 5, 2), or sequence, default=None
+            Landmarks of each picture, None or nan where there are none.
+        boxes : array-like of shape (n_samples, 4), or sequence, default=None
+            Box of each picture that has no landmarks, None or nan where there is none.
+
+        Returns
+        -------
+        faces : ndarray of shape (n_samples, output_size, output_size[, n_channels]), uint8
+            The aligned faces.
+
+        Raises
+        ------
+        ValueError
+            When an argument has the wrong shape or type, the detector finds no face and
+            ``no_face`` is "raise", or pictures in grey and colour are mixed and ``color`` is None.
+        """
+        self._validate_params()
+        n_samples = _count_images(X)
+        for name, values in (("landmarks", landmarks), ("boxes", boxes)):
+            if values is not None and len(values) != n_samples:  # type: ignore[arg-type]
+                raise ValueError(
+                    f"{name} has {len(values)} entries but X has {n_samples} images: "  # type: ignore[arg-type]
+                    "give one for each."
+                )
+        faces: np.ndarray | None = None
+        for row, item in enumerate(X):  # type: ignore[arg-type]
+            try:
+                face = self._align_one(item, _entry(landmarks, row), _entry(boxes, row))
+            except ValueError as error:
+                raise ValueError(f"X[{row}] cannot be aligned: {error}") from error
+            if faces is None:
+                faces = np.empty((n_samples, *face.shape), dtype=np.uint8)
+            if face.shape != faces.shape[1:]:
+                raise ValueError(
+                    f"X[{row}] has other channels than X[0]: choose color=True or color=False to "
+                    "make grey and coloured pictures alike."
+                )
+            faces[row] = face
+        return faces  # type: ignore[return-value]
+
+    def fit_transform(
+        self,
+        X: ArrayLike | Sequence,
+        y: ArrayLike | None = None,
+        landmarks: ArrayLike | Sequence | None = None,
+        boxes: ArrayLike | Sequence | None = None,
+    ) -> np.ndarray:
+        """Align every picture; the same as `transform`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width[, 1 or 3]), or sequence of images
+            Pictures, as for `transform`.
+        y : array-like, default=None
+            Not looked at.
+        landmarks : array-like of shape (n_samples, 68 or 5, 2), or sequence, default=None
+            As for `transform`.
+        boxes : array-like of shape (n_samples, 4), or sequence, default=None
+            As for `transform`.
+
+        Returns
+        -------
+        faces : ndarray of shape (n_samples, output_size, output_size[, n_channels]), uint8
+            The aligned faces.
+        """
+        return self.fit(X, y).transform(X, landmarks=landmarks, boxes=boxes)
+
+    def set_output(self, *, transform: str | None = None) -> FaceAligner:
+        """Accept any setting and go on returning arrays: images do not fit into a data frame.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Not used; there so that a pipeline can be set to return data frames.
+
+        Returns
+        -------
+        self : FaceAligner
+            The aligner.
+        """
+        return self
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        tags.requires_fit = False
+        tags.no_validation = True
+        return tags
+
+    def _align_one(
+        self, item: Any, landmarks: np.ndarray | None, box: np.ndarray | None
+    ) -> np.ndarray:
+        image = _read(item)
+        if landmarks is None and box is None:
+            landmarks, box = self._detect(image)
+        return align_face(
+            _convert(image, self.color),
+            landmarks=landmarks,
+            box=box,
+            output_size=self.output_size,
+            eye_distance=self.eye_distance,
+            eye_height=self.eye_height,
+            margin=self.margin,
+            equalize=self.equalize,
+        )
+
+    def _detect(self, image: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Return landmarks and box, of which at most one is not None."""
+        if self.detector is None:
+            return None, None
+        found = self.detector(image)
+        if found is None and self.no_face == "raise":
+            raise ValueError(
+                "the detector found no face. Leave the picture out, or take it whole by "
+                "no_face='whole'."
+            )
+        if found is None:
+            return None, None
+        place = np.asarray(found)
+        if place.shape not in ((4,), (5, 2), (68, 2)):
+            raise ValueError(
+                f"the detector returned an array of shape {place.shape}: it must return landmarks "
+                "(68, 2) or (5, 2), a box (4,), or None."
+            )
+        return (None, place) if place.shape == (4,) else (place, None)
+
+
+def _count_images(X: Any) -> int:
+    is_array = isinstance(X, np.ndarray)
+    if isinstance(X, str | bytes | os.PathLike) or (is_array and X.ndim not in (1, 3, 4)):
+        raise ValueError(
+            "X must be images of shape (n_samples, height, width[, channels]), or a sequence of "
+            f"images or paths, got {f'an array of shape {X.shape}' if is_array else repr(X)}."
+        )
+    if not hasattr(X, "__len__") or len(X) == 0:
+        raise ValueError(f"X must hold at least one image, got {type(X).__name__} without any.")
+    return len(X)
+
+
+def _entry(values: Any, row: int) -> np.ndarray | None:
+    """Return what is given for one picture, None if nothing or only nan is."""
+    value = None if values is None else values[row]
+    if value is None:
+        return None
+    try:
+        numbers = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"landmarks and boxes must be numbers: {error}.") from error
+    return None if np.isnan(numbers).all() else numbers
+
+
+def _read(item: Any) -> np.ndarray:
+    """Return a picture as an array."""
+    if isinstance(item, str | os.PathLike):
+        with Image.open(item) as file:
+            return _pixels(ImageOps.exif_transpose(file))
+    return _pixels(item) if isinstance(item, Image.Image) else np.asarray(item)
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    if picture.mode.startswith(("I", "F")):
+        raise ValueError(f"pixels of mode {picture.mode!r} have more than 8 bits: convert to 'L'.")
+    grey = picture.mode in ("1", "L", "LA")
+    return np.asarray(picture.convert("L" if grey else "RGB"))
+
+
+def _convert(image: np.ndarray, color: bool | None) -> np.ndarray:
+    """Return the picture in grey or RGB; what is no picture is left for `align_face` to refuse."""
+    is_rgb = image.ndim == 3 and image.shape[2] == 3
+    is_grey = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1)
+    if color is None or image.dtype != np.uint8 or not (is_rgb or is_grey):
+        return image
+    if color:
+        return image if is_rgb else np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
+    if is_rgb:
+        return np.asarray(Image.fromarray(np.ascontiguousarray(image)).convert("L"))
+    return image.reshape(image.shape[:2])

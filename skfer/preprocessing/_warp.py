@@ -1,0 +1,261 @@
+"""Cut one face out of one picture: by its eyes, by its box, or whole."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image, ImageOps
+
+# A picture that shrinks by more is averaged first: bicubic interpolation alone would skip pixels.
+_MAX_PLAIN_SHRINK = 1.2
+# Points of each eye by number of landmarks, the eye on the picture's left first.
+_EYES = {68: (slice(36, 42), slice(42, 48)), 5: (slice(0, 1), slice(1, 2))}
+
+
+def align_face(
+    image: ArrayLike | Image.Image,
+    *,
+    landmarks: ArrayLike | None = None,
+    box: ArrayLike | None = None,
+    output_size: int = 48,
+    eye_distance: float = 0.36,
+    eye_height: float = 0.34,
+    margin: float = 0.0,
+    equalize: bool = False,
+) -> np.ndarray:
+    """Cut a face out of a picture and bring it to a standard size and place.
+
+    With landmarks the picture is turned, scaled and shifted (a similarity: no stretching) so that
+    the eyes come to fixed places. With a box it is cut to the box, widened to a square. With
+    neither the whole picture is taken, widened to a square. What lies outside of the picture is
+    black.
+
+    Parameters
+    ----------
+    image : array-like of shape (height, width) or (height, width, 1 or 3), uint8, or PIL image
+        The picture, in grey or RGB.
+    landmarks : array-like of shape (68, 2) or (5, 2), default=None
+        Points (x, y) in pixels, x to the right and y down, (0, 0) being the centre of the first
+        pixel. 68 points in the order of iBUG 300-W, where 36-41 are the eye on the picture's left
+        and 42-47 the one on its right; or 5 points that begin with the centres of the eye on the
+        picture's left and of the one on its right, as MTCNN gives them. The 5 points of dlib have
+        another order and must be averaged to eyes first.
+    box : array-like of shape (4,), default=None
+        Edges (x0, y0, x1, y1) of the face in pixels, (0, 0, width, height) being the whole
+        picture. Not used when landmarks are given.
+    output_size : int, default=48
+        Side of the result in pixels.
+    eye_distance : float, default=0.36
+        Distance of the eyes as a share of the output's side; smaller shows more around the face.
+    eye_height : float, default=0.34
+        Distance of the eyes from the upper edge as a share of the output's side.
+    margin : float, default=0.0
+        Share of the longer side of the box that is added on each of its sides. Negative values
+        cut into the box. Not used with landmarks.
+    equalize : bool, default=False
+        Equalise the histogram of the result, of its luma if in colour.
+
+    Returns
+    -------
+    face : ndarray of shape (output_size, output_size) or (output_size, output_size, n_channels)
+        The face, uint8, with as many dimensions and channels as the picture.
+
+    Raises
+    ------
+    ValueError
+        When an argument has the wrong shape, type or range, both eyes are at one point, or the
+        face lies wholly outside of the picture.
+
+    Notes
+    -----
+    The eyes come to ``x = s * (1 -+ eye_distance) / 2 - 0.5`` and ``y = s * eye_height - 0.5`` in
+    pixels of the result, s being ``output_size``. The defaults show the face from above the brows
+    to below the chin. A picture that shrinks by more than 1.2 is averaged to that scale before it
+    is resampled (bicubic), so that fine texture does not turn into noise.
+
+    References
+    ----------
+    .. [1] C. Sagonas et al., "300 faces in-the-wild challenge: the first facial landmark
+       localization challenge", ICCV Workshops 2013.
+    .. [2] K. Zhang, Z. Zhang, Z. Li, Y. Qiao, "Joint face detection and alignment using multitask
+       cascaded convolutional networks", IEEE Signal Processing Letters 23(10), 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.preprocessing import align_face
+    >>> picture = np.zeros((100, 120), dtype=np.uint8)
+    >>> align_face(picture, box=(30, 20, 90, 80), output_size=32).shape
+    (32, 32)
+    >>> picture[40:43, 40:43] = 255
+    >>> eyes_nose_mouth = [(41, 41), (71, 41), (56, 60), (45, 75), (67, 75)]
+    >>> face = align_face(
+    ...     picture, landmarks=eyes_nose_mouth, output_size=50, eye_distance=0.38, eye_height=0.35
+    ... )
+    >>> print(*np.unravel_index(face.argmax(), face.shape))  # row and column
+    17 15
+    """
+    check_geometry(output_size, eye_distance, eye_height, margin)
+    picture, ndim = _as_picture(image)
+    if landmarks is not None:
+        matrix = _matrix_from_eyes(find_eyes(landmarks), output_size, eye_distance, eye_height)
+    else:
+        whole = (0, 0, picture.width, picture.height)
+        matrix = _matrix_from_box(_check_box(whole if box is None else box), output_size, margin)
+    face = _warp(picture, matrix, output_size)
+    pixels = np.array(_equalize(face) if equalize else face)
+    return pixels[..., None] if pixels.ndim < ndim else pixels
+
+
+def check_geometry(output_size: int, eye_distance: float, eye_height: float, margin: float) -> None:
+    """Raise a ValueError that names the first parameter out of range."""
+    if not isinstance(output_size, Integral) or isinstance(output_size, bool) or output_size < 1:
+        raise ValueError(f"output_size must be a positive int, got {output_size!r}.")
+    for name, value in (("eye_distance", eye_distance), ("eye_height", eye_height)):
+        if not isinstance(value, Real) or not 0 < value < 1:
+            raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}.")
+    if not isinstance(margin, Real) or not -0.5 < margin < np.inf:
+        raise ValueError(f"margin must be a finite number above -0.5, got {margin!r}.")
+
+
+def find_eyes(landmarks: ArrayLike) -> np.ndarray:
+    """Return the centres of both eyes, the one on the picture's left first.
+
+    Parameters
+    ----------
+    landmarks : array-like of shape (68, 2) or (5, 2)
+        Points (x, y); see `align_face` for their order.
+
+    Returns
+    -------
+    eyes : ndarray of shape (2, 2)
+        Points (x, y).
+
+    Raises
+    ------
+    ValueError
+        When landmarks has another shape, is not finite, or both eyes are at one point.
+    """
+    points = _as_numbers("landmarks", landmarks)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) not in _EYES:
+        raise ValueError(
+            f"landmarks must have shape (68, 2) or (5, 2), got {points.shape}: give points (x, y)."
+        )
+    eyes = np.array([points[eye].mean(axis=0) for eye in _EYES[len(points)]])
+    if not np.isfinite(eyes).all():
+        raise ValueError("landmarks must be finite at the eyes: leave out faces without them.")
+    if np.hypot(*(eyes[1] - eyes[0])) < 1e-6:
+        raise ValueError(f"landmarks has both eyes at {eyes[0].tolist()}: they must differ.")
+    return eyes
+
+
+def _as_numbers(name: str, values: ArrayLike) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be an array of numbers: {error}.") from error
+
+
+def _check_box(box: ArrayLike) -> np.ndarray:
+    edges = _as_numbers("box", box)
+    if edges.shape != (4,) or not np.isfinite(edges).all():
+        raise ValueError(f"box must be four finite numbers (x0, y0, x1, y1), got {box!r}.")
+    if edges[2] <= edges[0] or edges[3] <= edges[1]:
+        raise ValueError(f"box must have x0 < x1 and y0 < y1, got {edges.tolist()}.")
+    return edges
+
+
+def _as_picture(image: ArrayLike | Image.Image) -> tuple[Image.Image, int]:
+    """Return the picture and the number of dimensions that the result should have."""
+    if isinstance(image, Image.Image):
+        if image.mode not in ("L", "RGB"):
+            raise ValueError(
+                f"image has mode {image.mode!r}: convert it to 'L' (grey) or 'RGB' first."
+            )
+        return image, len(image.getbands()) // 3 + 2
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8:
+        raise ValueError(
+            f"image must be uint8, got {pixels.dtype}: scale to 0..255 and use astype('uint8')."
+        )
+    if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (1,), (3,)) or not pixels.size:
+        raise ValueError(
+            "image must have shape (height, width) or (height, width, 1 or 3) and be non-empty, "
+            f"got {pixels.shape}."
+        )
+    plane = pixels[..., 0] if pixels.shape[2:] == (1,) else pixels
+    return Image.fromarray(np.ascontiguousarray(plane)), pixels.ndim
+
+
+def _matrix_from_eyes(
+    eyes: np.ndarray, size: int, eye_distance: float, eye_height: float
+) -> np.ndarray:
+    """Return the similarity from places in the output to places in the picture.
+
+    A similarity is a complex number that turns and scales and another that shifts. Places are
+    measured from the corner of the first pixel, half a pixel before its centre.
+    """
+    left, right = eyes[:, 0] + 0.5 + 1j * (eyes[:, 1] + 0.5)
+    goal_left, goal_right = (
+        size * ((1 - side * eye_distance) / 2 + 1j * eye_height) for side in (1, -1)
+    )
+    turn = (right - left) / (goal_right - goal_left)
+    shift = left - turn * goal_left
+    return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+
+
+def _matrix_from_box(box: np.ndarray, size: int, margin: float) -> np.ndarray:
+    low, high = box[:2], box[2:]
+    side = (high - low).max() * (1 + 2 * margin)
+    corner = (low + high - side) / 2
+    return np.array([[side / size, 0.0, corner[0]], [0.0, side / size, corner[1]]])
+
+
+def _warp(picture: Image.Image, matrix: np.ndarray, size: int) -> Image.Image:
+    """Draw the output, of which each place shows the place of the picture that the matrix says."""
+    shrink = float(np.hypot(*matrix[:, 0]))
+    region = _visible_region(picture, matrix, size, shrink)
+    extent = np.subtract(region[2:], region[:2])
+    if shrink > _MAX_PLAIN_SHRINK:
+        near_size = np.ceil(extent / shrink).astype(int)
+        near = picture.resize(
+            tuple(near_size.tolist()), Image.Resampling.HAMMING, region, reducing_gap=3.0
+        )
+    else:
+        near_size, near = extent, picture.crop(region)
+    local = matrix.copy()
+    local[:, 2] -= region[:2]
+    local *= (near_size / extent)[:, None]
+    return near.transform(
+        (size, size),
+        Image.Transform.AFFINE,
+        tuple(local.ravel().tolist()),
+        resample=Image.Resampling.BICUBIC,
+    )
+
+
+def _visible_region(
+    picture: Image.Image, matrix: np.ndarray, size: int, shrink: float
+) -> tuple[int, int, int, int]:
+    """Return the part of the picture that the output is drawn from."""
+    corners = matrix @ np.array([[0, size, 0, size], [0, 0, size, size], [1, 1, 1, 1]])
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    bounds = np.array([picture.width, picture.height])
+    if (high <= 0).any() or (low >= bounds).any():
+        raise ValueError(
+            f"the face lies outside of the image of {picture.width} x {picture.height} pixels: "
+            "landmarks and box are in pixels (x, y) of this very image."
+        )
+    reach = 3 * max(1.0, shrink)
+    x0, y0 = np.clip(np.floor(low - reach), 0, bounds).astype(int).tolist()
+    x1, y1 = np.clip(np.ceil(high + reach), 0, bounds).astype(int).tolist()
+    return x0, y0, x1, y1
+
+
+def _equalize(face: Image.Image) -> Image.Image:
+    if face.mode == "L":
+        return ImageOps.equalize(face)
+    luma, *chroma = face.convert("YCbCr").split()
+    return Image.merge("YCbCr", (ImageOps.equalize(luma), *chroma)).convert("RGB")

@@ -1,0 +1,251 @@
+"""The aligner as a scikit-learn transformer."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks, get_tags
+
+from skfer.preprocessing import FaceAligner, align_face
+
+LANDMARKS = np.array([(12, 15), (28, 17), (20, 25), (14, 32), (26, 33)], dtype=float)
+
+
+def make_pictures(n=4, shape=(40, 44), seed=0):
+    return np.random.default_rng(seed).integers(0, 256, size=(n, *shape), dtype=np.uint8)
+
+
+def find_box(image):
+    """A detector: a box that depends on the picture."""
+    return (image[0, 0] % 8, 3, 30, 33)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "check_do_not_raise_errors_in_init_or_set_params",
+        "check_estimator_cloneable",
+        "check_estimator_repr",
+        "check_estimator_tags_renamed",
+        "check_get_params_invariance",
+        "check_no_attributes_set_in_init",
+        "check_param_validation",
+        "check_parameters_default_constructible",
+        "check_set_params",
+        "check_valid_tag_types",
+    ],
+)
+def test_passes_the_checks_that_apply_to_images(name):
+    # check_estimator itself makes rows only, and leaves out estimators that refuse rows.
+    getattr(estimator_checks, name)("FaceAligner", FaceAligner())
+
+
+def test_tags_say_what_it_takes():
+    tags = get_tags(FaceAligner())
+    assert tags.input_tags.three_d_array
+    assert not tags.input_tags.two_d_array
+    assert not tags.requires_fit
+    assert tags.no_validation
+
+
+def test_aligns_each_picture_as_the_function_does():
+    pictures = make_pictures(shape=(40, 44, 3))
+    options = {"output_size": 24, "eye_distance": 0.4, "eye_height": 0.4, "equalize": True}
+    landmarks = LANDMARKS + np.arange(4)[:, None, None]
+    faces = FaceAligner(**options).fit_transform(pictures, landmarks=landmarks)
+    assert faces.shape == (4, 24, 24, 3)
+    assert faces.dtype == np.uint8
+    for face, picture, points in zip(faces, pictures, landmarks, strict=True):
+        assert_array_equal(face, align_face(picture, landmarks=points, **options))
+    boxes = [(0, 0, 20, 20)] * 4
+    faces = FaceAligner(margin=0.2).transform(pictures[..., 0], boxes=boxes)
+    assert_array_equal(faces[2], align_face(pictures[2, ..., 0], box=boxes[2], margin=0.2))
+
+
+def test_whole_pictures_without_any_place():
+    pictures = make_pictures(shape=(48, 48, 1))
+    assert_array_equal(FaceAligner().transform(pictures), pictures)
+
+
+def test_landmarks_then_boxes_then_detector():
+    pictures = make_pictures(5)
+    landmarks = [LANDMARKS, None, np.full((68, 2), np.nan), None, LANDMARKS]
+    boxes = np.array([[1, 1, 9, 9], [2, 2, 30, 30], [3, 3, 31, 31], [np.nan] * 4, [np.nan] * 4])
+    asked = []
+
+    def detector(image):
+        asked.append(image)
+        return find_box(image)
+
+    faces = FaceAligner(detector=detector).transform(pictures, landmarks=landmarks, boxes=boxes)
+    assert_array_equal(faces[0], align_face(pictures[0], landmarks=LANDMARKS))
+    assert_array_equal(faces[1], align_face(pictures[1], box=boxes[1]))
+    assert_array_equal(faces[2], align_face(pictures[2], box=boxes[2]))
+    assert_array_equal(faces[3], align_face(pictures[3], box=find_box(pictures[3])))
+    assert_array_equal(faces[4], align_face(pictures[4], landmarks=LANDMARKS))
+    (image,) = asked
+    assert_array_equal(image, pictures[3])
+
+
+@pytest.mark.parametrize("found", [LANDMARKS, LANDMARKS.tolist(), np.tile(LANDMARKS, (14, 1))[:68]])
+def test_a_detector_may_return_landmarks(found):
+    found = np.asarray(found)
+    picture = make_pictures(1)
+    faces = FaceAligner(detector=lambda image: found).transform(picture)
+    assert_array_equal(faces[0], align_face(picture[0], landmarks=found))
+
+
+def test_a_detector_may_find_nothing():
+    pictures = make_pictures(3)
+
+    def detector(image):
+        return None if np.array_equal(image, pictures[1]) else find_box(image)
+
+    with pytest.raises(ValueError, match=r"X\[1\] cannot be aligned: the detector found no face"):
+        FaceAligner(detector=detector).transform(pictures)
+    faces = FaceAligner(detector=detector, no_face="whole").transform(pictures)
+    assert_array_equal(faces[1], align_face(pictures[1]))
+    assert_array_equal(faces[0], align_face(pictures[0], box=find_box(pictures[0])))
+
+
+def test_sequences_of_any_sizes_and_kinds(tmp_path):
+    pictures = [make_pictures(1, shape)[0] for shape in [(30, 40), (50, 20), (64, 64)]]
+    paths = []
+    for row, picture in enumerate(pictures):
+        paths.append(tmp_path / f"{row}.png")
+        Image.fromarray(picture).save(paths[-1])
+    expected = np.stack([align_face(picture) for picture in pictures])
+    objects = np.empty(3, dtype=object)
+    objects[:] = pictures
+    for X in (
+        pictures,
+        objects,
+        [Image.fromarray(picture) for picture in pictures],
+        paths,
+        [str(path) for path in paths],
+        np.array([str(path) for path in paths]),
+        [pictures[0], paths[1], Image.fromarray(pictures[2])],
+    ):
+        assert_array_equal(FaceAligner().transform(X), expected)
+
+
+def test_memmaps(tmp_path):
+    pictures = make_pictures()
+    np.save(tmp_path / "pictures.npy", pictures)
+    mapped = np.load(tmp_path / "pictures.npy", mmap_mode="r")
+    assert_array_equal(FaceAligner().transform(mapped), FaceAligner().transform(pictures))
+
+
+def test_grey_and_colour(tmp_path):
+    grey, rgb = make_pictures(1)[0], make_pictures(1, (40, 44, 3))[0]
+    palette = Image.fromarray(grey).convert("P")
+    palette.save(tmp_path / "palette.png")
+    X = [grey, grey[..., None], rgb, tmp_path / "palette.png"]
+    faces = FaceAligner(color=True).transform(X)
+    assert faces.shape == (4, 48, 48, 3)
+    for row in (0, 1, 3):
+        assert_array_equal(faces[row], np.repeat(align_face(grey)[..., None], 3, axis=2))
+    assert_array_equal(faces[2], align_face(rgb))
+    faces = FaceAligner(color=False).transform(X)
+    assert faces.shape == (4, 48, 48)
+    assert_array_equal(faces[2], align_face(Image.fromarray(rgb).convert("L")))
+    assert_array_equal(faces[1], align_face(grey))
+    with pytest.raises(ValueError, match=r"X\[2\] has other channels .* color=True or color=False"):
+        FaceAligner().transform([grey, grey, rgb])
+
+
+def test_files_are_turned_upright(tmp_path):
+    picture = Image.fromarray(make_pictures(1)[0])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # Turn by a quarter to the right when showing.
+    picture.save(tmp_path / "phone.png", exif=exif)
+    face = FaceAligner().transform([tmp_path / "phone.png"])[0]
+    assert_array_equal(face, align_face(picture.transpose(Image.Transpose.ROTATE_270)))
+
+
+def test_in_a_pipeline_with_routing():
+    pictures = make_pictures(40)
+    y = np.arange(40) % 2
+    landmarks = np.repeat(LANDMARKS[None], 40, axis=0) + np.arange(40)[:, None, None] % 5
+    with config_context(enable_metadata_routing=True):
+        aligner = FaceAligner(output_size=8).set_transform_request(landmarks=True)
+        flatten = FunctionTransformer(lambda faces: faces.reshape(len(faces), -1) / 255)
+        model = make_pipeline(aligner, flatten, LogisticRegression())
+        model.fit(pictures, y, landmarks=landmarks)
+        probability = model.predict_proba(pictures, landmarks=landmarks)
+        assert model.score(pictures, y, landmarks=landmarks) > 0.5
+    faces = FaceAligner(output_size=8).transform(pictures, landmarks=landmarks)
+    plain = LogisticRegression().fit(faces.reshape(40, -1) / 255, y)
+    assert_array_equal(probability, plain.predict_proba(faces.reshape(40, -1) / 255))
+
+
+def test_in_cross_validation_with_a_detector():
+    pictures, y = make_pictures(30), np.arange(30) % 2
+    flatten = FunctionTransformer(lambda faces: faces.reshape(len(faces), -1) / 255)
+    aligner = FaceAligner(detector=find_box, output_size=6)
+    model = make_pipeline(aligner, flatten, LogisticRegression())
+    assert cross_val_score(model, pictures, y, cv=3, error_score="raise").shape == (3,)
+
+
+def test_copies_pickles_and_repeats_are_alike():
+    pictures = make_pictures()
+    aligner = FaceAligner(detector=find_box, output_size=20, equalize=True)
+    expected = aligner.transform(pictures)
+    before = dict(vars(aligner))
+    aligner.fit(pictures)
+    assert vars(aligner) == before
+    for twin in (aligner, clone(aligner), pickle.loads(pickle.dumps(aligner))):
+        assert_array_equal(twin.transform(pictures), expected)
+    halves = [aligner.transform(pictures[:1]), aligner.transform(pictures[1:])]
+    assert_array_equal(np.concatenate(halves), expected)
+
+
+def test_data_frame_output_is_left_alone():
+    pictures = make_pictures(shape=(48, 48))
+    with config_context(transform_output="pandas"):
+        assert_array_equal(FaceAligner().transform(pictures), pictures)
+    model = make_pipeline(FaceAligner()).set_output(transform="pandas")
+    assert_array_equal(model.fit_transform(pictures), pictures)
+
+
+@pytest.mark.parametrize(
+    ("X", "arguments", "message"),
+    [
+        (make_pictures().astype(float), {}, r"X\[0\] cannot be aligned: image must be uint8"),
+        (make_pictures().reshape(4, -1), {}, r"X must be images of shape .* got an array of shape"),
+        ("face.png", {}, "X must be images of shape .* got 'face.png'"),
+        (Path("face.png"), {}, "X must be images of shape"),
+        ([], {}, "X must hold at least one image"),
+        (3, {}, "X must hold at least one image"),
+        (make_pictures(), {"landmarks": [LANDMARKS]}, "landmarks has 1 entries but X has 4 images"),
+        (make_pictures(), {"boxes": np.ones((5, 4))}, "boxes has 5 entries but X has 4 images"),
+        (make_pictures(2), {"boxes": [None, (0, 0, 9)]}, r"X\[1\] .*: box must be four finite"),
+        (make_pictures(1), {"boxes": ["abcd"]}, "landmarks and boxes must be numbers"),
+        ([make_pictures(1)[0], object()], {}, r"X\[1\] cannot be aligned: image must be uint8"),
+        ([Image.new("I;16", (9, 9))], {}, r"X\[0\] .* mode 'I;16' have more than 8 bits"),
+    ],
+)
+def test_errors_name_the_argument(X, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        FaceAligner().transform(X, **arguments)
+
+
+def test_bad_detectors_and_files(tmp_path):
+    with pytest.raises(ValueError, match=r"the detector returned an array of shape \(2, 2\)"):
+        FaceAligner(detector=lambda image: np.ones((2, 2))).transform(make_pictures())
+    (tmp_path / "text.png").write_text("not a picture")
+    with pytest.raises(OSError, match=r"text\.png"):
+        FaceAligner().transform([tmp_path / "text.png"])
+    with pytest.raises(FileNotFoundError, match=r"none\.png"):
+        FaceAligner().transform([tmp_path / "none.png"])
+    with pytest.raises(ValueError, match="no_face"):
+        FaceAligner(no_face="skip").transform(make_pictures())
