@@ -1,0 +1,209 @@
+"""Refuse folds in which the test set is partly known from training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.model_selection import check_cv
+
+from skfer.model_selection._splitters import groups_for
+
+_CHUNK_BYTES = 2**24
+_MAX_LINES = 10
+
+
+@dataclass(frozen=True)
+class _Trait:
+    """Something that two samples can have in common.
+
+    ``codes`` numbers the values; -1 where a sample has none. ``values`` is None for images.
+    """
+
+    name: str
+    codes: np.ndarray
+    values: np.ndarray | None
+
+
+def check_leakage(bunch: Any, cv: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Raise if any fold shares a subject, a sequence or an identical image.
+
+    Frames of one sequence in both training and test set, or the same person, or the same picture
+    twice, make a method look better than it is; public code for CK+ does so.
+
+    Parameters
+    ----------
+    bunch : Bunch
+        A data set. Looked at are ``groups`` (subjects), ``sequence`` and ``images`` (or ``data``),
+        as far as it has them, and ``target`` for stratified splitters. Images may be a memmap:
+        they are read once, in order, in chunks.
+    cv : splitter, int or iterable of (train, test)
+        The folds. An int means stratified folds, as in scikit-learn.
+
+    Returns
+    -------
+    folds : list of (train, test)
+        The folds that were checked. Pass them on as ``cv=`` if the splitter is random, so that
+        the folds that are used are those that were checked.
+
+    Raises
+    ------
+    ValueError
+        When training and test set of a fold have a sample, subject, sequence or identical image
+        in common, saying which; or when the bunch has nothing to compare.
+
+    See Also
+    --------
+    SubjectKFold : Folds of whole subjects.
+
+    Notes
+    -----
+    Missing subjects and sequences (None, nan, an empty string) are not compared. Images are
+    identical when shape and every pixel are; near-copies are not found.
+
+    References
+    ----------
+    .. [1] S. Kaufman, S. Rosset, C. Perlich, O. Stitelman, "Leakage in data mining", ACM TKDD
+       6(4), 2012.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import KFold
+    >>> from sklearn.utils import Bunch
+    >>> from skfer.model_selection import SubjectKFold, check_leakage
+    >>> faces = Bunch(
+    ...     images=np.arange(4, dtype=np.uint8).reshape(4, 1, 1),
+    ...     target=np.array([0, 1, 0, 1]),
+    ...     groups=np.array(["S1", "S2", "S1", "S2"]),
+    ... )
+    >>> len(check_leakage(faces, SubjectKFold(n_splits=2)))
+    2
+    >>> check_leakage(faces, KFold(n_splits=2))
+    Traceback (most recent call last):
+        ...
+    ValueError: cv leaks between training and test set:
+    fold 0: 2 subjects, such as 'S1' (sample 2 in train, sample 0 in test)
+    fold 1: 2 subjects, such as 'S1' (sample 0 in train, sample 2 in test)
+    Split by groups, for example with SubjectKFold.
+    """
+    traits = _traits(bunch)
+    n_samples = len(traits[0].codes)
+    rows = np.arange(n_samples)
+    folds = _make_folds(cv, rows, bunch)
+    sample = _Trait("sample", rows, None)
+    leaks = [
+        line
+        for fold, (train, test) in enumerate(folds)
+        for trait in (sample, *traits)
+        if (line := _describe_leak(fold, trait, train, test, getattr(bunch, "filenames", None)))
+    ]
+    if leaks:
+        raise ValueError(_message(leaks))
+    return folds
+
+
+def number_identical_images(images: ArrayLike) -> np.ndarray:
+    """Give identical images the same number, reading each once.
+
+    Parameters
+    ----------
+    images : array-like of shape (n_samples, ...)
+        An array, a memmap, or a sequence of arrays of different shapes.
+
+    Returns
+    -------
+    numbers : ndarray of shape (n_samples,), int
+        Numbers from 0 in order of first appearance; equal where shape, type and all pixels are.
+    """
+    # Of a sequence that is no array each image is read for itself.
+    stacked = isinstance(images, np.ndarray) and images.dtype != object
+    rows: Any = images
+    size = rows[0].nbytes if stacked and len(rows) else _CHUNK_BYTES
+    step = max(1, _CHUNK_BYTES // max(1, size))
+    known: dict[bytes, int] = {}
+    numbers = np.empty(len(rows), dtype=np.intp)
+    for start in range(0, len(rows), step):
+        chunk = rows[start : start + step]
+        for row, image in enumerate(np.ascontiguousarray(chunk) if stacked else chunk, start):
+            numbers[row] = known.setdefault(_digest(image), len(known))
+    return numbers
+
+
+def _digest(image: ArrayLike) -> bytes:
+    pixels = np.ascontiguousarray(image)
+    digest = blake2b(f"{pixels.dtype.str} {pixels.shape}".encode(), digest_size=16)
+    digest.update(pixels.data.cast("B") if pixels.size else b"")
+    return digest.digest()
+
+
+def _traits(bunch: Any) -> list[_Trait]:
+    traits = []
+    for name, attribute in (("subject", "groups"), ("sequence", "sequence")):
+        values = getattr(bunch, attribute, None)
+        if values is not None:
+            traits.append(_Trait(name, *_number_values(np.asarray(values))))
+    for attribute in ("images", "data"):
+        images = getattr(bunch, attribute, None)
+        if images is not None:
+            traits.append(_Trait("identical image", number_identical_images(images), None))
+            break
+    if not traits:
+        raise ValueError(
+            "bunch has none of groups, sequence and images: there is nothing to check."
+        )
+    lengths = {trait.name: len(trait.codes) for trait in traits}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"bunch has columns of different lengths: {lengths}.")
+    return traits
+
+
+def _make_folds(cv: Any, rows: np.ndarray, bunch: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    y = getattr(bunch, "target", None)
+    splitter = check_cv(cv, y, classifier=y is not None)
+    groups = groups_for(splitter, getattr(bunch, "groups", None), rows)
+    folds = splitter.split(rows, y, groups)
+    return [(np.asarray(train), np.asarray(test)) for train, test in folds]
+
+
+def _number_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give each value its number in order of appearance, missing ones -1."""
+    known: dict[Any, int] = {}
+    codes = np.empty(len(values), dtype=np.intp)
+    for row, value in enumerate(values.tolist()):
+        missing = value is None or value == "" or value != value
+        codes[row] = -1 if missing else known.setdefault(value, len(known))
+    return codes, np.array(list(known), dtype=object)
+
+
+def _describe_leak(
+    fold: int, trait: _Trait, train: np.ndarray, test: np.ndarray, filenames: Sequence[str] | None
+) -> str | None:
+    """Return a line about what the two sides have in common, None if it is nothing."""
+    train, test = (side[trait.codes[side] >= 0] for side in (train, test))
+    in_train = np.zeros(trait.codes.max(initial=-1) + 1, dtype=bool)
+    in_train[trait.codes[train]] = True
+    shared = test[in_train[trait.codes[test]]]
+    if len(shared) == 0:
+        return None
+    code = trait.codes[shared[0]]
+    twin = train[trait.codes[train] == code][0]
+    value = "" if trait.values is None else f"{trait.values[code]!r} "
+    examples = ", ".join(
+        f"sample {row} in {side}" + ("" if filenames is None else f": {filenames[row]}")
+        for row, side in ((twin, "train"), (shared[0], "test"))
+    )
+    count = len(np.unique(trait.codes[shared]))
+    plural = "" if count == 1 else "s"
+    return f"fold {fold}: {count} {trait.name}{plural}, such as {value}({examples})"
+
+
+def _message(leaks: list[str]) -> str:
+    lines = ["cv leaks between training and test set:", *leaks[:_MAX_LINES]]
+    if len(leaks) > _MAX_LINES:
+        lines.append(f"and {len(leaks) - _MAX_LINES} more leaks.")
+    return "\n".join([*lines, "Split by groups, for example with SubjectKFold."])

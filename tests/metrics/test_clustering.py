@@ -1,0 +1,37 @@
+"""Agreement of k-means clusters with labels."""
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.metrics import normalized_mutual_info_score
+
+from skfer.metrics import clustering_nmi
+
+
+def blobs(gap, seed=0):
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.arange(4), 30)
+    return rng.normal(size=(120, 5)) + gap * np.eye(5)[y], y
+
+
+def test_far_classes_agree_and_noise_does_not():
+    X, y = blobs(gap=50)
+    names = np.array(["a", "b", "c", "d"])
+    assert clustering_nmi(X, names[y], random_state=0) == pytest.approx(1)
+    X, y = blobs(gap=0)
+    assert clustering_nmi(X, y, random_state=0) < 0.2
+
+
+def test_is_nmi_of_k_means_and_repeatable():
+    X, y = blobs(gap=2)
+    clusters = KMeans(n_clusters=3, n_init=2, random_state=7).fit_predict(X)
+    expected = normalized_mutual_info_score(y, clusters)
+    for _ in range(2):
+        assert clustering_nmi(X, y, n_clusters=3, n_init=2, random_state=7) == expected
+
+
+def test_errors_name_the_argument():
+    with pytest.raises(ValueError, match="n_clusters=5 is more than the 2 samples"):
+        clustering_nmi([[0.0], [1.0]], [0, 1], n_clusters=5)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        clustering_nmi([[0.0], [1.0]], [0, 1, 2])

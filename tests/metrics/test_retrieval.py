@@ -1,0 +1,291 @@
+"""Retrieval measures against naive loops, the peer library and values made by hand."""
+
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.exceptions import UndefinedMetricWarning
+
+from skfer.metrics import mean_average_precision_at_r, precision_at_k, recall_at_k
+
+MEASURES = [recall_at_k, precision_at_k, mean_average_precision_at_r]
+PROPERTY = settings(deadline=None, max_examples=60)
+
+
+def naive(measure, X, y, k=1, groups=None, reference=None):
+    """Sort every query's references by distance, other labels first among equals."""
+    X_ref, y_ref, groups_ref = (X, y, groups) if reference is None else reference
+    values = []
+    for i in range(len(X)):
+        candidates = []
+        for j in range(len(X_ref)):
+            own = reference is None and i == j
+            if own or (groups is not None and groups[i] == groups_ref[j]):
+                continue
+            candidates.append((float(((X[i] - X_ref[j]) ** 2).sum()), bool(y[i] == y_ref[j])))
+        hits = [hit for _, hit in sorted(candidates)]
+        if not any(hits):
+            continue
+        if measure is recall_at_k:
+            values.append(float(any(hits[:k])))
+        elif measure is precision_at_k:
+            values.append(sum(hits[:k]) / k)
+        else:
+            n_relevant = sum(hits)
+            precisions = [
+                sum(hits[: rank + 1]) / (rank + 1) for rank in range(n_relevant) if hits[rank]
+            ]
+            values.append(sum(precisions) / n_relevant)
+    return float(np.mean(values)) if values else float("nan")
+
+
+@st.composite
+def problems(draw, ties=True):
+    """Embeddings on a coarse grid (many ties) or of normals (none), labels and groups."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n, n_ref, dims = draw(st.integers(3, 30)), draw(st.integers(2, 30)), draw(st.integers(1, 6))
+    n_labels, n_groups = draw(st.integers(1, 5)), draw(st.integers(2, 12))
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+
+    def side(size):
+        if draw_grid:
+            X = rng.integers(-2, 3, size=(size, dims)).astype(dtype)
+        else:
+            X = rng.normal(size=(size, dims)).astype(dtype)
+        return X, rng.integers(n_labels, size=size), rng.integers(n_groups, size=size)
+
+    draw_grid = ties and draw(st.booleans())
+    return side(n), side(n_ref)
+
+
+def quiet(measure, *args, **kwargs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        return measure(*args, **kwargs)
+
+
+@PROPERTY
+@given(
+    problem=problems(),
+    measure=st.sampled_from(MEASURES),
+    with_groups=st.booleans(),
+    with_reference=st.booleans(),
+    data=st.data(),
+)
+def test_equals_the_naive_loop(problem, measure, with_groups, with_reference, data):
+    (X, y, groups), reference = problem
+    n_candidates = len(reference[0]) if with_reference else len(X) - 1
+    options = {"chunk_size": data.draw(st.sampled_from([None, 1, 3, 100]))}
+    k = data.draw(st.integers(1, n_candidates))
+    if measure is not mean_average_precision_at_r:
+        options["k"] = k
+    if with_groups:
+        options["groups"] = groups
+    if with_reference:
+        options["reference_embeddings"], options["reference_labels"] = reference[:2]
+        options["reference_groups"] = reference[2] if with_groups else None
+    expected = naive(
+        measure,
+        X.astype(np.float64),
+        y,
+        k,
+        groups if with_groups else None,
+        tuple(np.asarray(part) for part in reference) if with_reference else None,
+    )
+    assert_allclose(quiet(measure, X, y, **options), expected, atol=1e-12)
+
+
+@PROPERTY
+@given(problem=problems(), measure=st.sampled_from(MEASURES), seed=st.integers(0, 2**32 - 1))
+def test_order_of_rows_names_of_labels_and_chunks_do_not_matter(problem, measure, seed):
+    (X, y, groups), _ = problem
+    order = np.random.default_rng(seed).permutation(len(X))
+    value = quiet(measure, X, y, groups=groups)
+    names = np.array(["e", "b", "d", "a", "c"])
+    shuffled = quiet(measure, X[order], names[y][order], groups=groups[order], chunk_size=2)
+    assert_allclose(shuffled, value, atol=1e-12)
+
+
+@PROPERTY
+@given(problem=problems(ties=False), measure=st.sampled_from(MEASURES))
+def test_scaling_shifting_and_turning_do_not_matter(problem, measure):
+    (X, y, _), _ = problem
+    X = X.astype(np.float64)
+    turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(X.shape[1], X.shape[1])))
+    value = quiet(measure, X, y)
+    for moved in (X * 1e-200, X * 1e200, X + 1e4, X @ turn):
+        assert_allclose(quiet(measure, moved, y), value, atol=1e-12)
+
+
+@PROPERTY
+@given(problem=problems())
+def test_recall_grows_with_k_and_meets_precision_at_1(problem):
+    (X, y, groups), _ = problem
+    ranks = list(range(1, len(X)))
+    recall = quiet(recall_at_k, X, y, k=ranks, groups=groups)
+    precision = quiet(precision_at_k, X, y, k=ranks, groups=groups)
+    assert_array_equal(recall[0], precision[0])
+    if not np.isnan(recall).any():
+        assert (np.diff(recall) >= 0).all()
+        assert recall[-1] == 1
+        assert (precision <= recall + 1e-12).all()
+
+
+def test_values_made_by_hand():
+    # Neighbours of the four, in order: 1 2 3 / 0 2 3 / 3 1 0 / 2 1 0.
+    X, y = [[0.0], [1.0], [3.0], [4.5]], [0, 1, 0, 1]
+    assert recall_at_k(X, y) == 0
+    assert_array_equal(recall_at_k(X, y, k=[1, 2, 3]), [0, 0.5, 1])
+    assert_allclose(precision_at_k(X, y, k=(2, 3)), [0.25, 1 / 3])
+    # One relevant reference each, never on rank one.
+    assert mean_average_precision_at_r(X, y) == 0
+    # Query 0: hits 1, 0, 1 with R = 3: (1 + 2/3) / 3.
+    reference = {
+        "reference_embeddings": [[1.0], [2.0], [3.0], [4.0]],
+        "reference_labels": [0, 1, 0, 0],
+    }
+    assert_allclose(mean_average_precision_at_r([[0.0]], [0], **reference), (1 + 2 / 3) / 3)
+
+
+def test_a_collapsed_embedding_scores_nothing():
+    X, y = np.ones((20, 3)), np.repeat([0, 1], 10)
+    assert recall_at_k(X, y, k=9) == 0
+    assert mean_average_precision_at_r(X, y) == 0
+    # 10 references of the other label fill the first places.
+    assert recall_at_k(X, y, k=11) == 1
+
+
+def test_copies_are_ties_whatever_the_offset():
+    points = np.random.default_rng(0).normal(size=(10, 16))
+    copies = np.concatenate([points] * 4)
+    y = np.repeat([0, 1, 0, 1], 10)
+    for chunk_size in (1, 7, 40):
+        recall = recall_at_k(copies + 1000, y, k=[1, 2, 3], chunk_size=chunk_size)
+        # A query has three copies at distance 0, two of them of the other label.
+        assert_array_equal(recall, [0, 0, 1])
+
+
+def test_what_is_nearer_than_rounding_is_a_tie():
+    # The nearest, at some 1e-8 of the radius, has the query's label, the second has not.
+    reference = {"reference_embeddings": [[3e-8], [5e-8], [1.0]], "reference_labels": [0, 1, 1]}
+    assert recall_at_k([[0.0]], [0], **reference) == 0
+    reference["reference_embeddings"] = [[1e-5], [2e-5], [1.0]]
+    assert recall_at_k([[0.0]], [0], **reference) == 1
+
+
+def test_own_group_is_never_found():
+    X = [[0.0], [0.1], [5.0], [5.1]]
+    y = [0, 0, 1, 0]
+    assert recall_at_k(X, y, k=1) == 2 / 3
+    # The third is alone in its class, the first two may only find the fourth, second to nearest.
+    assert recall_at_k(X, y, k=1, groups=["a", "a", "b", "c"]) == 0
+    assert recall_at_k(X, y, k=2, groups=["a", "a", "b", "c"]) == 1
+    assert precision_at_k(X, y, k=3, groups=["a", "a", "b", "c"]) == pytest.approx(4 / 9)
+
+
+def test_reference_set_keeps_its_own_copy_of_a_query():
+    X, y = [[0.0], [1.0]], ["joy", "fear"]
+    assert recall_at_k(X, y, reference_embeddings=X, reference_labels=y) == 1
+
+
+def test_equals_the_peer():
+    torch = pytest.importorskip("torch")
+    from pytorch_metric_learning.distances import LpDistance
+    from pytorch_metric_learning.utils.accuracy_calculator import AccuracyCalculator
+    from pytorch_metric_learning.utils.inference import CustomKNN
+
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(300, 16)), rng.integers(7, size=300)
+    X_ref, y_ref = rng.normal(size=(200, 16)), rng.integers(7, size=200)
+    calculator = AccuracyCalculator(
+        include=("precision_at_1", "mean_average_precision_at_r"),
+        k="max_bin_count",
+        device=torch.device("cpu"),
+        knn_func=CustomKNN(LpDistance(normalize_embeddings=False)),
+        kmeans_func=lambda *_: None,
+    )
+    tensors = [torch.from_numpy(a) for a in (X, y, X_ref, y_ref)]
+    alone = calculator.get_accuracy(*tensors[:2])
+    assert_allclose(recall_at_k(X, y), alone["precision_at_1"], atol=1e-12)
+    peer = alone["mean_average_precision_at_r"]
+    assert_allclose(mean_average_precision_at_r(X, y), peer, atol=1e-12)
+    apart = calculator.get_accuracy(*tensors)
+    reference = {"reference_embeddings": X_ref, "reference_labels": y_ref}
+    assert_allclose(precision_at_k(X, y, **reference), apart["precision_at_1"], atol=1e-12)
+    peer = apart["mean_average_precision_at_r"]
+    assert_allclose(mean_average_precision_at_r(X, y, **reference), peer, atol=1e-12)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_memory_does_not_grow_with_the_square(measure):
+    rng = np.random.default_rng(0)
+    n = 8000  # All distances at once would take 512 MB.
+    X, y = rng.normal(size=(n, 8)).astype(np.float32), rng.integers(7, size=n)
+    queries = slice(0, 1100)
+    tracemalloc.start()
+    measure(X[queries], y[queries], reference_embeddings=X, reference_labels=y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150e6
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_nothing_to_find_is_nan_with_a_warning(measure):
+    with pytest.warns(UndefinedMetricWarning, match=measure.__name__):
+        assert np.isnan(measure([[0.0], [1.0]], [0, 1]))
+    with pytest.warns(UndefinedMetricWarning, match="own group"):
+        assert np.isnan(measure([[0.0], [1.0], [2.0]], [0, 0, 1], groups=[3, 3, 3]))
+
+
+def test_nothing_to_find_with_a_sequence_of_k():
+    with pytest.warns(UndefinedMetricWarning):
+        assert_array_equal(recall_at_k([[0.0], [1.0], [2.0]], [0, 1, 2], k=[1, 2]), [np.nan] * 2)
+
+
+def test_the_input_is_left_alone():
+    X = np.arange(12.0).reshape(6, 2)
+    X.setflags(write=False)
+    y = np.array([0, 0, 1, 1, 0, 1])
+    recall_at_k(X, y)
+    recall_at_k(X, y, reference_embeddings=X, reference_labels=y)
+    assert_array_equal(X, np.arange(12.0).reshape(6, 2))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"k": 0}, "k must be a positive int"),
+        ({"k": True}, "k must be a positive int"),
+        ({"k": []}, "k must be a positive int"),
+        ({"k": 1.5}, "k must be a positive int"),
+        ({"k": [1, 4]}, "k=4 is more than the 3 samples"),
+        ({"chunk_size": 0}, "chunk_size must be"),
+        ({"labels": [0, 1]}, "labels has 2 entries but embeddings has 4 rows"),
+        ({"groups": [0, 1]}, "groups has 2 entries but embeddings has 4 rows"),
+        ({"groups": [0, "a", None, 1]}, "groups mixes values"),
+        ({"embeddings": [[0.0], [np.nan], [1.0], [2.0]]}, "embeddings contains NaN"),
+        ({"reference_labels": [0]}, "reference_labels is given without reference_embeddings"),
+        ({"reference_groups": [0]}, "reference_groups is given without reference_embeddings"),
+        ({"reference_embeddings": [[0.0]]}, "reference_labels is missing"),
+        (
+            {"reference_embeddings": [[0.0, 1.0]], "reference_labels": [0]},
+            "embeddings has 1 columns but reference_embeddings has 2",
+        ),
+        (
+            {"reference_embeddings": [[0.0]], "reference_labels": [0, 1]},
+            "reference_labels has 2 entries but reference_embeddings has 1",
+        ),
+        (
+            {"reference_embeddings": [[0.0]], "reference_labels": [0], "groups": [0, 1, 2, 3]},
+            "groups and reference_groups must be given together",
+        ),
+    ],
+)
+def test_errors_name_the_argument(change, message):
+    arguments = {"embeddings": [[0.0], [1.0], [2.0], [3.0]], "labels": [0, 0, 1, 1]} | change
+    with pytest.raises(ValueError, match=message):
+        recall_at_k(**arguments)

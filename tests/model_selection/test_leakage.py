@@ -1,0 +1,176 @@
+"""Folds that share a subject, a sequence or an image are refused, others are not."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
+from sklearn.utils import Bunch
+
+from skfer.model_selection import (
+    SemiSupervisedSplit,
+    SubjectKFold,
+    check_leakage,
+    number_identical_images,
+)
+
+PROPERTY = settings(deadline=None, max_examples=60)
+
+
+def make_faces(n=24, n_subjects=6, seed=0):
+    rng = np.random.default_rng(seed)
+    subjects = np.arange(n) % n_subjects
+    return Bunch(
+        images=rng.integers(0, 256, size=(n, 5, 4), dtype=np.uint8),
+        target=rng.permutation(np.arange(n) % 3),
+        groups=np.array([f"S{subject:03}" for subject in subjects]),
+        sequence=np.array([f"S{subject:03}/{n // 12}" for n, subject in enumerate(subjects)]),
+    )
+
+
+def one_fold(n, test):
+    test = np.asarray(test)
+    return [(np.setdiff1d(np.arange(n), test), test)]
+
+
+def test_clean_folds_are_returned():
+    faces = make_faces()
+    folds = check_leakage(faces, SubjectKFold(3))
+    expected = list(SubjectKFold(3).split(faces.images, groups=faces.groups))
+    for (train, test), (plain_train, plain_test) in zip(folds, expected, strict=True):
+        assert_array_equal(train, plain_train)
+        assert_array_equal(test, plain_test)
+    assert len(check_leakage(faces, folds)) == 3
+
+
+@pytest.mark.parametrize("cv", [3, KFold(3), ShuffleSplit(3, random_state=0)])
+def test_splitters_that_ignore_subjects_are_refused(cv):
+    with pytest.raises(ValueError, match=r"fold 2: \d subjects?, such as 'S00"):
+        check_leakage(make_faces(), cv)
+
+
+@PROPERTY
+@given(seed=st.integers(0, 2**32 - 1), data=st.data())
+def test_refuses_exactly_the_folds_that_share(seed, data):
+    rng = np.random.default_rng(seed)
+    n = data.draw(st.integers(4, 20))
+    faces = Bunch(
+        images=rng.integers(0, 2, size=(n, 2, data.draw(st.integers(1, 4))), dtype=np.uint8),
+        groups=rng.integers(data.draw(st.integers(2, 20)), size=n),
+        sequence=rng.integers(data.draw(st.integers(2, 20)), size=n),
+    )
+    missing = data.draw(st.sets(st.sampled_from(["images", "groups", "sequence"]), max_size=2))
+    for name in missing:
+        faces[name] = None
+    ((train, test),) = folds = one_fold(n, rng.permutation(n)[: n // 2])
+    pairs = [(i, j) for i in train for j in test]
+    leaks = {
+        "subject": [
+            faces.groups is not None and faces.groups[i] == faces.groups[j] for i, j in pairs
+        ],
+        "sequence": [
+            faces.sequence is not None and faces.sequence[i] == faces.sequence[j] for i, j in pairs
+        ],
+        "identical image": [
+            faces.images is not None and np.array_equal(faces.images[i], faces.images[j])
+            for i, j in pairs
+        ],
+    }
+    if not any(map(any, leaks.values())):
+        check_leakage(faces, folds)
+        return
+    with pytest.raises(ValueError, match="cv leaks") as error:
+        check_leakage(faces, folds)
+    for kind, found in leaks.items():
+        assert (f" {kind}" in str(error.value)) == any(found)
+
+
+def test_the_message_says_which():
+    faces = make_faces()
+    faces.filenames = [f"{row}.png" for row in range(24)]
+    faces.groups = np.arange(24)
+    faces.sequence = None
+    faces.images[20] = faces.images[3]
+    message = (
+        r"^cv leaks between training and test set:\n"
+        r"fold 0: 1 identical image, such as "
+        r"\(sample 3 in train: 3\.png, sample 20 in test: 20\.png\)\nSplit by groups"
+    )
+    with pytest.raises(ValueError, match=message):
+        check_leakage(faces, one_fold(24, [19, 20]))
+
+
+def test_frames_of_one_sequence_are_found_without_subjects():
+    faces = Bunch(sequence=np.array(["a", "a", "b", "b"]))
+    with pytest.raises(ValueError, match="fold 0: 1 sequence, such as 'a'"):
+        check_leakage(faces, one_fold(4, [0, 2, 3]))
+    check_leakage(faces, one_fold(4, [2, 3]))
+
+
+def test_one_sample_on_both_sides():
+    faces = Bunch(groups=np.array([None, None], dtype=object))
+    with pytest.raises(ValueError, match="fold 0: 1 sample, such as"):
+        check_leakage(faces, [(np.array([0, 1]), np.array([1]))])
+
+
+@pytest.mark.parametrize(
+    "groups", [["", "", "a", "b"], [np.nan, np.nan, 1.0, 2.0], [None, None, "a", "b"]]
+)
+def test_missing_values_are_not_compared(groups):
+    faces = Bunch(groups=np.array(groups, dtype=object if None in groups else None))
+    check_leakage(faces, one_fold(4, [0, 2]))
+
+
+def test_many_leaks_are_cut_short():
+    faces = Bunch(groups=np.zeros(30, dtype=int))
+    with pytest.raises(ValueError, match="and 20 more leaks"):
+        check_leakage(faces, KFold(30))
+
+
+def test_unlabeled_samples_of_tested_subjects_leak_unless_dropped():
+    faces = make_faces()
+    faces.target[::5] = -1
+    check_leakage(faces, SemiSupervisedSplit(GroupKFold(3)))
+    with pytest.raises(ValueError, match="subject"):
+        check_leakage(faces, SemiSupervisedSplit(GroupKFold(3), drop_test_groups=False))
+
+
+def test_memmaps_are_read_in_chunks(tmp_path, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, size=(50, 6, 6, 3), dtype=np.uint8)
+    images[49] = images[7]
+    mapped = np.memmap(tmp_path / "images", mode="w+", dtype=np.uint8, shape=images.shape)
+    mapped[:] = images
+    monkeypatch.setattr("skfer.model_selection._leakage._CHUNK_BYTES", 1000)
+    numbers = number_identical_images(
+        np.memmap(tmp_path / "images", mode="r", dtype=np.uint8, shape=images.shape)
+    )
+    assert numbers.tolist() == [*range(49), 7]
+
+
+@PROPERTY
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(0, 30), bits=st.integers(1, 6))
+def test_identical_images_share_a_number(seed, n, bits):
+    images = np.random.default_rng(seed).integers(0, 2, size=(n, bits), dtype=np.uint8)
+    numbers = number_identical_images(images)
+    same = (images[:, None] == images[None]).all(axis=2)
+    assert_array_equal(numbers[:, None] == numbers, same)
+    assert_array_equal(number_identical_images(list(images)), numbers)
+
+
+def test_shape_and_type_are_part_of_an_image():
+    zeros = [
+        np.zeros((2, 3), np.uint8),
+        np.zeros((3, 2), np.uint8),
+        np.zeros(6, np.uint8),
+        np.zeros((2, 3), np.int8),
+        np.zeros((2, 6), np.uint8)[:, ::2],
+    ]
+    assert number_identical_images(zeros).tolist() == [0, 1, 2, 3, 0]
+
+
+def test_nothing_to_check_is_an_error():
+    with pytest.raises(ValueError, match="bunch has none of groups, sequence and images"):
+        check_leakage(Bunch(groups=None), 2)
+    with pytest.raises(ValueError, match="columns of different lengths"):
+        check_leakage(Bunch(groups=[1, 2], sequence=[1]), KFold(2))

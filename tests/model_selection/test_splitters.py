@@ -1,0 +1,153 @@
+"""Subject folds and official splits, alone and inside scikit-learn."""
+
+import copy
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
+from sklearn.model_selection import GridSearchCV, cross_validate
+
+from skfer.model_selection import OfficialSplit, SubjectKFold
+
+PROPERTY = settings(deadline=None, max_examples=60)
+
+
+@pytest.fixture
+def faces():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), np.tile([0, 1, 2], 20)
+    return X, y, rng.permutation(np.repeat(np.arange(12), 5))
+
+
+@PROPERTY
+@given(
+    subjects=st.one_of(
+        st.lists(st.integers(-5, 30), min_size=2, max_size=60),
+        st.lists(st.text(alphabet="SM0123", min_size=1, max_size=4), min_size=2, max_size=60),
+    ).filter(lambda ids: len(set(ids)) >= 2),
+    data=st.data(),
+)
+def test_subject_folds_are_disjoint_and_cover_all(subjects, data):
+    subjects = np.array(subjects)
+    ids = np.unique(subjects)
+    n_splits = data.draw(st.integers(2, len(ids)))
+    cv = SubjectKFold(n_splits)
+    folds = list(cv.split(subjects, groups=subjects))
+    assert len(folds) == cv.get_n_splits() == n_splits
+    for k, (train, test) in enumerate(folds):
+        assert sorted(set(subjects[test])) == sorted(ids[k::n_splits])
+        assert not set(subjects[train]) & set(subjects[test])
+        assert_array_equal(np.sort(np.r_[train, test]), np.arange(len(subjects)))
+    assert_array_equal(
+        np.sort(np.concatenate([test for _, test in folds])), np.arange(len(subjects))
+    )
+
+
+def test_ck_plus_protocol_by_hand():
+    subjects = np.array([f"S{number:03}" for number in range(5, 30)])
+    folds = list(SubjectKFold().split(subjects, groups=subjects))
+    assert len(folds) == 10
+    assert subjects[folds[0][1]].tolist() == ["S005", "S015", "S025"]
+    assert subjects[folds[9][1]].tolist() == ["S014", "S024"]
+
+
+def test_order_of_samples_does_not_change_a_subjects_fold(faces):
+    X, _, groups = faces
+    order = np.random.default_rng(1).permutation(len(X))
+    cv = SubjectKFold(5)
+    pairs = zip(cv.split(X, groups=groups), cv.split(X, groups=groups[order]), strict=True)
+    for (_, test), (_, test_shuffled) in pairs:
+        assert set(groups[test]) == set(groups[order][test_shuffled])
+
+
+@pytest.mark.parametrize(
+    ("n_splits", "groups", "message"),
+    [
+        (2, None, "groups is missing"),
+        (4, [1, 2, 3, 1], "n_splits=4 is more than the 3 subjects"),
+        (1, [1, 2, 3, 1], "n_splits must be an int of at least 2"),
+        (2.5, [1, 2, 3, 1], "n_splits must be an int of at least 2"),
+        (2, ["a", 1, None, 2], "groups mixes ids"),
+        (2, [1, 2], "inconsistent numbers of samples"),
+    ],
+)
+def test_subject_fold_errors_name_the_argument(n_splits, groups, message):
+    if groups is not None and "a" in groups:
+        groups = np.array(groups, dtype=object)
+    with pytest.raises(ValueError, match=message):
+        list(SubjectKFold(n_splits).split(np.zeros((4, 1)), groups=groups))
+
+
+def test_subject_folds_in_cross_validation_and_search(faces):
+    X, y, groups = faces
+    cv = SubjectKFold(4)
+    result = cross_validate(DummyClassifier(), X, y, groups=groups, cv=cv)
+    assert len(result["test_score"]) == 4
+    search = GridSearchCV(DummyClassifier(), {"strategy": ["prior"]}, cv=cv)
+    assert search.fit(X, y, groups=groups).n_splits_ == 4
+    with config_context(enable_metadata_routing=True):
+        result = cross_validate(DummyClassifier(), X, y, params={"groups": groups}, cv=cv)
+        assert len(result["test_score"]) == 4
+
+
+PARTS = np.array(["train", "validation", "train", "test", "train", "test"])
+
+
+@pytest.mark.parametrize(
+    ("options", "train", "test"),
+    [
+        ({}, [0, 2, 4], [3, 5]),
+        ({"test": "validation"}, [0, 2, 4], [1]),
+        ({"train": ("train", "validation")}, [0, 1, 2, 4], [3, 5]),
+        ({"test": ["test", "validation"]}, [0, 2, 4], [1, 3, 5]),
+    ],
+)
+def test_official_split_by_hand(options, train, test):
+    cv = OfficialSplit(PARTS, **options)
+    folds = list(cv.split(np.zeros((6, 2))))
+    assert len(folds) == cv.get_n_splits() == 1
+    assert_array_equal(folds[0][0], train)
+    assert_array_equal(folds[0][1], test)
+
+
+def test_official_split_falls_back_to_validation():
+    parts = np.array(["train", "validation"], dtype=object)
+    ((train, test),) = OfficialSplit(parts).split([0, 1])
+    assert (train.tolist(), test.tolist()) == ([0], [1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"train": "Training"}, r"train='Training' does not fit parts, which holds \['test'"),
+        ({"test": ()}, r"test=\(\) does not fit parts"),
+        ({"train": ("train", "test")}, r"train and test both name \['test'\]"),
+    ],
+)
+def test_official_split_errors_name_the_argument(options, message):
+    with pytest.raises(ValueError, match=message):
+        list(OfficialSplit(PARTS, **options).split(PARTS))
+
+
+def test_official_split_belongs_to_its_rows():
+    with pytest.raises(ValueError, match="X has 5 rows but parts has 6"):
+        list(OfficialSplit(PARTS).split(np.zeros((5, 2))))
+
+
+def test_official_split_in_cross_validation(faces):
+    X, y, _ = faces
+    parts = np.where(np.arange(60) < 40, "train", "test")
+    result = cross_validate(DummyClassifier(), X, y, cv=OfficialSplit(parts), return_indices=True)
+    assert_array_equal(result["indices"]["test"][0], np.arange(40, 60))
+
+
+@pytest.mark.parametrize("cv", [SubjectKFold(3), OfficialSplit(PARTS, test="validation")])
+def test_splitters_copy_and_show_their_parameters(cv):
+    for twin in (clone(cv, safe=False), copy.deepcopy(cv)):
+        assert repr(twin) == repr(cv)
+    assert repr(cv).startswith(("SubjectKFold(n_splits=3)", "OfficialSplit(parts="))
