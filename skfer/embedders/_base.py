@@ -1,0 +1,519 @@
+"""What all embedders share: inputs, training, transform, pickling."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import EarlyStopping
+from torch import Tensor, nn
+
+from skfer import __version__
+from skfer.embedders._inputs import as_source
+from skfer.embedders._labels import check_y, encode, find_classes, validation_split
+from skfer.exceptions import EmbeddingCollapseWarning, InconsistentVersionWarning
+from skfer.nets import Embedded, EmbeddingNet, FaceAugment, feature_shape, make_backbone
+from skfer.training import (
+    SCHEDULES,
+    BalancedBatchSampler,
+    Batches,
+    MetricNet,
+    Objective,
+    RowSource,
+    autocast,
+    on_cpu,
+    seeded,
+)
+
+COLLAPSE_SPREAD = 0.1
+"""Below this share of the squared norm, embeddings count as coincident."""
+
+
+class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base of the embedders; a method overrides the hooks at its end.
+
+    It sets no loss of its own. The parameters that all embedders share are documented in each
+    of them.
+    """
+
+    classes_: NDArray[Any]
+    history_: list[dict[str, Any]]
+    input_shape_: tuple[int, ...]
+    n_features_in_: int
+    n_iter_: int
+    net_: MetricNet
+    _random_state: np.random.RandomState
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "classification_weight": [Interval(Real, 0, None, closed="left")],
+        "standardize_embedding": ["boolean"],
+        "backbone": [str, callable],
+        "backbone_weights": [str, Path, None],
+        "backbone_lr": [Interval(Real, 0, None, closed="left"), None],
+        "image_shape": ["array-like", None],
+        "augment": [StrOptions({"auto"}), nn.Module, None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "classes_per_batch": [Interval(Integral, 2, None, closed="left")],
+        "samples_per_class": [Interval(Integral, 2, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "schedule": [StrOptions(set(SCHEDULES))],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "device": [str],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "callbacks": [list, None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        embedding_dim: int = 128,
+        *,
+        classification_weight: float = 1.0,
+        standardize_embedding: bool = True,
+        backbone: Any = "auto",
+        backbone_weights: Any = None,
+        backbone_lr: float | None = None,
+        image_shape: Sequence[int] | None = None,
+        augment: Any = "auto",
+        max_epochs: int = 40,
+        classes_per_batch: int = 8,
+        samples_per_class: int = 8,
+        lr: float = 6e-3,
+        weight_decay: float = 1e-2,
+        schedule: str = "one-cycle",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        device: str = "auto",
+        precision: str = "auto",
+        callbacks: list[Any] | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.embedding_dim = embedding_dim
+        self.classification_weight = classification_weight
+        self.standardize_embedding = standardize_embedding
+        self.backbone = backbone
+        self.backbone_weights = backbone_weights
+        self.backbone_lr = backbone_lr
+        self.image_shape = image_shape
+        self.augment = augment
+        self.max_epochs = max_epochs
+        self.classes_per_batch = classes_per_batch
+        self.samples_per_class = samples_per_class
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.device = device
+        self.precision = precision
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    # -- scikit-learn's interface ---------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, groups: Any = None):
+        """Learn the embedding.
+
+        Parameters
+        ----------
+        X : array-like
+            Images (n, height, width) or (n, height, width, channels), uint8 or float in any
+            range; rows (n, n_features); or an array of n paths to images.
+        y : array-like of shape (n,)
+            Class labels.
+        groups : array-like of shape (n,), default=None
+            Subjects. Only `early_stopping` uses them, to keep subjects apart.
+
+        Returns
+        -------
+        self : object
+            The fitted embedder.
+
+        Raises
+        ------
+        ValueError
+            If X and y do not fit together, there is only one class, X holds NaN or
+            infinity, or a parameter does not suit the data.
+        """
+        with restored_on_error(self):
+            resume = self.warm_start and hasattr(self, "net_")
+            source, codes = self._validate(X, y, reset=not resume)
+            rng = self._random_state = check_random_state(self.random_state)
+            with seeded(rng.randint(2**31 - 1), self._device()):
+                self._prepare_net(self.schedule, resume=resume)
+                self._learn(source, codes, groups)
+            self._finish(source, codes)
+        self._warn_if_collapsed()
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, groups: Any = None):
+        """Train one pass over some samples, at a constant learning rate.
+
+        The first call fixes the classes, the input shape and, for rows, the statistics that
+        standardise them. After unpickling the optimizer starts anew.
+
+        Parameters
+        ----------
+        X : array-like
+            As in ``fit``.
+        y : array-like of shape (n,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will come; by default those of the first call.
+        groups : object
+            Not used; there for consistency.
+
+        Returns
+        -------
+        self : object
+            The embedder.
+        """
+        with restored_on_error(self):
+            first = not hasattr(self, "net_")
+            source, codes = self._validate(X, y, reset=first, classes=classes)
+            if first:
+                self._random_state = check_random_state(self.random_state)
+            with seeded(self._random_state.randint(2**31 - 1), self._device()):
+                self._prepare_net("constant", resume=not first)
+                self._train(source, codes, epochs=1)
+            self._finish(source, codes)
+        return self
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Embed X.
+
+        Parameters
+        ----------
+        X : array-like
+            Inputs of the shape seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, embedding_dim)
+            The embedding, float32. Every batch is padded to one size, so that a row's
+            embedding does not depend on the rows beside it.
+        """
+        check_is_fitted(self)
+        source = as_source(self, X, self._image_shape(), reset=False)
+        embedding = np.empty((len(source), self._n_features_out), dtype=np.float32)
+        for rows, output in self._forward(source):
+            embedding[rows] = self._features(output.embedding).cpu().numpy()
+        return embedding
+
+    @property
+    def backbone_(self) -> nn.Module:
+        """The trained backbone."""
+        check_is_fitted(self)
+        return self.net_.module_.backbone
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.embedding_dim
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__().copy()
+        if isinstance(self.backbone, nn.Module):
+            state["backbone"] = on_cpu(self.backbone)
+        return state | {"_skfer_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = state.copy()
+        version = state.pop("_skfer_version", "unknown")
+        if version != __version__:
+            warnings.warn(
+                f"This {type(self).__name__} was pickled with skfer {version} and is loaded with "
+                f"skfer {__version__}: it may fail or give other embeddings.",
+                InconsistentVersionWarning,
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+
+    # -- what a method may override -------------------------------------------------------
+
+    _accepts_unlabeled: ClassVar[bool] = False
+    _learns_from_triplets: ClassVar[bool] = True
+
+    def _check_params(self) -> None:
+        """Raise ValueError for parameters that do not go together."""
+
+    def _make_objective(self) -> Objective:
+        """Return what is minimised; called once the classes are known."""
+        raise NotImplementedError
+
+    def _has_classifier(self) -> bool:
+        return self.classification_weight > 0
+
+    def _attention(self, features: tuple[int, ...]) -> str | None:
+        """Which attention pools features of this shape, (c, h, w) or (c,)."""
+        return None
+
+    def _make_sampler(self, codes: NDArray[np.intp], seed: int) -> Any:
+        """Which samples make a batch."""
+        return BalancedBatchSampler(codes, self.classes_per_batch, self.samples_per_class, seed)
+
+    def _learn(self, source: Any, codes: NDArray[np.intp], groups: Any) -> None:
+        """Train, from the prepared net on."""
+        train, valid = self._validation(codes, groups)
+        self._train(source, codes, epochs=self.max_epochs, train=train, valid=valid)
+
+    def _validation(self, codes: NDArray[np.intp], groups: Any) -> tuple[Any, Any]:
+        """Return indices to train on and to validate on; None, None without early stopping."""
+        if not self.early_stopping:
+            return None, None
+        return validation_split(codes, groups, self.validation_fraction, self._random_state)
+
+    def _finish(self, source: Any, codes: NDArray[np.intp]) -> None:
+        """Set the attributes that follow from the trained net."""
+        self.history_ = [
+            {k: v for k, v in epoch.items() if k != "batches"} for epoch in self.net_.history
+        ]
+        self.n_iter_ = len(self.history_)
+
+    # -- how it is done -------------------------------------------------------------------
+
+    def _validate(
+        self, X: Any, y: Any, *, reset: bool, classes: Any = None
+    ) -> tuple[Any, NDArray[np.intp]]:
+        """Check all that the user gave; return a source of batches and the class codes."""
+        name = type(self).__name__
+        self._check_params()
+        y = check_y(y, X, allow_unlabeled=self._accepts_unlabeled, name=name)
+        if reset:
+            self.classes_ = find_classes(y if classes is None else np.asarray(classes), name)
+        codes = encode(y, self.classes_)
+        return as_source(self, X, self._image_shape(), reset=reset), codes
+
+    def _image_shape(self) -> tuple[int, ...] | None:
+        if self.image_shape is None:
+            return None
+        shape = tuple(int(side) for side in self.image_shape)
+        if len(shape) not in (2, 3) or min(shape) < 1:
+            raise ValueError(
+                "image_shape must be (height, width) or (height, width, channels), "
+                f"got {self.image_shape!r}."
+            )
+        return shape
+
+    def _device(self) -> torch.device:
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            device = torch.device(self.device)
+        except RuntimeError as error:
+            raise ValueError(f"device={self.device!r} is not a device of torch.") from error
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(
+                f"device={self.device!r}, but torch finds no CUDA: use 'auto' or 'cpu'."
+            )
+        return device
+
+    def _precision(self, device: torch.device) -> str:
+        if self.precision != "auto":
+            return self.precision
+        return "bfloat16" if device.type == "cuda" else "float32"
+
+    def _prepare_net(self, schedule: str, *, resume: bool) -> None:
+        if resume and getattr(self.net_, "initialized_", False) and self.net_.schedule == schedule:
+            return
+        device = self._device()
+        module = self.net_.module_ if resume else self._make_module()
+        criterion = self.net_.criterion_ if resume else self._make_objective()
+        self.net_ = MetricNet(
+            module,
+            criterion,
+            schedule=schedule,
+            precision=self._precision(device),
+            optimizer=torch.optim.AdamW,
+            optimizer__param_groups=self._parameter_groups(),
+            optimizer__weight_decay=self.weight_decay,
+            optimizer__fused=True,
+            lr=self.lr,
+            callbacks=[*self._stopping(), *(self.callbacks or [])],
+            train_split=None,
+            device=str(device),
+            verbose=self.verbose,
+        ).initialize()
+
+    def _make_module(self) -> EmbeddingNet:
+        shape = self.input_shape_
+        if len(shape) > 1:
+            shape = (shape[2] if len(shape) == 3 else 1, *shape[:2])
+        backbone = make_backbone(self.backbone, shape, self.backbone_weights)
+        features = feature_shape(backbone, shape)
+        module = EmbeddingNet(
+            backbone,
+            features,
+            self.embedding_dim,
+            n_classes=len(self.classes_) if self._has_classifier() else None,
+            attention=self._attention(features),
+            augment=self._augment(),
+            standardize_embedding=self.standardize_embedding,
+        )
+        # Convolutions on the CPU are a third faster with channels last.
+        if len(shape) == 3:
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return module
+
+    def _augment(self) -> nn.Module | None:
+        if isinstance(self.augment, nn.Module):
+            return copy.deepcopy(self.augment)
+        return FaceAugment() if self.augment == "auto" and len(self.input_shape_) > 1 else None
+
+    def _parameter_groups(self) -> list[tuple[str, dict[str, Any]]]:
+        return [] if self.backbone_lr is None else [("backbone.*", {"lr": self.backbone_lr})]
+
+    def _stopping(self) -> list[tuple[str, Any]]:
+        if not self.early_stopping:
+            return []
+        stop = EarlyStopping(patience=self.n_iter_no_change, load_best=True, sink=_silent)
+        return [("early_stopping", stop)]
+
+    def _train(
+        self,
+        source: Any,
+        codes: NDArray[np.intp],
+        *,
+        epochs: int,
+        train: NDArray[np.intp] | None = None,
+        valid: NDArray[np.intp] | None = None,
+    ) -> None:
+        self.net_.train(
+            self._batches(source, codes, train),
+            epochs,
+            None if valid is None else self._batches(source, codes, valid),
+        )
+
+    def _batches(self, source: Any, codes: NDArray[np.intp], which: Any) -> Batches:
+        seed = self._random_state.randint(2**31 - 1)
+        if which is None:
+            return Batches(source, codes, self._make_sampler(codes, seed))
+        return Batches(source, codes, _Subset(self._make_sampler(codes[which], seed), which))
+
+    def _forward(self, source: Any) -> Iterator[tuple[slice, Embedded]]:
+        """Run the network over a source in batches of one size, in inference mode."""
+        device = self._inference_device()
+        module = self.net_.module_.to(device).eval()
+        precision = self._precision(device)
+        size = 512 if device.type == "cuda" or isinstance(source, RowSource) else 64
+        for start in range(0, len(source), size):
+            rows = slice(start, min(start + size, len(source)))
+            batch = _pad(source[rows], size)
+            with torch.inference_mode(), autocast(device, precision):
+                output = module(batch.to(device, non_blocking=True))
+            n = rows.stop - rows.start
+            yield rows, Embedded._make(None if t is None else t[:n] for t in output)
+
+    def _inference_device(self) -> torch.device:
+        """Return the wanted device; the CPU, with a warning, where a loaded model finds no CUDA."""
+        try:
+            return self._device()
+        except ValueError as error:
+            warnings.warn(f"{error} Using the CPU.", UserWarning, stacklevel=4)
+            return torch.device("cpu")
+
+    def _features(self, embedding: Tensor) -> Tensor:
+        return self.net_.criterion_.features(embedding)
+
+    def _warn_if_collapsed(self) -> None:
+        last = self.history_[-1]
+        coincide = last["embedding_spread"] < COLLAPSE_SPREAD
+        all_active = self._learns_from_triplets and last.get("active_fraction", 0) == 1
+        if not coincide and not all_active:
+            return
+        what = (
+            f"the embeddings nearly coincide (spread {last['embedding_spread']:.2g})"
+            if coincide
+            else "every triplet was still active in the last epoch"
+        )
+        warnings.warn(
+            f"{type(self).__name__} did not learn: {what}. {self._advice()}",
+            EmbeddingCollapseWarning,
+            stacklevel=4,  # past fit and scikit-learn's wrapper of it
+        )
+
+    def _advice(self) -> str:
+        advice = [] if self.standardize_embedding else ["set standardize_embedding=True"]
+        advice += ["train longer (max_epochs)", "lower the learning rate (lr)"]
+        if not self._has_classifier():
+            advice.append("add a classification term (classification_weight)")
+        return "Try this: " + "; ".join(advice) + "."
+
+
+@contextmanager
+def restored_on_error(estimator: BaseEstimator) -> Iterator[None]:
+    """Give an estimator its attributes back if the block fails: a bad call loses nothing."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+class _Subset:
+    """Batches of a sampler over part of the samples, as indices into all of them."""
+
+    def __init__(self, sampler: Any, which: NDArray[np.intp]) -> None:
+        self.sampler = sampler
+        self.which = which
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[NDArray[np.intp]]:
+        for batch in self.sampler:
+            yield self.which[batch]
+
+
+def _pad(batch: Tensor, size: int) -> Tensor:
+    if len(batch) == size:
+        return batch
+    padded = batch.new_zeros(size, *batch.shape[1:])
+    padded[: len(batch)] = batch
+    return padded
+
+
+def _silent(text: str) -> None:
+    """Where early stopping's words go."""

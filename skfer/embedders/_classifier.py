@@ -1,0 +1,36 @@
+"""What embedders share that are classifiers too, as LinearDiscriminantAnalysis is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from skfer.embedders._base import BaseEmbedder
+
+
+class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
+    """Base of the embedders that also predict; a method defines ``predict_proba``."""
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Probability of every class, shape (n, n_classes), in the order of ``classes_``."""
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predict the most probable class.
+
+        Parameters
+        ----------
+        X : array-like
+            Inputs of the shape seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Labels, of the kind given to ``fit``.
+        """
+        check_is_fitted(self)
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]

@@ -1,0 +1,43 @@
+"""The baseline: the same network, trained by cross-entropy alone."""
+
+from __future__ import annotations
+
+from skfer.embedders._base import BaseEmbedder
+from skfer.embedders._docs import with_shared_docs
+from skfer.training import Objective
+
+
+@with_shared_docs
+class CrossEntropyEmbedder(BaseEmbedder):
+    """Embed faces by a network that was trained as a classifier: the baseline to beat.
+
+    Everything but the loss is as in the metric embedders: network, batches, augmentation,
+    schedule. ``transform`` returns what the last linear layer sees.
+
+    Parameters
+    ----------
+    embedding_dim : int, default=128
+        Length of the embedding.
+    <shared parameters>
+
+    Attributes
+    ----------
+    <shared attributes>
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skfer import CrossEntropyEmbedder
+    >>> X, y = load_iris(return_X_y=True)
+    >>> CrossEntropyEmbedder(random_state=0).fit(X, y).transform(X).shape
+    (150, 128)
+    """
+
+    def _make_objective(self) -> Objective:
+        return Objective(None, self.classification_weight)
+
+    def _check_params(self) -> None:
+        if self.classification_weight == 0:
+            raise ValueError(
+                "classification_weight=0 leaves CrossEntropyEmbedder nothing to learn from."
+            )

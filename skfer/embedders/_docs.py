@@ -1,0 +1,101 @@
+"""Documentation that all embedders share."""
+
+import inspect
+from typing import TypeVar
+
+T = TypeVar("T", bound=type)
+
+SHARED_PARAMETERS = """\
+classification_weight : float, default={classification_weight}
+        Weight of a cross-entropy term beside the metric loss, from a linear classifier on
+        the embedding. 0 leaves it out.
+    standardize_embedding : bool, default=True
+        Whether every coordinate of the embedding is standardised over the batch (a batch
+        norm without affine part). Without it the metric losses tend to shrink the
+        embedding to a point.
+    backbone : "auto", "timm/NAME", nn.Module or callable, default="auto"
+        The network that turns standardised inputs (mean 0, standard deviation 1, channels
+        first) into features. "auto" is :class:`~skfer.nets.CompactResNet` for images and
+        :class:`~skfer.nets.MLP` for rows; "timm/NAME" any network of timm (needs
+        ``skfer[vision]``). A module is copied with its weights, so that
+        ``backbone=fitted.backbone_`` starts from what another embedder has learned. A
+        callable gets the input shape, channels first, and returns a module. A feature map
+        (n, c, h, w) is pooled; rows (n, c) are taken as they are.
+    backbone_weights : path-like, default=None
+        A local file of weights for a timm backbone. Nothing is ever downloaded.
+    backbone_lr : float, default=None
+        Learning rate of the backbone, usually below `lr` when it starts from learned
+        weights. None means `lr`.
+    image_shape : tuple of int, default=None
+        (height, width) or (height, width, channels). Rows of that many values are taken as
+        images of this shape; paths are decoded to it.
+    augment : "auto", nn.Module or None, default="auto"
+        Applied to batches of standardised images in training, on the device. "auto" is
+        :class:`~skfer.nets.FaceAugment` for images and nothing for rows.
+    max_epochs : int, default={max_epochs}
+        Passes over the training set.
+    classes_per_batch : int, default=8
+        P: how many classes a batch holds; all of them if there are fewer.
+    samples_per_class : int, default=8
+        K: how many samples of each class a batch holds. All classes are drawn in equal
+        share, so that rare ones count as much as common ones.
+    lr : float, default={lr}
+        Largest learning rate of AdamW.
+    weight_decay : float, default={weight_decay}
+        Decoupled weight decay of AdamW.
+    schedule : {{"one-cycle", "cosine", "constant"}}, default="one-cycle"
+        How the learning rate moves during ``fit``.
+    early_stopping : bool, default=False
+        Whether to set samples aside (whole subjects, if `groups` are given), to stop when
+        their loss no longer improves, and to keep the best weights. Use a constant
+        schedule with it.
+    validation_fraction : float, default=0.1
+        Share of samples, or of subjects, set aside by `early_stopping`.
+    n_iter_no_change : int, default=10
+        How many epochs without improvement `early_stopping` waits.
+    device : str, default="auto"
+        "auto" is CUDA where there is one and the CPU elsewhere; or any device of torch.
+    precision : {{"auto", "float32", "bfloat16"}}, default="auto"
+        Arithmetic of the layers. "auto" is bfloat16 on CUDA and float32 on the CPU.
+    callbacks : list of skorch callbacks, default=None
+        Passed to the :class:`skorch.NeuralNet` that trains.
+    warm_start : bool, default=False
+        Whether a further ``fit`` goes on from the present weights.
+    verbose : int, default=0
+        1 prints a line an epoch.
+    random_state : int, RandomState instance or None, default=None
+        Fixes initial weights, batches and augmentation. The same seed, machine, number of
+        threads and precision give the same embedding, bit for bit."""
+
+SHARED_ATTRIBUTES = """\
+classes_ : ndarray of shape (n_classes,)
+        The labels seen in ``fit``.
+    n_features_in_ : int
+        Number of values of one input: features of a row, or pixels times channels.
+    input_shape_ : tuple of int
+        (height, width), (height, width, channels) or (n_features,).
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns of X, if it is a data frame with names.
+    net_ : MetricNet
+        The :class:`skorch.NeuralNet` that trained; ``net_.module_`` is the network. A
+        pickle keeps the weights and the history, but no device, optimizer or callbacks.
+    backbone_ : nn.Module
+        The trained backbone; pass it to another embedder to start from it.
+    history_ : list of dict
+        One an epoch: ``train_loss``, ``active_fraction``, ``embedding_spread`` (share of
+        the squared norm that differs between samples; 0 if all coincide), ``lr``, ``dur``
+        in seconds and, with early stopping, ``valid_loss``.
+    n_iter_ : int
+        Number of epochs."""
+
+
+def with_shared_docs(cls: T) -> T:
+    """Fill the shared parameters, with the class's defaults, and attributes into its docstring."""
+    parameters = inspect.signature(cls).parameters
+    defaults = {name: parameter.default for name, parameter in parameters.items()}
+    cls.__doc__ = (
+        (cls.__doc__ or "")
+        .replace("<shared parameters>", SHARED_PARAMETERS.format(**defaults))
+        .replace("<shared attributes>", SHARED_ATTRIBUTES)
+    )
+    return cls

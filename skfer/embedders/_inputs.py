@@ -1,0 +1,168 @@
+"""Checks what a user gives as X and makes a source of batches of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from skfer.training import ImageSource, RowSource
+
+_CHECK_CHUNK = 1024
+
+
+def as_source(
+    estimator: Any,
+    X: Any,
+    image_shape: tuple[int, ...] | None,
+    *,
+    reset: bool,
+) -> ImageSource | RowSource:
+    """Validate X and return a source of batches.
+
+    Sets ``input_shape_``, ``n_features_in_`` and, for rows, the statistics that standardise
+    them when `reset` is true; compares with them otherwise.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Whose attributes are set or compared.
+    X : array-like
+        Images (n, h, w) or (n, h, w, channels), rows (n, n_features), or paths (n,).
+    image_shape : tuple of int or None
+        (h, w) or (h, w, channels): rows are images of this shape, paths are decoded to it.
+    reset : bool
+        True in ``fit``.
+
+    Returns
+    -------
+    ImageSource or RowSource
+    """
+    if is_paths(X):
+        X = _decode(estimator, X, image_shape, reset)
+    if not _is_image_array(X):
+        X = validate_data(estimator, X, reset=reset, dtype="numeric")
+        return (
+            _rows(estimator, X, reset)
+            if image_shape is None
+            else _flat_images(estimator, X, image_shape, reset)
+        )
+    return _images(estimator, X, image_shape, reset)
+
+
+def is_paths(X: Any) -> bool:
+    """Whether X is a one-dimensional array of paths."""
+    if isinstance(X, str | Path):
+        raise ValueError(f"X must be an array of paths or images, got the single path {str(X)!r}.")
+    array = X if isinstance(X, np.ndarray) else None
+    if (array is None and isinstance(X, list | tuple)) or hasattr(X, "iloc"):
+        array = np.asarray(X, dtype=object) if all(isinstance(x, str | Path) for x in X) else None
+    if array is None or array.ndim != 1 or len(array) == 0:
+        return False
+    return array.dtype.kind in "UT" or (
+        array.dtype == object and all(isinstance(x, str | Path) for x in array)
+    )
+
+
+def _decode(
+    estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool
+) -> NDArray[np.uint8]:
+    # Decoding pulls in the data-set room, which embedders of arrays can do without.
+    from skfer.datasets import decode_images
+
+    shape = image_shape if reset or image_shape is not None else estimator.input_shape_
+    color = shape is not None and len(shape) == 3 and shape[2] == 3
+    return decode_images(
+        [str(path) for path in np.asarray(X).ravel()],
+        image_size=None if shape is None else tuple(shape[:2]),
+        color=color,
+    )
+
+
+def _is_image_array(X: Any) -> bool:
+    ndim = getattr(X, "ndim", None)
+    if ndim is None and isinstance(X, list | tuple):
+        ndim = np.asarray(X, dtype=object).ndim
+    return ndim is not None and ndim > 2
+
+
+def _images(
+    estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool
+) -> ImageSource:
+    X = X if isinstance(X, np.ndarray) else np.asarray(X)
+    if X.dtype == object:
+        X = np.asarray(X.tolist())
+    if X.ndim not in (3, 4):
+        raise ValueError(
+            "X must be images (n, height, width) or (n, height, width, channels), rows "
+            f"(n, n_features) or paths (n,), got an array of shape {X.shape}."
+        )
+    if len(X) == 0:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required."
+        )
+    if X.dtype.kind not in "uifb":
+        raise ValueError(f"X must hold numbers, got images of dtype {X.dtype}.")
+    shape = X.shape[1:]
+    if len(shape) == 3 and shape[0] in (1, 3) and shape[2] not in (1, 3, 4):
+        raise ValueError(
+            f"X has images of shape {shape}, which look like channels first: skfer takes "
+            "channels last, (n, height, width, channels). Try X.transpose(0, 2, 3, 1)."
+        )
+    if image_shape is not None and tuple(image_shape) != shape:
+        raise ValueError(f"X has images of shape {shape}, but image_shape={tuple(image_shape)}.")
+    _check_finite(X)
+    _set_or_compare(estimator, shape, reset)
+    return ImageSource(X, shape)
+
+
+def _check_finite(X: NDArray[Any]) -> None:
+    """Look for NaN and inf chunk by chunk, so that a memmap is never copied whole."""
+    if X.dtype.kind != "f":
+        return
+    for start in range(0, len(X), _CHECK_CHUNK):
+        chunk = X[start : start + _CHECK_CHUNK]
+        check_array(chunk.reshape(len(chunk), -1), input_name="X", dtype=None)
+
+
+def _flat_images(
+    estimator: Any, X: NDArray[Any], image_shape: tuple[int, ...], reset: bool
+) -> ImageSource:
+    shape = tuple(int(side) for side in image_shape)
+    if X.shape[1] != np.prod(shape):
+        raise ValueError(
+            f"image_shape={shape} needs rows of {np.prod(shape)} values, got X with "
+            f"{X.shape[1]} features."
+        )
+    _set_or_compare(estimator, shape, reset)
+    return ImageSource(X, shape)
+
+
+def _rows(estimator: Any, X: NDArray[Any], reset: bool) -> RowSource:
+    if not reset and len(estimator.input_shape_) > 1:
+        raise ValueError(
+            f"X has rows of {X.shape[1]} features, but {type(estimator).__name__} was fitted on "
+            f"images of shape {estimator.input_shape_}."
+        )
+    if reset:
+        estimator.input_shape_ = (X.shape[1],)
+        estimator._row_mean = X.mean(0, dtype=np.float64)
+        scale = X.std(0, dtype=np.float64)
+        estimator._row_scale = np.where(scale > 0, scale, 1.0)
+    return RowSource(X, estimator._row_mean, estimator._row_scale)
+
+
+def _set_or_compare(estimator: Any, shape: tuple[int, ...], reset: bool) -> None:
+    if reset:
+        estimator.input_shape_ = shape
+        estimator.n_features_in_ = int(np.prod(shape))
+        return
+    check_is_fitted(estimator)
+    if shape != estimator.input_shape_:
+        raise ValueError(
+            f"X has images of shape {shape}, but {type(estimator).__name__} was fitted on "
+            f"inputs of shape {estimator.input_shape_}."
+        )

@@ -1,0 +1,167 @@
+"""Checks y and groups, and sets samples aside for validation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedShuffleSplit,
+)
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _num_samples,
+    assert_all_finite,
+    check_consistent_length,
+    column_or_1d,
+)
+
+UNLABELED = -1
+"""Code of a sample without a label, in y and in class codes."""
+
+
+def check_y(y: Any, X: Any, *, allow_unlabeled: bool, name: str) -> NDArray[Any]:
+    """Validate labels.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,)
+        Labels of any kind that scikit-learn takes.
+    X : array-like
+        What they label.
+    allow_unlabeled : bool
+        Whether -1 beside at least two other integer labels is welcome.
+    name : str
+        The estimator, for messages.
+
+    Returns
+    -------
+    array of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If y is missing, of another length than X, continuous, not finite, or holds -1 in
+        vain.
+    """
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    y = column_or_1d(y, warn=True)
+    if isinstance(X, str | Path):
+        raise ValueError(f"X must be an array of paths or images, got the single path {str(X)!r}.")
+    n_samples = _num_samples(X)
+    if n_samples == 0:
+        raise ValueError("X holds 0 samples, while a minimum of 1 is required.")
+    if len(y) != n_samples:
+        raise ValueError(
+            f"X and y must have the same length: X has {n_samples} samples, y has {len(y)}."
+        )
+    assert_all_finite(y, input_name="y")
+    check_classification_targets(y)
+    if has_unlabeled(y) and not allow_unlabeled:
+        raise ValueError(
+            f"y holds -1, which marks a sample without a label, and {name} cannot use such "
+            "samples. Leave them out (X[y != -1]), or use GaussianMetricEmbedder."
+        )
+    return y
+
+
+def has_unlabeled(y: NDArray[Any]) -> bool:
+    """Whether y marks samples as unlabelled: -1 with two other integer labels; {-1, 1} is not."""
+    if y.dtype.kind not in "if":
+        return False
+    labels = np.unique(y)
+    return bool(UNLABELED in labels and len(labels) > 2)
+
+
+def find_classes(y: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return the classes in y, sorted, without the mark of unlabelled samples.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two classes.
+    """
+    classes = np.unique(y)
+    if has_unlabeled(y):
+        classes = classes[classes != UNLABELED]
+    if len(classes) < 2:
+        raise ValueError(
+            f"{name} needs at least two classes in y to learn distances; got one class: "
+            f"{classes.tolist()}."
+        )
+    return classes
+
+
+def encode(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
+    """Return the position of each label in `classes`, -1 for samples without a label.
+
+    Raises
+    ------
+    ValueError
+        If y holds a label that is not among the classes.
+    """
+    codes = np.searchsorted(classes, y).clip(max=len(classes) - 1)
+    known = classes[codes] == y
+    unlabeled = ~known & (y == UNLABELED) if has_unlabeled(y) else np.zeros(len(y), dtype=bool)
+    strange = ~known & ~unlabeled
+    if strange.any():
+        raise ValueError(
+            f"y holds {np.unique(y[strange])[:5].tolist()}, but training began with the classes "
+            f"{classes.tolist()}: partial_fit takes all that will come as classes=, and with "
+            "warm_start=True they must stay the same."
+        )
+    return np.where(unlabeled, UNLABELED, codes)
+
+
+def validation_split(
+    codes: NDArray[np.intp],
+    groups: Any,
+    fraction: float,
+    random_state: np.random.RandomState,
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Split into training and validation, subjects apart if groups are given.
+
+    Parameters
+    ----------
+    codes : array of int of shape (n,)
+        Class codes.
+    groups : array-like of shape (n,) or None
+        Subjects.
+    fraction : float
+        Share of samples (of subjects, if groups are given) for validation.
+    random_state : RandomState
+        Draws the split.
+
+    Raises
+    ------
+    ValueError
+        If there is only one subject.
+    """
+    seed = random_state.randint(2**31 - 1)
+    if groups is not None:
+        check_consistent_length(codes, groups)
+        if len(np.unique(groups)) < 2:
+            raise ValueError(
+                "groups holds one subject only, and early_stopping keeps subjects apart: "
+                "give more subjects or set early_stopping=False."
+            )
+        n_splits = round(1 / fraction)
+        enough = (
+            len(np.unique(groups)) >= n_splits and np.bincount(codes[codes >= 0]).min() >= n_splits
+        )
+        splitter: Any = (
+            StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+            if enough
+            else GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+        )
+    elif np.bincount(codes[codes >= 0]).min() >= 2 and fraction * len(codes) >= codes.max() + 1:
+        splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
+    else:
+        splitter = ShuffleSplit(1, test_size=fraction, random_state=seed)
+    return next(splitter.split(np.zeros(len(codes)), codes, groups))

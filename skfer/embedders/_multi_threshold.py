@@ -1,0 +1,259 @@
+"""The multi-threshold embedder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from skfer.embedders._base import BaseEmbedder
+from skfer.embedders._docs import with_shared_docs
+from skfer.losses import (
+    MultiThresholdTripletLoss,
+    normalize_slices,
+    slice_thresholds,
+)
+from skfer.training import Objective
+
+
+@with_shared_docs
+class MultiThresholdEmbedder(BaseEmbedder):
+    """Embed faces by a triplet loss with many thresholds at once.
+
+    The embedding is cut into slices. Each is normalised to unit length and trained by a
+    triplet loss with its own threshold, so that none has to be searched for [1]_.
+
+    Parameters
+    ----------
+    embedding_dim : int, default=128
+        Length of the embedding, a multiple of the number of thresholds.
+    n_thresholds : int, default=8
+        Number of slices and thresholds.
+    threshold_range : tuple of (float, float), default=(0.1, 1.0)
+        The thresholds sample this range evenly, ends included; squared distances of unit
+        vectors, in (0, 4]. A threshold above 2C/(C-1) for C classes, the squared distance
+        of C equidistant points on a sphere, can never be met by all classes (our reading of
+        the paper's valid range; :func:`~skfer.losses.max_threshold` computes it); the
+        default ends well below, which did better on drawn and on real faces.
+    thresholds : array-like of shape (n_thresholds,), default=None
+        An explicit list of thresholds; it overrides `n_thresholds` and `threshold_range`.
+    loss : {"dual-triplet", "triplet"}, default="dual-triplet"
+        Whether a triangle of anchor, positive and negative is judged from the positive's
+        side too. With ``mining="batch-all"`` both are the same.
+    mining : {"batch-all", "batch-hard"} or dict, default="batch-all"
+        Which triplets of a batch count: the mean over all active ones, or the hardest of
+        each anchor. A dict is a schedule from fractions of the training to one of the two:
+        ``{0: "batch-all", 0.5: "batch-hard"}`` changes half-way.
+    <shared parameters>
+
+    Attributes
+    ----------
+    thresholds_ : ndarray of shape (n_thresholds,)
+        The threshold of each slice, a squared distance.
+    slices_ : list of slice, of length n_thresholds
+        Where each slice lies: ``Z[:, embedder.slices_[k]]`` is slice k of ``Z = transform(X)``.
+    <shared attributes>
+
+    See Also
+    --------
+    skfer.losses.MultiThresholdTripletLoss : The loss alone.
+
+    Notes
+    -----
+    ``transform`` returns the normalised slices side by side, divided by the square root of
+    their number: the Euclidean distance of two rows is the root mean square of the distances
+    in the slices, and lies in [0, 2].
+
+    References
+    ----------
+    .. [1] W. Yang et al., "Multi-threshold deep metric learning for facial expression
+       recognition", Pattern Recognition 156, 2024. https://arxiv.org/abs/2406.16434
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skfer import MultiThresholdEmbedder
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = make_pipeline(MultiThresholdEmbedder(random_state=0), KNeighborsClassifier())
+    >>> model.fit(X, y).score(X, y) > 0.9
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseEmbedder._parameter_constraints,
+        "n_thresholds": [Interval(Integral, 1, None, closed="left")],
+        "threshold_range": [tuple, list],
+        "thresholds": ["array-like", None],
+        "loss": [StrOptions({"dual-triplet", "triplet"})],
+        "mining": [StrOptions({"batch-all", "batch-hard"}), Mapping],
+    }
+
+    def __init__(
+        self,
+        embedding_dim: int = 128,
+        *,
+        n_thresholds: int = 8,
+        threshold_range: Sequence[float] = (0.1, 1.0),
+        thresholds: Sequence[float] | None = None,
+        loss: str = "dual-triplet",
+        mining: str | Mapping[float, str] = "batch-all",
+        classification_weight: float = 1.0,
+        standardize_embedding: bool = True,
+        backbone: Any = "auto",
+        backbone_weights: Any = None,
+        backbone_lr: float | None = None,
+        image_shape: Sequence[int] | None = None,
+        augment: Any = "auto",
+        max_epochs: int = 40,
+        classes_per_batch: int = 8,
+        samples_per_class: int = 8,
+        lr: float = 6e-3,
+        weight_decay: float = 1e-2,
+        schedule: str = "one-cycle",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        device: str = "auto",
+        precision: str = "auto",
+        callbacks: list[Any] | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            embedding_dim=embedding_dim,
+            classification_weight=classification_weight,
+            standardize_embedding=standardize_embedding,
+            backbone=backbone,
+            backbone_weights=backbone_weights,
+            backbone_lr=backbone_lr,
+            image_shape=image_shape,
+            augment=augment,
+            max_epochs=max_epochs,
+            classes_per_batch=classes_per_batch,
+            samples_per_class=samples_per_class,
+            lr=lr,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            device=device,
+            precision=precision,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.n_thresholds = n_thresholds
+        self.threshold_range = threshold_range
+        self.thresholds = thresholds
+        self.loss = loss
+        self.mining = mining
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Names of the output columns, telling slice and coordinate.
+
+        Parameters
+        ----------
+        input_features : object
+            Not used; there for consistency.
+
+        Returns
+        -------
+        ndarray of str of shape (embedding_dim,)
+            ``multithresholdembedder_slice0_0`` and so on.
+        """
+        check_is_fitted(self)
+        prefix = type(self).__name__.lower()
+        size = self.embedding_dim // len(self.thresholds_)
+        names = [f"{prefix}_slice{k // size}_{k % size}" for k in range(self.embedding_dim)]
+        return np.asarray(names, dtype=object)
+
+    def _check_params(self) -> None:
+        n = self.n_thresholds if self.thresholds is None else len(self.thresholds)
+        if n < 1 or self.embedding_dim % n:
+            raise ValueError(
+                f"embedding_dim={self.embedding_dim} must be a multiple of the number of "
+                f"thresholds, {n}: each slice has the same size."
+            )
+        if self.thresholds is None:
+            self._check_range()
+        if isinstance(self.mining, Mapping):
+            check_mining_schedule(self.mining)
+
+    def _check_range(self) -> None:
+        ends = tuple(self.threshold_range)
+        if len(ends) != 2 or not all(isinstance(end, Real) for end in ends):
+            raise ValueError(f"threshold_range must be (low, high), got {self.threshold_range!r}.")
+        if not 0 < ends[0] < ends[1] <= 4:
+            raise ValueError(
+                "threshold_range=(low, high) must satisfy 0 < low < high <= 4 (squared "
+                f"distances of unit vectors), got {self.threshold_range!r}."
+            )
+
+    def _make_objective(self) -> Objective:
+        if self.thresholds is not None:
+            self.thresholds_ = np.asarray(self.thresholds, dtype=np.float64)
+        else:
+            low, high = self.threshold_range
+            self.thresholds_ = slice_thresholds(low, high, self.n_thresholds)
+        size = self.embedding_dim // len(self.thresholds_)
+        self.slices_ = [slice(k, k + size) for k in range(0, self.embedding_dim, size)]
+        dual = self.loss == "dual-triplet"
+        loss = MultiThresholdTripletLoss(self.thresholds_.tolist(), dual=dual)
+        schedule = self.mining if isinstance(self.mining, Mapping) else {0.0: self.mining}
+        return MultiThresholdObjective(loss, self.classification_weight, schedule)
+
+    def _advice(self) -> str:
+        if self.mining == "batch-all":
+            return super()._advice()
+        return super()._advice().replace("Try this: ", 'Try this: set mining="batch-all"; ')
+
+
+class MultiThresholdObjective(Objective):
+    """Multi-threshold triplet loss with a mining schedule, and cross-entropy beside it."""
+
+    def __init__(
+        self,
+        loss: MultiThresholdTripletLoss,
+        classification_weight: float,
+        mining: Mapping[float, str],
+    ) -> None:
+        super().__init__(loss, classification_weight)
+        self.mining = dict(mining)
+        self.set_progress(0.0)
+
+    def features(self, embedding: Tensor) -> Tensor:
+        """Return the unit slices side by side, divided by the root of their number."""
+        n = len(self.metric_loss.thresholds)
+        return normalize_slices(embedding, n).flatten(1) / n**0.5
+
+    def set_progress(self, progress: float) -> None:
+        """Choose the mining of the epoch to come."""
+        start = max(s for s in self.mining if s <= progress)
+        self.metric_loss.mining = self.mining[start]
+
+
+def check_mining_schedule(mining: Mapping[Any, Any]) -> None:
+    """Raise ValueError unless `mining` maps fractions, 0 among them, to ways of mining."""
+    starts = list(mining)
+    fractions = all(isinstance(s, int | float) and 0 <= s < 1 for s in starts)
+    if not fractions or 0 not in starts:
+        raise ValueError(
+            "mining as a dict maps the fraction of the training from which on it holds, in "
+            f"[0, 1) and 0 among them, to a way of mining; got {dict(mining)!r}."
+        )
+    unknown = [m for m in mining.values() if m not in ("batch-all", "batch-hard")]
+    if unknown:
+        raise ValueError(
+            f"mining must be 'batch-all' or 'batch-hard' at all times, got {unknown[0]!r}."
+        )

@@ -1,0 +1,418 @@
+"""The triplet-center embedder."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
+from scipy.special import softmax
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from skfer.embedders._base import BaseEmbedder
+from skfer.embedders._classifier import ClassifierEmbedder
+from skfer.embedders._docs import with_shared_docs
+from skfer.embedders._inputs import as_source
+from skfer.losses import TripletCenterLoss
+from skfer.nets import Embedded
+from skfer.training import BalancedBatchSampler, Objective, ShuffledBatchSampler, autocast
+
+NEGATIVES = {"nearest", "fully-synthesized", "semi-synthesized", "prediction"}
+MAX_FIRST_SAMPLES = 1024
+"""About how many samples at most the centers start from."""
+
+
+@with_shared_docs
+class TripletCenterEmbedder(ClassifierEmbedder):
+    """Embed faces by centers of the classes, and tell their expressions.
+
+    Every class has a center that is learned. Each sample is drawn to its own center, and
+    pushed from a negative point that is made of the other centers, beside a cross-entropy
+    loss; attention says where to look and which coordinates count [1]_.
+
+    Parameters
+    ----------
+    embedding_dim : int, default=128
+        Length of the embedding.
+    negatives : {"nearest", "fully-synthesized", "semi-synthesized", "prediction"}, \
+            default="fully-synthesized"
+        The negative point of a sample: the nearest center of another class; the nearest
+        coordinate of other centers, one by one; that in some coordinates only; or the center
+        of the most probable other class.
+    synthesis_fraction : float, default=0.5
+        Share of the coordinates that ``"semi-synthesized"`` synthesizes.
+    margin : float, default=0.5
+        By how much the negative point has to be farther away than the own center, as a mean
+        squared difference per coordinate. The mean makes it independent of `embedding_dim`:
+        coordinates have variance 1, so two random samples are at 2.
+    center_weight : float, default=1.0
+        Weight of the center term beside cross-entropy (the paper's lambda). As the term is a
+        mean over coordinates and samples, it means the same at any `embedding_dim`.
+    center_lr : float, default=0.003
+        Largest learning rate of the centers, which follow the same schedule as `lr` and are
+        not decayed.
+    attention : {"both", "pixel", "element"} or None, default="both"
+        "pixel" pools the last feature map by where it looks, "element" weighs the coordinates
+        in distances to centers. For rows, and backbones without a map, "both" is "element".
+    class_weight : "balanced", dict or None, default=None
+        Weights of the classes in cross-entropy: a dict from labels to positive weights, or
+        inversely proportional to the frequencies in y. With balanced batches, rare classes
+        are then favoured twice.
+    sampling : {"balanced", "random"}, default="balanced"
+        Whether all classes have an equal share of each batch, or all samples the same chance.
+        The size of a batch is the same.
+    <shared parameters>
+
+    Attributes
+    ----------
+    centers_ : ndarray of shape (n_classes, embedding_dim)
+        The center of each class, float32, in the space of ``transform``.
+    <shared attributes>
+
+    See Also
+    --------
+    skfer.losses.TripletCenterLoss : The center term alone.
+    skfer.nets.SelectiveAttention : The attention alone.
+
+    Notes
+    -----
+    The centers start at the class means of the embeddings of a first batch, before any
+    training. `classification_weight` must be above 0 here: the classifier is what predicts.
+
+    Rare classes are served by balanced batches, the default. On drawn faces made skewed they
+    led to a balanced accuracy of 0.56, random batches to 0.44, those with balanced class
+    weights to 0.36, and both at once to 0.45. A class with a single sample is in every
+    balanced batch that its class is drawn for.
+
+    Where classes overlap in most coordinates, a synthesized negative is nearer than any own
+    center, and the term is least when all centers are one: centers that learn fast then run
+    together. Hence the low `center_lr`; ``"nearest"`` stands ten times as much.
+
+    Our reading of [1]_: the forms of both attentions and which coordinates
+    ``"semi-synthesized"`` takes, as in the two classes above; that the centers learn by
+    gradient from both sides; and that class weights act on cross-entropy alone.
+
+    References
+    ----------
+    .. [1] H. Rajoli et al., "Triplet loss-less center loss sampling strategies in facial expression
+       recognition scenarios", CISS 2023. https://arxiv.org/abs/2302.04108
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skfer import TripletCenterEmbedder
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = TripletCenterEmbedder(random_state=0).fit(X, y)
+    >>> model.score(X, y) > 0.9
+    True
+    >>> model.transform(X).shape, model.centers_.shape
+    ((150, 128), (3, 128))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseEmbedder._parameter_constraints,
+        "negatives": [StrOptions(NEGATIVES)],
+        "synthesis_fraction": [Interval(Real, 0, 1, closed="both")],
+        "margin": [Interval(Real, 0, None, closed="left")],
+        "center_weight": [Interval(Real, 0, None, closed="left")],
+        "center_lr": [Interval(Real, 0, None, closed="left")],
+        "attention": [StrOptions({"both", "pixel", "element"}), None],
+        "class_weight": [StrOptions({"balanced"}), Mapping, None],
+        "sampling": [StrOptions({"balanced", "random"})],
+        "classification_weight": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        embedding_dim: int = 128,
+        *,
+        negatives: str = "fully-synthesized",
+        synthesis_fraction: float = 0.5,
+        margin: float = 0.5,
+        center_weight: float = 1.0,
+        center_lr: float = 0.003,
+        attention: str | None = "both",
+        class_weight: str | Mapping[Any, float] | None = None,
+        sampling: str = "balanced",
+        classification_weight: float = 1.0,
+        standardize_embedding: bool = True,
+        backbone: Any = "auto",
+        backbone_weights: Any = None,
+        backbone_lr: float | None = None,
+        image_shape: Sequence[int] | None = None,
+        augment: Any = "auto",
+        max_epochs: int = 40,
+        classes_per_batch: int = 8,
+        samples_per_class: int = 8,
+        lr: float = 6e-3,
+        weight_decay: float = 1e-2,
+        schedule: str = "one-cycle",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        device: str = "auto",
+        precision: str = "auto",
+        callbacks: list[Any] | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            embedding_dim=embedding_dim,
+            classification_weight=classification_weight,
+            standardize_embedding=standardize_embedding,
+            backbone=backbone,
+            backbone_weights=backbone_weights,
+            backbone_lr=backbone_lr,
+            image_shape=image_shape,
+            augment=augment,
+            max_epochs=max_epochs,
+            classes_per_batch=classes_per_batch,
+            samples_per_class=samples_per_class,
+            lr=lr,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            device=device,
+            precision=precision,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.negatives = negatives
+        self.synthesis_fraction = synthesis_fraction
+        self.margin = margin
+        self.center_weight = center_weight
+        self.center_lr = center_lr
+        self.attention = attention
+        self.class_weight = class_weight
+        self.sampling = sampling
+
+    # Samples may all be active long after they are well apart: their margin is not met yet.
+    _learns_from_triplets: ClassVar[bool] = False
+
+    # -- what it answers ------------------------------------------------------------------
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the classifier's logits.
+
+        Parameters
+        ----------
+        X : array-like
+            Inputs of the shape seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes) or (n,)
+            One score a class; for two classes the second's less the first's.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the classifier's probability of every class.
+
+        Parameters
+        ----------
+        X : array-like
+            Inputs of the shape seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Rows sum to 1; columns are in the order of ``classes_``.
+        """
+        return softmax(self._logits(X), axis=1)
+
+    def attention_maps(
+        self, X: Any
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+        """Return where the network looks and which coordinates it weighs.
+
+        Parameters
+        ----------
+        X : array-like
+            Inputs of the shape seen in ``fit``.
+
+        Returns
+        -------
+        pixel_maps : ndarray of shape (n, height, width) or None
+            Pixel-wise attention in (0, 1), resized from the last feature map to the input;
+            None if there is none.
+        element_weights : ndarray of shape (n, embedding_dim) or None
+            Element-wise attention in (0, 1); None if there is none.
+
+        Raises
+        ------
+        ValueError
+            If the model was fitted without attention.
+        """
+        check_is_fitted(self)
+        source = as_source(self, X, self._image_shape(), reset=False)
+        if not hasattr(self.net_.module_.pool, "look"):
+            raise ValueError(
+                "This model was fitted with attention=None and has no maps to show: set "
+                "attention='both', 'pixel' or 'element', and fit again."
+            )
+        pixel, element = [], []
+        for _, output in self._forward(source):
+            if output.pixel_map is not None:
+                pixel.append(_resized(output.pixel_map, self.input_shape_[:2]))
+            if output.attention is not None:
+                element.append(_open(output.attention))
+        return _joined(pixel), _joined(element)
+
+    def _logits(self, X: Any) -> NDArray[np.float64]:
+        check_is_fitted(self)
+        source = as_source(self, X, self._image_shape(), reset=False)
+        logits = [
+            output.logits.cpu().numpy()  # type: ignore[union-attr]
+            for _, output in self._forward(source)
+        ]
+        return np.concatenate(logits).astype(np.float64)
+
+    # -- how it learns --------------------------------------------------------------------
+
+    def _check_params(self) -> None:
+        if isinstance(self.class_weight, Mapping):
+            bad = {c: w for c, w in self.class_weight.items() if not w > 0}
+            if bad:
+                raise ValueError(f"class_weight must be positive for every class, got {bad!r}.")
+
+    def _has_classifier(self) -> bool:
+        return True
+
+    def _attention(self, features: tuple[int, ...]) -> str | None:
+        if len(features) == 3 or self.attention in (None, "element"):
+            return self.attention
+        if self.attention == "pixel":
+            raise ValueError(
+                "attention='pixel' needs a feature map, but here the backbone gives rows of "
+                f"{features[0]} features: use attention='element', 'both' or None."
+            )
+        return "element"
+
+    def _make_objective(self) -> Objective:
+        loss = TripletCenterLoss(
+            len(self.classes_),
+            self.embedding_dim,
+            margin=self.margin,
+            negatives=self.negatives,
+            synthesis_fraction=self.synthesis_fraction,
+        )
+        return TripletCenterObjective(
+            loss, self.classification_weight, metric_weight=self.center_weight
+        )
+
+    def _parameter_groups(self) -> list[tuple[str, dict[str, Any]]]:
+        centers = {"lr": self.center_lr, "weight_decay": 0.0}
+        return [*super()._parameter_groups(), ("metric_loss.centers", centers)]
+
+    def _make_sampler(self, codes: NDArray[np.intp], seed: int) -> Any:
+        if self.sampling == "balanced":
+            return super()._make_sampler(codes, seed)
+        size = min(self.classes_per_batch, len(self.classes_)) * self.samples_per_class
+        return ShuffledBatchSampler(len(codes), size, seed)
+
+    def _train(
+        self,
+        source: Any,
+        codes: NDArray[np.intp],
+        *,
+        epochs: int,
+        train: NDArray[np.intp] | None = None,
+        valid: NDArray[np.intp] | None = None,
+    ) -> None:
+        if not self.net_.criterion_.started:
+            self._start(source, codes, np.arange(len(codes)) if train is None else train)
+        super()._train(source, codes, epochs=epochs, train=train, valid=valid)
+
+    def _start(self, source: Any, codes: NDArray[np.intp], train: NDArray[np.intp]) -> None:
+        """Weigh the classes, and set the centers where the classes are before training."""
+        objective = self.net_.criterion_
+        self._weigh_classes(objective, codes[train])
+        n_classes = len(self.classes_)
+        n_each = max(1, min(self.samples_per_class, MAX_FIRST_SAMPLES // n_classes))
+        seed = self._random_state.randint(2**31 - 1)
+        batch = train[next(iter(BalancedBatchSampler(codes[train], n_classes, n_each, seed)))]
+        # A copy, so that the batch norms' statistics begin with the training.
+        module = copy.deepcopy(self.net_.module_).train()
+        device = objective.metric_loss.centers.device
+        with torch.no_grad(), autocast(device, self.net_.precision):
+            embedding = module(source[batch].to(device)).embedding
+        objective.metric_loss.set_centers(embedding, torch.from_numpy(codes[batch]))
+        objective.started = True
+
+    def _weigh_classes(self, objective: Objective, codes: NDArray[np.intp]) -> None:
+        n_classes = len(self.classes_)
+        weights = class_weights(self.class_weight, self.classes_, codes)
+        if self.class_weight is not None:
+            objective.class_weight = torch.tensor(weights).to(objective.metric_loss.centers)
+        if self.sampling == "random":
+            weights = weights * np.bincount(codes, minlength=n_classes).clip(1)
+        bias = self.net_.module_.classify.bias
+        with torch.no_grad():
+            # Where the classes' weights differ much, a start from equal chances would teach the
+            # classifier about the heavy classes alone.
+            bias += torch.tensor(np.log(weights / weights.mean())).to(bias)
+
+    def _finish(self, source: Any, codes: NDArray[np.intp]) -> None:
+        super()._finish(source, codes)
+        self.centers_ = self.net_.criterion_.metric_loss.centers.detach().cpu().numpy().copy()
+
+
+class TripletCenterObjective(Objective):
+    """Triplet-center loss, with the network's attention, and cross-entropy beside it."""
+
+    started = False
+    """Whether the centers have their first places."""
+
+    def metric(self, output: Embedded, labels: Tensor) -> Tensor:
+        """Center term of a batch."""
+        return self.metric_loss(output.embedding, labels, output.logits, output.attention)
+
+
+def class_weights(
+    kind: str | Mapping[Any, float] | None, classes: NDArray[Any], codes: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the weight of every class in cross-entropy.
+
+    Parameters
+    ----------
+    kind : "balanced", dict or None
+        As scikit-learn's ``class_weight``.
+    classes : array of shape (n_classes,)
+        The labels.
+    codes : array of int of shape (n,)
+        Class codes of the training samples. "balanced" gives classes without any the weight 1.
+    """
+    weights = np.ones(len(classes))
+    which = np.unique(codes) if kind == "balanced" else np.arange(len(classes))
+    weights[which] = compute_class_weight(kind, classes=classes[which], y=classes[codes])
+    return weights
+
+
+def _resized(pixel_map: Tensor, size: tuple[int, ...]) -> NDArray[np.float32]:
+    resized = F.interpolate(pixel_map.float(), size=list(size), mode="bilinear")
+    return _open(resized[:, 0])
+
+
+def _open(attention: Tensor) -> NDArray[np.float32]:
+    """Keep attention inside (0, 1), whose ends a sigmoid reaches by rounding."""
+    eps = torch.finfo(torch.float32).eps
+    return attention.float().clamp(eps, 1 - eps).cpu().numpy()
+
+
+def _joined(parts: list[NDArray[np.float32]]) -> NDArray[np.float32] | None:
+    return np.concatenate(parts) if parts else None

@@ -1,0 +1,218 @@
+"""How the embedders train: history, resuming, stopping, callbacks, transfer, collapse."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from skorch.callbacks import Callback
+from torch import nn
+
+from skfer import CrossEntropyEmbedder, EmbeddingCollapseWarning, MultiThresholdEmbedder
+from skfer.nets import CompactResNet, FaceAugment
+
+
+def test_history_tells_every_epoch(embedder, faces):
+    embedder.fit(faces.images, faces.target)
+    assert embedder.n_iter_ == len(embedder.history_) == 2
+    for epoch in embedder.history_:
+        assert epoch["train_loss"] >= 0
+        assert 0 <= epoch["embedding_spread"] <= 1
+        assert epoch["dur"] > 0
+        assert epoch["lr"] > 0
+        assert "batches" not in epoch
+    if not isinstance(embedder, CrossEntropyEmbedder):
+        assert 0 <= embedder.history_[-1]["active_fraction"] <= 1
+
+
+def test_verbose_prints_a_line_an_epoch(embedder, faces, capsys):
+    embedder.fit(faces.images, faces.target)
+    assert capsys.readouterr() == ("", "")
+    embedder.set_params(verbose=1).fit(faces.images, faces.target)
+    assert "train_loss" in capsys.readouterr().out
+
+
+def test_warm_start_goes_on(embedder, faces):
+    embedder.set_params(warm_start=True).fit(faces.images, faces.target)
+    net = embedder.net_
+    embedder.fit(faces.images, faces.target)
+    assert embedder.net_ is net
+    assert embedder.n_iter_ == 4
+    again = clone(embedder).set_params(warm_start=False).fit(faces.images, faces.target)
+    again.fit(faces.images, faces.target)
+    assert again.n_iter_ == 2
+
+
+def test_warm_start_with_other_classes_is_refused(embedder, faces):
+    embedder.set_params(warm_start=True).fit(faces.images, faces.target)
+    before = embedder.transform(faces.images)
+    with pytest.raises(ValueError, match="warm_start"):
+        embedder.fit(faces.images, faces.target + 1)
+    assert_array_equal(embedder.transform(faces.images), before)
+
+
+def test_partial_fit_counts_passes(embedder, faces):
+    for _ in range(3):
+        embedder.partial_fit(faces.images[:40], faces.target[:40], classes=[0, 3, 4, 5, 7])
+    assert embedder.n_iter_ == 3
+    assert_array_equal(embedder.classes_, [0, 3, 4, 5, 7])
+    with pytest.raises(ValueError, match="takes all that will come as classes="):
+        embedder.partial_fit(faces.images[:40], faces.target[:40] + 1)
+
+
+def test_partial_fit_learns(embedder, rows):
+    X, y = rows
+    for _ in range(15):
+        embedder.partial_fit(X, y)
+    losses = [epoch["train_loss"] for epoch in embedder.history_]
+    assert losses[-1] < losses[0]
+
+
+def test_early_stopping_keeps_subjects_apart(embedder, faces, monkeypatch):
+    seen = []
+
+    def spy(codes, groups, fraction, rng):
+        from skfer.embedders._labels import validation_split
+
+        train, valid = validation_split(codes, groups, fraction, rng)
+        seen.append((set(groups[train]), set(groups[valid])))
+        return train, valid
+
+    monkeypatch.setattr("skfer.embedders._base.validation_split", spy)
+    embedder.set_params(
+        early_stopping=True, n_iter_no_change=2, max_epochs=40, schedule="constant", lr=0.03
+    )
+    embedder.fit(faces.images, faces.target, groups=faces.groups)
+    ((train, valid),) = seen
+    assert valid
+    assert not train & valid
+    losses = [epoch["valid_loss"] for epoch in embedder.history_]
+    assert np.argmin(losses) >= len(losses) - 3
+    assert embedder.n_iter_ < 40
+
+
+def test_early_stopping_with_one_subject(embedder, faces):
+    embedder.set_params(early_stopping=True)
+    with pytest.raises(ValueError, match="one subject only"):
+        embedder.fit(faces.images, faces.target, groups=np.zeros(64))
+
+
+def test_callbacks_of_skorch(embedder, faces):
+    class Count(Callback):
+        epochs = 0
+
+        def on_epoch_end(self, net, **kwargs):
+            self.epochs += 1
+
+    count = Count()
+    embedder.set_params(callbacks=[count]).fit(faces.images, faces.target)
+    assert count.epochs == 2
+
+
+@pytest.mark.parametrize("schedule", ["one-cycle", "cosine", "constant"])
+def test_schedules(embedder, faces, schedule):
+    embedder.set_params(schedule=schedule, max_epochs=6, lr=0.01)
+    rates = [e["lr"] for e in embedder.fit(faces.images, faces.target).history_]
+    assert max(rates) <= 0.01
+    assert (rates[-1] == rates[0]) == (schedule == "constant")
+
+
+def test_fitted_backbone_starts_another_embedder(embedder, faces):
+    first = clone(embedder).fit(faces.images, faces.target)
+    weights = {k: v.clone() for k, v in first.backbone_.state_dict().items()}
+    second = clone(embedder).set_params(backbone=first.backbone_, lr=1e-12, weight_decay=0)
+    second = clone(second).fit(faces.images, faces.target)
+    for name, parameter in second.backbone_.named_parameters():
+        torch.testing.assert_close(parameter, weights[name], atol=1e-6, rtol=0)
+    second.set_params(lr=0.1).fit(faces.images, faces.target)
+    for name, value in first.backbone_.state_dict().items():
+        assert torch.equal(value, weights[name]), "the first embedder's weights were trained on"
+
+
+def test_backbone_lr(embedder, faces):
+    start = CompactResNet((1, 24, 24))
+    embedder.set_params(backbone=start, backbone_lr=0, weight_decay=0).fit(
+        faces.images, faces.target
+    )
+    trained = dict(embedder.backbone_.named_parameters())
+    for name, parameter in start.named_parameters():
+        assert torch.equal(parameter, trained[name])
+
+
+def test_backbone_of_rows_and_factories(embedder, faces, rows):
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(576, 7), nn.ReLU())
+    embedder.set_params(backbone=flat)
+    assert pickle.loads(pickle.dumps(embedder.fit(faces.images, faces.target))).n_iter_ == 2
+    embedder.set_params(backbone=lambda shape: nn.Linear(shape[0], 3))
+    assert embedder.fit(*rows).transform(rows[0]).shape == (40, 16)
+
+
+def test_augment_is_copied_and_off_at_transform(embedder, faces):
+    augment = FaceAugment(shift=0.5)
+    embedder.set_params(augment=augment).fit(faces.images, faces.target)
+    assert embedder.net_.module_.augment is not augment
+    assert_array_equal(embedder.transform(faces.images), embedder.transform(faces.images))
+    embedder.set_params(augment=None).fit(faces.images, faces.target)
+    assert embedder.net_.module_.augment is None
+
+
+def test_bfloat16_learns_too(embedder, faces):
+    embedder.set_params(precision="bfloat16").fit(faces.images, faces.target)
+    assert np.isfinite(embedder.transform(faces.images)).all()
+    assert embedder.net_.module_.project.weight.dtype == torch.float32
+
+
+def test_slices_and_thresholds(faces):
+    model = MultiThresholdEmbedder(32, n_thresholds=4, max_epochs=1, threshold_range=(0.5, 2.0))
+    Z = model.fit(faces.images, faces.target).transform(faces.images)
+    np.testing.assert_allclose(model.thresholds_, [0.5, 1.0, 1.5, 2.0])
+    assert model.slices_ == [slice(0, 8), slice(8, 16), slice(16, 24), slice(24, 32)]
+    for part in model.slices_:
+        np.testing.assert_allclose(np.linalg.norm(Z[:, part], axis=1), 0.5, rtol=1e-5)
+    names = model.get_feature_names_out()
+    assert list(names[7:9]) == [
+        "multithresholdembedder_slice0_7",
+        "multithresholdembedder_slice1_0",
+    ]
+    model.set_params(thresholds=[1.0, 2.0]).fit(faces.images, faces.target)
+    assert len(model.slices_) == 2
+    model.set_params(thresholds=None, n_thresholds=1).fit(faces.images, faces.target)
+    np.testing.assert_allclose(model.thresholds_, [1.25])
+
+
+def test_mining_schedule(faces):
+    seen = []
+
+    class Watch(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            seen.append(net.criterion_.metric_loss.mining)
+
+    mining = {0: "batch-all", 0.5: "batch-hard"}
+    model = MultiThresholdEmbedder(16, mining=mining, max_epochs=4, callbacks=[Watch()])
+    model.fit(faces.images, faces.target)
+    assert seen == ["batch-all"] * 2 + ["batch-hard"] * 2
+
+
+def test_collapse_is_not_silent(faces):
+    """Batch-hard mining without the standardised embedding shrinks it to a point."""
+    model = MultiThresholdEmbedder(
+        32,
+        mining="batch-hard",
+        standardize_embedding=False,
+        classification_weight=0,
+        max_epochs=30,
+        random_state=0,
+    )
+    with pytest.warns(EmbeddingCollapseWarning, match="standardize_embedding=True") as caught:
+        model.fit(faces.images, faces.target)
+    assert 'mining="batch-all"' in str(caught[0].message)
+    assert caught[0].filename == __file__
+
+
+def test_learning_is_silent_and_real(faces):
+    model = MultiThresholdEmbedder(32, max_epochs=30, samples_per_class=12, random_state=0)
+    model.fit(faces.images, faces.target)
+    losses = [epoch["train_loss"] for epoch in model.history_]
+    assert losses[-1] < 0.9 * losses[0]

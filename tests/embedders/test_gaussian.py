@@ -1,0 +1,382 @@
+"""The Gaussian embedder: posterior, densities, sub-classes, samples without a label."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
+from scipy.stats import multivariate_normal
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GroupKFold, cross_validate
+from sklearn.pipeline import make_pipeline
+
+from skfer import GaussianMetricEmbedder
+from skfer.embedders._gaussian_training import GaussianObjective, SplitBatches, split_rounds
+from skfer.losses import GaussianMetricLoss
+from skfer.model_selection import SemiSupervisedSplit
+from skfer.nets import Embedded
+
+
+def _model(**kwargs):
+    return GaussianMetricEmbedder(
+        **{"embedding_dim": 8, "max_epochs": 4, "random_state": 0, **kwargs}
+    )
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """Two classes of two blobs each and one of a single blob: rows, classes, blobs."""
+    rng = np.random.RandomState(0)
+    blob = np.repeat(np.arange(5), 60)
+    centers = rng.normal(size=(5, 6)) * 5
+    X = centers[blob] + rng.normal(size=(300, 6))
+    return X, np.array(["calm", "glad", "sad"])[np.array([0, 1, 1, 2, 2])[blob]], blob
+
+
+# -- what it tells ------------------------------------------------------------------------
+
+
+def test_posterior_is_that_of_the_gaussians(rows):
+    X, y = rows
+    model = _model().fit(X, y)
+    Z = model.transform(X).astype(float)
+    joint = np.stack(
+        [multivariate_normal(m, model.covariances_).logpdf(Z) for m in model.means_], axis=1
+    ) + np.log(model.weights_)
+    assert_allclose(model.predict_proba(X), softmax(joint, axis=1), atol=1e-9)
+    assert_allclose(model.score_samples(X), np.log(np.exp(joint).sum(axis=1)))
+    assert_array_equal(model.predict(X), model.classes_[joint.argmax(axis=1)])
+    assert_allclose(model.means_[0], Z[y == "awe"].mean(axis=0), atol=1e-5)
+    assert_allclose(model.weights_, [13 / 40, 14 / 40, 13 / 40])
+
+
+@pytest.mark.parametrize(
+    ("covariance_type", "shape"),
+    [("tied", (8, 8)), ("full", (3, 8, 8)), ("diag", (3, 8)), ("spherical", (3,))],
+)
+def test_attributes_have_the_shapes_of_the_covariance_type(rows, covariance_type, shape):
+    model = _model(covariance_type=covariance_type).fit(*rows)
+    assert model.covariances_.shape == shape
+    assert model.means_.shape == (3, 8)
+    assert_array_equal(model.subclass_to_class_, model.classes_)
+    assert_array_equal(model.n_subclasses_, [1, 1, 1])
+    assert_array_equal(model.transduction_, rows[1])
+    assert model.predict_proba(rows[0]).shape == (40, 3)
+
+
+@pytest.mark.parametrize("covariance_type", ["tied", "full", "diag", "spherical"])
+def test_one_sample_of_a_class_is_enough(rows, covariance_type):
+    X, y = rows
+    keep = np.flatnonzero((y != "awe") | (np.arange(40) == 2))
+    model = _model(covariance_type=covariance_type, max_subclasses=3).fit(X[keep], y[keep])
+    assert_array_equal(np.isfinite(model.score_samples(X)), True)
+    assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+    assert model.weights_[0] == pytest.approx(1 / len(keep))
+
+
+def test_pictures_of_no_face_have_low_density(faces):
+    model = _model(embedding_dim=16, max_epochs=15).fit(faces.images, faces.target)
+    noise = np.random.RandomState(0).randint(0, 256, (50, 24, 24)).astype(np.uint8)
+    flipped = faces.images[:, ::-1]
+    usual = np.median(model.score_samples(faces.images))
+    assert np.median(model.score_samples(noise)) < usual
+    assert np.median(model.score_samples(flipped)) < usual
+
+
+def test_priors_shift_the_posterior(rows):
+    X, y = rows
+    usual = _model().fit(X, y)
+    shifted = _model(priors=[0.98, 0.01, 0.01]).fit(X, y)
+    assert_allclose(shifted.weights_, [0.98, 0.01, 0.01])
+    assert (shifted.predict_proba(X)[:, 0] >= usual.predict_proba(X)[:, 0]).all()
+    never = _model(priors=[0, 0.5, 0.5]).fit(X, y)
+    assert (never.predict_proba(X)[:, 0] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("priors", "message"),
+    [
+        ([0.5, 0.5], "priors holds 2 probabilities, but y has 3 classes"),
+        ([0.5, 0.5, 0.5], "priors must be one probability for each class, and sum to 1"),
+        ([1.5, -0.5, 0.0], "priors must be"),
+        ([[1.0]], "priors must be"),
+    ],
+)
+def test_bad_priors(rows, priors, message):
+    with pytest.raises(ValueError, match=message):
+        _model(priors=priors).fit(*rows)
+
+
+# -- what is minimised --------------------------------------------------------------------
+
+
+def _objective(weight=0.0, mixup=None, threshold=0.8, n_classes=3, sigma=0.5):
+    return GaussianObjective(
+        GaussianMetricLoss(sigma),
+        weight,
+        n_classes=n_classes,
+        mixup=mixup,
+        unlabeled_threshold=threshold,
+    )
+
+
+def _batch(seed=0, n=30, d=6):
+    points = torch.randn(n, d, generator=torch.Generator().manual_seed(seed)).double()
+    return points, torch.arange(n) % 3
+
+
+def test_labelled_batches_have_the_plain_loss():
+    points, codes = _batch()
+    assert _objective()(Embedded(points), codes) == GaussianMetricLoss()(points, codes)
+
+
+def test_cross_entropy_is_on_classes():
+    points, codes = _batch()
+    logits = torch.randn(30, 2, generator=torch.Generator().manual_seed(1)).double()
+    objective = _objective(weight=2.0)
+    objective.set_owners(np.array([0, 1, 1]))
+    codes[4] = -1
+    known = codes >= 0
+    expected = torch.nn.functional.cross_entropy(logits[known], codes[known].clamp(max=1))
+    total = objective(Embedded(points, logits), codes)
+    metric = objective.metric(Embedded(points), codes)
+    torch.testing.assert_close(total, metric + 2 * expected)
+
+
+def test_unsure_strangers_do_not_count():
+    points, codes = _batch()
+    points.requires_grad_()
+    codes[::2] = -1
+    _objective(threshold=1.0)(Embedded(points), codes).backward()
+    assert (points.grad[::2] == 0).all()
+    assert (points.grad[1::2] != 0).any()
+
+
+def test_sure_strangers_count_with_their_likeliest_class_and_move_no_mean():
+    points, codes = _batch()
+    points[:] += 5 * torch.eye(6)[codes]
+    points.requires_grad_()
+    labels = torch.where(torch.arange(30) < 24, codes, -1)
+    loss = _objective(threshold=0.0)(Embedded(points), labels)
+    expected = GaussianMetricLoss()(
+        points[:24], codes[:24], queries=points, targets=torch.eye(3).double()[codes]
+    )
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert (points.grad[24:] != 0).any()
+
+
+def test_mixup_is_for_training_alone():
+    points, codes = _batch()
+    objective = _objective(mixup=2.0)
+    plain = GaussianMetricLoss()(points, codes)
+    assert objective.eval()(Embedded(points), codes) == plain
+    torch.manual_seed(0)
+    mixed = objective.train()(Embedded(points), codes)
+    assert mixed != plain
+    torch.manual_seed(0)
+    assert objective(Embedded(points), codes) == mixed
+
+
+def test_mixup_trains(rows):
+    X, y = rows
+    assert _model(mixup=2.0, max_epochs=30).fit(X, y).score(X, y) > 0.9
+
+
+def test_sigma_of_the_paper(rows):
+    model = _model(sigma=0.5, relative_sigma=False).fit(*rows)
+    assert model.net_.criterion_.metric_loss.relative is False
+
+
+# -- sub-classes --------------------------------------------------------------------------
+
+
+def test_split_rounds():
+    assert split_rounds(40, 1) == set()
+    assert split_rounds(90, 2) == set(range(30, 90, 3))
+    assert split_rounds(9, 4) == {3, 4, 5, 6, 7, 8}
+    assert split_rounds(1, 3) == {0}
+
+
+def test_splits_come_before_their_epochs():
+    calls = []
+    batches = SplitBatches([1, 2], {1, 3}, lambda: calls.append(batches.epoch))
+    assert len(batches) == 2
+    assert [list(batches) for _ in range(4)] == [[1, 2]] * 4
+    assert calls == [1, 3]
+
+
+def test_subclasses_are_found(blobs):
+    X, y, blob = blobs
+    model = _model(max_subclasses=3, max_epochs=12).fit(X[::2], y[::2])
+    assert_array_equal(model.n_subclasses_, [1, 2, 2])
+    assert_array_equal(model.subclass_to_class_, ["calm", "glad", "glad", "sad", "sad"])
+    assert adjusted_rand_score(blob[::2], model.subclass_labels_) > 0.95
+    assert adjusted_rand_score(blob[1::2], model.predict_subclass(X[1::2])) > 0.95
+    assert model.means_.shape == (5, 8)
+    assert_allclose(model.weights_.sum(), 1)
+    assert_array_equal(model.classes_, ["calm", "glad", "sad"])
+    assert_array_equal(model.transduction_, y[::2])
+    assert model.score(X[1::2], y[1::2]) > 0.95
+    assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+
+
+def test_subclass_of_a_known_class(blobs):
+    X, y, _ = blobs
+    model = _model(max_subclasses=2).fit(X, y)
+    wrong = np.roll(y, 100)
+    assert_array_equal(model.subclass_to_class_[model.predict_subclass(X, wrong)], wrong)
+    with pytest.raises(ValueError, match="angry"):
+        model.predict_subclass(X, np.full(300, "angry"))
+
+
+def test_one_subclass_is_the_class(blobs):
+    X, y, _ = blobs
+    model = _model().fit(X, y)
+    assert_array_equal(model.subclass_to_class_, model.classes_)
+    assert_array_equal(model.classes_[model.predict_subclass(X)], model.predict(X))
+
+
+def test_subclasses_survive_pickle_and_partial_fit(blobs):
+    X, y, blob = blobs
+    model = _model(max_subclasses=2, max_epochs=12).fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    assert_array_equal(again.predict_subclass(X), model.predict_subclass(X))
+    again.partial_fit(X, y)
+    assert_array_equal(again.n_subclasses_, model.n_subclasses_)
+    assert adjusted_rand_score(blob, again.subclass_labels_) > 0.95
+
+
+def test_warm_start_looks_for_subclasses_anew(blobs):
+    X, y, _ = blobs
+    model = _model(max_subclasses=2, warm_start=True).fit(X, y)
+    assert model.n_subclasses_.sum() > 3
+    model.set_params(max_subclasses=1).fit(X, y)
+    assert_array_equal(model.n_subclasses_, [1, 1, 1])
+    assert model.n_iter_ == 8
+
+
+def test_subclasses_with_early_stopping(blobs):
+    X, y, blob = blobs
+    model = _model(
+        max_subclasses=2, max_epochs=12, early_stopping=True, validation_fraction=0.3
+    ).fit(X, y)
+    assert adjusted_rand_score(blob, model.subclass_labels_) > 0.9
+
+
+# -- few labels ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few(blobs):
+    """The blobs, with codes for classes, nine in ten unlabelled."""
+    X, y, _ = blobs
+    codes = np.unique(y, return_inverse=True)[1]
+    return X, codes, np.where(np.arange(300) % 10 == 0, codes, -1)
+
+
+def test_unlabelled_samples_get_labels(few):
+    X, truth, y = few
+    model = _model(max_epochs=20).fit(X, y)
+    assert_array_equal(model.classes_, [0, 1, 2])
+    assert_array_equal(model.transduction_[y >= 0], truth[y >= 0])
+    assert (model.transduction_ == truth).mean() > 0.9
+    assert model.score(X, truth) > 0.9
+    assert (model.subclass_labels_ >= 0).all()
+    assert_allclose(model.weights_, np.bincount(model.transduction_) / 300)
+
+
+def test_unlabelled_samples_with_subclasses(few):
+    X, truth, y = few
+    y = np.where(np.arange(300) % 2 == 0, truth, -1)
+    model = _model(max_epochs=15, max_subclasses=2).fit(X, y)
+    assert_array_equal(model.subclass_to_class_[model.subclass_labels_], model.transduction_)
+    assert (model.transduction_ == truth).mean() > 0.9
+
+
+def test_unlabelled_samples_are_in_the_batches(few, monkeypatch):
+    X, _, y = few
+    seen = []
+    usual = GaussianObjective.metric
+
+    def spy(self, output, labels):
+        seen.append(((labels >= 0).sum().item(), (labels < 0).sum().item()))
+        return usual(self, output, labels)
+
+    monkeypatch.setattr(GaussianObjective, "metric", spy)
+    _model(max_epochs=1, samples_per_class=4).fit(X, y)
+    assert set(seen) == {(12, 12)}
+
+
+def test_pipeline_in_cross_validation_scores_no_unlabelled_sample(few):
+    X, truth, y = few
+    y = np.where(np.arange(300) % 3 == 0, truth, -1)
+    groups = np.arange(300) // 3 % 10
+    tested = []
+
+    def score(model, X, y):
+        tested.append(y)
+        return model.score(X, y)
+
+    result = cross_validate(
+        make_pipeline(PCA(4), _model(max_epochs=15)),
+        X,
+        y,
+        groups=groups,
+        cv=SemiSupervisedSplit(GroupKFold(2)),
+        scoring=score,
+        error_score="raise",
+        return_estimator=True,
+    )
+    assert result["test_score"].min() > 0.9
+    assert (np.concatenate(tested) >= 0).all()
+    assert len(np.concatenate(tested)) == 100
+    for model in result["estimator"]:
+        assert_array_equal(model.classes_, [0, 1, 2])
+        assert len(model[-1].transduction_) > 100
+
+
+def test_validation_has_labelled_samples_of_other_subjects(few, monkeypatch):
+    X, _, y = few
+    y[:3] = [0, 1, 2]
+    groups = np.arange(300) % 7
+    seen = []
+    usual = GaussianMetricEmbedder._validation
+
+    def spy(self, codes, groups):
+        seen.append(usual(self, codes, groups))
+        return seen[-1]
+
+    monkeypatch.setattr(GaussianMetricEmbedder, "_validation", spy)
+    _model(early_stopping=True, validation_fraction=0.3).fit(X, y, groups=groups)
+    ((train, valid),) = seen
+    assert (y[valid] >= 0).all()
+    assert (y[train] < 0).any()
+    assert not set(groups[train]) & set(groups[valid])
+
+
+def test_partial_fit_counts_samples_and_keeps_absent_classes(few):
+    X, truth, _ = few
+    model = _model(covariance_type="diag")
+    first = truth < 2
+    model.partial_fit(X[first], truth[first], classes=[0, 1, 2])
+    assert_allclose(model.weights_, [1 / 3, 2 / 3, 0])
+    assert (model.predict_proba(X)[:, 2] == 0).all()
+    before = clone(model), model.means_[:2].copy(), model.covariances_[:2].copy()
+    model.partial_fit(X[~first], truth[~first])
+    assert_allclose(model.weights_, [0.2, 0.4, 0.4])
+    assert_array_equal(model.means_[:2], before[1])
+    assert_array_equal(model.covariances_[:2], before[2])
+    assert np.isfinite(model.score_samples(X)).all()
+    model.fit(X, truth)
+    assert_allclose(model.weights_, [0.2, 0.4, 0.4])
+
+
+def test_strings_have_no_unlabelled_mark(rows):
+    X, y = rows
+    model = _model().fit(X, np.where(np.arange(40) % 4 == 0, "-1", y))
+    assert "-1" in model.classes_

@@ -1,0 +1,242 @@
+"""What may be given as X and y, and what is refused."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
+from sklearn.base import clone
+from torch import nn
+
+from skfer import CrossEntropyEmbedder, MultiThresholdEmbedder
+
+
+def fitted(embedder, X, y):
+    return clone(embedder).fit(X, y).transform(X)
+
+
+def test_flat_rows_with_image_shape_are_images(embedder, faces):
+    as_images = fitted(embedder, faces.images, faces.target)
+    embedder.set_params(image_shape=(24, 24))
+    assert_array_equal(fitted(embedder, faces.data, faces.target), as_images)
+    assert_array_equal(fitted(embedder, faces.images, faces.target), as_images)
+
+
+def test_attributes_tell_the_input(embedder, faces, rows):
+    model = embedder.fit(faces.images, faces.target)
+    assert model.input_shape_ == (24, 24)
+    assert model.n_features_in_ == 576
+    model.fit(*rows)
+    assert model.input_shape_ == (5,)
+    assert model.n_features_in_ == 5
+    assert_array_equal(model.classes_, ["awe", "joy", "rage"])
+
+
+def test_float_images(embedder, faces):
+    Z = fitted(embedder, faces.images / 255, faces.target)
+    assert Z.dtype == np.float32
+    assert np.isfinite(Z).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_channels_last(embedder, faces, channels):
+    color = np.repeat(faces.images[..., None], channels, axis=3)
+    model = embedder.fit(color, faces.target)
+    assert model.input_shape_ == (24, 24, channels)
+    assert model.transform(color[:3]).shape == (3, 16)
+
+
+def test_memmap_gives_what_the_array_gives(embedder, faces, tmp_path):
+    np.save(tmp_path / "faces.npy", faces.images)
+    mapped = np.load(tmp_path / "faces.npy", mmap_mode="r")
+    assert_array_equal(
+        fitted(embedder, mapped, faces.target), fitted(embedder, faces.images, faces.target)
+    )
+
+
+def test_batches_of_a_memmap_are_read_one_by_one(faces, tmp_path):
+    reads = []
+
+    class Watched(np.ndarray):
+        def __getitem__(self, which):
+            reads.append(len(which) if isinstance(which, np.ndarray) else which)
+            return np.asarray(self)[which]
+
+        def __array__(self, *args, **kwargs):
+            raise AssertionError("X was copied whole")
+
+    watched = faces.images.view(Watched)
+    model = MultiThresholdEmbedder(16, max_epochs=1, samples_per_class=3, random_state=0)
+    model.fit(watched, faces.target).transform(watched)
+    sizes = [size for size in reads if isinstance(size, int)]
+    assert sizes
+    assert max(sizes) == 12
+
+
+@pytest.fixture
+def paths(faces, tmp_path):
+    for i, image in enumerate(faces.images):
+        Image.fromarray(image).save(tmp_path / f"{i:03d}.png")
+    return np.array(sorted(str(p) for p in tmp_path.glob("*.png")))
+
+
+def test_paths_are_decoded(embedder, faces, paths):
+    expected = fitted(embedder, faces.images, faces.target)
+    assert_array_equal(fitted(embedder, paths, faces.target), expected)
+    assert_array_equal(fitted(embedder, paths.astype(object), faces.target), expected)
+    assert_array_equal(fitted(embedder, paths.tolist(), faces.target), expected)
+
+
+def test_paths_are_resized_to_image_shape(embedder, faces, paths):
+    model = embedder.set_params(image_shape=(20, 18, 3)).fit(paths, faces.target)
+    assert model.input_shape_ == (20, 18, 3)
+    assert model.transform(paths[:2]).shape == (2, 16)
+
+
+def test_missing_path_is_named(embedder, faces, paths):
+    paths[3] = "nowhere.png"
+    with pytest.raises((ValueError, OSError), match=r"nowhere\.png"):
+        embedder.fit(paths, faces.target)
+
+
+def test_a_single_path_is_refused(embedder):
+    with pytest.raises(ValueError, match="single path"):
+        embedder.fit("face.png", [0])
+
+
+def test_one_sample_of_a_class_is_enough(embedder, faces):
+    keep = np.flatnonzero((faces.target != 0) | (np.arange(len(faces.target)) == 0))
+    assert (faces.target[keep] == 0).sum() == 1
+    embedder.fit(faces.images[keep], faces.target[keep])
+    assert len(embedder.classes_) == 4
+
+
+def test_minus_one_of_two_labels_is_a_class(embedder, rows):
+    X, y = rows
+    embedder.fit(X, np.where(y == "joy", -1, 1))
+    assert_array_equal(embedder.classes_, [-1, 1])
+
+
+def _nan(faces):
+    X = faces.images.astype(np.float32)
+    X[5, 3, 3] = np.nan
+    return X
+
+
+BAD = {
+    "lengths": (lambda f: (f.images, f.target[:-1]), {}, "X has 64 samples, y has 63"),
+    "one class": (lambda f: (f.images, np.zeros(64, int)), {}, "at least two classes in y"),
+    "no y": (lambda f: (f.images, None), {}, "requires y"),
+    "nan": (lambda f: (_nan(f), f.target), {}, "X contains NaN"),
+    "inf": (lambda f: (np.where(np.isnan(_nan(f)), np.inf, 1.0), f.target), {}, "infinity"),
+    "continuous": (lambda f: (f.images, np.linspace(0, 1, 64)), {}, "continuous"),
+    "5-d": (lambda f: (f.images[..., None, None], f.target), {}, r"X must be images"),
+    "empty": (lambda f: (f.images[:0], f.target[:0]), {}, "0 samples"),
+    "objects": (lambda f: (f.images.astype("S3"), f.target), {}, "X must hold numbers"),
+    "channels first": (
+        lambda f: (np.repeat(f.images[:, None], 3, axis=1), f.target),
+        {},
+        "channels last",
+    ),
+    "too small": (lambda f: (f.images[:, :12, :12], f.target), {}, "at least 16 x 16"),
+    "unknown backbone": (lambda f: (f.images, f.target), {"backbone": "vgg"}, "backbone='vgg'"),
+    "bad factory": (
+        lambda f: (f.images, f.target),
+        {"backbone": lambda shape: 3},
+        "backbone: the callable must return",
+    ),
+    "unfit backbone": (
+        lambda f: (f.images, f.target),
+        {"backbone": nn.Conv2d(3, 4, 3)},
+        "backbone: Conv2d cannot take",
+    ),
+    "backbone's output": (
+        lambda f: (f.images, f.target),
+        {"backbone": nn.Flatten(2)},
+        "backbone: Flatten must return",
+    ),
+    "weights for auto": (
+        lambda f: (f.images, f.target),
+        {"backbone_weights": "w.pth"},
+        "backbone_weights='w.pth' goes with",
+    ),
+    "timm on rows": (
+        lambda f: (f.data, f.target),
+        {"backbone": "timm/resnet18"},
+        "needs images, got rows",
+    ),
+    "image_shape": (lambda f: (f.data, f.target), {"image_shape": (9, 9)}, r"image_shape=\(9, 9\)"),
+    "image_shape's kind": (lambda f: (f.data, f.target), {"image_shape": (9,)}, "image_shape must"),
+    "other image_shape": (
+        lambda f: (f.images, f.target),
+        {"image_shape": (9, 9)},
+        r"image_shape=\(9, 9\)",
+    ),
+    "device": (lambda f: (f.images, f.target), {"device": "warp"}, "device='warp'"),
+    "negative lr": (lambda f: (f.images, f.target), {"lr": -1.0}, "'lr' parameter"),
+    "epochs": (lambda f: (f.images, f.target), {"max_epochs": 0}, "'max_epochs' parameter"),
+    "schedule": (lambda f: (f.images, f.target), {"schedule": "x"}, "'schedule' parameter"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input(embedder, faces, case):
+    make, params, message = BAD[case]
+    X, y = make(faces)
+    with pytest.raises(ValueError, match=message):
+        embedder.set_params(**params).fit(X, y)
+
+
+BAD_THRESHOLDS = {
+    "indivisible": ({"n_thresholds": 5}, "embedding_dim=16 must be a multiple"),
+    "outside": ({"thresholds": [1.0, 4.5]}, r"thresholds must lie in \(0, 4\]"),
+    "zero": ({"thresholds": [0.0, 1.0]}, r"thresholds must lie in \(0, 4\]"),
+    "range order": ({"threshold_range": (2.0, 1.0)}, "threshold_range"),
+    "range equal": ({"threshold_range": (1.0, 1.0)}, "threshold_range"),
+    "range length": ({"threshold_range": (1.0,)}, "threshold_range must be"),
+    "range too far": ({"threshold_range": (1.0, 5.0)}, "threshold_range"),
+    "mining": ({"mining": "semi-hard"}, "'mining' parameter"),
+    "mining schedule": ({"mining": {0.5: "batch-hard"}}, "mining as a dict"),
+    "mining in it": ({"mining": {0: "semi-hard"}}, "'semi-hard'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_THRESHOLDS)
+def test_bad_thresholds(faces, case):
+    params, message = BAD_THRESHOLDS[case]
+    with pytest.raises(ValueError, match=message):
+        MultiThresholdEmbedder(16, max_epochs=1, **params).fit(faces.images, faces.target)
+
+
+@pytest.mark.parametrize("cls", [CrossEntropyEmbedder, MultiThresholdEmbedder])
+def test_unlabelled_samples_are_refused(faces, cls):
+    y = np.where(faces.target == 0, -1, faces.target)
+    with pytest.raises(ValueError, match="y holds -1"):
+        cls(16, max_epochs=1).fit(faces.images, y)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.images[:, :20], r"shape \(20, 24\).*fitted on inputs of shape \(24, 24\)"),
+        (lambda f: f.images[..., None], r"shape \(24, 24, 1\)"),
+        (lambda f: f.data, r"rows of 576 features.*images of shape \(24, 24\)"),
+    ],
+)
+def test_another_shape_at_transform(embedder, faces, change, message):
+    embedder.fit(faces.images, faces.target)
+    with pytest.raises(ValueError, match=message):
+        embedder.transform(change(faces))
+
+
+def test_missing_extra_says_which(embedder, faces, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "timm", None)
+    with pytest.raises(ImportError, match=r"skfer\[vision\]"):
+        embedder.set_params(backbone="timm/resnet18").fit(faces.images, faces.target)
+
+
+def test_a_failed_fit_leaves_a_fitted_model_alone(embedder, faces):
+    embedder.fit(faces.images, faces.target)
+    before = embedder.transform(faces.images)
+    with pytest.raises(ValueError, match="at least two classes"):
+        embedder.fit(faces.images, np.zeros(64, int))
+    assert_array_equal(embedder.transform(faces.images), before)

@@ -1,0 +1,210 @@
+"""What scikit-learn users do: pipelines, searches, clones, pickles, data frames."""
+
+import copy
+import io
+import pickle
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+import torch
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingGridSearchCV,
+    StratifiedGroupKFold,
+    cross_val_score,
+    cross_validate,
+)
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import estimator_html_repr
+
+from skfer import InconsistentVersionWarning
+from skfer.nets import CompactResNet
+
+COPIES = {
+    "pickle": lambda model: pickle.loads(pickle.dumps(model)),
+    "deepcopy": copy.deepcopy,
+    "joblib": lambda model: _joblib(model),
+}
+
+
+def _joblib(model):
+    buffer = io.BytesIO()
+    joblib.dump(model, buffer, compress=3)
+    buffer.seek(0)
+    return joblib.load(buffer)
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_copies_embed_bit_for_bit(embedder, faces, how):
+    embedder.fit(faces.images, faces.target)
+    again = COPIES[how](embedder)
+    assert_array_equal(again.transform(faces.images), embedder.transform(faces.images))
+    assert again.history_ == embedder.history_
+    again.partial_fit(faces.images, faces.target)
+
+
+def test_pickle_in_a_new_process(embedder, faces, tmp_path):
+    embedder.fit(faces.images, faces.target)
+    joblib.dump((embedder, faces.images), tmp_path / "model.joblib")
+    code = (
+        "import sys, joblib, numpy, torch\n"
+        "torch.set_num_threads(int(sys.argv[2]))\n"
+        "model, X = joblib.load(sys.argv[1] + '/model.joblib')\n"
+        "numpy.save(sys.argv[1] + '/Z.npy', model.transform(X))\n"
+    )
+    threads = str(torch.get_num_threads())
+    subprocess.run([sys.executable, "-c", code, str(tmp_path), threads], check=True)
+    assert_array_equal(np.load(tmp_path / "Z.npy"), embedder.transform(faces.images))
+
+
+def test_pickle_holds_weights_alone(embedder, faces):
+    """No optimizer, callbacks, device or data: hardly more bytes than the weights."""
+    embedder.fit(faces.images, faces.target)
+    state = embedder.net_.__getstate__()
+    assert "optimizer_" not in state
+    assert "callbacks_" not in state
+    assert state["device"] == "cpu"
+    weights = sum(t.nbytes for t in state["module_"].state_dict().values())
+    assert len(pickle.dumps(embedder)) < 1.6 * weights + 60_000
+
+
+class _Tagged(pickle.Pickler):
+    """A pickler that would notice a tensor that is not on the CPU."""
+
+    def reducer_override(self, obj):
+        if isinstance(obj, torch.Tensor):
+            assert obj.device.type == "cpu", "a tensor of another device would be pickled"
+        return NotImplemented
+
+
+def test_model_of_another_device_is_pickled_on_the_cpu(embedder, faces):
+    """The meta device stands in for CUDA: what stays on it fails the pickler's check."""
+    embedder.fit(faces.images, faces.target)
+    buffer = io.BytesIO()
+    _Tagged(buffer, protocol=5).dump(embedder)
+    augment = embedder.net_.module_.augment
+    augment._cache = ("key", torch.empty(3, device="meta"))
+    buffer = io.BytesIO()
+    _Tagged(buffer, protocol=5).dump(embedder)
+    embedder.net_.stray = torch.empty(3, device="meta")
+    with pytest.raises(AssertionError, match="another device"):
+        _Tagged(io.BytesIO(), protocol=5).dump(embedder)
+
+
+def test_explicit_cuda_falls_back_after_loading(embedder, faces):
+    if torch.cuda.is_available():
+        return
+    embedder.fit(faces.images, faces.target)
+    expected = embedder.transform(faces.images)
+    embedder.device = "cuda"
+    loaded = pickle.loads(pickle.dumps(embedder))
+    with pytest.warns(UserWarning, match="device='cuda'.*Using the CPU"):
+        assert_array_equal(loaded.transform(faces.images), expected)
+    with pytest.raises(ValueError, match="device='cuda'"):
+        loaded.fit(faces.images, faces.target)
+
+
+def test_another_version_warns(embedder, faces, monkeypatch):
+    embedder.fit(faces.images, faces.target)
+    monkeypatch.setattr("skfer.embedders._base.__version__", "0.0.9")
+    data = pickle.dumps(embedder)
+    monkeypatch.undo()
+    with pytest.warns(InconsistentVersionWarning, match=r"pickled with skfer 0\.0\.9"):
+        pickle.loads(data)
+
+
+def test_same_seed_same_embedding(embedder, faces, global_state):
+    before = global_state()
+    first = clone(embedder).fit(faces.images, faces.target).transform(faces.images)
+    second = clone(embedder).fit(faces.images, faces.target).transform(faces.images)
+    assert global_state() == before
+    assert_array_equal(first, second)
+    other = clone(embedder).set_params(random_state=1)
+    assert not np.array_equal(other.fit(faces.images, faces.target).transform(faces.images), first)
+
+
+def test_rows_do_not_depend_on_their_neighbours(embedder, faces):
+    embedder.fit(faces.images, faces.target)
+    whole = embedder.transform(faces.images)
+    assert_array_equal(embedder.transform(faces.images[10:11]), whole[10:11])
+    assert_array_equal(embedder.transform(faces.images[::-1])[::-1], whole)
+    assert whole.dtype == np.float32
+
+
+def test_cross_validation_keeps_subjects_apart(embedder, faces):
+    model = make_pipeline(embedder, KNeighborsClassifier(3))
+    scores = cross_val_score(
+        model, faces.images, faces.target, groups=faces.groups, cv=StratifiedGroupKFold(2)
+    )
+    assert scores.shape == (2,)
+    assert np.isfinite(scores).all()
+
+
+def test_groups_by_metadata_routing(embedder, faces):
+    embedder.set_params(early_stopping=True, validation_fraction=0.25, schedule="constant")
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = make_pipeline(embedder.set_fit_request(groups=True), KNeighborsClassifier(3))
+        result = cross_validate(
+            model,
+            faces.images,
+            faces.target,
+            params={"groups": faces.groups},
+            cv=StratifiedGroupKFold(2),
+            error_score="raise",
+            return_estimator=True,
+        )
+    assert np.isfinite(result["test_score"]).all()
+    assert "valid_loss" in result["estimator"][0][0].history_[0]
+
+
+def test_grid_search_in_two_processes(embedder, faces):
+    search = GridSearchCV(
+        make_pipeline(embedder, KNeighborsClassifier(3)),
+        {f"{type(embedder).__name__.lower()}__backbone": ["auto", CompactResNet]},
+        cv=2,
+        n_jobs=2,
+        error_score="raise",
+    )
+    search.fit(faces.images, faces.target)
+    assert len(search.cv_results_["mean_test_score"]) == 2
+
+
+def test_halving_search(embedder, faces):
+    search = HalvingGridSearchCV(
+        make_pipeline(embedder, KNeighborsClassifier(1)),
+        {f"{type(embedder).__name__.lower()}__lr": [1e-3, 1e-2]},
+        cv=2,
+        min_resources=32,
+        random_state=0,
+        error_score="raise",
+    )
+    assert search.fit(faces.images, faces.target).best_params_
+
+
+def test_nested_pipeline_on_rows(embedder, rows):
+    X, y = rows
+    inner = make_pipeline(StandardScaler(), embedder)
+    model = make_pipeline(inner, KNeighborsClassifier(3)).fit(X, y)
+    assert model.predict(X).shape == y.shape
+    assert len(clone(model)[:-1].fit(X, y).get_feature_names_out()) == 16
+
+
+def test_pandas_output(embedder, rows):
+    X, y = rows
+    frame = embedder.set_output(transform="pandas").fit(X, y).transform(X)
+    assert list(frame.columns) == list(embedder.get_feature_names_out())
+    assert frame.shape == (40, 16)
+
+
+def test_html_repr(embedder, faces):
+    assert type(embedder).__name__ in estimator_html_repr(embedder)
+    assert type(embedder).__name__ in embedder.fit(faces.images, faces.target)._repr_html_()
