@@ -1,0 +1,243 @@
+"""The command `skfer`: a thin face on the package."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skfer import (
+    CrossEntropyEmbedder,
+    GaussianMetricEmbedder,
+    MultiThresholdEmbedder,
+    TripletCenterEmbedder,
+    __version__,
+)
+from skfer._evaluation import CLASSIFIERS, Score, as_table, evaluate, pca_baseline, summarize
+from skfer._protocols import PROTOCOLS, load_faces, make_splits
+from skfer.datasets import DATASETS, check_dataset
+
+INCOMPLETE, FAILED, INTERRUPTED = 1, 2, 130
+"""Exit codes: a data set is not as published; the call or the data is wrong; Ctrl-C."""
+
+EPILOG = """\
+Exit codes: 0 done, 2 something is wrong with the call or the data, 130 interrupted.
+
+examples:
+  skfer evaluate
+  skfer evaluate --dataset folder --root faces/ --classifier svm
+  skfer evaluate --labels labels.csv --root images/ --label-column emotion --group-column person
+  skfer evaluate --dataset ck+ --root CK+/ --protocol subject-10fold
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    arguments = make_parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except KeyboardInterrupt:
+        print("skfer: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError, ImportError) as error:
+        print(f"skfer: error: {error}", file=sys.stderr)
+        return FAILED
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        "skfer", description="Facial expression recognition by deep metric learning."
+    )
+    parser.add_argument("--version", action="version", version=f"skfer {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_evaluate(commands)
+    _add_datasets(commands)
+    return parser
+
+
+def _add_datasets(commands: Any) -> None:
+    parser = commands.add_parser("datasets", help="look at a local copy of a data set")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    check = actions.add_parser(
+        "check",
+        help="compare a copy with what is published",
+        description="Tell the layout found, the counts of each class beside the published ones, "
+        "and what is missing. Exit code 1 if the copy is not as published.",
+    )
+    known = sorted(name for name, dataset in DATASETS.items() if dataset.lister is not None)
+    check.add_argument("name", choices=known, metavar="NAME", help=", ".join(known))
+    check.add_argument("root", type=Path, metavar="ROOT", help="the folder")
+    check.set_defaults(run=run_check)
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """Print what was found of a data set; 1 if it is not as published."""
+    report = check_dataset(arguments.name, arguments.root)
+    print(report)
+    return 0 if report.ok else INCOMPLETE
+
+
+def _add_evaluate(commands: Any) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="compare embedders on faces, subjects apart",
+        description="Cross-validate every embedder and two baselines with subjects apart, each "
+        "followed by the same classifier, and print a table of means and standard deviations "
+        "over the folds.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run_evaluate)
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--dataset",
+        choices=["synthetic", *DATASETS],
+        help="drawn faces (the default), a folder for each class, a table, or a known set",
+    )
+    data.add_argument("--root", type=Path, help="the folder of the images")
+    data.add_argument("--labels", type=Path, metavar="CSV", help="a table of files and labels")
+    data.add_argument("--file-column", default="file", help="its column of file names")
+    data.add_argument("--label-column", default="label", help="its column of labels")
+    data.add_argument("--group-column", help="its column of subjects")
+    data.add_argument(
+        "--group-pattern", metavar="REGEX", help="with --dataset folder: the subject in a file name"
+    )
+    data.add_argument("--image-size", type=_positive, default=48, help="pixels a side (48)")
+    data.add_argument("--max-per-class", type=_positive, help="use this many images of a class")
+    data.add_argument("--cache-dir", type=Path, help="keep decoded images here")
+    data.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be read")
+    how = parser.add_argument_group("evaluation")
+    how.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        help="how to split; by default the usual one of the data set, else group-fold",
+    )
+    how.add_argument("--folds", type=_positive, default=3, help="folds of group-fold (3)")
+    how.add_argument("--classifier", choices=sorted(CLASSIFIERS), default="knn")
+    how.add_argument(
+        "--negatives",
+        choices=["nearest", "fully-synthesized", "semi-synthesized", "prediction"],
+        default="fully-synthesized",
+        help="how triplet-center chooses its negatives",
+    )
+    how.add_argument("--epochs", type=_positive, help="passes over the training set")
+    how.add_argument("--seed", type=int, default=0, help="fixes data, folds and training (0)")
+    how.add_argument(
+        "--n-jobs", type=_positive, default=min(os.cpu_count() or 1, 4), help="fits side by side"
+    )
+    how.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
+    how.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+def run_evaluate(arguments: argparse.Namespace) -> int:
+    """Compare the embedders on the wanted data and print the table."""
+    _check_writable(arguments.json)
+    faces = load_faces(arguments)
+    methods = make_methods(arguments)
+    splits = make_splits(faces, arguments.folds, arguments.seed)
+    print(_headline(faces, arguments, len(splits)), flush=True)
+    scores = _run_with_bar(methods, faces, splits, arguments)
+    rows = summarize(scores, list(methods))
+    print(as_table(rows))
+    if arguments.json is not None:
+        _write_json(arguments, rows, scores)
+    return 0
+
+
+def _check_writable(path: Path | None) -> None:
+    # Better now than after minutes of training.
+    if path is not None and not path.resolve().parent.is_dir():
+        raise ValueError(f"--json {path}: there is no folder {path.parent}.")
+
+
+def make_methods(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the baselines and every embedder, by name."""
+    shared: dict[str, Any] = {"random_state": arguments.seed}
+    if arguments.epochs is not None:
+        shared["max_epochs"] = arguments.epochs
+    return {
+        "PCA on pixels": pca_baseline(random_state=arguments.seed),
+        "cross-entropy": CrossEntropyEmbedder(**shared),
+        "multi-threshold": MultiThresholdEmbedder(**shared),
+        "triplet-center": TripletCenterEmbedder(negatives=arguments.negatives, **shared),
+        "Gaussian": GaussianMetricEmbedder(**shared),
+    }
+
+
+def _headline(faces: Any, arguments: argparse.Namespace, n_folds: int) -> str:
+    who = "subjects unknown: images of one person may be on both sides"
+    if faces.groups is not None:
+        who = f"{len(np.unique(faces.groups))} subjects"
+    folds = "1 split" if n_folds == 1 else f"{n_folds} folds"
+    return (
+        f"{len(faces.target):,} faces of {len(np.unique(faces.target))} expressions, {who}; "
+        f"{faces.protocol}, {folds}; classifier: {arguments.classifier}\n"
+    )
+
+
+def _run_with_bar(
+    methods: dict[str, Any], faces: Any, splits: list[Any], arguments: argparse.Namespace
+) -> list[Score]:
+    from tqdm import tqdm
+
+    n = len(methods) * len(splits)
+    scores = evaluate(
+        methods,
+        faces.images,
+        faces.target,
+        faces.groups,
+        splits,
+        arguments.classifier,
+        min(arguments.n_jobs, n),
+    )
+    bar = tqdm(scores, total=n, desc="training", unit="fit", disable=arguments.quiet, leave=False)
+    return list(bar)
+
+
+def _write_json(
+    arguments: argparse.Namespace, rows: list[dict[str, Any]], scores: list[Score]
+) -> None:
+    settings = {
+        k: str(v) if isinstance(v, Path) else v for k, v in vars(arguments).items() if k != "run"
+    }
+    order = sorted(scores, key=lambda s: (s.method, s.fold))
+    record = {
+        "skfer": __version__,
+        "settings": settings,
+        "summary": rows,
+        "folds": [s.as_dict() for s in order],
+    }
+    # Written whole or not at all.
+    temporary = arguments.json.with_name(arguments.json.name + ".part")
+    temporary.write_text(json.dumps(record, indent=2) + "\n")
+    temporary.replace(arguments.json)
+    print(f"\nAll numbers: {arguments.json}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""What docstrings and the user guide show runs, and everything public documents what it takes."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+from pathlib import Path
+
+import pytest
+from numpydoc.validate import validate
+
+import skfer
+
+GUIDE = sorted((Path(__file__).parents[1] / "docs" / "guide").glob("*.rst"))
+MODULES = ["skfer"] + [module.name for module in pkgutil.walk_packages(skfer.__path__, "skfer.")]
+
+# No docstring; a summary that is missing or no sentence; parameters that are undocumented, unknown,
+# in another order, or without a type or a description.
+CODES = {"GL08", "SS01", "SS03", "PR01", "PR02", "PR03", "PR04", "PR07"}
+
+
+def public_objects():
+    """Full names of all public classes and functions, each once, and what they name."""
+    found = {}
+    for room in map(importlib.import_module, MODULES):
+        for name in getattr(room, "__all__", []):
+            thing = getattr(room, name)
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                found.setdefault(thing, f"{room.__name__}.{name}")
+    return {name: thing for thing, name in found.items()}
+
+
+def own_methods(cls):
+    """Names of a class's public methods, without those that other packages know.
+
+    What overrides a method of torch, skorch or scikit-learn is documented there.
+    """
+    bases = inspect.getmro(cls)
+    ours = [base for base in bases if base.__module__.startswith("skfer")]
+    known = {name for base in bases if base not in ours for name in vars(base)}
+    return sorted(
+        {
+            name
+            for base in ours
+            for name, value in vars(base).items()
+            if inspect.isfunction(value) and not name.startswith("_") and name not in known
+        }
+    )
+
+
+def is_accepted(code, thing, place, docstring):
+    """Whether a fault is a way of writing that we allow."""
+    if code == "PR01":
+        # Fields of a named tuple are attributes. Helpers of those who write a new embedder may say
+        # in a line what they take.
+        is_tuple = inspect.isclass(thing) and issubclass(thing, tuple)
+        return is_tuple or place.startswith("skfer.training.")
+    return code == "PR04" and "As in " in docstring  # the type too is told elsewhere
+
+
+OBJECTS = public_objects()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_in_docstrings_run(module):
+    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    report = []
+    for example in finder.find(importlib.import_module(module)):
+        runner.run(example, out=report.append)
+    assert runner.summarize(verbose=False).failed == 0, "".join(report)
+
+
+@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+def test_examples_in_the_guide_run(page):
+    failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
+    assert failed == 0
+
+
+def test_api_reference_names_everything_public():
+    listed = (GUIDE[0].parents[1] / "api.rst").read_text(encoding="utf-8").split()
+    missing = [name for name in OBJECTS if name.rpartition(".")[2] not in listed]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_docstring_is_complete(name):
+    thing = OBJECTS[name]
+    methods = own_methods(thing) if inspect.isclass(thing) else []
+    faults = []
+    for place in (name, *(f"{name}.{method}" for method in methods)):
+        found = validate(place)
+        faults += [
+            f"{place}: {code} {text}"
+            for code, text in found["errors"]
+            if code in CODES and not is_accepted(code, thing, place, found["docstring"])
+        ]
+    assert not faults, "\n".join(faults)
