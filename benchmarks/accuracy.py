@@ -1,0 +1,207 @@
+"""What the embedders reach beside their baselines: `python -m benchmarks.accuracy`.
+
+Person-disjoint folds; every method has the same network, batches, augmentation and number of
+epochs; only the loss differs. One JSON line a fit, in benchmarks/results/: what is there is not
+computed again, so that a run that was cut off goes on. Settings were chosen on other folds
+(``FOLD_SEEDS["choose"]``) than those reported.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, recall_score
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
+
+from benchmarks._suites import SUITES, Suite
+from benchmarks._timing import one_thread, record, table
+from skfer.datasets import load_image_table, make_expressions
+
+FOLD_SEEDS = {"choose": 7, "report": 11}
+BUDGETS = {
+    # Most images of a class, folds, seeds.
+    "quick": {"cap": 600, "folds": 3, "seeds": 2},
+    "full": {"cap": None, "folds": 3, "seeds": 3},
+}
+FREQUENT = ("anger", "happiness", "neutral", "sadness", "surprise")
+
+
+def load(name: str, suite: Suite, budget: dict[str, Any], root: Path | None) -> Any:
+    """Images, labels and persons of a data set, as the suite wants its classes to be weighted."""
+    if name == "synthetic":
+        faces = make_expressions(random_state=0, proportions=suite.proportions)
+        return faces.images, faces.target, faces.groups
+    faces = load_image_table(
+        root / "labels.csv",
+        root / "images",
+        label_column="expression",
+        group_column="person",
+        classes=FREQUENT,
+        image_size=48,
+    )
+    keep = np.random.RandomState(100).permutation(len(faces.target))
+    if suite.proportions is not None and budget["cap"] is not None:
+        keep = keep[: 5 * budget["cap"]]  # in proportion, as skewed as the whole
+    elif budget["cap"] is not None:
+        y = faces.target[keep]
+        keep = np.concatenate([keep[y == c][: budget["cap"]] for c in np.unique(y)])
+    keep = np.sort(keep)
+    return faces.images[keep], faces.target[keep], np.asarray(faces.groups)[keep]
+
+
+def fit_once(job: dict[str, Any], suite: Suite, data: Any) -> dict[str, Any]:
+    """Fit one method on one fold with one seed, and measure it by two classifiers."""
+    X, y, groups = data
+    splitter = StratifiedGroupKFold(
+        job["folds"], shuffle=True, random_state=FOLD_SEEDS[job["purpose"]]
+    )
+    train, test = list(splitter.split(X, y, groups))[job["fold"]]
+    embedder = suite.methods[job["method"]](job["seed"])
+    with one_thread():
+        start = time.process_time()
+        embedder.fit(X[train], y[train])
+        seconds = time.process_time() - start
+        Z_train, Z_test = embedder.transform(X[train]), embedder.transform(X[test])
+    result = {**job, "fit_seconds": round(seconds, 2)}
+    followers = {"knn": KNeighborsClassifier(5), "svm": SVC(class_weight="balanced")}
+    predictions = {
+        name: model.fit(Z_train, y[train]).predict(Z_test) for name, model in followers.items()
+    }
+    if hasattr(embedder, "predict"):
+        predictions["own"] = embedder.predict(X[test])
+    for name, predicted in predictions.items():
+        result[f"{name}_balanced"] = round(balanced_accuracy_score(y[test], predicted), 4)
+        result[f"{name}_accuracy"] = round(accuracy_score(y[test], predicted), 4)
+        result[f"{name}_recall"] = np.round(
+            recall_score(y[test], predicted, average=None), 4
+        ).tolist()
+    return result
+
+
+def jobs_of(suite: Suite, dataset: str, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """All fits of a table, seed by seed, so that a cut-off run is balanced."""
+    budget = BUDGETS[arguments.budget]
+    for seed in range(arguments.seeds or budget["seeds"]):
+        for fold in range(budget["folds"]):
+            for method in suite.methods:
+                if arguments.methods is None or method in arguments.methods:
+                    yield {
+                        "suite": arguments.suite,
+                        "dataset": dataset,
+                        "budget": arguments.budget,
+                        "purpose": arguments.purpose,
+                        "method": method,
+                        "settings": suite.version,
+                        "fold": fold,
+                        "folds": budget["folds"],
+                        "seed": seed,
+                    }
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Fits of earlier runs."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+
+
+def run(suite: Suite, dataset: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Do the fits that are not there yet, and return all of the table."""
+    path = arguments.out / f"accuracy-{arguments.suite}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    wanted = list(jobs_of(suite, dataset, arguments))
+    done = {key(job): job for job in read(path)}
+    todo = [job for job in wanted if key(job) not in done]
+    if todo:
+        data = load(dataset, suite, BUDGETS[arguments.budget], arguments.root)
+        parallel = joblib.Parallel(arguments.n_jobs, return_as="generator_unordered")
+        with path.open("a") as lines:
+            for result in parallel(joblib.delayed(fit_once)(job, suite, data) for job in todo):
+                done[key(result)] = result
+                print(json.dumps(result), file=lines, flush=True)
+                print(f"{len(done)} {result['method']} {result['knn_balanced']}", file=sys.stderr)
+    return [done[key(job)] for job in wanted]
+
+
+def key(job: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what tells one fit from another."""
+    names = ("dataset", "budget", "purpose", "method", "settings", "fold", "folds", "seed")
+    return tuple(job[name] for name in names)
+
+
+def mean(results: list[dict[str, Any]], measure: str) -> np.ndarray:
+    """Return a measure of each fit, ordered by fold and seed, NaN where it has none."""
+    ordered = sorted(results, key=lambda r: (r["seed"], r["fold"]))
+    return np.array([r.get(measure, np.nan) for r in ordered], dtype=float)
+
+
+def report(suite: Suite, dataset: str, results: list[dict[str, Any]]) -> str:
+    """Mean and standard deviation over folds and seeds; differences paired with ours."""
+    by_method = {m: [r for r in results if r["method"] == m] for m in suite.methods}
+    by_method = {m: r for m, r in by_method.items() if r}
+    own = any("own_balanced" in r for r in results)
+    measures = ["knn_balanced", "svm_balanced"] + (["own_balanced"] if own else [])
+    header = ["method", *[f"{m.split('_')[0]}, balanced" for m in measures], "knn, accuracy"]
+    header += [f"{suite.ours} minus it, knn (± standard error)", "its svm", "fit"]
+    ours = by_method.get(suite.ours)
+    rows = []
+    for method, fits in by_method.items():
+        cells = [spread(mean(fits, m)) for m in [*measures, "knn_accuracy"]]
+        for m in ("knn_balanced", "svm_balanced"):
+            same = ours is None or method == suite.ours
+            cells.append("" if same else paired(mean(ours, m) - mean(fits, m)))
+        seconds = np.mean([r["fit_seconds"] for r in fits])
+        rows.append([method, *cells, f"{seconds:.0f} s"])
+    n = len(next(iter(by_method.values())))
+    return f"{dataset}, {n} fits a method (folds x seeds)\n\n" + table(header, rows)
+
+
+def spread(values: np.ndarray) -> str:
+    """Mean and standard deviation."""
+    if np.isnan(values).all():
+        return ""
+    return f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
+
+
+def paired(differences: np.ndarray) -> str:
+    """Mean difference and its standard error."""
+    return f"{differences.mean():+.3f} ± {differences.std(ddof=1) / len(differences) ** 0.5:.3f}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--suite", choices=sorted(SUITES), default="multi-threshold")
+    parser.add_argument("--budget", choices=sorted(BUDGETS), default="quick")
+    parser.add_argument("--root", type=Path, help="folder of wild-faces; without it only synthetic")
+    parser.add_argument("--datasets", nargs="+", choices=["synthetic", "wild"])
+    parser.add_argument("--methods", nargs="+")
+    parser.add_argument("--seeds", type=int)
+    parser.add_argument("--purpose", choices=sorted(FOLD_SEEDS), default="report")
+    parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
+    parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
+    arguments = parser.parse_args()
+    suite = SUITES[arguments.suite]
+    datasets = arguments.datasets or (["wild"] if arguments.root else []) + ["synthetic"]
+    if "wild" in datasets and arguments.root is None:
+        parser.error("the wild faces need --root")
+    texts = []
+    for dataset in datasets:
+        texts.append(report(suite, dataset, run(suite, dataset, arguments)))
+        print(texts[-1], "\n", flush=True)
+    if arguments.write:
+        title = f"Accuracy, {arguments.suite}, {arguments.budget}"
+        record(f"{title} (`python -m benchmarks.accuracy`)", "\n\n".join([suite.about, *texts]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
