@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -236,6 +237,11 @@ class MultiThresholdObjective(Objective):
         """Return the unit slices side by side, divided by the root of their number."""
         n = len(self.metric_loss.thresholds)
         return normalize_slices(embedding, n).flatten(1) / n**0.5
+
+    def directions(self, embedding: Tensor) -> Tensor:
+        """Return the unit slices side by side, without regard to extreme lengths."""
+        slices = embedding.view(len(embedding), len(self.metric_loss.thresholds), -1)
+        return F.normalize(slices, dim=2).flatten(1)
 
     def set_progress(self, progress: float) -> None:
         """Choose the mining of the epoch to come."""

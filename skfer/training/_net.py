@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,6 +21,25 @@ _WARM_BATCHES = 10
 
 class _Stop(Exception):  # noqa: N818
     """A callback wants training to end here."""
+
+
+@dataclass
+class _Run:
+    """Where a training is; in an object of its own, as skorch ponders over every attribute."""
+
+    n_steps: int
+    norms: list[tuple[nn.BatchNorm1d | nn.BatchNorm2d, float]]
+    step: int = 0
+    epoch_start: float = 0.0
+    n_batches: int = 0
+    totals: dict[str, Any] = field(default_factory=dict)
+    losses: dict[str, float] = field(default_factory=dict)
+    best: dict[str, float] = field(default_factory=dict)
+    embedding: Tensor | None = None
+
+    @property
+    def progress(self) -> float:
+        return self.step / self.n_steps
 
 
 class MetricNet(NeuralNet):
@@ -72,22 +92,21 @@ class MetricNet(NeuralNet):
         validation : Batches, optional
             Gives ``valid_loss`` in the history.
         """
-        self._step, self._n_steps = 0, max(1, epochs * len(batches))
-        self._norms = [
+        norms = [
             (norm, norm.momentum)
             for norm in self.module_.modules()
             if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
             and norm.momentum
             and norm.track_running_stats
         ]
-        self._best: dict[str, float] = {}
+        self._run = _Run(max(1, epochs * len(batches)), norms)
         self.notify("on_train_begin", X=batches, y=None)
         try:
             self.fit_loop(batches, validation, epochs=epochs)
         except _Stop:
             pass
         finally:
-            for norm, momentum in self._norms:
+            for norm, momentum in norms:
                 norm.momentum = momentum
         self.notify("on_train_end", X=batches, y=None)
 
@@ -118,18 +137,20 @@ class MetricNet(NeuralNet):
         """Go through the batches once; the losses leave the device at the end, all at once."""
         if iterator is None:
             return
-        losses = []
-        for batch in iterator:
+        total: Any = 0.0
+        n_batches = 0
+        for n_batches, batch in enumerate(iterator, 1):
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
-            losses.append(step["loss"].detach())
+            loss = step["loss"].detach()
+            total = loss if n_batches == 1 else total + loss
             if self.callbacks_:
                 # A progress bar may want to show it.
-                self.history.record_batch(f"{prefix}_loss", losses[-1].item())
+                self.history.record_batch(f"{prefix}_loss", loss.item())
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        self._losses[f"{prefix}_loss"] = float(torch.stack(losses).mean())
+        self._run.losses[f"{prefix}_loss"] = float(total) / n_batches
         if training:
-            self._n_batches = len(losses)
+            self._run.n_batches = n_batches
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one optimisation step; as skorch's, without what only closures and hooks need."""
@@ -158,18 +179,19 @@ class MetricNet(NeuralNet):
         """Loss of one batch; in training its statistics are kept for the history."""
         loss = self.criterion_(y_pred, y_true.to(self.device))
         if training:
-            self._embedding = y_pred.embedding
+            run = self._run
+            run.embedding = y_pred.embedding
             for name, value in self.criterion_.stats.items():
-                self._totals[name] = self._totals.get(name, 0) + value
+                run.totals[name] = run.totals[name] + value if name in run.totals else value
         return loss
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Start the clock and the sums of an epoch."""
         super().on_epoch_begin(net, **kwargs)
-        self._totals: dict[str, Any] = {}
-        self._losses: dict[str, float] = {}
-        self._start = time.perf_counter()
-        self.criterion_.set_progress(self._step / self._n_steps)
+        run = self._run
+        run.totals, run.losses = {}, {}
+        run.epoch_start = time.perf_counter()
+        self.criterion_.set_progress(run.progress)
 
     def on_batch_begin(
         self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
@@ -179,48 +201,35 @@ class MetricNet(NeuralNet):
             super().on_batch_begin(net, batch=batch, training=training, **kwargs)
         if not training:
             return
-        factor = SCHEDULES[self.schedule](self._step / self._n_steps)
+        run = self._run
+        factor = SCHEDULES[self.schedule](run.progress)
         for group in self.optimizer_.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
-        if self._step <= _WARM_BATCHES:
-            self._warm_norms()
-        self._step += 1
-
-    def _warm_norms(self) -> None:
-        # Running means start as plain means of the first batches: with the usual momentum a
-        # short training would leave them half-way from their arbitrary start.
-        for norm, momentum in self._norms:
-            seen = int(norm.num_batches_tracked)  # type: ignore[arg-type]
-            norm.momentum = max(momentum, 1 / (seen + 1))
+        if run.step <= _WARM_BATCHES:
+            _warm(run.norms)
+        run.step += 1
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Write the epoch's means into the history."""
-        epoch = self.history[-1]
-        for name, total in self._totals.items():
-            epoch[name] = float(total) / self._n_batches
-        epoch["embedding_spread"] = spread(self.criterion_.features(self._embedding.detach()))
-        del self._embedding
+        epoch, run = self.history[-1], self._run
+        for name, total in run.totals.items():
+            epoch[name] = float(total) / run.n_batches
+        assert run.embedding is not None
+        epoch["embedding_spread"] = spread(self.criterion_.directions(run.embedding.detach()))
+        run.embedding = None
         # Batches are summed up: keeping each one would make the history grow with the data.
         epoch["batches"] = []
-        for name, loss in self._losses.items():
+        for name, loss in run.losses.items():
             epoch[name] = loss
-            epoch[f"{name}_best"] = loss <= self._best.get(name, math.inf)
-            self._best[name] = min(loss, self._best.get(name, math.inf))
+            epoch[f"{name}_best"] = loss <= run.best.get(name, math.inf)
+            run.best[name] = min(loss, run.best.get(name, math.inf))
         epoch["lr"] = self.optimizer_.param_groups[-1]["lr"]
-        epoch["dur"] = time.perf_counter() - self._start
+        epoch["dur"] = time.perf_counter() - run.epoch_start
 
     def __getstate__(self) -> dict[str, Any]:
         """Weights on the CPU and the history; no device, optimizer, callback or data."""
         state = self.__dict__.copy()
-        for name in (
-            "optimizer_",
-            "callbacks_",
-            "callbacks",
-            "_embedding",
-            "_totals",
-            "_norms",
-            "_best",
-        ):
+        for name in ("optimizer_", "callbacks_", "callbacks", "_run"):
             state.pop(name, None)
         for name in ("module", "criterion"):
             state[name] = state[name + "_"] = on_cpu(state[name + "_"])
@@ -229,6 +238,16 @@ class MetricNet(NeuralNet):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+
+
+def _warm(norms: list[tuple[nn.BatchNorm1d | nn.BatchNorm2d, float]]) -> None:
+    """Let running means start as plain means of the first batches.
+
+    With the usual momentum a short training would leave them half-way from their arbitrary start.
+    """
+    for norm, momentum in norms:
+        seen = int(norm.num_batches_tracked)  # type: ignore[arg-type]
+        norm.momentum = max(momentum, 1 / (seen + 1))
 
 
 def spread(features: Tensor) -> float:
@@ -244,9 +263,10 @@ def spread(features: Tensor) -> float:
     float
         Between 0 and 1.
     """
-    centered = features - features.mean(0)
-    share = float(centered.square().sum() / features.square().sum().clamp_min(1e-30))
-    return min(share, 1.0)  # rounding may take it a little above
+    whole = float(torch.linalg.vector_norm(features))
+    centered = float(torch.linalg.vector_norm(features - features.mean(0)))
+    # Rounding may take it a little above 1.
+    return min((centered / whole) ** 2, 1.0) if whole > 0 else 0.0
 
 
 def on_cpu(module: nn.Module) -> nn.Module:

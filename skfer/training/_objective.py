@@ -65,6 +65,10 @@ class Objective(nn.Module):
         """Map embeddings (n, embedding_dim) to what ``transform`` returns, same shape."""
         return embedding
 
+    def directions(self, embedding: Tensor) -> Tensor:
+        """As :meth:`features`, where only the spread between samples is asked for."""
+        return self.features(embedding)
+
     def set_progress(self, progress: float) -> None:
         """Take note that training has come to `progress`, from 0 to 1."""
 

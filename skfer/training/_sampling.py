@@ -8,38 +8,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+_SHUFFLED_AT_ONCE = 256
+
+
 class Deck:
     """Draws items at random; none comes again before all were drawn.
 
-    Where one round ends and the next begins inside one draw, no item is drawn twice.
+    Where one round ends and the next begins inside one draw, no item is drawn twice. Lists, since
+    arrays of a few items take longer to handle than to shuffle.
 
     Parameters
     ----------
-    items : array of shape (n,)
+    items : list of int
         What to draw from.
     rng : RandomState
         Shuffles the items once a round.
     """
 
-    def __init__(self, items: NDArray[np.intp], rng: np.random.RandomState) -> None:
+    def __init__(self, items: list[int], rng: np.random.RandomState) -> None:
         self.items = items
         self.rng = rng
-        self._left = np.empty(0, dtype=np.intp)  # positions still to be drawn in this round
+        self._left: list[int] = []  # positions still to be drawn in this round, the next ones last
+        self._rounds: list[list[int]] = []  # shuffled already
 
-    def draw(self, k: int) -> NDArray[np.intp]:
+    def draw(self, k: int) -> list[int]:
         """Draw `k` items without repetition, or all of them if there are fewer."""
-        n = len(self.items)
-        if k >= n:
-            return self.items[self.rng.permutation(n)]
+        k = min(k, len(self.items))
         if len(self._left) < k:
-            fresh = self.rng.permutation(n)
-            taken = np.zeros(n, dtype=bool)
-            taken[self._left] = True
-            seen = taken[fresh]
+            fresh, taken = self._shuffled(), set(self._left)
             # What this draw has already taken goes to the end of the new round.
-            self._left = np.concatenate([self._left, fresh[~seen], fresh[seen]])
-        drawn, self._left = self._left[:k], self._left[k:]
-        return self.items[drawn]
+            again = [i for i in fresh if i in taken]
+            self._left = again + [i for i in fresh if i not in taken] + self._left
+        return [self.items[self._left.pop()] for _ in range(k)]
+
+    def _shuffled(self) -> list[int]:
+        """Return all positions in a random order; small decks are shuffled many times at once."""
+        if not self._rounds:
+            n = len(self.items)
+            keys = self.rng.random_sample((max(1, _SHUFFLED_AT_ONCE // n), n))
+            self._rounds = keys.argsort(axis=1).tolist()
+        return self._rounds.pop()
 
 
 class BalancedBatchSampler:
@@ -70,19 +78,18 @@ class BalancedBatchSampler:
         n_unlabeled: int = 0,
     ) -> None:
         rng = np.random.RandomState(seed)
-        order = np.argsort(labels, kind="stable")
-        classes, starts = np.unique(labels[order], return_index=True)
-        members = dict(zip(classes.tolist(), np.split(order, starts[1:]), strict=True))
-        self._unlabeled = [Deck(m, rng) for c, m in members.items() if c < 0]
-        self._decks = {c: Deck(m, rng) for c, m in members.items() if c >= 0}
-        self._classes = Deck(classes[classes >= 0], rng)
+        members: dict[int, list[int]] = {}
+        for i, c in enumerate(labels.tolist()):
+            members.setdefault(c, []).append(i)
+        self._unlabeled = [Deck(members.pop(c), rng) for c in list(members) if c < 0]
+        self._decks = {c: Deck(members[c], rng) for c in sorted(members)}
+        self._classes = Deck(list(self._decks), rng)
         self._n_classes = min(classes_per_batch, len(self._decks))
         self._n_samples = samples_per_class
         self._n_unlabeled = n_unlabeled
-        sizes = [min(samples_per_class, len(d.items)) for d in self._decks.values()]
-        batch = np.mean(sizes) * self._n_classes
-        n_labeled = sum(len(d.items) for d in self._decks.values())
-        self._n_batches = max(1, round(n_labeled / batch))
+        sizes = [len(m) for m in members.values()]
+        batch = sum(min(samples_per_class, n) for n in sizes) / len(sizes) * self._n_classes
+        self._n_batches = max(1, round(sum(sizes) / batch))
 
     def __len__(self) -> int:
         """Return the number of batches of a pass."""
@@ -91,12 +98,12 @@ class BalancedBatchSampler:
     def __iter__(self) -> Iterator[NDArray[np.intp]]:
         """Yield the indices of one batch after the other, for one pass."""
         for _ in range(self._n_batches):
-            drawn = [
-                self._decks[c].draw(self._n_samples)
-                for c in self._classes.draw(self._n_classes).tolist()
-            ]
-            drawn += [deck.draw(self._n_unlabeled) for deck in self._unlabeled]
-            yield np.concatenate(drawn)
+            drawn: list[int] = []
+            for c in self._classes.draw(self._n_classes):
+                drawn += self._decks[c].draw(self._n_samples)
+            for deck in self._unlabeled:
+                drawn += deck.draw(self._n_unlabeled)
+            yield np.array(drawn, dtype=np.intp)
 
 
 class ShuffledBatchSampler:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 _RELEASE_BYTES = 2**18
+_FEW_ROWS_BYTES = 2**22
 
 
 class ImageSource(Dataset):
@@ -57,7 +58,7 @@ class ImageSource(Dataset):
 
 
 class RowSource(Dataset):
-    """Rows of features, standardised a batch at a time.
+    """Rows of features, standardised: all at once if they are few, else a batch at a time.
 
     In double precision, since a column's offset may be large beside its spread.
 
@@ -75,6 +76,7 @@ class RowSource(Dataset):
         self.rows = rows
         self.mean = mean
         self.scale = scale
+        self._ready = self._standardize(rows) if rows.nbytes <= _FEW_ROWS_BYTES else None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -82,8 +84,12 @@ class RowSource(Dataset):
 
     def __getitem__(self, which: Any) -> torch.Tensor:
         """Return the rows of an index array or a slice as float32."""
-        batch = (self.rows[which] - self.mean) / self.scale
-        return torch.from_numpy(np.ascontiguousarray(batch, dtype=np.float32))
+        if self._ready is not None:
+            return torch.from_numpy(np.array(self._ready[which]))
+        return torch.from_numpy(self._standardize(self.rows[which]))
+
+    def _standardize(self, rows: NDArray[Any]) -> NDArray[np.float32]:
+        return ((rows - self.mean) / self.scale).astype(np.float32, order="C", copy=False)
 
 
 class Batches:
