@@ -65,50 +65,55 @@ class FaceAugment(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """Augment images (n, channels, height, width), float; the shape stays."""
-        n = len(images)
-        # One draw for all parameters: a generator call costs more than the numbers.
-        draws = torch.rand(n, 7, device=images.device) * 2 - 1
-        grid = self._sample_grid(images, draws[:, :5])
+        # One draw for all parameters, and as few calls as may be: on small numbers a call costs
+        # more than the numbers.
+        params = self._params(torch.rand(len(images), 7, device=images.device))
+        grid = self._sample_grid(images, params)
         moved = F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
-        gain = 1 + self.contrast * draws[:, 5]
-        moved *= gain.to(moved.dtype)[:, None, None, None]
-        moved += (self.brightness * draws[:, 6]).to(moved.dtype)[:, None, None, None]
+        moved *= params[:, 5, None, None, None].to(moved.dtype)
+        moved += params[:, 6, None, None, None].to(moved.dtype)
         return moved
 
-    def _sample_grid(self, images: Tensor, draws: Tensor) -> Tensor:
-        height, width = images.shape[-2:]
-        theta = self._theta(draws, height / width)
-        x, y, grid = self._workspace(len(theta), height, width, images.device)
-        # grid[i, (j, k)] = [y_i, 1] @ [[theta_ky], [theta_kx x_j + theta_k1]]: a product of rank
-        # two an image, ten times as fast as the usual one over all pixels.
-        right = torch.empty(len(theta), 2, width, 2, device=images.device)
-        right[:, 0] = theta[:, None, :, 1]
-        right[:, 1] = torch.addcmul(theta[:, None, :, 2], theta[:, None, :, 0], x)
-        torch.bmm(y.expand(len(theta), -1, -1), right.flatten(2), out=grid)
-        return grid.view(-1, height, width, 2).to(images.dtype)
+    def _params(self, draws: Tensor) -> Tensor:
+        """Map draws (n, 7) in [0, 1) to angle, scale, two shifts, mirroring, gain, brightness.
 
-    def _theta(self, draws: Tensor, aspect: float) -> Tensor:
-        """Affine maps (n, 2, 3) from output to input, either axis from -1 to 1."""
-        angle = draws[:, 0] * (self.degrees * math.pi / 180)
-        scale = 1 + self.zoom * draws[:, 1]
-        cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-        mirror = torch.where(draws[:, 4] > 0, -1.0, 1.0) if self.flip else torch.ones_like(scale)
-        shift = 2 * self.shift * draws[:, 2:4]
-        rows = [cos * mirror, sin * aspect, shift[:, 0], -sin * mirror / aspect, cos, shift[:, 1]]
-        return torch.stack(rows, 1).view(-1, 2, 3)
+        The angle is in radians, the shifts are of axes from -1 to 1, an image with mirroring
+        below 0 is mirrored.
+        """
+        angle, shift = math.radians(self.degrees), 2 * self.shift
+        most = [angle, self.zoom, shift, shift, 1, self.contrast, self.brightness]
+        middle = [0, 1, 0, 0, 0 if self.flip else 2, 1, 0]
+        limits = torch.tensor([most, middle], device=draws.device)
+        return torch.addcmul(limits[1] - limits[0], draws, 2 * limits[0])
+
+    def _sample_grid(self, images: Tensor, params: Tensor) -> Tensor:
+        """Return where to look for each pixel: (n, height, width, 2), either axis from -1 to 1."""
+        n, _, height, width = images.shape
+        phases, x, stretch, y, grid = self._workspace(n, height, width, images.device)
+        turns = torch.cos(params[:, :1] + phases) * params[:, 1:2]  # cos, -sin, sin, cos
+        turns[:, :2] *= torch.ones_like(params[:, 4:5]).copysign_(params[:, 4:5])
+        # grid[i, j, k] = shift_i + turn_i @ [x_k, y_j], without a product over all pixels.
+        along_x = torch.addcmul(params[:, None, 2:4], turns[:, None, :2], x).view(n, 1, -1)
+        along_y = (turns[:, None, 2:] * stretch).view(n, 1, -1)
+        torch.addcmul(along_x, y, along_y, out=grid)
+        return grid.view(n, height, width, 2).to(images.dtype)
 
     def _workspace(
         self, n: int, height: int, width: int, device: torch.device
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return both axes and memory for the grid, kept from batch to batch.
+    ) -> tuple[Tensor, ...]:
+        """Return what depends on the shape alone, and memory for the grid.
 
-        Fresh memory for each grid would cost as much as filling it.
+        Kept from batch to batch: fresh memory for each grid would cost as much as filling it.
+        The axes are stretched so that a turn is rigid in pixels.
         """
         key = (n, height, width, device)
         if self._cache is None or self._cache[0] != key:
-            x = (torch.arange(width, device=device) * 2 + 1) / width - 1
-            y = (torch.arange(height, device=device) * 2 + 1) / height - 1
-            y = torch.stack([y, torch.ones_like(y)], 1)[None]
+            aspect = height / width
+            phases = torch.tensor([0, math.pi / 2, -math.pi / 2, 0], device=device)
+            x = ((torch.arange(width, device=device) * 2 + 1) / width - 1)[:, None]
+            x = x * torch.tensor([1, 1 / aspect], device=device)
+            stretch = torch.tensor([aspect, 1], device=device).expand(width, 2).contiguous()
+            y = ((torch.arange(height, device=device) * 2 + 1) / height - 1)[None, :, None]
             grid = torch.empty(n, height, 2 * width, device=device)
-            self._cache = (key, x[:, None].expand(-1, 2).contiguous(), y, grid)
+            self._cache = (key, phases, x, stretch, y, grid)
         return self._cache[1:]

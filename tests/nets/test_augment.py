@@ -1,6 +1,7 @@
 """Augmentation of whole batches."""
 
 import copy
+import math
 import pickle
 
 import pytest
@@ -31,25 +32,52 @@ def test_flip_mirrors_some(images):
     assert 0 < mirrored.sum() < 64
 
 
+def _theta(params, aspect):
+    """The affine maps that the parameters stand for, written out."""
+    maps = []
+    for angle, scale, right, down, mirror, *_ in params.tolist():
+        cos, sin = scale * math.cos(angle), scale * math.sin(angle)
+        flip = -1 if mirror < 0 else 1
+        maps.append([[cos * flip, sin * aspect, right], [-sin * flip / aspect, cos, down]])
+    return torch.tensor(maps)
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(5, 40), st.integers(5, 40), st.integers(0, 2**31 - 1))
 def test_grid_is_that_of_affine_grid(height, width, seed):
-    augment = FaceAugment()
-    draws = torch.rand(3, 5, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    augment = FaceAugment(degrees=40, zoom=0.5, shift=0.3)
+    draws = torch.rand(3, 7, generator=torch.Generator().manual_seed(seed))
+    params = augment._params(draws)
     images = torch.zeros(3, 1, height, width)
-    expected = F.affine_grid(
-        augment._theta(draws, height / width), list(images.shape), align_corners=False
-    )
-    torch.testing.assert_close(augment._sample_grid(images, draws), expected, atol=1e-5, rtol=1e-5)
+    theta = _theta(params, height / width)
+    expected = F.affine_grid(theta, list(images.shape), align_corners=False)
+    grid = augment._sample_grid(images, params)
+    torch.testing.assert_close(grid, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_rotation_keeps_distances():
     """A turn is rigid in pixels, though the grid's axes run from -1 to 1 on either side."""
     augment = FaceAugment(degrees=90, zoom=0, shift=0, flip=False)
-    theta = augment._theta(torch.tensor([[0.5, 0, 0, 0, 0]]), aspect=30 / 20)[0]
-    pixels = torch.diag(torch.tensor([20.0, 30.0])) @ theta[:, :2]
-    pixels = pixels @ torch.diag(torch.tensor([1 / 20.0, 1 / 30.0]))
-    torch.testing.assert_close(pixels @ pixels.T, torch.eye(2), atol=1e-5, rtol=0)
+    params = augment._params(torch.full((1, 7), 0.75))
+    assert params[0, 0] == pytest.approx(math.pi / 4)
+    grid = augment._sample_grid(torch.zeros(1, 1, 30, 20), params)[0]
+    pixels = grid * torch.tensor([20 / 2, 30 / 2])
+    for steps in (pixels.diff(dim=0), pixels.diff(dim=1)):
+        lengths = torch.linalg.vector_norm(steps, dim=2)
+        torch.testing.assert_close(lengths, torch.ones_like(lengths), atol=1e-4, rtol=0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.floats(0, 1, width=32), min_size=7, max_size=7))
+def test_parameters_stay_within_bounds(draws):
+    augment = FaceAugment(degrees=18, zoom=0.2, shift=0.1, contrast=0.3, brightness=0.4)
+    angle, scale, *shifts, mirror, gain, brightness = augment._params(torch.tensor([draws]))[0]
+    assert abs(angle) <= math.radians(18) + 1e-6
+    assert abs(scale - 1) <= 0.2 + 1e-6
+    assert max(map(abs, shifts)) <= 0.2 + 1e-6
+    assert abs(gain - 1) <= 0.3 + 1e-6
+    assert abs(brightness) <= 0.4 + 1e-6
+    assert (mirror < 0) == (draws[4] < 0.5)
 
 
 def test_contrast_and_brightness(images):
