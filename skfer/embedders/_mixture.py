@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,9 @@ from scipy.linalg import solve_triangular
 from scipy.spatial.distance import pdist
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
+
+if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 LEAST_SHARE = 1e-3
@@ -241,8 +243,8 @@ def _choose(points: Floats, limit: int, present: int, seed: int) -> Codes:
     """Return the group of each point of one class; a group that nobody joins is left out.
 
     A class that is whole is split into as few groups as the Bayesian information criterion
-    clearly prefers to one, if these are far enough apart. The network then makes clusters of what it
-    is trained to tell apart. These are no Gaussians, and more Gaussians would always fit them
+    clearly prefers to one, if these are far enough apart. The network then makes clusters of what
+    it is trained to tell apart. These are no Gaussians, and more Gaussians would always fit them
     better: so the number stays, or the class becomes whole again.
     """
     whole = _fit(points, 1, seed)
@@ -255,6 +257,9 @@ def _choose(points: Floats, limit: int, present: int, seed: int) -> Codes:
 
 
 def _fit(points: Floats, n_components: int, seed: int) -> GaussianMixture:
+    # It brings most of scikit-learn along, which `import skfer` can do without.
+    from sklearn.mixture import GaussianMixture
+
     mixture = GaussianMixture(
         n_components,
         covariance_type="tied",

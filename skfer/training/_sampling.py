@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-
 _SHUFFLED_AT_ONCE = 256
 
 
