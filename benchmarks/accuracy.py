@@ -24,6 +24,7 @@ from sklearn.svm import SVC
 from benchmarks._suites import SUITES, Suite
 from benchmarks._timing import one_thread, record, table
 from skfer.datasets import load_image_table, make_expressions
+from skfer.metrics import clustering_nmi, recall_at_k
 
 FOLD_SEEDS = {"choose": 7, "report": 11}
 BUDGETS = {
@@ -31,13 +32,15 @@ BUDGETS = {
     "quick": {"cap": 600, "folds": 3, "seeds": 2},
     "full": {"cap": None, "folds": 3, "seeds": 3},
 }
+RANKS = (1, 2, 4, 8)
+MEASURES = {"knn_balanced": "5-NN", "svm_balanced": "SVM", "own_balanced": "own"}
 FREQUENT = ("anger", "happiness", "neutral", "sadness", "surprise")
 
 
 def load(name: str, suite: Suite, budget: dict[str, Any], root: Path | None) -> Any:
     """Images, labels and persons of a data set, as the suite wants its classes to be weighted."""
     if name == "synthetic":
-        faces = make_expressions(random_state=0, proportions=suite.proportions)
+        faces = make_expressions(suite.n_subjects, proportions=suite.proportions, random_state=0)
         return faces.images, faces.target, faces.groups
     faces = load_image_table(
         root / "labels.csv",
@@ -83,7 +86,16 @@ def fit_once(job: dict[str, Any], suite: Suite, data: Any) -> dict[str, Any]:
         result[f"{name}_recall"] = np.round(
             recall_score(y[test], predicted, average=None), 4
         ).tolist()
-    return result
+    return result | retrieval(Z_test, y[test], groups[test])
+
+
+def retrieval(Z: np.ndarray, y: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
+    """Recall@k among other persons' faces, and how well k-means agrees with the labels."""
+    recalls = recall_at_k(Z, y, k=RANKS, groups=groups)
+    return {
+        "recall_at": np.round(recalls, 4).tolist(),
+        "nmi": round(clustering_nmi(Z, y, random_state=0), 4),
+    }
 
 
 def jobs_of(suite: Suite, dataset: str, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -144,24 +156,40 @@ def mean(results: list[dict[str, Any]], measure: str) -> np.ndarray:
 
 
 def report(suite: Suite, dataset: str, results: list[dict[str, Any]]) -> str:
-    """Mean and standard deviation over folds and seeds; differences paired with ours."""
+    """Mean and standard deviation over folds and seeds; differences paired with the reference."""
     by_method = {m: [r for r in results if r["method"] == m] for m in suite.methods}
     by_method = {m: r for m, r in by_method.items() if r}
-    own = any("own_balanced" in r for r in results)
-    measures = ["knn_balanced", "svm_balanced"] + (["own_balanced"] if own else [])
-    header = ["method", *[f"{m.split('_')[0]}, balanced" for m in measures], "knn, accuracy"]
-    header += [f"{suite.ours} minus it, knn (± standard error)", "its svm", "fit"]
-    ours = by_method.get(suite.ours)
+    measures = ["knn_balanced", "svm_balanced", "own_balanced"]
+    measures = [m for m in measures if any(m in r for r in results)]
+    names = [MEASURES[m] for m in measures]
+    header = ["method", *[f"{name}, balanced" for name in names], "5-NN, accuracy"]
+    header += [f"{name}, minus {suite.reference}" for name in names] + ["fit"]
+    reference = by_method.get(suite.reference)
     rows = []
     for method, fits in by_method.items():
         cells = [spread(mean(fits, m)) for m in [*measures, "knn_accuracy"]]
-        for m in ("knn_balanced", "svm_balanced"):
-            same = ours is None or method == suite.ours
-            cells.append("" if same else paired(mean(ours, m) - mean(fits, m)))
+        for m in measures:
+            same = reference is None or method == suite.reference
+            cells.append("" if same else paired(mean(fits, m) - mean(reference, m)))
         seconds = np.mean([r["fit_seconds"] for r in fits])
         rows.append([method, *cells, f"{seconds:.0f} s"])
     n = len(next(iter(by_method.values())))
-    return f"{dataset}, {n} fits a method (folds x seeds)\n\n" + table(header, rows)
+    head = f"{dataset}, {n} fits a method (folds x seeds); mean ± standard deviation, and of "
+    head += "differences, paired, mean ± standard error\n\n"
+    return head + table(header, rows) + "\n\n" + details(by_method)
+
+
+def details(by_method: dict[str, list[dict[str, Any]]]) -> str:
+    """Recall of each class by 5-NN, recall@k over persons and agreement of clusters."""
+    header = ["method", "5-NN recall of each class", *[f"recall@{k}" for k in RANKS], "NMI"]
+    rows = []
+    for method, fits in by_method.items():
+        classes = np.mean([r["knn_recall"] for r in fits], axis=0)
+        recalls = np.mean([r["recall_at"] for r in fits], axis=0)
+        nmi = np.mean([r["nmi"] for r in fits])
+        rows.append([method, " ".join(f"{c:.2f}" for c in classes)])
+        rows[-1] += [f"{v:.3f}" for v in [*recalls, nmi]]
+    return table(header, rows)
 
 
 def spread(values: np.ndarray) -> str:
@@ -172,7 +200,9 @@ def spread(values: np.ndarray) -> str:
 
 
 def paired(differences: np.ndarray) -> str:
-    """Mean difference and its standard error."""
+    """Mean difference and its standard error; nothing for a method without the measure."""
+    if np.isnan(differences).any():
+        return ""
     return f"{differences.mean():+.3f} ± {differences.std(ddof=1) / len(differences) ** 0.5:.3f}"
 
 

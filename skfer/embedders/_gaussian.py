@@ -108,9 +108,10 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     hundred samples of a sub-class for a start.
 
     -1 marks samples without a label where two other integer labels remain; {-1, 1} are two
-    classes. Every batch gets as many of them as labelled ones, at most. The Gaussians' means
-    are those of the labelled ones alone; after training, all of them join the (sub-)class
-    that is likeliest for them.
+    classes. Every batch gets as many of them as labelled ones, at most, and an epoch has seen all
+    of either kind: few labels beside many faces without make an epoch as long as many do. The
+    Gaussians' means are those of the labelled ones alone; after training, all of them join the
+    (sub-)class that is likeliest for them.
 
     ``partial_fit`` splits no class. It replaces the Gaussians of the (sub-)classes that it is
     given, and counts on.

@@ -52,9 +52,10 @@ class Deck:
 class BalancedBatchSampler:
     """Batches of P classes with K samples each, all classes in equal share.
 
-    One pass has as many batches as it takes to draw ``len(labels)`` samples. Inside a class
-    no sample repeats before all were drawn, over passes too. A class with fewer than K
-    samples gives all it has, once: a class of one sample serves as negative only.
+    One pass has as many batches as it takes to draw as many labelled samples as there are, and as
+    many unlabelled ones. Inside a class no sample repeats before all were drawn, over passes too.
+    A class with fewer than K samples gives all it has, once: a class of one sample serves as
+    negative only.
 
     Parameters
     ----------
@@ -89,6 +90,9 @@ class BalancedBatchSampler:
         sizes = [len(m) for m in members.values()]
         batch = sum(min(samples_per_class, n) for n in sizes) / len(sizes) * self._n_classes
         self._n_batches = max(1, round(sum(sizes) / batch))
+        if n_unlabeled:
+            n_strangers = sum(len(deck.items) for deck in self._unlabeled)
+            self._n_batches = max(self._n_batches, round(n_strangers / n_unlabeled))
 
     def __len__(self) -> int:
         """Return the number of batches of a pass."""

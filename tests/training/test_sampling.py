@@ -68,6 +68,15 @@ def test_seed_fixes_the_batches():
     assert (flat(1) != flat(2)).any()
 
 
+def test_a_pass_draws_all_unlabelled_samples():
+    labels = np.array([0] * 4 + [1] * 4 + [-1] * 60)
+    sampler = BalancedBatchSampler(labels, 2, 4, 0, n_unlabeled=8)
+    assert len(sampler) == 8
+    drawn = np.concatenate(list(sampler))
+    assert len(np.unique(drawn[labels[drawn] < 0])) == 60
+    assert len(BalancedBatchSampler(labels, 2, 4, 0)) == 1
+
+
 def test_unlabelled_samples_ride_along():
     labels = np.array([0] * 9 + [1] * 9 + [-1] * 12)
     for batch in BalancedBatchSampler(labels, 2, 3, 0, n_unlabeled=5):
