@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from numbers import Real
+from typing import Any, ClassVar
+
+from sklearn.utils._param_validation import Interval
+
 from skfer.embedders._base import BaseEmbedder
 from skfer.embedders._docs import with_shared_docs
 from skfer.training import Objective
@@ -33,11 +38,10 @@ class CrossEntropyEmbedder(BaseEmbedder):
     (150, 128)
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseEmbedder._parameter_constraints,
+        "classification_weight": [Interval(Real, 0, None, closed="neither")],
+    }
+
     def _make_objective(self) -> Objective:
         return Objective(None, self.classification_weight)
-
-    def _check_params(self) -> None:
-        if self.classification_weight == 0:
-            raise ValueError(
-                "classification_weight=0 leaves CrossEntropyEmbedder nothing to learn from."
-            )

@@ -8,7 +8,7 @@ T = TypeVar("T", bound=type)
 SHARED_PARAMETERS = """\
 classification_weight : float, default={classification_weight}
         Weight of a cross-entropy term beside the metric loss, from a linear classifier on
-        the embedding. 0 leaves it out.
+        the embedding. {zero_weight}
     standardize_embedding : bool, default=True
         Whether every coordinate of the embedding is standardised over the batch (a batch
         norm without affine part). Without it the metric losses tend to shrink the
@@ -93,6 +93,9 @@ def with_shared_docs(cls: T) -> T:
     """Fill the shared parameters, with the class's defaults, and attributes into its docstring."""
     parameters = inspect.signature(cls).parameters
     defaults = {name: parameter.default for name, parameter in parameters.items()}
+    weights = cls._parameter_constraints["classification_weight"][0]
+    zero = "0 leaves it out." if 0 in weights else "It has to be above 0 here."
+    defaults["zero_weight"] = zero
     cls.__doc__ = (
         (cls.__doc__ or "")
         .replace("<shared parameters>", SHARED_PARAMETERS.format(**defaults))
