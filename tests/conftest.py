@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 REAL_FACES = "SKFER_DATA"
@@ -18,21 +19,22 @@ settings.load_profile("skfer")
 
 def pytest_configure(config):
     config.addinivalue_line("markers", f"real_faces: needs the folder that {REAL_FACES} names")
+    config.addinivalue_line("markers", "cuda: needs a GPU")
 
 
 def pytest_report_header():
     root = os.environ.get(REAL_FACES)
-    if root:
-        return f"{REAL_FACES}: {root}"
-    return f"{REAL_FACES} is not set: real-face checks left out"
+    faces = f": {root}" if root else " is not set: real-face checks left out"
+    gpu = "there is" if torch.cuda.is_available() else "none: its tests left out"
+    return [f"{REAL_FACES}{faces}", f"GPU: {gpu}"]
 
 
 def pytest_collection_modifyitems(config, items):
-    if os.environ.get(REAL_FACES):
-        return
-    left_out = [item for item in items if item.get_closest_marker("real_faces")]
+    here = {"real_faces": bool(os.environ.get(REAL_FACES)), "cuda": torch.cuda.is_available()}
+    absent = [marker for marker, is_here in here.items() if not is_here]
+    left_out = [item for item in items if any(map(item.get_closest_marker, absent))]
     config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if not item.get_closest_marker("real_faces")]
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session")

@@ -22,12 +22,18 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import BatchScoring, Checkpoint, EpochScoring, LRScheduler
 from torch import Tensor, nn
 
 from skfer import __version__
-from skfer.embedders._inputs import as_source
-from skfer.embedders._labels import check_y, encode, find_classes, validation_split
+from skfer.embedders._inputs import as_source, decode_paths, is_paths
+from skfer.embedders._labels import (
+    check_groups,
+    check_y,
+    encode,
+    find_classes,
+    validation_split,
+)
 from skfer.exceptions import EmbeddingCollapseWarning, InconsistentVersionWarning
 from skfer.nets import Embedded, EmbeddingNet, FaceAugment, feature_shape, make_backbone
 from skfer.training import (
@@ -37,6 +43,7 @@ from skfer.training import (
     MetricNet,
     Objective,
     RowSource,
+    StopAtBest,
     autocast,
     on_cpu,
     seeded,
@@ -44,6 +51,8 @@ from skfer.training import (
 
 COLLAPSE_SPREAD = 0.1
 """Below this share of the squared norm, embeddings count as coincident."""
+UNSUITED = (BatchScoring, Checkpoint, EpochScoring)
+"""Callbacks of skorch that look for data or batches where these nets have none."""
 
 
 class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -168,9 +177,10 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         with restored_on_error(self):
             resume = self.warm_start and hasattr(self, "net_")
             source, codes = self._validate(X, y, reset=not resume)
+            check_groups(groups, codes)
             rng = self._random_state = check_random_state(self.random_state)
             with seeded(rng.randint(2**31 - 1), self._device()):
-                self._prepare_net(self.schedule, resume=resume)
+                self._prepare_net(self.schedule, self._stopping(), resume=resume)
                 self._learn(source, codes, groups)
             self._finish(source, codes)
         self._warn_if_collapsed()
@@ -202,13 +212,36 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         with restored_on_error(self):
             first = not hasattr(self, "net_")
             source, codes = self._validate(X, y, reset=first, classes=classes)
+            if (codes >= 0).sum() < 2:
+                raise ValueError(
+                    f"y has {(codes >= 0).sum()} labelled samples: partial_fit needs at least two "
+                    "in a call, as everything is measured between samples."
+                )
             if first:
                 self._random_state = check_random_state(self.random_state)
             with seeded(self._random_state.randint(2**31 - 1), self._device()):
-                self._prepare_net("constant", resume=not first)
+                if first or not self._goes_on():
+                    self._prepare_net("constant", [], resume=not first)
                 self._train(source, codes, epochs=1)
             self._finish(source, codes)
         return self
+
+    def fit_transform(self, X: Any, y: Any = None, groups: Any = None) -> NDArray[np.float32]:
+        """Learn the embedding, and embed the training set; paths are decoded once.
+
+        Parameters
+        ----------
+        X, y, groups
+            As in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, embedding_dim)
+            The embedding, float32.
+        """
+        if is_paths(X):
+            X = decode_paths(self, X, self._image_shape(), reset=not hasattr(self, "net_"))
+        return self.fit(X, y, groups=groups).transform(X)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Embed X.
@@ -239,7 +272,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     @property
     def _n_features_out(self) -> int:
-        return self.embedding_dim
+        return self.net_.module_.project.out_features
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -255,6 +288,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         state = super().__getstate__().copy()
         if isinstance(self.backbone, nn.Module):
             state["backbone"] = on_cpu(self.backbone)
+        if hasattr(self, "net_"):
+            # They watch a training, and may hold on to anything of it.
+            state["callbacks"] = None
         return state | {"_skfer_version": __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -321,7 +357,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         y = check_y(y, X, allow_unlabeled=self._accepts_unlabeled, name=name)
         if reset:
             self.classes_ = find_classes(y if classes is None else np.asarray(classes), name)
-        codes = encode(y, self.classes_)
+        codes = encode(y, self.classes_, allow_unlabeled=self._accepts_unlabeled)
         return as_source(self, X, self._image_shape(), reset=reset), codes
 
     def _image_shape(self) -> tuple[int, ...] | None:
@@ -353,12 +389,19 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             return self.precision
         return "bfloat16" if device.type == "cuda" else "float32"
 
-    def _prepare_net(self, schedule: str, *, resume: bool) -> None:
-        if resume and getattr(self.net_, "initialized_", False) and self.net_.schedule == schedule:
-            return
+    def _goes_on(self) -> bool:
+        """Whether ``partial_fit`` may go on with the optimizer of its last call."""
+        return getattr(self.net_, "initialized_", False) and self.net_.schedule == "constant"
+
+    def _prepare_net(self, schedule: str, stopping: list[Any], *, resume: bool) -> None:
+        """Set up a training; to resume is to keep what was learned, and nothing else."""
         device = self._device()
+        criterion = self._make_objective()
+        if resume:
+            self._check_same_size()
+            criterion.take_over(self.net_.criterion_)
         module = self.net_.module_ if resume else self._make_module()
-        criterion = self.net_.criterion_ if resume else self._make_objective()
+        history = self.net_.history if resume else None
         self.net_ = MetricNet(
             module,
             criterion,
@@ -369,11 +412,36 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             optimizer__weight_decay=self.weight_decay,
             optimizer__fused=True,
             lr=self.lr,
-            callbacks=[*self._stopping(), *(self.callbacks or [])],
+            callbacks=[*stopping, *self._checked_callbacks()],
             train_split=None,
             device=str(device),
             verbose=self.verbose,
         ).initialize()
+        if history is not None:
+            self.net_.history = history
+
+    def _check_same_size(self) -> None:
+        size = self.net_.module_.project.out_features
+        if size != self.embedding_dim:
+            raise ValueError(
+                f"embedding_dim={self.embedding_dim}, but warm_start=True goes on with a network "
+                f"of {size}: set it back, or warm_start=False."
+            )
+
+    def _checked_callbacks(self) -> list[Any]:
+        callbacks = list(self.callbacks or [])
+        for callback in callbacks:
+            part = callback[1] if isinstance(callback, tuple) else callback
+            if isinstance(part, LRScheduler):
+                raise ValueError(
+                    "callbacks holds an LRScheduler, but the learning rate follows `schedule`."
+                )
+            if isinstance(part, UNSUITED):
+                raise ValueError(
+                    f"callbacks holds {type(part).__name__}, which needs skorch's own data: the "
+                    "losses are in history_, and early_stopping=True keeps the best epoch."
+                )
+        return callbacks
 
     def _make_module(self) -> EmbeddingNet:
         shape = self.input_shape_
@@ -406,8 +474,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _stopping(self) -> list[tuple[str, Any]]:
         if not self.early_stopping:
             return []
-        stop = EarlyStopping(patience=self.n_iter_no_change, load_best=True, sink=_silent)
-        return [("early_stopping", stop)]
+        return [("early_stopping", StopAtBest(self.n_iter_no_change))]
 
     def _train(
         self,
@@ -457,6 +524,14 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _warn_if_collapsed(self) -> None:
         last = self.history_[-1]
+        if not np.isfinite(last["train_loss"]):
+            warnings.warn(
+                f"{type(self).__name__} did not learn: the loss is not finite. Lower the learning "
+                "rate (lr), or train in precision='float32'.",
+                EmbeddingCollapseWarning,
+                stacklevel=4,
+            )
+            return
         coincide = last["embedding_spread"] < COLLAPSE_SPREAD
         all_active = self._learns_from_triplets and last.get("active_fraction", 0) == 1
         if not coincide and not all_active:
@@ -513,7 +588,3 @@ def _pad(batch: Tensor, size: int) -> Tensor:
     padded = batch.new_zeros(size, *batch.shape[1:])
     padded[: len(batch)] = batch
     return padded
-
-
-def _silent(text: str) -> None:
-    """Where early stopping's words go."""

@@ -58,9 +58,11 @@ classification_weight : float, default={classification_weight}
     precision : {{"auto", "float32", "bfloat16"}}, default="auto"
         Arithmetic of the layers. "auto" is bfloat16 on CUDA and float32 on the CPU.
     callbacks : list of skorch callbacks, default=None
-        Passed to the :class:`skorch.NeuralNet` that trains.
+        Passed to the :class:`skorch.NeuralNet` that trains. Those that need skorch's own data
+        or schedule (``EpochScoring``, ``Checkpoint``, ``LRScheduler``) are refused.
     warm_start : bool, default=False
-        Whether a further ``fit`` goes on from the present weights.
+        Whether a further ``fit`` goes on from the present weights; other parameters hold as
+        they are then.
     verbose : int, default=0
         1 prints a line an epoch.
     random_state : int, RandomState instance or None, default=None
@@ -93,7 +95,7 @@ def with_shared_docs(cls: T) -> T:
     """Fill the shared parameters, with the class's defaults, and attributes into its docstring."""
     parameters = inspect.signature(cls).parameters
     defaults = {name: parameter.default for name, parameter in parameters.items()}
-    weights = cls._parameter_constraints["classification_weight"][0]
+    weights = getattr(cls, "_parameter_constraints")["classification_weight"][0]  # noqa: B009
     zero = "0 leaves it out." if 0 in weights else "It has to be above 0 here."
     defaults["zero_weight"] = zero
     cls.__doc__ = (

@@ -26,7 +26,7 @@ from skfer.embedders._mixture import (
     split_classes,
 )
 from skfer.losses import GaussianMetricLoss
-from skfer.training import BalancedBatchSampler, Objective
+from skfer.training import BalancedBatchSampler, Objective, StopAtBest
 
 
 @with_shared_docs
@@ -46,15 +46,17 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     sigma : float, default=0.5
         Standard deviation of the Gaussians in training, in units of the distance that an
         embedding of unit spread per coordinate has from its mean, ``sqrt(embedding_dim)``: so
-        it means the same at any length.
+        it means the same at any length. The spread counts as 1 without
+        `standardize_embedding` too.
     relative_sigma : bool, default=True
         False takes `sigma` as the standard deviation itself, as the paper does. Its 0.5 for 64
         coordinates is 0.06 in the relative unit, if the embedding is standardised.
     mixup : float, default=None
         If given, pairs of embeddings are mixed, and so are their targets, by shares from
         Beta(mixup, mixup); the paper takes 2.
-    priors : array-like of shape (n_classes,), default=None
-        Probability of each class when predicting. None takes the shares in the training set.
+    priors : array-like of shape (n_classes,) or "uniform", default=None
+        Probability of each class when predicting. None takes the shares in the training set;
+        "uniform" suits balanced accuracy, where rare classes count as much as common ones.
     max_subclasses : int, default=1
         The most sub-classes of a class, and one at most for ten samples. 1 splits none.
     covariance_type : {"tied", "full", "diag", "spherical"}, default="tied"
@@ -147,7 +149,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         "sigma": [Interval(Real, 0, None, closed="neither")],
         "relative_sigma": ["boolean"],
         "mixup": [Interval(Real, 0, None, closed="neither"), None],
-        "priors": ["array-like", None],
+        "priors": ["array-like", StrOptions({"uniform"}), None],
         "max_subclasses": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
         "split_dimensions": [Interval(Integral, 1, None, closed="left")],
@@ -161,7 +163,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         sigma: float = 0.5,
         relative_sigma: bool = True,
         mixup: float | None = None,
-        priors: Sequence[float] | None = None,
+        priors: Sequence[float] | str | None = None,
         max_subclasses: int = 1,
         covariance_type: str = "tied",
         split_dimensions: int = 4,
@@ -294,7 +296,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     _learns_from_triplets = False
 
     def _check_params(self) -> None:
-        if self.priors is None:
+        if self.priors is None or isinstance(self.priors, str):
             return
         priors = np.asarray(self.priors, dtype=np.float64)
         if priors.ndim != 1 or (priors < 0).any() or not np.isclose(priors.sum(), 1):
@@ -303,10 +305,10 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
             )
 
     def _make_objective(self) -> Objective:
-        if self.priors is not None and len(self.priors) != len(self.classes_):
+        given = None if isinstance(self.priors, str) else self.priors
+        if given is not None and len(given) != len(self.classes_):
             raise ValueError(
-                f"priors holds {len(self.priors)} probabilities, but y has {len(self.classes_)} "
-                "classes."
+                f"priors holds {len(given)} probabilities, but y has {len(self.classes_)} classes."
             )
         loss = GaussianMetricLoss(self.sigma, relative=self.relative_sigma)
         return GaussianObjective(
@@ -331,6 +333,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         train, valid = self._validation(codes, groups)
         batches = self._batches(source, codes, train)
         validation = None if valid is None else self._batches(source, codes, valid)
+        stopping = [c for _, c in self.net_.callbacks_ if isinstance(c, StopAtBest)]
 
         def split() -> None:
             points = self._embed(source)
@@ -342,6 +345,10 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
                 present=np.bincount(self._owners),
                 random_state=self._random_state,
             )
+            if not np.array_equal(owners, self._owners):
+                # Losses before and after are of different things.
+                for stop in stopping:
+                    stop.restart()
             self._set_subclasses(labels, owners)
             fresh = self._batches(source, labels, train)
             batches.labels, batches.sampler = fresh.labels, fresh.sampler
@@ -411,5 +418,10 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         self._counts = self._counts + counts
         self.means_, self.covariances_ = means, covariances
         in_class = np.bincount(self._owners, self._counts)
-        shares = in_class / in_class.sum() if self.priors is None else np.asarray(self.priors)
+        if self.priors is None:
+            shares = in_class / in_class.sum()
+        elif isinstance(self.priors, str):
+            shares = np.full(len(in_class), 1 / len(in_class))
+        else:
+            shares = np.asarray(self.priors)
         self.weights_ = (shares / np.maximum(in_class, 1))[self._owners] * self._counts

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from skfer.training import ImageSource, RowSource
+from skfer.training import ImageSource, RowSource, release_pages
 
 _CHECK_CHUNK = 1024
+_MOMENTS_CELLS = 2**20
 
 
 def as_source(
@@ -42,9 +43,14 @@ def as_source(
     ImageSource or RowSource
     """
     if is_paths(X):
-        X = _decode(estimator, X, image_shape, reset)
+        X = decode_paths(estimator, X, image_shape, reset)
     if not _is_image_array(X):
+        given = X
         X = validate_data(estimator, X, reset=reset, dtype="numeric")
+        if isinstance(given, np.memmap) and given.shape == X.shape and given.dtype == X.dtype:
+            # What validation returns has lost the way to its file's pages.
+            release_pages(given)
+            X = given
         return (
             _rows(estimator, X, reset)
             if image_shape is None
@@ -67,19 +73,38 @@ def is_paths(X: Any) -> bool:
     )
 
 
-def _decode(
+def decode_paths(
     estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool
 ) -> NDArray[np.uint8]:
+    """Decode pictures in parallel, to the shape that is wanted or was seen in ``fit``.
+
+    Raises
+    ------
+    ValueError
+        If that shape is no picture's: of rows, or of other than 1 or 3 channels.
+    """
     # Decoding pulls in the data-set room, which embedders of arrays can do without.
     from skfer.datasets import decode_images
 
     shape = image_shape if reset or image_shape is not None else estimator.input_shape_
-    color = shape is not None and len(shape) == 3 and shape[2] == 3
-    return decode_images(
+    if shape is not None and len(shape) == 1:
+        raise ValueError(
+            f"X holds paths, but {type(estimator).__name__} was fitted on rows of {shape[0]} "
+            "features."
+        )
+    channels = shape[2] if shape is not None and len(shape) == 3 else None
+    if channels not in (None, 1, 3):
+        raise ValueError(
+            f"X holds paths, which are decoded to 1 or 3 channels, not to the {channels} of "
+            f"image_shape={shape}."
+        )
+    images = decode_images(
         [str(path) for path in np.asarray(X).ravel()],
         image_size=None if shape is None else tuple(shape[:2]),
-        color=color,
+        color=channels == 3,
+        n_jobs=-1,
     )
+    return images[..., None] if channels == 1 else images
 
 
 def _is_image_array(X: Any) -> bool:
@@ -116,6 +141,9 @@ def _images(
         raise ValueError(f"X has images of shape {shape}, but image_shape={tuple(image_shape)}.")
     _check_finite(X)
     _set_or_compare(estimator, shape, reset)
+    if reset:
+        # Of an earlier fit on a table.
+        vars(estimator).pop("feature_names_in_", None)
     return ImageSource(X, shape)
 
 
@@ -126,6 +154,7 @@ def _check_finite(X: NDArray[Any]) -> None:
     for start in range(0, len(X), _CHECK_CHUNK):
         chunk = X[start : start + _CHECK_CHUNK]
         check_array(chunk.reshape(len(chunk), -1), input_name="X", dtype=None)
+        release_pages(X)
 
 
 def _flat_images(
@@ -149,10 +178,19 @@ def _rows(estimator: Any, X: NDArray[Any], reset: bool) -> RowSource:
         )
     if reset:
         estimator.input_shape_ = (X.shape[1],)
-        estimator._row_mean = X.mean(0, dtype=np.float64)
-        scale = X.std(0, dtype=np.float64)
+        estimator._row_mean, scale = _moments(X)
         estimator._row_scale = np.where(scale > 0, scale, 1.0)
     return RowSource(X, estimator._row_mean, estimator._row_scale)
+
+
+def _moments(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of each column, in chunks: no copy of the whole."""
+    size = max(1, _MOMENTS_CELLS // X.shape[1])
+    chunks = [slice(start, start + size) for start in range(0, len(X), size)]
+    mean = sum(X[rows].sum(0, dtype=np.float64) for rows in chunks) / len(X)
+    squares = sum(np.square(X[rows] - mean).sum(0) for rows in chunks)
+    release_pages(X)
+    return mean, np.sqrt(squares / len(X))
 
 
 def _set_or_compare(estimator: Any, shape: tuple[int, ...], reset: bool) -> None:

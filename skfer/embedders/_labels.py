@@ -17,7 +17,6 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _num_samples,
     assert_all_finite,
-    check_consistent_length,
     column_or_1d,
 )
 
@@ -98,7 +97,18 @@ def find_classes(y: NDArray[Any], name: str) -> NDArray[Any]:
     return classes
 
 
-def encode(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
+def check_groups(groups: Any, codes: NDArray[np.intp]) -> None:
+    """Raise ValueError unless there is one group for each sample, or None."""
+    if groups is not None and _num_samples(groups) != len(codes):
+        raise ValueError(
+            f"groups must have one entry for each sample: X has {len(codes)} samples, groups has "
+            f"{_num_samples(groups)}."
+        )
+
+
+def encode(
+    y: NDArray[Any], classes: NDArray[Any], *, allow_unlabeled: bool = True
+) -> NDArray[np.intp]:
     """Return the position of each label in `classes`, -1 for samples without a label.
 
     Raises
@@ -108,7 +118,9 @@ def encode(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
     """
     codes = np.searchsorted(classes, y).clip(max=len(classes) - 1)
     known = classes[codes] == y
-    unlabeled = ~known & (y == UNLABELED) if has_unlabeled(y) else np.zeros(len(y), dtype=bool)
+    unlabeled = np.zeros(len(y), dtype=bool)
+    if allow_unlabeled and y.dtype.kind in "if" and classes.dtype.kind in "if":
+        unlabeled = ~known & (y == UNLABELED)
     strange = ~known & ~unlabeled
     if strange.any():
         raise ValueError(
@@ -145,7 +157,6 @@ def validation_split(
     """
     seed = random_state.randint(2**31 - 1)
     if groups is not None:
-        check_consistent_length(codes, groups)
         if len(np.unique(groups)) < 2:
             raise ValueError(
                 "groups holds one subject only, and early_stopping keeps subjects apart: "
@@ -153,7 +164,10 @@ def validation_split(
             )
         n_splits = round(1 / fraction)
         enough = (
-            len(np.unique(groups)) >= n_splits and np.bincount(codes[codes >= 0]).min() >= n_splits
+            n_splits >= 2
+            and abs(1 / n_splits - fraction) < 0.05
+            and len(np.unique(groups)) >= n_splits
+            and np.bincount(codes[codes >= 0]).min() >= n_splits
         )
         splitter: Any = (
             StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
@@ -164,4 +178,10 @@ def validation_split(
         splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
     else:
         splitter = ShuffleSplit(1, test_size=fraction, random_state=seed)
-    return next(splitter.split(np.zeros(len(codes)), codes, groups))
+    try:
+        return next(splitter.split(np.zeros(len(codes)), codes, groups))
+    except ValueError as error:
+        what = "samples" if groups is None else "subjects"
+        raise ValueError(
+            f"validation_fraction={fraction} leaves too few {what} on one side: {error}"
+        ) from error

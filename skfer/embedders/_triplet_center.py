@@ -334,14 +334,16 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         train: NDArray[np.intp] | None = None,
         valid: NDArray[np.intp] | None = None,
     ) -> None:
+        which = np.arange(len(codes)) if train is None else train
+        weights = self._weigh_classes(codes[which])
         if not self.net_.criterion_.started:
-            self._start(source, codes, np.arange(len(codes)) if train is None else train)
+            self._lean(weights)
+            self._start(source, codes, which)
         super()._train(source, codes, epochs=epochs, train=train, valid=valid)
 
     def _start(self, source: Any, codes: NDArray[np.intp], train: NDArray[np.intp]) -> None:
-        """Weigh the classes, and set the centers where the classes are before training."""
+        """Set the centers where the classes are before training."""
         objective = self.net_.criterion_
-        self._weigh_classes(objective, codes[train])
         n_classes = len(self.classes_)
         n_each = max(1, min(self.samples_per_class, MAX_FIRST_SAMPLES // n_classes))
         seed = self._random_state.randint(2**31 - 1)
@@ -354,17 +356,24 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         objective.metric_loss.set_centers(embedding, torch.from_numpy(codes[batch]))
         objective.started = True
 
-    def _weigh_classes(self, objective: Objective, codes: NDArray[np.intp]) -> None:
-        n_classes = len(self.classes_)
+    def _weigh_classes(self, codes: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Set the weights in cross-entropy; return how much each class weighs in training."""
+        objective = self.net_.criterion_
         weights = class_weights(self.class_weight, self.classes_, codes)
         if self.class_weight is not None:
             objective.class_weight = torch.tensor(weights).to(objective.metric_loss.centers)
         if self.sampling == "random":
-            weights = weights * np.bincount(codes, minlength=n_classes).clip(1)
+            weights = weights * np.bincount(codes, minlength=len(self.classes_)).clip(1)
+        return weights
+
+    def _lean(self, weights: NDArray[np.float64]) -> None:
+        """Start the classifier from chances that follow the classes' weights.
+
+        Where these differ much, a start from equal chances would teach it about the heavy classes
+        alone.
+        """
         bias = self.net_.module_.classify.bias
         with torch.no_grad():
-            # Where the classes' weights differ much, a start from equal chances would teach the
-            # classifier about the heavy classes alone.
             bias += torch.tensor(np.log(weights / weights.mean())).to(bias)
 
     def _finish(self, source: Any, codes: NDArray[np.intp]) -> None:
@@ -377,6 +386,11 @@ class TripletCenterObjective(Objective):
 
     started = False
     """Whether the centers have their first places."""
+
+    def take_over(self, other: Objective) -> None:
+        """Copy the centers, and whether they have their places."""
+        super().take_over(other)
+        self.started = bool(other.started)
 
     def metric(self, output: Embedded, labels: Tensor) -> Tensor:
         """Center term of a batch."""

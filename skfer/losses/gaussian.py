@@ -81,6 +81,10 @@ class GaussianMetricLoss(nn.Module):
         self.relative = relative
         self._error: Tensor | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What the latest batch left lives on a device, which a pickle must not name.
+        return self.__dict__ | {"_error": None}
+
     def forward(
         self,
         embeddings: Tensor,

@@ -138,6 +138,10 @@ class MultiThresholdTripletLoss(nn.Module):
         self.stats = {"active_fraction": active}
         return loss
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What the latest batch left lives on a device, which a pickle must not name.
+        return self.__dict__ | {"stats": {}}
+
     def extra_repr(self) -> str:
         """Return the settings for the module's representation."""
         thresholds = [round(value, 4) for value in self.thresholds.tolist()]

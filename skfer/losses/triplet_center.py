@@ -183,6 +183,10 @@ class TripletCenterLoss(nn.Module):
         onehot.scatter_(1, places[:, None], 1)
         self.centers.index_copy_(0, classes, (onehot / onehot.sum(0)).t() @ embeddings)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What the latest batch left lives on a device, which a pickle must not name.
+        return self.__dict__ | {"stats": {}}
+
     def extra_repr(self) -> str:
         """Return the settings for the module's representation."""
         n_classes, embedding_dim = self.centers.shape

@@ -186,11 +186,17 @@ class TimmBackbone(nn.Module):
     def _load(self, timm, weights: str | Path) -> None:
         # The file may hold a classifier, which this network has not: that alone may be left over.
         try:
-            timm.models.load_checkpoint(self.model, str(weights), strict=False)
+            keys = timm.models.load_checkpoint(self.model, str(weights), strict=False)
         except (RuntimeError, KeyError) as error:
             raise ValueError(
                 f"backbone_weights={str(weights)!r} does not fit this network: {error}"
             ) from error
+        missing = list(getattr(keys, "missing_keys", ()))
+        if missing:
+            raise ValueError(
+                f"backbone_weights={str(weights)!r} lacks {len(missing)} of the network's tensors, "
+                f"the first of them {missing[0]!r}: it is of another network."
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images to a feature map (n, c, h, w), or to rows where the network has no map."""

@@ -4,7 +4,8 @@ from skfer.training._net import MetricNet, autocast, on_cpu, seeded, spread
 from skfer.training._objective import Objective
 from skfer.training._sampling import BalancedBatchSampler, ShuffledBatchSampler
 from skfer.training._schedule import SCHEDULES
-from skfer.training._source import Batches, ImageSource, RowSource
+from skfer.training._source import Batches, ImageSource, RowSource, release_pages
+from skfer.training._stopping import StopAtBest
 
 __all__ = [
     "SCHEDULES",
@@ -15,8 +16,10 @@ __all__ = [
     "Objective",
     "RowSource",
     "ShuffledBatchSampler",
+    "StopAtBest",
     "autocast",
     "on_cpu",
+    "release_pages",
     "seeded",
     "spread",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
@@ -68,6 +69,13 @@ class Objective(nn.Module):
     def directions(self, embedding: Tensor) -> Tensor:
         """As :meth:`features`, where only the spread between samples is asked for."""
         return self.features(embedding)
+
+    def take_over(self, other: Objective) -> None:
+        """Copy what another objective of this kind has learned; its settings are not copied."""
+        learned = dict(other.named_parameters())
+        with torch.no_grad():
+            for name, parameter in self.named_parameters():
+                parameter.copy_(learned[name])
 
     def set_progress(self, progress: float) -> None:
         """Take note that training has come to `progress`, from 0 to 1."""

@@ -37,24 +37,33 @@ class ImageSource(Dataset):
     def __getitem__(self, which: Any) -> torch.Tensor:
         """Return the images of an index array or a slice as a tensor of their own."""
         batch = np.array(self.images[which])
-        self._release_pages(batch.nbytes)
+        self._unreleased += batch.nbytes
+        if self._unreleased >= _RELEASE_BYTES:
+            release_pages(self.images)
+            self._unreleased = 0
         if batch.dtype != np.uint8:
             batch = batch.astype(np.float32, copy=False)
         return torch.from_numpy(batch.reshape(-1, *self.shape))
 
-    def _release_pages(self, n_bytes: int) -> None:
-        """Let go of a memmap's pages from time to time, or they would add up to the whole file.
 
-        They stay in the system's cache of files. A private mapping keeps its pages: they may
-        hold changes that are nowhere else.
-        """
-        mapped = getattr(self.images, "_mmap", None)
-        if mapped is None or getattr(self.images, "mode", None) not in ("r", "r+"):
-            return
-        self._unreleased += n_bytes
-        if self._unreleased >= _RELEASE_BYTES and hasattr(mapped, "madvise"):
-            mapped.madvise(mmap.MADV_DONTNEED)
-            self._unreleased = 0
+def release_pages(array: NDArray[Any]) -> None:
+    """Let go of a memmap's pages, or they would add up to the whole file.
+
+    They stay in the system's cache of files. A private mapping keeps its pages: they may hold
+    changes that are nowhere else.
+
+    Parameters
+    ----------
+    array : array
+        What has been read from; arrays in memory are left alone.
+    """
+    mapped = getattr(array, "_mmap", None)
+    if (
+        mapped is not None
+        and hasattr(mapped, "madvise")
+        and getattr(array, "mode", None) in ("r", "r+")
+    ):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 class RowSource(Dataset):

@@ -5,12 +5,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, Checkpoint, EpochScoring, LRScheduler
 from torch import nn
 
 from skfer import CrossEntropyEmbedder, EmbeddingCollapseWarning, MultiThresholdEmbedder
+from skfer.embedders._labels import validation_split
 from skfer.nets import CompactResNet, FaceAugment
 
 
@@ -36,9 +37,9 @@ def test_verbose_prints_a_line_an_epoch(embedder, faces, capsys):
 
 def test_warm_start_goes_on(embedder, faces):
     embedder.set_params(warm_start=True).fit(faces.images, faces.target)
-    net = embedder.net_
+    module = embedder.net_.module_
     embedder.fit(faces.images, faces.target)
-    assert embedder.net_ is net
+    assert embedder.net_.module_ is module
     assert embedder.n_iter_ == 4
     again = clone(embedder).set_params(warm_start=False).fit(faces.images, faces.target)
     again.fit(faces.images, faces.target)
@@ -91,6 +92,95 @@ def test_early_stopping_keeps_subjects_apart(embedder, faces, monkeypatch):
     losses = [epoch["valid_loss"] for epoch in embedder.history_]
     assert np.argmin(losses) >= len(losses) - 3
     assert embedder.n_iter_ < 40
+
+
+def test_early_stopping_goes_back_to_the_best_epoch(embedder, rows):
+    """Module and criterion, such as learned centers, as after a training that ends there."""
+    X, y = rows
+    embedder.set_params(early_stopping=True, n_iter_no_change=3, schedule="constant", lr=0.05)
+    embedder.set_params(max_epochs=30, validation_fraction=0.3).fit(X, y)
+    best = int(np.argmin([epoch["valid_loss"] for epoch in embedder.history_])) + 1
+    assert best < embedder.n_iter_
+    again = clone(embedder).set_params(max_epochs=best).fit(X, y)
+    assert_array_equal(again.transform(X), embedder.transform(X))
+    pairs = zip(
+        embedder.net_.criterion_.state_dict().values(),
+        again.net_.criterion_.state_dict().values(),
+        strict=True,
+    )
+    for ours, theirs in pairs:
+        assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.3, 0.4, 0.5, 0.7])
+def test_validation_fraction_is_kept(fraction, faces):
+    codes = faces.target.astype(np.intp)
+    codes = np.unique(codes, return_inverse=True)[1]
+    for groups in (None, faces.groups):
+        train, valid = validation_split(codes, groups, fraction, np.random.RandomState(0))
+        assert len(train) + len(valid) == len(codes)
+        assert abs(len(valid) / len(codes) - fraction) < 0.13
+
+
+def test_validation_fraction_that_leaves_nothing(embedder, rows):
+    X, y = rows
+    embedder.set_params(early_stopping=True, validation_fraction=0.999)
+    with pytest.raises(ValueError, match=r"validation_fraction=0\.999 leaves too few"):
+        embedder.fit(X, y)
+    with pytest.raises(ValueError, match=r"validation_fraction=0\.999 leaves too few subjects"):
+        embedder.fit(X, y, groups=np.arange(40) % 3)
+
+
+def test_partial_fit_has_nothing_to_stop_early(embedder, rows):
+    embedder.set_params(early_stopping=True).partial_fit(*rows)
+    assert embedder.n_iter_ == 1
+
+
+def test_partial_fit_of_one_sample(embedder, rows):
+    X, y = rows
+    embedder.partial_fit(X, y)
+    with pytest.raises(ValueError, match="needs at least two"):
+        embedder.partial_fit(X[:1], y[:1])
+
+
+def test_warm_start_takes_new_settings(embedder, faces):
+    embedder.set_params(warm_start=True).fit(faces.images, faces.target)
+    before = embedder.transform(faces.images)
+    embedder.set_params(lr=1e-12, weight_decay=0.0, classification_weight=3.0, verbose=0)
+    embedder.fit(faces.images, faces.target)
+    assert embedder.net_.criterion_.classification_weight == 3.0
+    assert embedder.n_iter_ == 4
+    # Only the running statistics of the norms still move.
+    weights = embedder.net_.module_.project.weight.detach().clone()
+    embedder.fit(faces.images, faces.target)
+    assert_allclose(embedder.net_.module_.project.weight.detach(), weights, atol=1e-6)
+    assert before.shape == embedder.transform(faces.images).shape
+
+
+def test_warm_start_cannot_change_the_size(embedder, faces):
+    embedder.set_params(warm_start=True).fit(faces.images, faces.target)
+    with pytest.raises(ValueError, match="embedding_dim=32, but warm_start=True"):
+        embedder.set_params(embedding_dim=32).fit(faces.images, faces.target)
+    assert embedder.transform(faces.images).shape == (64, 16)
+
+
+def test_groups_of_another_length(embedder, rows):
+    X, y = rows
+    with pytest.raises(ValueError, match="groups must have one entry for each sample"):
+        embedder.fit(X, y, groups=np.arange(7))
+
+
+@pytest.mark.parametrize("callback", [LRScheduler(), EpochScoring("accuracy"), Checkpoint()])
+def test_callbacks_that_do_not_suit(callback, rows):
+    with pytest.raises(ValueError, match=f"callbacks holds .*{type(callback).__name__}"):
+        CrossEntropyEmbedder(callbacks=[callback]).fit(*rows)
+
+
+def test_a_loss_that_is_not_finite_is_told(rows):
+    X, y = rows
+    model = MultiThresholdEmbedder(lr=1e30, schedule="constant", max_epochs=4, random_state=0)
+    with pytest.warns(EmbeddingCollapseWarning, match="the loss is not finite"):
+        model.fit(X, y)
 
 
 def test_early_stopping_with_one_subject(embedder, faces):

@@ -93,6 +93,8 @@ def test_priors_shift_the_posterior(rows):
     shifted = _model(priors=[0.98, 0.01, 0.01]).fit(X, y)
     assert_allclose(shifted.weights_, [0.98, 0.01, 0.01])
     assert (shifted.predict_proba(X)[:, 0] >= usual.predict_proba(X)[:, 0]).all()
+    even = _model(priors="uniform").fit(X, y)
+    assert_allclose(even.weights_, [1 / 3] * 3)
     never = _model(priors=[0, 0.5, 0.5]).fit(X, y)
     assert (never.predict_proba(X)[:, 0] == 0).all()
 
@@ -104,6 +106,7 @@ def test_priors_shift_the_posterior(rows):
         ([0.5, 0.5, 0.5], "priors must be one probability for each class, and sum to 1"),
         ([1.5, -0.5, 0.0], "priors must be"),
         ([[1.0]], "priors must be"),
+        ("even", "'priors' parameter of GaussianMetricEmbedder must be"),
     ],
 )
 def test_bad_priors(rows, priors, message):
@@ -357,6 +360,22 @@ def test_validation_has_labelled_samples_of_other_subjects(few, monkeypatch):
     assert (y[valid] >= 0).all()
     assert (y[train] < 0).any()
     assert not set(groups[train]) & set(groups[valid])
+
+
+def test_partial_fit_takes_unlabelled_samples_of_any_batch(few):
+    X, truth, _ = few
+    model = _model(max_epochs=1)
+    # One other label in the batch: -1 is no class, since the classes are known.
+    y = np.where(np.arange(len(truth)) % 3 == 0, -1, truth)
+    keep = (y == -1) | (y == 0)
+    model.partial_fit(X[keep], y[keep], classes=[0, 1, 2])
+    assert model.classes_.tolist() == [0, 1, 2]
+    model.partial_fit(X, np.where(np.arange(len(truth)) % 3 == 0, -1, truth))
+    assert set(model.transduction_.tolist()) <= {0, 1, 2}
+    with pytest.raises(ValueError, match="needs at least two"):
+        model.partial_fit(X, np.full(len(X), -1))
+    anywhere = model.predict_subclass(X, np.full(len(X), -1))
+    assert_array_equal(anywhere, model.predict_subclass(X))
 
 
 def test_partial_fit_counts_samples_and_keeps_absent_classes(few):

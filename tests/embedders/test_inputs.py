@@ -1,13 +1,19 @@
 """What may be given as X and y, and what is refused."""
 
+from unittest import mock
+
 import numpy as np
+import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 from sklearn.base import clone
 from torch import nn
 
 from skfer import CrossEntropyEmbedder, MultiThresholdEmbedder
+from skfer.embedders._inputs import _moments
 
 
 def fitted(embedder, X, y):
@@ -72,6 +78,42 @@ def test_batches_of_a_memmap_are_read_one_by_one(faces, tmp_path):
     assert max(sizes) == 12
 
 
+@pytest.mark.parametrize("kind", ["rows", "flat images", "float images"])
+def test_memmaps_of_other_kinds(kind, embedder, faces, tmp_path):
+    X = {
+        "rows": np.random.RandomState(0).normal(size=(64, 7)),
+        "flat images": faces.data,
+        "float images": faces.images.astype(np.float32),
+    }[kind]
+    if kind == "flat images":
+        embedder.set_params(image_shape=faces.images.shape[1:])
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert_array_equal(fitted(embedder, mapped, faces.target), fitted(embedder, X, faces.target))
+
+
+def test_pages_of_a_flat_memmap_are_released(faces, tmp_path, monkeypatch):
+    np.save(tmp_path / "X.npy", faces.data)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    released = []
+    monkeypatch.setattr("skfer.training._source.release_pages", released.append)
+    monkeypatch.setattr("skfer.training._source._RELEASE_BYTES", 1000)
+    model = MultiThresholdEmbedder(16, max_epochs=1, image_shape=(24, 24), random_state=0)
+    model.fit(mapped, faces.target)
+    assert released
+    assert all(array is mapped for array in released)
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 50), st.integers(1, 6), st.integers(0, 99), st.integers(1, 40))
+def test_moments_in_chunks(n, d, seed, cells):
+    X = (np.random.RandomState(seed).normal(size=(n, d)) * 3 + 1e4).astype(np.float32)
+    with mock.patch("skfer.embedders._inputs._MOMENTS_CELLS", cells):
+        mean, scale = _moments(X)
+    assert_allclose(mean, X.mean(0, dtype=np.float64))
+    assert_allclose(scale, X.std(0, dtype=np.float64), atol=1e-9)
+
+
 @pytest.fixture
 def paths(faces, tmp_path):
     for i, image in enumerate(faces.images):
@@ -90,6 +132,44 @@ def test_paths_are_resized_to_image_shape(embedder, faces, paths):
     model = embedder.set_params(image_shape=(20, 18, 3)).fit(paths, faces.target)
     assert model.input_shape_ == (20, 18, 3)
     assert model.transform(paths[:2]).shape == (2, 16)
+
+
+def test_paths_and_one_channel(faces, paths):
+    model = CrossEntropyEmbedder(16, max_epochs=1, image_shape=(24, 24, 1), random_state=0)
+    Z = model.fit(paths, faces.target).transform(paths)
+    model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0)
+    model.fit(faces.images[..., None], faces.target)
+    assert_array_equal(model.transform(paths), Z)
+
+
+def test_paths_that_cannot_be_what_was_fitted(faces, paths):
+    model = CrossEntropyEmbedder(16, max_epochs=1, image_shape=(24, 24, 4))
+    with pytest.raises(ValueError, match="1 or 3 channels, not to the 4"):
+        model.fit(paths, faces.target)
+    model = CrossEntropyEmbedder(16, max_epochs=5)
+    model.fit(np.random.RandomState(0).normal(size=(64, 5)), faces.target)
+    with pytest.raises(ValueError, match="fitted on rows of 5 features"):
+        model.transform(paths)
+
+
+def test_paths_are_decoded_once(faces, paths, monkeypatch):
+    from skfer import datasets
+
+    calls = []
+    decode = datasets.decode_images
+    monkeypatch.setattr(
+        datasets, "decode_images", lambda *a, **k: calls.append(a) or decode(*a, **k)
+    )
+    model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0)
+    Z = model.fit_transform(paths, faces.target)
+    assert len(calls) == 1
+    assert_array_equal(Z, model.transform(paths))
+
+
+def test_feature_names_are_those_of_the_last_fit(embedder, faces):
+    table = pd.DataFrame(np.random.RandomState(0).normal(size=(64, 3)), columns=["a", "b", "c"])
+    assert embedder.fit(table, faces.target).feature_names_in_.tolist() == ["a", "b", "c"]
+    assert not hasattr(embedder.fit(faces.images, faces.target), "feature_names_in_")
 
 
 def test_missing_path_is_named(embedder, faces, paths):

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import os
 import pickle
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import sklearn
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
@@ -25,6 +26,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
+from skorch.callbacks import Callback
 
 from skfer import InconsistentVersionWarning
 from skfer.nets import CompactResNet
@@ -89,15 +91,59 @@ class _Tagged(pickle.Pickler):
 def test_model_of_another_device_is_pickled_on_the_cpu(embedder, faces):
     """The meta device stands in for CUDA: what stays on it fails the pickler's check."""
     embedder.fit(faces.images, faces.target)
-    buffer = io.BytesIO()
-    _Tagged(buffer, protocol=5).dump(embedder)
-    augment = embedder.net_.module_.augment
-    augment._cache = ("key", torch.empty(3, device="meta"))
-    buffer = io.BytesIO()
-    _Tagged(buffer, protocol=5).dump(embedder)
+    _Tagged(io.BytesIO(), protocol=5).dump(embedder)
+    n_moved = 0
+    for part in [*embedder.net_.module_.modules(), *embedder.net_.criterion_.modules()]:
+        for name, value in list(vars(part).items()):
+            known_to_torch = name in ("_parameters", "_buffers")
+            moved = None if known_to_torch else _on_meta(value)
+            if moved is not None:
+                n_moved += 1
+                setattr(part, name, moved)
+    assert n_moved >= 1  # what the latest batch left: workspaces and statistics
+    _Tagged(io.BytesIO(), protocol=5).dump(embedder)
     embedder.net_.stray = torch.empty(3, device="meta")
     with pytest.raises(AssertionError, match="another device"):
         _Tagged(io.BytesIO(), protocol=5).dump(embedder)
+
+
+def _on_meta(value):
+    """A tensor, or a dict or tuple that holds one, moved; None for anything else."""
+    if isinstance(value, torch.Tensor):
+        return value.to("meta")
+    if isinstance(value, dict) and any(isinstance(v, torch.Tensor) for v in value.values()):
+        return {k: _on_meta(v) for k, v in value.items()}
+    if isinstance(value, tuple) and any(isinstance(v, torch.Tensor) for v in value):
+        return tuple(v if _on_meta(v) is None else _on_meta(v) for v in value)
+    return None
+
+
+@pytest.mark.cuda
+def test_model_fitted_on_cuda_loads_without(embedder, faces, tmp_path):
+    embedder.set_params(device="cuda").fit(faces.images, faces.target)
+    expected = embedder.transform(faces.images)
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(embedder))
+    np.save(tmp_path / "faces.npy", faces.images)
+    code = (
+        "import pickle, warnings, numpy as np; warnings.simplefilter('ignore')\n"
+        "model = pickle.load(open('model.pkl', 'rb'))\n"
+        "np.save('z.npy', model.transform(np.load('faces.npy')))"
+    )
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    assert_allclose(np.load(tmp_path / "z.npy"), expected, atol=0.05)
+
+
+def test_a_fitted_model_is_pickled_without_callbacks(embedder, rows):
+    class Watcher(Callback):
+        def on_train_end(self, net, X=None, **kwargs):
+            self.data = lambda: X  # no pickle takes that
+
+    embedder.set_params(callbacks=[Watcher()])
+    assert clone(embedder).callbacks is not None
+    embedder.fit(*rows)
+    assert pickle.loads(pickle.dumps(embedder)).callbacks is None
+    assert embedder.callbacks is not None
 
 
 def test_explicit_cuda_falls_back_after_loading(embedder, faces):

@@ -86,7 +86,7 @@ def timm(monkeypatch):
         return _FakeModel(in_chans, name)
 
     def load_checkpoint(model, path, strict):
-        model.load_state_dict(torch.load(path), strict=strict)
+        return model.load_state_dict(torch.load(path), strict=strict)
 
     fake.create_model = create_model
     fake.models = types.SimpleNamespace(load_checkpoint=load_checkpoint)
@@ -112,6 +112,18 @@ def test_timm_weights_come_from_a_file(timm, tmp_path):
         make_backbone("timm/cnn", (1, 24, 24), weights=tmp_path / "none.pth")
     with pytest.raises(ValueError, match="does not fit"):
         make_backbone("timm/cnn", (3, 24, 24), weights=path)
+
+
+def test_timm_weights_of_another_network(timm, tmp_path):
+    path = tmp_path / "weights.pth"
+    torch.save({"other.weight": torch.zeros(3)}, path)
+    with pytest.raises(ValueError, match=r"backbone_weights.* lacks .* of another network"):
+        make_backbone("timm/cnn", (1, 24, 24), weights=path)
+    # What the file has beside the network's own, such as a classifier, may be left over.
+    whole = make_backbone("timm/cnn", (1, 24, 24)).model.state_dict()
+    torch.save(whole | {"classifier.weight": torch.zeros(3)}, path)
+    net = make_backbone("timm/cnn", (1, 24, 24), weights=path)
+    assert torch.equal(net.model.conv.weight, whole["conv.weight"])
 
 
 def test_timm_unknown_name(timm):

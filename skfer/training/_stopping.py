@@ -1,0 +1,49 @@
+"""Early stopping that goes back to the best epoch as a whole."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from skorch.callbacks import EarlyStopping
+from torch import nn
+
+
+class StopAtBest(EarlyStopping):
+    """skorch's early stopping, which restores what the criterion has learned too.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without a lower validation loss after which training stops.
+    """
+
+    def __init__(self, patience: int) -> None:
+        # skorch's own restoring is of the module alone: learned centers would stay those of the
+        # last epoch.
+        super().__init__(patience=patience, load_best=False)
+        self._best: list[tuple[nn.Module, dict[str, Any]]] = []
+
+    def restart(self) -> None:
+        """Compare with later epochs alone: what is minimised has changed."""
+        self.on_train_begin(None)
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Forget earlier trainings."""
+        super().on_train_begin(net, **kwargs)
+        self._best = []
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Keep what is best so far; stop after too many epochs that are not."""
+        try:
+            super().on_epoch_end(net, **kwargs)
+        finally:
+            if self.best_epoch_ == net.history[-1, "epoch"]:
+                parts = (net.module_, net.criterion_)
+                self._best = [(part, copy.deepcopy(part.state_dict())) for part in parts]
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Go back to the best epoch."""
+        for part, state in self._best:
+            part.load_state_dict(state)
+        self._best = []
