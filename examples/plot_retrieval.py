@@ -55,3 +55,18 @@ for row, query in zip(axes, queries, strict=True):
         ax.spines[:].set(color=color, linewidth=3)
 fig.suptitle("Queries and the nearest faces of other persons: right in green, wrong in red")
 plt.show()
+
+# %%
+# A class's centroid is a point of the embedding, ``means_``. The faces nearest to it show the
+# expression at its most typical: five for each class, among all faces of the unseen persons.
+
+fig, axes = plt.subplots(5, len(embedder.means_), figsize=(8, 5.6), layout="constrained")
+for column, mean, code in zip(axes.T, embedder.means_, embedder.subclass_to_class_, strict=True):
+    nearest = np.linalg.norm(Z - mean, axis=1).argsort()[:5]
+    column[0].set_title(faces.target_names[code], fontsize=9)
+    for ax, i in zip(column, nearest, strict=True):
+        ax.imshow(images[i], cmap="gray")
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set(color="tab:green" if target[i] == code else "tab:red", linewidth=3)
+fig.suptitle("The faces of unseen persons nearest to each class's centroid")
+plt.show()
