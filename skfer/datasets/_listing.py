@@ -65,8 +65,13 @@ class Listing:
     reader_key: str = ""  # changes when `reader` would give other pixels
     # Gives further columns from the decoded images.
     derive: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
+    # For the check of a copy. `published` are pictures of each class.
     layout: str = ""  # which of the forms of the set this is
-    published: dict[str, int] = field(default_factory=dict)  # pictures of each class
+    published: dict[str, int] = field(default_factory=dict)
+    published_parts: dict[str, int] = field(default_factory=dict)
+    published_groups: int | None = None
+    parts: dict[str, int] | None = None  # found in each part; None: counted in columns["split"]
+    missing: list[str] = field(default_factory=list)  # of the form, though loading does without
 
     def take(self, indices: np.ndarray) -> "Listing":
         """Return the listing of some pictures; `reader` still counts in the old numbers."""
@@ -109,19 +114,21 @@ def check_root(root: str | os.PathLike[str]) -> Path:
         raise FileNotFoundError(f"root={os.fspath(root)!r} does not exist.")
     if not path.is_dir():
         raise NotADirectoryError(f"root={os.fspath(root)!r} is not a folder.")
-    return path
+    # Loaders look at the folder's name, which "." and ".." do not tell.
+    return path.resolve() if path.name in ("", "..") else path
 
 
 def load(listing: Listing, options: Options) -> Bunch | tuple[np.ndarray, np.ndarray]:
     """Check, decode (or open the cache) and return the Bunch, or (data, target)."""
-    listing = choose_parts(choose_classes(listing, options.classes), options.subset)
+    # Parts first: those of the whole set are known, not only those with the classes in them.
+    listing = choose_classes(choose_parts(listing, options.subset), options.classes)
     total = len(listing.filenames) + len(listing.problems)
     if options.on_error == "raise":
         handle(listing.problems, total, listing.unit, "raise")
     if not listing.filenames:
         if listing.problems:
             check_some_left(listing.problems, total)
-        raise DatasetError(f"no pictures found in {str(listing.root)!r}")
+        raise DatasetError(_nothing(listing, options))
     images, failed, failures = _decode(listing, options)
     problems = listing.problems + failures
     handle(problems, total, listing.unit, options.on_error)
@@ -139,6 +146,16 @@ def load(listing: Listing, options: Options) -> Bunch | tuple[np.ndarray, np.nda
         skipped=[tuple(problem) for problem in problems],
     )
     return (bunch.data, bunch.target) if options.return_X_y else bunch
+
+
+def _nothing(listing: Listing, options: Options) -> str:
+    chosen = [
+        f"{name}={value!r}"
+        for name, value in (("classes", options.classes), ("subset", options.subset))
+        if value is not None
+    ]
+    where = f" with {' and '.join(chosen)}" if chosen else ""
+    return f"no pictures{where} found in root={str(listing.root)!r}."
 
 
 def choose_classes(listing: Listing, classes: Iterable[str] | None) -> Listing:

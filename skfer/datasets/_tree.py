@@ -102,7 +102,7 @@ def is_expression(word: str) -> bool:
 
 def _folders(root: Path, depth: int) -> Iterator[Path]:
     """Yield root and the folders below it, level by level."""
-    level = [root.resolve() if root.name in ("", "..") else root]
+    level = [root]
     yield from level
     for _ in range(depth):
         level = [folder for parent in level for folder in subfolders(parent)]
