@@ -1,6 +1,7 @@
 """FER2013, the faces of the Kaggle challenge of 2013."""
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from pathlib import Path
@@ -14,7 +15,7 @@ from ._faces import resized
 from ._listing import PARTS, Listing, Options, check_root, load
 from ._picture import PictureError
 from ._problems import DatasetError, Problem
-from ._tree import find_file, labelled_pictures, no_layout, part_folders, relative
+from ._tree import Labelled, find_file, labelled_pictures, no_layout, part_folders, relative
 
 CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 PUBLISHED = {
@@ -26,11 +27,13 @@ PUBLISHED = {
     "surprise": 4002,
     "neutral": 6198,
 }
+PUBLISHED_PARTS = {"train": 28_709, "validation": 3_589, "test": 3_589}
 LAYOUTS = (
     "fer2013.csv (or icml_face_data.csv) with the columns emotion, pixels and Usage",
     "train/angry/*.jpg and test/angry/*.jpg",
 )
 SIDE = 48
+_USAGE = re.compile(r"^(Training|PublicTest|PrivateTest)_", re.IGNORECASE)
 _DESCR = """\
 FER2013
 -------
@@ -69,8 +72,9 @@ def load_fer2013(
     """Load FER2013 from a local copy.
 
     Two layouts are read: `fer2013.csv` (or `icml_face_data.csv`) with the columns emotion, pixels
-    and Usage in any order, and the folder form `train/<class>/`, `test/<class>/`, which does not
-    tell validation from test.
+    and Usage in any order, and the folder form `train/<class>/`, `test/<class>/`. There the names
+    tell validation from test (`PublicTest_3.jpg`, `PrivateTest_7.jpg`); where they do not, all of
+    `test/` is "test".
 
     Parameters
     ----------
@@ -86,8 +90,10 @@ def load_fer2013(
     faces : :class:`~sklearn.utils.Bunch`
         {bunch}
 
-        `groups` numbers identical images alike. Images from the table have names like
-        `fer2013.csv:17`, the line.
+        `groups` numbers identical images alike: over the whole table by its pixels, whatever
+        `subset`, `classes` and `image_size` are, so that parts loaded apart agree; in the
+        folder form over the images that are loaded, as they are loaded. Images from the table
+        have names like `fer2013.csv:17`, the line.
     (data, target) : tuple
         With `return_X_y=True`.
 
@@ -138,6 +144,7 @@ class PixelRow(NamedTuple):
     length: int
     emotion: str
     usage: str
+    group: int  # the same for rows of the same pixels
 
 
 def list_fer2013(root: Path) -> Listing:
@@ -170,14 +177,17 @@ def _list_table(root: Path, path: Path) -> Listing:
         target_names=EXPRESSIONS,
         descr=_DESCR,
         unit="rows",
-        columns={"split": np.array([PARTS[row.usage] for row in kept], dtype=np.str_)},
+        columns={
+            "split": np.array([PARTS[row.usage] for row in kept], dtype=np.str_),
+            "groups": np.array([row.group for row in kept], dtype=np.int64),
+        },
         problems=problems,
         where=[f"{path.name}, line {row.line}" for row in kept],
         sources=[relative(path, root)],
         reader=pixel_reader(path, kept, column),
-        derive=number_alike,
         layout=LAYOUTS[0],
         published=PUBLISHED,
+        published_parts=PUBLISHED_PARTS,
     )
 
 
@@ -196,6 +206,7 @@ def read_pixel_rows(path: Path) -> tuple[list[PixelRow], int]:
     they are needed.
     """
     rows: list[PixelRow] = []
+    known: dict[bytes, int] = {}
     with open(path, "rb") as file:
         first = file.readline()
         header = [name.lower() for name in _cells(first.removeprefix(b"\xef\xbb\xbf"))]
@@ -203,16 +214,23 @@ def read_pixel_rows(path: Path) -> tuple[list[PixelRow], int]:
         if missing:
             raise DatasetError(f"{str(path)!r} has no column {', '.join(map(repr, missing))}.")
         emotion = header.index("emotion") if "emotion" in header else -1
+        usage, pixels = header.index("usage"), header.index("pixels")
         start = len(first)
         for line, text in enumerate(file, 2):
             cells = _cells(text)
             if any(cells):
                 cells += [""] * (len(header) - len(cells))
                 label = cells[emotion] if emotion >= 0 else ""
-                usage = cells[header.index("usage")].lower()
-                rows.append(PixelRow(line, start, len(text), label, usage))
+                group = known.setdefault(_digest(cells[pixels]), len(known))
+                part = cells[usage].lower()
+                rows.append(PixelRow(line, start, len(text), label, part, group))
             start += len(text)
-    return rows, header.index("pixels")
+    return rows, pixels
+
+
+def _digest(pixels: str) -> bytes:
+    words = " ".join(pixels.split())
+    return blake2b(words.encode("latin-1"), digest_size=16).digest()
 
 
 def pixel_reader(path: Path, rows: list[PixelRow], column: int) -> Callable[..., np.ndarray]:
@@ -250,6 +268,10 @@ def _cells(line: bytes) -> list[str]:
 
 def _list_folders(root: Path, parts: list[tuple[str, Path]]) -> Listing:
     found, problems = labelled_pictures(root, parts)
+    found, misplaced = _parts_by_name(found)
+    sizes = PUBLISHED_PARTS
+    if all(item.part != "validation" for item in found):
+        sizes = {"train": sizes["train"], "test": sizes["validation"] + sizes["test"]}
     target = [EXPRESSION_CODES[item.word] for item in found]
     return Listing(
         name="fer2013",
@@ -259,8 +281,23 @@ def _list_folders(root: Path, parts: list[tuple[str, Path]]) -> Listing:
         target_names=EXPRESSIONS,
         descr=_DESCR,
         columns={"split": np.array([item.part for item in found], dtype=np.str_)},
-        problems=problems,
+        problems=problems + misplaced,
         derive=number_alike,
         layout=LAYOUTS[1],
         published=PUBLISHED,
+        published_parts=sizes,
     )
+
+
+def _parts_by_name(found: list[Labelled]) -> tuple[list[Labelled], list[Problem]]:
+    """Tell validation from test by names like PublicTest_3.jpg, where they are so."""
+    kept: list[Labelled] = []
+    problems: list[Problem] = []
+    for item in found:
+        match = _USAGE.match(item.name.rpartition("/")[2])
+        part = PARTS[match[1].lower()] if match else item.part
+        if match and (part == "train") != (item.part == "train"):
+            problems.append(Problem(item.name, f"named {match[1]} but in a folder of {item.part}"))
+        else:
+            kept.append(item._replace(part=part))
+    return kept, problems

@@ -2,6 +2,8 @@
 
 import csv
 import os
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
-from ._fer2013 import number_alike, pixel_reader, read_pixel_rows
+from ._fer2013 import PUBLISHED_PARTS, number_alike, pixel_reader, read_pixel_rows
 from ._listing import PARTS, Listing, Options, check_root, load
 from ._problems import DatasetError, Problem, drop_repeats
 from ._table import inside
@@ -35,7 +37,7 @@ LAYOUTS = (
     "fer2013new.csv",
 )
 _FOLDERS = {"FER2013Train": "train", "FER2013Valid": "validation", "FER2013Test": "test"}
-_N_EMOTIONS = 8
+_PICTURE = re.compile(r"^fer(\d+)\.\w+$", re.IGNORECASE)
 # Column of VOTES for each code.
 _ORDER = [VOTES.index(name) for name in EXPRESSIONS]
 _DESCR = """\
@@ -52,8 +54,9 @@ left out. With labels="distribution" the votes for expressions that are left, as
 are soft targets; pictures in which they are not more than half are left out (our reading).
 
 The rows of fer2013new.csv belong to those of fer2013.csv in order; the numbers in the picture names
-drift away from the row numbers. `groups` numbers identical images alike (there are about
-1,500 groups of them, 556 across the official parts); it is not the person.
+drift away from the row numbers, but rise with them within each part. `groups` numbers identical
+images alike (there are about 1,500 groups of them, 556 across the official parts); it is not the
+person.
 
 Origin: Microsoft Research, https://github.com/microsoft/FERPlus (labels: MIT licence); the
 pictures are those of FER2013.
@@ -108,7 +111,9 @@ def load_fer_plus(
             Share of each expression in the votes for expressions, single votes dropped, in the
             order of `target_names`; rows sum to 1.
 
-        `groups` numbers identical images alike.
+        `groups` numbers identical images alike: with `fer2013.csv` over the whole of it, as
+        :func:`load_fer2013` does, whatever is loaded; of pictures over those that are loaded,
+        as they are loaded.
     (data, target) : tuple
         With `return_X_y=True`.
 
@@ -241,13 +246,35 @@ def _list_tables(root: Path, pixels: Path, votes: Path, labels: str) -> Listing:
                 f"{pixels.name}, line {face.line} is of {face.usage!r} but {row.place} of "
                 f"{row.part!r}: they belong together row by row, so one is out of order."
             )
+    _check_order(rows)
     listing, kept = _listing(root, rows, labels, LAYOUTS[0])
+    listing.parts, listing.published_parts = _count_parts(rows), PUBLISHED_PARTS
     kept_faces = [faces[i] for i in kept]
     listing.filenames = [f"{relative(pixels, root)}:{face.line}" for face in kept_faces]
     listing.where = [f"{pixels.name}, line {face.line}" for face in kept_faces]
     listing.sources = [relative(pixels, root)]
     listing.reader = pixel_reader(pixels, kept_faces, column)
+    listing.columns["groups"] = np.array([face.group for face in kept_faces], dtype=np.int64)
+    listing.derive = None
     return listing
+
+
+def _check_order(rows: Sequence[VoteRow]) -> None:
+    """Raise if rows of a part were moved: they would give their votes to other faces."""
+    last: dict[str, tuple[int, VoteRow]] = {}
+    for row in rows:
+        match = _PICTURE.match(row.name)
+        if match is None:
+            continue
+        number = int(match[1])
+        before, other = last.get(row.part, (number, row))
+        if number < before:
+            raise DatasetError(
+                f"{row.place} names {row.name!r} after {other.name!r} in {other.place}: the names "
+                "rise in the published table, whose rows belong to those of fer2013.csv in order. "
+                "Restore its order."
+            )
+        last[row.part] = number, row
 
 
 def _list_pictures(
@@ -279,6 +306,9 @@ def _list_pictures(
     listing.filenames = [names[i] for i in kept]
     listing.where = [f"{rows[i].place} ({names[i]})" for i in kept]
     listing.problems += problems + repeated
+    listing.missing = [f"{name}/" for name, part in _FOLDERS.items() if part not in folders]
+    if everything:
+        listing.parts, listing.published_parts = _count_parts(everything), PUBLISHED_PARTS
     return listing
 
 
@@ -312,3 +342,8 @@ def _listing(
         layout=layout,
     )
     return listing, kept
+
+
+def _count_parts(rows: Sequence[VoteRow]) -> dict[str, int]:
+    """Return how many rows each part has, with those that have no majority."""
+    return dict(sorted(Counter(row.part for row in rows).items()))

@@ -39,6 +39,10 @@ def test_groups_number_identical_images_alike(tmp_path):
     trees.fer2013(tmp_path, ROWS)
     faces = load_fer2013(tmp_path)
     assert faces.groups.tolist() == [0, 1, 0, 2]
+    # Parts, classes and sizes that are loaded apart agree.
+    assert load_fer2013(tmp_path, subset="test").groups.tolist() == [0]
+    assert load_fer2013(tmp_path, subset="train", image_size=1).groups.tolist() == [0, 2]
+    assert load_fer2013(tmp_path, classes=["surprise"]).groups.tolist() == [2]
     assert "identical images" in faces.DESCR
 
 
@@ -80,7 +84,7 @@ def test_faulty_rows_are_told_by_line(tmp_path, row, message):
     with pytest.warns(DatasetWarning, match="line 3"):
         faces = load_fer2013(tmp_path, on_error="skip")
     assert faces.target.tolist() == [4, 0]
-    assert faces.groups.tolist() == [0, 1]
+    assert faces.groups.tolist() == [0, 2]  # numbered over the whole table
 
 
 def test_short_and_blank_lines(tmp_path):
@@ -101,13 +105,25 @@ def test_folder_form(tmp_path):
         "train/angry/Training_1.jpg",
         "train/happy/Training_2.jpg",
         "test/sad/PublicTest_3.jpg",
+        "test/sad/PrivateTest_4.jpg",
+        "test/sad/5.jpg",
     ]
     made = trees.named(tmp_path, names, size=(48, 48), quality=95)
     faces = load_fer2013(tmp_path)
     trees.check_pixels(faces, made, tolerance=2)
-    assert faces.target.tolist() == [0, 4, 6]
-    assert faces.split.tolist() == ["train", "train", "test"]
-    assert faces.groups.tolist() == [0, 1, 2]
+    parts = dict(zip(faces.filenames, faces.split, strict=True))
+    assert [parts[name] for name in names] == ["train", "train", "validation", "test", "test"]
+    assert dict(zip(faces.filenames, faces.target, strict=True)) == dict(
+        zip(names, [0, 4, 6, 6, 6], strict=True)
+    )
+    assert faces.groups.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ["test/sad/Training_9.jpg", "train/sad/PrivateTest_9.jpg"])
+def test_folder_form_with_a_picture_of_another_part(tmp_path, name):
+    trees.named(tmp_path, ["train/angry/Training_1.jpg", "test/angry/PublicTest_1.jpg", name])
+    with pytest.raises(DatasetError, match=rf"{name}: named .* but in a folder of"):
+        load_fer2013(tmp_path)
 
 
 def test_no_fer2013(tmp_path):
@@ -136,3 +152,12 @@ def test_any_rows(tmp_path_factory, rows, newline):
     assert [faces.target_names[k] for k in faces.target] == [WORDS[e] for e, _, _ in rows]
     same = faces.groups[:, None] == faces.groups
     np.testing.assert_array_equal(same, values[:, None] == values)
+    for part in set(faces.split):
+        alone = load_fer2013(root, subset=str(part), image_size=12)
+        np.testing.assert_array_equal(alone.groups, faces.groups[faces.split == part])
+
+
+def test_a_class_that_a_part_does_not_have(tmp_path):
+    trees.fer2013(tmp_path, ROWS)
+    with pytest.raises(DatasetError, match=r"no pictures with classes=\['anger'\] and subset='tr"):
+        load_fer2013(tmp_path, classes=["anger"], subset="train")

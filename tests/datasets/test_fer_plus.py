@@ -42,7 +42,8 @@ def test_tables_are_paired_by_row_order(tmp_path, newline):
     assert faces.split.tolist() == ["train", "validation"]
     assert faces.votes.tolist() == [list(CLEAR), list(ANGRY)]
     np.testing.assert_allclose(faces.distribution[1], [0.75, 0, 0.25, 0, 0, 0, 0, 0])
-    assert faces.groups.tolist() == [0, 1]
+    assert faces.groups.tolist() == [0, 3]  # as load_fer2013 numbers them
+    assert load_fer_plus(tmp_path, subset="validation").groups.tolist() == [3]
 
 
 def test_distribution_keeps_what_has_no_majority(tmp_path):
@@ -62,6 +63,21 @@ def test_rows_that_do_not_belong_together(tmp_path):
     make(tmp_path, rows=[ROWS[3], *ROWS[:3], ROWS[4]])
     with pytest.raises(DatasetError, match=r"fer2013.csv, line 2 .*fer2013new.csv, line 2"):
         load_fer_plus(tmp_path)
+
+
+@settings(deadline=None, max_examples=20)
+@given(order=st.permutations(range(6)), first=st.integers(0, 3), empty=st.integers(0, 6))
+def test_rows_moved_within_a_part_are_told(tmp_path_factory, order, first, empty):
+    """The numbers in the names may lag behind the rows, but never fall."""
+    root = tmp_path_factory.mktemp("ferplus")
+    rows = [("Training", f"fer{first + i:07d}.png", CLEAR) for i in order]
+    rows.insert(empty, ("Training", "", NO_FACE))
+    make(root, [*rows, ROWS[3]], [(6, i, "Training") for i in range(7)] + [(6, 0, "PublicTest")])
+    if list(order) == sorted(order):
+        assert len(load_fer_plus(root).images) == 7
+    else:
+        with pytest.raises(DatasetError, match=r"fer2013new.csv, line \d+ names 'fer.* line \d+"):
+            load_fer_plus(root)
 
 
 def test_faulty_votes_are_told_by_line(tmp_path):
