@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,23 +14,27 @@ from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from ._folder import pictures_below
 from ._listing import Listing, Options, check_root, load
-from ._problems import Problem
+from ._problems import DatasetError, Problem
 from ._tree import find_folder, no_layout, relative, subfolders
 
 CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 LAYOUT = "Sessions/<number>/ with S001-001.xml (Metatag Emotion) and the frames as pictures"
 _VIDEOS = (".avi", ".mp4", ".mov", ".mpg")
+# Beside CODES; they have no word in the vocabulary.
+_NO_WORD = {"0": "none", "7": "scream", "8": "bored", "9": "sleepy"}
 _SUBJECT = re.compile(r"^(S\d+)[-_]", re.IGNORECASE)
+_CLIP = re.compile(r"^(S\d+-\d+)(?!\d)(.*)$", re.IGNORECASE)
+_NUMBER = re.compile(r"[-_. ]*(\d+)$")
 _DESCR = """\
 MMI facial expression data set
 ------------------------------
 
 Videos and stills of some 75 subjects, posed and spontaneous, frontal and in profile. Most sessions
-are coded for action units only; those of the six basic expressions carry an Emotion tag (1 anger,
-2 disgust, 3 fear, 4 happiness, 5 sadness, 6 surprise; other values have no word in the vocabulary
-and count as unlabelled). A sequence goes from neutral to the peak in its middle and back. Groups
-are subjects; the protocol is ten folds of subjects. Papers choose their sessions (often 205 frontal
-ones), so there are no counts to compare with.
+are coded for action units only; those of the six basic expressions carry an Emotion tag (1 anger, 2
+disgust, 3 fear, 4 happiness, 5 sadness, 6 surprise; 7 to 9, our reading scream, bored and sleepy,
+have no word in the vocabulary and count as unlabelled, as 0 does). A sequence goes from neutral to
+the peak in its middle and back. Groups are subjects; the protocol is ten folds of subjects. Papers
+choose their sessions (often 205 frontal ones), so there are no counts to compare with.
 
 Origin: M. Pantic, M. Valstar, https://mmifacedb.eu; on request.
 Terms: for non-commercial research; not to be passed on.
@@ -63,9 +67,12 @@ def load_mmi(
     The layout is a folder for each session, as the owners ship them, in root or in `Sessions/`
     below it. Each has XML files, in one of which a tag named Emotion holds the expression
     (`<Metatag Name="Emotion" Value="4"/>`). Videos are not read: write their frames as
-    pictures into the session's folder or a folder in it, in order of name, for instance by
-    `ffmpeg -i S001-001.avi S001-001_%05d.png`. The subject is the start of the names
-    (`S001-001`), or the `id` of the tag `subject` in `session.xml`. Sessions filmed from the side
+    pictures into the session's folder or a folder in it, numbered at the end of the name, for
+    instance by `ffmpeg -i S001-001.avi S001-001_%05d.png`. Frames that lie in one folder and have
+    one name before the number are a clip. Each clip is a sequence; one named like `S001-001` must
+    have an XML file of its name, if any XML file of the session is named so, and has the
+    expression of that. The subject is the start of the names (`S001-001`), or the `id` of the tag
+    `subject` in `session.xml`. Sessions filmed from the side
     or lying on the side are neither left out nor turned.
 
     Parameters
@@ -154,15 +161,15 @@ def list_mmi(
     """Return the frames of all sessions, unread."""
     n_middle = _check_frames(frames)
     parent = find_folder(root, "Sessions") or root
-    sessions = [folder for folder in subfolders(parent) if any(folder.glob("*.[xX][mM][lL]"))]
-    if not sessions:
+    notes = {folder: _notes_in(folder) for folder in subfolders(parent)}
+    if not any(notes.values()):
         raise no_layout("MMI", root, [LAYOUT])
     rows = _Rows()
-    for session in sessions:
-        label, subject, wrong = _read_session(root, session)
-        rows.problems += wrong
-        if not wrong and (label != UNLABELED or unlabeled):
-            _add_frames(rows, root, session, label, subject, n_middle, neutral_first)
+    for session, paths in notes.items():
+        try:
+            _add_session(rows, root, session, paths, n_middle, neutral_first, unlabeled)
+        except DatasetError as error:
+            rows.problems += [Problem(*problem) for problem in error.problems]
     return Listing(
         name="mmi",
         root=root,
@@ -188,54 +195,158 @@ def _check_frames(frames: int | str) -> int | None:
     return int(frames)
 
 
-def _read_session(root: Path, session: Path) -> tuple[int, str, list[Problem]]:
-    """Return the code and the subject that the XML files of a session tell."""
-    values: set[str] = set()
-    subject = ""
-    for path in sorted(session.glob("*.[xX][mM][lL]")):
-        named = _SUBJECT.match(path.name)
-        subject = named[1].upper() if named else subject
-        try:
-            tree = ET.parse(path)
-        except ET.ParseError as error:
-            where = f"{relative(path, root)}, line {error.position[0]}"
-            return UNLABELED, "", [Problem(where, f"not XML: {error}")]
-        for element in tree.iter():
+def _notes_in(session: Path) -> list[Path]:
+    return [path for path in sorted(session.iterdir()) if path.suffix.lower() == ".xml"]
+
+
+def _fault(where: str, what: str) -> DatasetError:
+    """Return the error that ends the reading of a session."""
+    return DatasetError(f"{where}: {what}", [Problem(where, what)])
+
+
+@dataclass
+class _Notes:
+    """What the XML files of a session tell."""
+
+    subject: str = ""
+    # Where each value of Emotion stands, by the clip in the file's name ("" if it names none).
+    values: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def label(self, clip: str, where: str) -> int:
+        """Return the code of a clip; "" is one whose name does not say which it is."""
+        told: dict[str, str] = {}
+        for name, values in self.values.items():
+            if name in ("", clip) or not clip:
+                told |= values
+        if len(told) > 1:
+            files = ", ".join(sorted(set(told.values())))
+            raise _fault(where, f"several emotions: {sorted(told)} in {files}")
+        for value, file in told.items():
+            return _code(value, file)
+        return UNLABELED
+
+
+def _code(value: str, where: str) -> int:
+    if value in _NO_WORD:
+        return UNLABELED
+    if value not in map(str, range(1, len(CODES) + 1)):
+        raise _fault(where, f"emotion {value!r} is not a number from 0 to 9")
+    return EXPRESSION_CODES[CODES[int(value) - 1]]
+
+
+def _read_notes(root: Path, paths: list[Path]) -> _Notes:
+    notes = _Notes()
+    for path in paths:
+        where = relative(path, root)
+        named, clip = _SUBJECT.match(path.name), _CLIP.match(path.stem)
+        values = notes.values.setdefault(clip[1].upper() if clip else "", {})
+        notes.subject = named[1].upper() if named else notes.subject
+        for element in _read_xml(path, where).iter():
             if element.get("Name", "").lower() == "emotion":
-                values.add(element.get("Value", "").strip())
-            elif element.tag.lower() == "subject" and not subject:
-                subject = element.get("id", "")
-    where = f"{relative(session, root)}/"
-    if len(values) > 1:
-        return UNLABELED, subject, [Problem(where, f"several emotions: {sorted(values)}")]
-    value = values.pop() if values else "0"
-    if not value.isdecimal():
-        return UNLABELED, subject, [Problem(where, f"emotion {value!r} is not a number")]
-    known = 1 <= int(value) <= len(CODES)
-    label = EXPRESSION_CODES[CODES[int(value) - 1]] if known else UNLABELED
-    return label, subject, []
+                values.setdefault(element.get("Value", "").strip(), where)
+            elif element.tag.lower() == "subject" and not notes.subject:
+                notes.subject = element.get("id", "")
+    return notes
+
+
+def _read_xml(path: Path, where: str) -> ET.Element:
+    try:
+        return ET.parse(path).getroot()
+    except ET.ParseError as error:
+        raise _fault(f"{where}, line {error.position[0]}", f"not XML: {error}") from None
+    except (LookupError, ValueError, OSError) as error:  # such as an encoding that is not known
+        raise _fault(where, f"cannot be read as XML: {error}") from None
+
+
+def _add_session(
+    rows: _Rows,
+    root: Path,
+    session: Path,
+    paths: list[Path],
+    n_middle: int | None,
+    neutral_first: bool,
+    unlabeled: bool,
+) -> None:
+    where = relative(session, root)
+    names, wrong = pictures_below(root, where)
+    if not paths:
+        if names:
+            rows.problems.append(Problem(f"{where}/", "frames without an XML file"))
+        return
+    notes = _read_notes(root, paths)
+    clips = _clips(names)
+    _check_codes(root, paths, clips)
+    labels = {clip: notes.label(clip.code, f"{where}/") for clip in clips or [_Clip("", "", "")]}
+    if not unlabeled and set(labels.values()) == {UNLABELED}:
+        return
+    videos = [problem for problem in wrong if problem.where.lower().endswith(_VIDEOS)]
+    rows.problems += [problem for problem in wrong if problem not in videos]
+    if not clips:
+        hint = ": write those of the video as pictures beside it" if videos else ""
+        raise _fault(f"{where}/", f"a session without frames{hint}")
+    for clip, frames in clips.items():
+        if labels[clip] != UNLABELED or unlabeled:
+            subject = _subject(frames[0], notes, where)
+            sequence = session.name if len(clips) == 1 else f"{session.name}/{clip.name}"
+            _add_frames(rows, frames, labels[clip], subject, sequence, n_middle, neutral_first)
+
+
+class _Clip(NamedTuple):
+    """What the names of a clip's frames have in common."""
+
+    folder: str
+    stem: str  # before the number
+    code: str  # such as S001-100, "" if it has none
+
+    @property
+    def name(self) -> str:
+        return self.stem or self.folder.rpartition("/")[2]
+
+
+def _clips(names: list[str]) -> dict[_Clip, list[str]]:
+    """Return the frames of each clip in order of their number."""
+    found: dict[_Clip, list[tuple[int, str]]] = {}
+    for name in names:
+        folder, _, file = name.rpartition("/")
+        stem = file.rpartition(".")[0]
+        coded = _CLIP.match(stem)
+        code, rest = (coded[1].upper(), coded[2]) if coded else ("", stem)
+        number = _NUMBER.search(rest)
+        before = (code + (rest[: number.start()] if number else rest)) if coded or number else ""
+        clip = _Clip(folder, before, code)
+        found.setdefault(clip, []).append((int(number[1]) if number else -1, name))
+    return {clip: [name for _, name in sorted(frames)] for clip, frames in found.items()}
+
+
+def _check_codes(root: Path, paths: list[Path], clips: dict[_Clip, list[str]]) -> None:
+    """Raise if frames and XML files name other clips; either may name none."""
+    coded = {match[1].upper(): path for path in paths if (match := _CLIP.match(path.stem))}
+    for clip, frames in clips.items():
+        if clip.code and coded and clip.code not in coded:
+            found = ", ".join(sorted(path.name for path in coded.values()))
+            raise _fault(frames[0], f"of {clip.code}, but the XML beside it is {found}")
+    if clips and all(clip.code for clip in clips):
+        for code in sorted(set(coded) - {clip.code for clip in clips}):
+            raise _fault(relative(coded[code], root), f"no frames of {code} in its session")
+
+
+def _subject(frame: str, notes: _Notes, where: str) -> str:
+    named = _SUBJECT.match(frame.rpartition("/")[2])
+    subject = named[1].upper() if named else notes.subject
+    if not subject:
+        raise _fault(f"{where}/", "no subject in the names or in session.xml")
+    return subject
 
 
 def _add_frames(
     rows: _Rows,
-    root: Path,
-    session: Path,
+    names: list[str],
     label: int,
     subject: str,
+    sequence: str,
     n_middle: int | None,
     neutral_first: bool,
 ) -> None:
-    where = relative(session, root)
-    names, wrong = pictures_below(root, where)
-    videos = [problem for problem in wrong if problem.where.lower().endswith(_VIDEOS)]
-    rows.problems += [problem for problem in wrong if problem not in videos]
-    named = _SUBJECT.match(Path(names[0]).name) if names else None
-    subject = subject or (named[1].upper() if named else "")
-    if not names or not subject:
-        what = "no subject in the names or in session.xml" if names else "a session without frames"
-        hint = ": write those of the video as pictures beside it" if videos and not names else ""
-        rows.problems.append(Problem(f"{where}/", what + hint))
-        return
     n_labelled = min(n_middle or 3, len(names))
     start = (len(names) - n_labelled) // 2
     for i, name in enumerate(names):
@@ -246,5 +357,5 @@ def _add_frames(
             rows.names.append(name)
             rows.target.append(label if middle else other)
             rows.sequence_target.append(label)
-            rows.sequence.append(session.name)
+            rows.sequence.append(sequence)
             rows.groups.append(subject)

@@ -5,7 +5,7 @@ import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skfer.datasets import DatasetError, DatasetWarning, load_mmi
+from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_mmi
 
 SESSIONS = [
     (1767, "S001-100", 7, 4),
@@ -82,6 +82,63 @@ def test_faulty_xml(tmp_path, content, message):
     (tmp_path / "Sessions/1767/S001-100.xml").write_text(content)
     with pytest.raises(DatasetError, match=message):
         load_mmi(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["10", "-1", "", "1.0"])
+def test_unknown_emotions_are_told_by_file(tmp_path, value):
+    trees.mmi(tmp_path, [*SESSIONS, (2000, "S004-001", 3, value)])
+    with pytest.raises(DatasetError, match=rf"S004-001.xml: emotion '{value}' is not a number"):
+        load_mmi(tmp_path)
+
+
+def test_an_unknown_encoding_is_told_by_file(tmp_path):
+    trees.mmi(tmp_path, SESSIONS)
+    path = tmp_path / "Sessions/1767/S001-100.xml"
+    path.write_text('<?xml version="1.0" encoding="klingon"?><a/>')
+    with pytest.raises(DatasetError, match=r"Sessions/1767/S001-100.xml.*: .*encoding"):
+        load_mmi(tmp_path)
+    with pytest.warns(DatasetWarning, match="S001-100.xml"):
+        assert load_mmi(tmp_path, on_error="skip").target.tolist() == [7, 7]
+
+
+def test_a_session_without_xml(tmp_path):
+    trees.mmi(tmp_path, SESSIONS)
+    for path in (tmp_path / "Sessions/1768").glob("*.xml"):
+        path.unlink()
+    with pytest.raises(DatasetError, match=r"Sessions/1768/: frames without an XML file"):
+        load_mmi(tmp_path)
+    problems = check_dataset("mmi", tmp_path).problems
+    assert [where for where, _ in problems] == ["Sessions/1768/"]
+
+
+def test_two_clips_of_a_session_are_two_sequences(tmp_path):
+    trees.mmi(tmp_path, [(1767, "S001-100", 7, 4), (1767, "S001-101", 3, 6), SESSIONS[1]])
+    faces = load_mmi(tmp_path, frames=1)
+    stems = [name.rpartition("/")[2] for name in faces.filenames]
+    assert stems == ["S001-100_00003.png", "S001-101_00001.png", "S001-101_00000.png"]
+    assert faces.target.tolist() == [4, 7, 7]
+    assert faces.sequence.tolist() == ["1767/S001-100", "1767/S001-101", "1768"]
+
+
+def test_frames_and_xml_of_different_clips(tmp_path):
+    trees.mmi(tmp_path, SESSIONS)
+    session = tmp_path / "Sessions/1767"
+    trees.picture(session / "S002-100_00001.png")
+    pattern = r"1767/S002-100_00001.png: of S002-100, but the XML beside it is S001-100.xml"
+    with pytest.raises(DatasetError, match=pattern):
+        load_mmi(tmp_path)
+    (session / "S002-100.xml").write_text("<a/>")
+    (session / "S003-100-oao_aucs.xml").write_text("<a/>")
+    with pytest.raises(DatasetError, match=r"S003-100-oao_aucs.xml: no frames of S003-100"):
+        load_mmi(tmp_path)
+
+
+@pytest.mark.parametrize("stem", ["S001-100_", "frame", "", "S001-100-"])
+def test_frames_are_in_order_of_number(tmp_path, stem):
+    trees.mmi(tmp_path, [(1767, "S001-100", 0, 4)])
+    for number in range(8, 13):
+        trees.picture(tmp_path / f"Sessions/1767/{stem}{number}.png")
+    assert load_mmi(tmp_path, frames=1).filenames.tolist() == [f"Sessions/1767/{stem}10.png"]
 
 
 def test_no_mmi(tmp_path):
