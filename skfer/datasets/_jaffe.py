@@ -34,6 +34,7 @@ PUBLISHED = {
     "sadness": 31,
     "surprise": 30,
 }
+SUBJECTS = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
 LAYOUT = "KA.AN1.39.tiff, in root or in folders below it"
 # Where the face is: our reading of "about half of the frame", as shares of width and height
 # (left, upper, right, lower). The heads stand at one place, eyes at about 0.5 of the height.
@@ -146,17 +147,20 @@ def list_jaffe(root: Path, *, crop: bool | tuple[float, float, float, float] = F
     rows: list[tuple[str, re.Match[str]]] = []
     for name in found:
         match = _NAME.match(Path(name).name)
-        if match is not None and match[2].upper() in CODES:
-            rows.append((name, match))
-        else:
+        if match is None or match[2].upper() not in CODES:
             problems.append(Problem(name, "not named like KA.AN1.39.tiff"))
+        elif match[1].upper() not in SUBJECTS:
+            what = f"subject {match[1]!r} is not among {', '.join(SUBJECTS)}"
+            problems.append(Problem(name, what))
+        else:
+            rows.append((name, match))
     kept, repeated = drop_repeats(
-        [match[0].upper() for _, match in rows],
+        [_picture(match) for _, match in rows],
         [match[2].upper() for _, match in rows],
         [name for name, _ in rows],
     )
     rows, problems = [rows[i] for i in kept], problems + repeated
-    if not rows:
+    if not any(_NAME.match(Path(name).name) for name in found):
         raise no_layout("JAFFE", root, [LAYOUT])
     listing = _listing(root, rows, problems)
     if box is not None:
@@ -164,6 +168,11 @@ def list_jaffe(root: Path, *, crop: bool | tuple[float, float, float, float] = F
         listing.reader = cropping_reader(paths, box)
         listing.reader_key = f"cropped to {box}"
     return listing
+
+
+def _picture(match: re.Match[str]) -> str:
+    """Return the name of a picture without its format, which copies may have changed."""
+    return f"{match[1]}.{match[2]}{match[3]}.{int(match[4])}".upper()
 
 
 def _listing(root: Path, rows: list[tuple[str, re.Match[str]]], problems: list[Problem]) -> Listing:
@@ -183,6 +192,7 @@ def _listing(root: Path, rows: list[tuple[str, re.Match[str]]], problems: list[P
         problems=problems,
         layout=LAYOUT,
         published=PUBLISHED,
+        published_groups=len(SUBJECTS),
     )
 
 

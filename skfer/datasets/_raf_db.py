@@ -39,6 +39,7 @@ PUBLISHED = {
     "anger": 867,
     "neutral": 3204,
 }
+PUBLISHED_PARTS = {"train": 12_271, "test": 3_068}
 LAYOUTS = (
     "EmoLabel/list_patition_label.txt with Image/aligned/train_00001_aligned.jpg "
     "(or Image/original/train_00001.jpg)",
@@ -160,17 +161,20 @@ def list_raf_db(root: Path, *, aligned: bool = True) -> Listing:
         problems=problems,
         layout=LAYOUTS[1],
         published=PUBLISHED,
+        published_parts=PUBLISHED_PARTS,
     )
 
 
 def _list_owners(root: Path, path: Path, aligned: bool) -> Listing:
     folder = _image_folder(root, "aligned" if aligned else "original")
     found, problems = _read_list(path)
+    # The list may say .jpg where the disk has .JPG.
+    on_disk = {name.lower(): name for name in sorted(os.listdir(folder))}
     names = []
     for match, _ in found:
         stem = f"{match[1].lower()}{match[2]}"
         name = f"{stem}_aligned.{match[3]}" if aligned else f"{stem}.{match[3]}"
-        names.append(f"{relative(folder, root)}/{name}")
+        names.append(f"{relative(folder, root)}/{on_disk.get(name.lower(), name)}")
     target = [EXPRESSION_CODES[CODES[match[4]]] for match, _ in found]
     return Listing(
         name="raf-db",
@@ -187,6 +191,7 @@ def _list_owners(root: Path, path: Path, aligned: bool) -> Listing:
         ],
         layout=LAYOUTS[0],
         published=PUBLISHED,
+        published_parts=PUBLISHED_PARTS,
     )
 
 
@@ -204,7 +209,12 @@ def _read_list(path: Path) -> tuple[list[tuple[re.Match[str], int]], list[Proble
     """Return the good lines of the list and their numbers, and what is wrong with the others."""
     found: list[tuple[re.Match[str], int]] = []
     problems: list[Problem] = []
-    for line, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for line, written in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            text = written.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            problems.append(Problem(f"{path.name}, line {line}", "not in UTF-8"))
+            continue
         match = _LINE.match(text.strip())
         if match is not None and match[4] in CODES:
             found.append((match, line))

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.datasets import DatasetError, DatasetWarning, load_jaffe
+from skfer.datasets._jaffe import list_jaffe
 
 CODES = {
     "AN": "anger",
@@ -82,6 +83,28 @@ def test_wrong_names_and_copies(tmp_path):
     assert "again" in str(info.value)
     with pytest.warns(DatasetWarning):
         assert len(load_jaffe(tmp_path, on_error="skip").images) == 1
+
+
+@pytest.mark.parametrize(
+    "copy", ["KA.AN1.39.png", "sub/ka.an1.39.tiff", "KA.AN1.39.tiff.jpg", "sub/KA.AN1.039.bmp"]
+)
+def test_one_picture_in_two_formats(tmp_path, copy):
+    trees.named(tmp_path, ["KA.AN1.39.tiff", copy])
+    with pytest.raises(DatasetError, match=r"1 of 2 files.*\n.*'KA.AN1.39' again, as in"):
+        load_jaffe(tmp_path)
+    with pytest.warns(DatasetWarning):
+        assert len(load_jaffe(tmp_path, on_error="skip").images) == 1
+
+
+@given(subject=st.from_regex(r"[A-Z]{2}", fullmatch=True))
+def test_only_the_ten_women(tmp_path_factory, subject):
+    root = tmp_path_factory.mktemp("jaffe")
+    (root / f"{subject}.AN1.39.tiff").write_bytes(b"")
+    known = subject in {"KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM"}
+    listing = list_jaffe(root)
+    assert listing.published_groups == 10
+    assert len(listing.filenames) == known
+    assert known or f"subject '{subject}' is not among KA" in listing.problems[0].what
 
 
 def test_subset_and_classes(tmp_path):

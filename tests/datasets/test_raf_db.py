@@ -39,6 +39,37 @@ def test_rows_out_of_order(tmp_path):
     assert faces.target.tolist() == [4, 5]
 
 
+def test_extensions_on_disk_in_another_case(tmp_path):
+    made = trees.raf_db(tmp_path, ROWS)
+    path = tmp_path / "Image/aligned/train_00002_aligned.jpg"
+    path.rename(path.with_suffix(".JPG"))
+    made["Image/aligned/train_00002_aligned.JPG"] = made["Image/aligned/train_00002_aligned.jpg"]
+    faces = load_raf_db(tmp_path)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert faces.filenames[1] == "Image/aligned/train_00002_aligned.JPG"
+
+
+def test_a_list_in_another_encoding(tmp_path):
+    trees.raf_db(tmp_path, ROWS)
+    path = tmp_path / "EmoLabel" / "list_patition_label.txt"
+    text = path.read_text()
+    path.write_bytes(text.encode() + b"tr\xe4in_00003.jpg 3\n")
+    with pytest.raises(DatasetError, match=r"list_patition_label.txt, line 5: not in UTF-8"):
+        load_raf_db(tmp_path)
+    path.write_bytes(text.encode("utf-16"))
+    with pytest.raises(DatasetError, match=r"list_patition_label.txt, line 1: not in UTF-8"):
+        load_raf_db(tmp_path)
+    path.write_text(text, encoding="utf-8-sig")
+    assert len(load_raf_db(tmp_path).images) == 4
+
+
+def test_no_list(tmp_path):
+    trees.raf_db(tmp_path, ROWS)
+    (tmp_path / "EmoLabel" / "list_patition_label.txt").unlink()
+    with pytest.raises(DatasetError, match=r"(?s)no RAF-DB.*list_patition_label.txt"):
+        load_raf_db(tmp_path)
+
+
 def test_pictures_not_unpacked(tmp_path):
     trees.raf_db(tmp_path, ROWS)
     (tmp_path / "Image" / "aligned").rename(tmp_path / "Image" / "faces")
