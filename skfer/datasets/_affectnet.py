@@ -5,7 +5,7 @@ import hashlib
 import os
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,14 @@ PUBLISHED_2016 = {
 }
 # The same without one picture of contempt, which the later form leaves out.
 PUBLISHED_2021 = {**PUBLISHED_2016, "contempt": 4249}
+_TRAIN = sum(PUBLISHED_2016.values()) - 4_000  # 287,651
 LAYOUTS = (
     "Manually_Annotated_file_lists/training.csv and validation.csv with "
     "Manually_Annotated_Images/<folder>/<name>.jpg",
     "train_set/images/<id>.jpg with train_set/annotations/<id>_exp.npy, and val_set/ alike",
 )
+_FOLDERS = {"train": "train_set", "validation": "val_set"}
+_TABLES = {"train": "training.csv", "validation": "validation.csv"}
 HEADER = (
     "subDirectory_filePath",
     "face_x",
@@ -64,6 +67,7 @@ HEADER = (
     "arousal",
 )
 _N_POINTS = 68
+_NO_MEASURE = -2
 _DESCR = """\
 AffectNet, the part that was labelled by hand
 ---------------------------------------------
@@ -192,14 +196,14 @@ class _Rows:
     problems: list[Problem] = field(default_factory=list)
 
 
-def list_affectnet(root: Path, *, align: str | bool = False, unlabeled: bool = False) -> Listing:
+def list_affectnet(root: Path, *, align: str | bool = "auto", unlabeled: bool = False) -> Listing:
     """Return the pictures of either layout, unread."""
     if align not in ("auto", "landmarks", "box", False):
         raise ValueError(f"align={align!r} is not known: 'auto', 'landmarks', 'box' or False.")
     rows = _Rows()
     parts = {
         part: folder
-        for part, name in (("train", "train_set"), ("validation", "val_set"))
+        for part, name in _FOLDERS.items()
         if (folder := find_folder(root, name, depth=2)) is not None
     }
     if parts:
@@ -207,6 +211,8 @@ def list_affectnet(root: Path, *, align: str | bool = False, unlabeled: bool = F
             _read_annotations(rows, root, part, folder)
         listing, _ = _listing(root, rows, unlabeled)
         listing.layout, listing.published = LAYOUTS[1], PUBLISHED_2021
+        listing.published_parts = {"train": _TRAIN, "validation": 3_999}
+        listing.missing = [f"{_FOLDERS[part]}/" for part in _FOLDERS if part not in parts]
         return _by_files(listing, False if align == "auto" else align)
     images = find_folder(root, "Manually_Annotated_Images")
     tables = {} if images is None else _find_tables(root, images)
@@ -216,6 +222,12 @@ def list_affectnet(root: Path, *, align: str | bool = False, unlabeled: bool = F
         _read_table(rows, root, images, part, path)
     listing, kept = _listing(root, rows, unlabeled)
     listing.layout, listing.published, listing.unit = LAYOUTS[0], PUBLISHED_2016, "rows"
+    listing.published_parts = {"train": _TRAIN, "validation": 4_000}
+    listing.missing = [
+        f"Manually_Annotated_file_lists/{name}"
+        for part, name in _TABLES.items()
+        if part not in tables
+    ]
     return _by_table(listing, rows, kept, "landmarks" if align == "auto" else align)
 
 
@@ -227,7 +239,7 @@ def _find_tables(root: Path, images: Path) -> dict[str, Path]:
             continue
         lists = find_folder(place, "Manually_Annotated_file_lists", depth=1)
         for folder in (place, lists or place):
-            for part, name in (("train", "training.csv"), ("validation", "validation.csv")):
+            for part, name in _TABLES.items():
                 path = find_file(folder, name, depth=0)
                 if path is not None:
                     tables.setdefault(part, path)
@@ -299,7 +311,10 @@ def _add_row(
     if not code.isdecimal() or int(code) >= len(CODES):
         return f"expression {code!r} is not a number from 0 to {len(CODES) - 1}"
     try:
-        measures = float(row["valence"]), float(row["arousal"])
+        measures = (
+            _measure("valence", float(row["valence"])),
+            _measure("arousal", float(row["arousal"])),
+        )
         eyes = _eyes(row["facial_landmarks"])
         box = _box([row[name] for name in HEADER[1:5]])
     except ValueError as error:
@@ -319,6 +334,13 @@ def _append(
     rows.codes.append(code)
     rows.valence.append(measures[0])
     rows.arousal.append(measures[1])
+
+
+def _measure(name: str, value: float) -> float:
+    """Return valence or arousal, or raise ValueError if it can be neither."""
+    if -1 <= value <= 1 or value == _NO_MEASURE:
+        return value
+    raise ValueError(f"{name} {value:g} is not in [-1, 1], nor -2 for none")
 
 
 def _eyes(text: str) -> list[float]:
@@ -344,21 +366,35 @@ def _by_table(listing: Listing, rows: _Rows, kept: np.ndarray, how: str | bool) 
     eyes = np.array(rows.eyes).reshape(-1, 2, 6, 2)[kept].mean(axis=2)
     corners = np.array(rows.boxes).reshape(-1, 4)[kept]
     boxes = np.hstack([corners[:, :2], corners[:, :2] + corners[:, 2:]])
-    target = listing.target
+    listing, kept = _without_unplaced(listing, eyes, boxes, how)
+    eyes, boxes = eyes[kept], boxes[kept]
 
     def place(i: int) -> Place:
         if how == "landmarks" and np.isfinite(eyes[i]).all():
             return Place(landmarks=np.vstack([eyes[i], np.zeros((3, 2))]))
         if np.isfinite(boxes[i]).all():
             return Place(box=boxes[i])
-        if target[i] != UNLABELED:
-            raise PictureError(f"it has no {how}: give align=False to take whole pictures")
         return Place()
 
     digest = hashlib.sha256(eyes.tobytes() + boxes.tobytes()).hexdigest()
     listing.reader = aligning_reader([listing.root / name for name in listing.filenames], place)
     listing.reader_key = f"aligned by {how} {digest}"
     return listing
+
+
+def _without_unplaced(
+    listing: Listing, eyes: np.ndarray, boxes: np.ndarray, how: str | bool
+) -> tuple[Listing, np.ndarray]:
+    """Leave out the labelled faces of which nothing says where they are; whole ones mislead."""
+    placed = np.isfinite(boxes).all(axis=1)
+    if how == "landmarks":
+        placed |= np.isfinite(eyes).all(axis=(1, 2))
+    unplaced = np.flatnonzero(~placed & (listing.target != UNLABELED))
+    kept = np.setdiff1d(np.arange(len(placed)), unplaced)
+    names = listing.filenames if listing.where is None else listing.where
+    what = f"it has no {how}: give align=False to take whole pictures"
+    problems = [Problem(names[i], what) for i in unplaced]
+    return replace(listing.take(kept), problems=listing.problems + problems), kept
 
 
 def _read_annotations(rows: _Rows, root: Path, part: str, folder: Path) -> None:
@@ -376,9 +412,12 @@ def _read_annotations(rows: _Rows, root: Path, part: str, folder: Path) -> None:
         start = notes + stem
         try:
             code = read_number(f"{start}_exp.npy")
-            measures = read_number(f"{start}_val.npy"), read_number(f"{start}_aro.npy")
+            measures = (
+                _measure("valence", read_number(f"{start}_val.npy")),
+                _measure("arousal", read_number(f"{start}_aro.npy")),
+            )
         except (OSError, ValueError) as error:
-            rows.problems.append(Problem(name, f"its annotations cannot be read: {error}"))
+            rows.problems.append(Problem(name, f"its annotations cannot be used: {error}"))
             continue
         if code not in range(len(CODES)):
             what = f"{stem}_exp.npy holds {code:g}, not a number from 0 to {len(CODES) - 1}"

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.datasets import DatasetError, DatasetWarning, load_affectnet
+from skfer.datasets._affectnet import _measure
 from skfer.datasets._npy import read_number
 
 TARGETS = (5, 4, 6, 7, 3, 2, 0, 1, -1, -1, -1)  # of the codes 0 to 10
@@ -94,6 +95,9 @@ def row_with(**changes):
         (row_with(expression=-1), "expression '-1'"),
         (row_with(expression="happy"), "expression 'happy'"),
         (row_with(valence="?"), "could not convert"),
+        (row_with(valence="nan"), r"valence nan is not in \[-1, 1\]"),
+        (row_with(arousal=1.5), r"arousal 1.5 is not in \[-1, 1\], nor -2 for none"),
+        (row_with(arousal=-1.01), "arousal -1.01"),
         (row_with(face_x="left"), "could not convert"),
         (row_with(facial_landmarks="1;2;3"), "facial_landmarks has 3 numbers, not 136"),
         (row_with(subDirectory_filePath="../../x.jpg"), "leads out of"),
@@ -185,6 +189,30 @@ def test_faulty_annotations(tmp_path):
     assert problems["train_set/annotations/99_exp.npy"] == "a label with no file"
     with pytest.warns(DatasetWarning):
         assert len(load_affectnet(tmp_path, on_error="skip").images) == 1
+
+
+def test_measures_out_of_range_in_the_form_of_2021(tmp_path):
+    trees.affectnet_2021(
+        tmp_path, [*ROWS_2021, ("val_set", 8, 1, 1.2, 0), ("val_set", 9, 1, -2, -2)]
+    )
+    with pytest.raises(DatasetError, match=r"1 of 5 files.*\n.*8.jpg: .*valence 1.2 is not in"):
+        load_affectnet(tmp_path)
+
+
+def test_no_tables(tmp_path):
+    trees.affectnet_2016(tmp_path, TRAIN, None)
+    (tmp_path / "Manually_Annotated_file_lists" / "training.csv").unlink()
+    with pytest.raises(DatasetError, match=r"(?s)no AffectNet in a known layout.*training.csv"):
+        load_affectnet(tmp_path)
+
+
+@given(value=st.floats(width=32))
+def test_measures_are_in_range_or_none(value):
+    if -1 <= value <= 1 or value == -2:
+        assert _measure("valence", value) == value
+    else:
+        with pytest.raises(ValueError, match="valence"):
+            _measure("valence", value)
 
 
 def test_no_affectnet(tmp_path):
