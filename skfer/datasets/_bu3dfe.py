@@ -197,4 +197,5 @@ def _listing(root: Path, rows: list[tuple[str, re.Match[str]]], problems: list[P
         problems=problems,
         layout=LAYOUT,
         published=PUBLISHED,
+        published_groups=sum(_N_SUBJECTS.values()),
     )

@@ -2,8 +2,9 @@
 
 import os
 import re
+import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from ._faces import Place, aligning_reader, read_points
 from ._labels import canonical
 from ._listing import Listing, Options, check_root, load
 from ._picture import EXTENSIONS
-from ._problems import DatasetError, Problem, drop_repeats
+from ._problems import DatasetError, DatasetWarning, Problem, drop_repeats
 from ._tree import (
+    Labelled,
     find_folder,
     find_folders,
     is_expression,
@@ -41,7 +43,10 @@ LAYOUTS = (
     "cohn-kanade-images/S005/001/S005_001_00000011.png with Emotion/ (and Landmarks/)",
     "CK+48/anger/S010_004_00000017.png",
 )
+N_SUBJECTS = 118  # with a label
 _NAME = re.compile(r"^(S\d{3})_(\d{3})_(\d+)\.\w+$", re.IGNORECASE)
+_SEQUENCE = re.compile(r"(S\d{3})/(\d{3})$", re.IGNORECASE)
+_EMOTION, _LANDMARKS = "_emotion.txt", "_landmarks.txt"
 _N_POINTS = 68
 _DESCR = """\
 The Extended Cohn-Kanade data set (CK+)
@@ -71,7 +76,7 @@ def load_ck_plus(
     frames: int | str = 3,
     neutral_first: bool = False,
     unlabeled: bool = False,
-    align: bool = True,
+    align: bool | str = "auto",
     image_size: int | tuple[int, int] | None = 64,
     color: bool = False,
     classes: Iterable[str] | None = None,
@@ -103,10 +108,11 @@ def load_ck_plus(
         last ones.
     unlabeled : bool, default=False
         Load the 266 sequences without label too, as -1.
-    align : bool, default=True
+    align : bool or "auto", default="auto"
         Turn and scale each frame by the landmarks so that the eyes come to one place (see
-        :func:`skfer.preprocessing.align_face`); False takes the whole frame. Faces of the folder
-        form are cut out already and are taken as they are.
+        :func:`skfer.preprocessing.align_face`); False takes the whole frame. "auto" aligns if
+        there is a folder `Landmarks`, and else takes whole frames with a warning. Faces of the
+        folder form are cut out already and are taken as they are.
     {size}
     {subjects}
     {rest}
@@ -167,6 +173,13 @@ def load_ck_plus(
         unlabeled=unlabeled,
         align=align,
     )
+    if align == "auto" and listing.missing:
+        warnings.warn(
+            f"root={str(listing.root)!r} has no folder 'Landmarks' to align by: whole frames are "
+            "taken. Give align=False to take them without this warning.",
+            DatasetWarning,
+            stacklevel=2,
+        )
     return load(listing, options)
 
 
@@ -185,7 +198,7 @@ class _Rows:
         self.names.append(name)
         self.target.append(target)
         self.sequence_target.append(sequence_target)
-        self.sequence.append(f"{match[1].upper()}_{match[2]}")
+        self.sequence.append(_key(match))
         self.number.append(int(match[3]))
 
     def listing(self, root: Path, layout: str, published: dict[str, int]) -> Listing:
@@ -205,6 +218,7 @@ class _Rows:
             problems=self.problems,
             layout=layout,
             published=published,
+            published_groups=N_SUBJECTS,
         )
 
 
@@ -214,20 +228,29 @@ def list_ck_plus(
     frames: int | str = "peak",
     neutral_first: bool = False,
     unlabeled: bool = False,
-    align: bool = False,
+    align: bool | str = "auto",
 ) -> Listing:
     """Return the frames of either layout, unread."""
     n_last = check_frames(frames)
-    images = find_folder(root, "cohn-kanade-images")
+    if align not in (True, False, "auto"):
+        raise ValueError(f"align={align!r} is not known: give True, False or 'auto'.")
+    images = _find_images(root)
     if images is not None:
         rows = _list_sequences(root, images, n_last, neutral_first, unlabeled)
         listing = rows.listing(root, LAYOUTS[0], PUBLISHED)
-        return _aligned(listing, root) if align else listing
+        return _aligned(listing, images, align) if align else listing
     folder = _find_folder_form(root)
     if folder is None:
         raise no_layout("CK+", root, LAYOUTS)
     published = {word: 3 * count for word, count in PUBLISHED.items()}
     return _list_classes(root, folder).listing(root, LAYOUTS[1], published)
+
+
+def survey_ck_plus(root: Path) -> Listing:
+    """Return the peaks, to be counted, with all files that the loader reads by default."""
+    listing, read = list_ck_plus(root, frames="peak"), list_ck_plus(root, frames=3)
+    listing.sources = read.filenames if read.sources is None else read.sources
+    return listing
 
 
 def check_frames(frames: int | str) -> int | None:
@@ -251,26 +274,48 @@ def _list_sequences(
             key = f"{subject.name.upper()}_{folder.name}"
             label = labels.pop(key, UNLABELED)
             if label != UNLABELED or unlabeled:
-                _add_sequence(rows, root, folder, label, n_last, neutral_first)
+                frames = _frames_of(rows, root, folder, key)
+                _add_sequence(rows, frames, label, n_last, neutral_first)
     rows.problems += [Problem(key, "a label but no frames") for key in sorted(labels)]
     return rows
 
 
-def _add_sequence(
-    rows: _Rows, root: Path, folder: Path, label: int, n_last: int | None, neutral_first: bool
-) -> None:
-    frames = []
+_Frame = tuple[int, str, re.Match[str]]  # number, name relative to root, its parts
+
+
+def _frames_of(rows: _Rows, root: Path, folder: Path, key: str) -> list[_Frame]:
+    """Return the frames of a sequence in order of their number."""
+    where = relative(folder, root)
+    frames: list[_Frame] = []
     for name in sorted(os.listdir(folder)):
+        if not name.lower().endswith(EXTENSIONS) or name.startswith("."):
+            continue
         match = _NAME.match(name)
-        if match and name.lower().endswith(EXTENSIONS):
-            frames.append((int(match[3]), f"{relative(folder, root)}/{name}", match))
-        elif name.lower().endswith(EXTENSIONS) and not name.startswith("."):
-            rows.problems.append(
-                Problem(f"{relative(folder, root)}/{name}", "not named like S005_001_00000011.png")
-            )
-    frames.sort(key=lambda frame: frame[0])
+        if match is None:
+            rows.problems.append(Problem(f"{where}/{name}", "not named like S005_001_00000011.png"))
+        elif _key(match) != key:
+            what = f"of {_key(match)} but in the folder of {key}"
+            rows.problems.append(Problem(f"{where}/{name}", what))
+        else:
+            frames.append((int(match[3]), f"{where}/{name}", match))
+    kept, repeated = drop_repeats(
+        [f"frame {number} of {key}" for number, _, _ in frames],
+        [key] * len(frames),
+        [name for _, name, _ in frames],
+    )
+    rows.problems += repeated
     if not frames:
-        rows.problems.append(Problem(f"{relative(folder, root)}/", "a sequence without frames"))
+        rows.problems.append(Problem(f"{where}/", "a sequence without frames"))
+    return sorted((frames[i] for i in kept), key=lambda frame: frame[0])
+
+
+def _key(match: re.Match[str]) -> str:
+    return f"{match[1]}_{match[2]}".upper()
+
+
+def _add_sequence(
+    rows: _Rows, frames: list[_Frame], label: int, n_last: int | None, neutral_first: bool
+) -> None:
     last = frames[-(n_last or 3) :]
     for frame in frames:
         _, name, match = frame
@@ -290,11 +335,15 @@ def _read_labels(root: Path, images: Path, problems: list[Problem]) -> dict[str,
             f"root={str(root)!r} has {images.name!r} but no folder 'Emotion' with the labels."
         )
     labels: dict[str, int] = {}
-    for path in sorted(folder.rglob("*_emotion.txt")):
-        if path.name.startswith("."):
+    for path in sorted(folder.rglob("*")):
+        if path.name.startswith(".") or not path.name.lower().endswith(_EMOTION):
             continue
         where = relative(path, root)
         key = "_".join(path.name.upper().split("_")[:2])
+        beside = _SEQUENCE.search(path.parent.as_posix())
+        if beside and key != _key(beside):
+            problems.append(Problem(where, f"of {key} but in the folder of {_key(beside)}"))
+            continue
         try:
             code = read_code(path.read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
@@ -322,16 +371,24 @@ def _beside(root: Path, images: Path, *names: str) -> Path | None:
     return found[-1] if found else None
 
 
-def _aligned(listing: Listing, root: Path) -> Listing:
-    images = find_folder(root, "cohn-kanade-images")
-    assert images is not None
+def _find_images(root: Path) -> Path | None:
+    """Return the folder of the subjects, the innermost of nested ones."""
+    name = "cohn-kanade-images"
+    outer = find_folder(root, name)
+    return None if outer is None else find_folders(outer, name, depth=1)[-1]
+
+
+def _aligned(listing: Listing, images: Path, align: bool | str) -> Listing:
+    root = listing.root
     folder = _beside(root, images, "Landmarks")
+    if folder is None and align == "auto":
+        return replace(listing, missing=["Landmarks/"])
     if folder is None:
         raise DatasetError(
             f"root={str(root)!r} has no folder 'Landmarks' to align by: add it, or give "
             "align=False to take whole frames."
         )
-    points = [_landmark_file(folder, name) for name in listing.filenames]
+    points = _landmark_files(folder, listing.filenames)
     listing.reader = aligning_reader(
         [root / name for name in listing.filenames],
         lambda i: Place(landmarks=read_points(points[i], _N_POINTS)),
@@ -341,9 +398,19 @@ def _aligned(listing: Listing, root: Path) -> Listing:
     return listing
 
 
-def _landmark_file(folder: Path, name: str) -> Path:
-    subject, sequence, frame = Path(name).parts[-3:]
-    return folder / subject / sequence / f"{Path(frame).stem}_landmarks.txt"
+def _landmark_files(folder: Path, frames: Iterable[str]) -> list[Path]:
+    """Return the landmark file of each frame, with its extension in any case."""
+    found: dict[Path, dict[str, str]] = {}
+    paths = []
+    for frame in frames:
+        *_, subject, sequence, name = Path(frame).parts
+        place = folder / subject / sequence
+        if place not in found:
+            names = os.listdir(place) if place.is_dir() else []
+            found[place] = {name.lower(): name for name in names}
+        wanted = f"{Path(name).stem}{_LANDMARKS}"
+        paths.append(place / found[place].get(wanted.lower(), wanted))
+    return paths
 
 
 def _find_folder_form(root: Path) -> Path | None:
@@ -363,6 +430,8 @@ def _list_classes(root: Path, folder: Path) -> _Rows:
             rows.problems.append(Problem(item.name, "not named like S010_004_00000017.png"))
         else:
             named.append((item, match))
+    named, torn = _without_torn(named)
+    rows.problems += torn
     kept, repeated = drop_repeats(
         [Path(item.name).stem.upper() for item, _ in named],
         [item.word for item, _ in named],
@@ -372,3 +441,25 @@ def _list_classes(root: Path, folder: Path) -> _Rows:
     for item, match in (named[i] for i in kept):
         rows.add(item.name, match, EXPRESSION_CODES[item.word], EXPRESSION_CODES[item.word])
     return rows
+
+
+_Named = tuple[Labelled, re.Match[str]]
+
+
+def _without_torn(named: list[_Named]) -> tuple[list[_Named], list[Problem]]:
+    """Leave out the sequences in two classes: each has one expression, besides neutral frames."""
+    first: dict[str, Labelled] = {}
+    torn: set[str] = set()
+    problems: list[Problem] = []
+    for item, match in named:
+        if item.word == "neutral":
+            continue
+        key = _key(match)
+        other = first.setdefault(key, item)
+        if other.word != item.word:
+            torn.add(key)
+            what = f"{key} with the label {item.word!r} and not {other.word!r} as {other.name}"
+            problems.append(Problem(item.name, f"{what}: a sequence has one expression"))
+    left_out = [first[key] for key in sorted(torn)]
+    problems += [Problem(item.name, "its sequence is in another class too") for item in left_out]
+    return [pair for pair in named if _key(pair[1]) not in torn], problems

@@ -11,7 +11,7 @@ import numpy as np
 
 from ._affectnet import list_affectnet, load_affectnet
 from ._bu3dfe import list_bu3dfe, load_bu3dfe
-from ._ck_plus import list_ck_plus, load_ck_plus
+from ._ck_plus import load_ck_plus, survey_ck_plus
 from ._fer2013 import list_fer2013, load_fer2013
 from ._fer_plus import list_fer_plus, load_fer_plus
 from ._folder import list_folder, load_image_folder
@@ -38,6 +38,8 @@ class Dataset:
         (`StratifiedGroupKFold`, or `StratifiedKFold` where there are no groups).
     lister : callable, default=None
         Lists its pictures without reading them, for :func:`check_dataset`.
+    groups : str, default="subjects"
+        What the groups of its Bunch are, if it has any.
 
     Examples
     --------
@@ -49,17 +51,18 @@ class Dataset:
     loader: Callable[..., Any]
     protocol: str
     lister: Callable[[Path], Listing] | None = None
+    groups: str = "subjects"
 
 
 DATASETS: dict[str, Dataset] = {
-    "ck+": Dataset(load_ck_plus, "subject-10fold", list_ck_plus),
+    "ck+": Dataset(load_ck_plus, "subject-10fold", survey_ck_plus),
     "jaffe": Dataset(load_jaffe, "leave-one-subject-out", list_jaffe),
-    "fer2013": Dataset(load_fer2013, "official", list_fer2013),
-    "fer+": Dataset(load_fer_plus, "official", list_fer_plus),
+    "fer2013": Dataset(load_fer2013, "official", list_fer2013, "different images"),
+    "fer+": Dataset(load_fer_plus, "official", list_fer_plus, "different images"),
     "raf-db": Dataset(load_raf_db, "official", list_raf_db),
     "affectnet": Dataset(load_affectnet, "official", list_affectnet),
     "bu3dfe": Dataset(load_bu3dfe, "subject-10fold", list_bu3dfe),
-    "sfew": Dataset(load_sfew, "official", list_sfew),
+    "sfew": Dataset(load_sfew, "official", list_sfew, "films"),
     "mmi": Dataset(load_mmi, "subject-10fold", list_mmi),
     "folder": Dataset(load_image_folder, "group-fold", list_folder),
     "table": Dataset(load_image_table, "group-fold"),
@@ -85,11 +88,17 @@ class DatasetReport:
     parts : dict of str to int
         Pictures of each official part.
     n_groups : int
-        Number of subjects (or films); 0 where the set does not tell.
+        Number of groups; 0 where the set has none.
     missing : list of str
         Files that labels name and that are not there.
     problems : list of (where, what)
         Faulty labels and files.
+    published_parts : dict of str to int
+        The published sizes of the parts; empty where there are none.
+    published_groups : int, default=None
+        The published number of groups.
+    groups : str, default="subjects"
+        What the groups are.
 
     Examples
     --------
@@ -108,26 +117,35 @@ class DatasetReport:
     n_groups: int = 0
     missing: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    published_parts: dict[str, int] = field(default_factory=dict)
+    published_groups: int | None = None
+    groups: str = "subjects"
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is missing or faulty and the counts are the published ones."""
-        same = not self.published or self.published == self.counts
+        """Whether nothing is missing or faulty and all numbers are the published ones."""
+        pairs = (
+            (self.published, self.counts),
+            (self.published_parts, self.parts),
+            (self.published_groups, self.n_groups),
+        )
+        same = all(not published or published == found for published, found in pairs)
         return same and not self.missing and not self.problems
 
     def __str__(self) -> str:
         lines = [f"{self.name} in {self.root}", f"layout: {self.layout}", ""]
         lines += self._counts()
         if self.parts:
-            parts = ", ".join(f"{part} {count}" for part, count in self.parts.items())
-            lines.append(f"parts: {parts}")
+            lines.append(f"parts: {_parts(self.parts)}{_beside(self.parts, self.published_parts)}")
         if self.n_groups:
-            lines.append(f"groups: {self.n_groups}")
+            beside = _beside(self.n_groups, self.published_groups)
+            lines.append(f"{self.groups}: {self.n_groups}{beside}")
         lines += _some("missing", self.missing)
         lines += _some("faulty", [f"{where}: {what}" for where, what in self.problems])
+        published = self.published or self.published_parts or self.published_groups
         if not self.ok:
-            lines.append("NOT as published" if self.published else "NOT whole")
-        elif self.published:
+            lines.append("NOT as published" if published else "NOT whole")
+        elif published:
             lines.append("all as published")
         return "\n".join(lines)
 
@@ -157,8 +175,8 @@ def check_dataset(name: str, root: str | os.PathLike[str]) -> DatasetReport:
     Returns
     -------
     report : DatasetReport
-        Layout, counts per class beside the published ones, official parts, missing files and
-        faulty labels. Sequences count once, by their peak. `print(report)` shows it.
+        Layout, counts per class, official parts and subjects beside the published ones, missing
+        files and faulty labels. Sequences count once, by their peak. `print(report)` shows it.
 
     Raises
     ------
@@ -188,21 +206,39 @@ def check_dataset(name: str, root: str | os.PathLike[str]) -> DatasetReport:
     listing = lister(folder)
     split, groups = listing.columns.get("split"), listing.columns.get("groups")
     files = listing.filenames if listing.sources is None else listing.sources
+    parts = listing.parts
+    if parts is None and split is not None:
+        parts = _count(split.tolist())
     return DatasetReport(
         name=name,
         root=os.fspath(root),
         layout=listing.layout,
         counts=_count([listing.target_names[k] if k >= 0 else "no label" for k in listing.target]),
         published=listing.published,
-        parts={} if split is None else _count(split.tolist()),
+        parts=parts or {},
         n_groups=0 if groups is None else len(np.unique(groups)),
-        missing=[name for name in files if not (folder / name).is_file()],
+        missing=listing.missing + [name for name in files if not (folder / name).is_file()],
         problems=listing.problems,
+        published_parts=listing.published_parts,
+        published_groups=listing.published_groups,
+        groups=DATASETS[name].groups,
     )
 
 
 def _count(words: list[str]) -> dict[str, int]:
     return dict(sorted(Counter(words).items()))
+
+
+def _parts(parts: dict[str, int]) -> str:
+    return ", ".join(f"{part} {count}" for part, count in parts.items())
+
+
+def _beside(found: Any, published: Any) -> str:
+    """Return the published number, where there is one and it is another."""
+    if not published or found == published:
+        return ""
+    text = _parts(published) if isinstance(published, dict) else published
+    return f"  (published: {text})"
 
 
 def _some(title: str, entries: list[str]) -> list[str]:

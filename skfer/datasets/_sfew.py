@@ -25,6 +25,7 @@ PUBLISHED = {
     "sadness": 245,
     "surprise": 153,
 }
+PUBLISHED_PARTS = {"train": 958, "validation": 436}
 LAYOUTS = (
     "Train/Angry/*.png and Val/Angry/*.png",
     "Train_Aligned_Faces/Angry/*.png and Val_Aligned_Faces/Angry/*.png",
@@ -217,4 +218,5 @@ def _listing(
         problems=problems,
         layout=LAYOUTS[form],
         published={} if form else PUBLISHED,
+        published_parts={} if form else PUBLISHED_PARTS,
     )

@@ -6,7 +6,7 @@ import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skfer.datasets import DatasetError, DatasetWarning, load_ck_plus
+from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_ck_plus
 from skfer.datasets._ck_plus import read_code
 
 SEQUENCES = [("S005", "001", 6, 3), ("S010", "002", 2, 5), ("S010", "004", 5, None)]
@@ -89,7 +89,13 @@ def test_alignment_brings_the_eyes_to_one_place(tmp_path):
 def test_alignment_needs_landmarks_and_a_size(tmp_path):
     trees.ck_plus(tmp_path, SEQUENCES, landmarks=False)
     with pytest.raises(DatasetError, match=r"no folder 'Landmarks'.*align=False"):
-        load_ck_plus(tmp_path)
+        load_ck_plus(tmp_path, align=True)
+    with pytest.warns(DatasetWarning, match=r"no folder 'Landmarks'.*whole frames are taken"):
+        faces = load_ck_plus(tmp_path, image_size=20)
+    whole = load_ck_plus(tmp_path, image_size=20, align=False)
+    np.testing.assert_array_equal(faces.images, whole.images)
+    with pytest.raises(ValueError, match="align='eyes' is not known"):
+        load_ck_plus(tmp_path, align="eyes")
     trees.ck_plus(tmp_path, SEQUENCES)
     with pytest.raises(ValueError, match="image_size=None: aligned faces need a size"):
         load_ck_plus(tmp_path, image_size=None)
@@ -215,7 +221,7 @@ def test_folder_form_with_faults(tmp_path):
     items = [
         ("anger", "S010_004_00000017.png"),
         ("fear", "S010_004_00000017.png"),
-        ("fear", "S010_004_00000018.png"),
+        ("fear", "S010_005_00000018.png"),
         ("fear", "face.png"),
         ("angst", "S010_004_00000019.png"),
     ]
@@ -227,7 +233,83 @@ def test_folder_form_with_faults(tmp_path):
     assert "with the label 'fear' and not 'anger'" in str(info.value)
     with pytest.warns(DatasetWarning):
         faces = load_ck_plus(tmp_path, on_error="skip")
-    assert faces.filenames.tolist() == ["CK+48/fear/S010_004_00000018.png"]
+    assert faces.filenames.tolist() == ["CK+48/fear/S010_005_00000018.png"]
+
+
+def test_a_sequence_in_two_classes(tmp_path):
+    items = [
+        ("anger", "S010_004_00000017.png"),
+        ("anger", "S010_004_00000018.png"),
+        ("fear", "S010_004_00000019.png"),
+        ("fear", "S010_006_00000015.png"),
+        ("neutral", "S010_006_00000001.png"),  # the first frame of any sequence may be so
+    ]
+    trees.ck48(tmp_path, items)
+    with pytest.raises(DatasetError) as info:
+        load_ck_plus(tmp_path)
+    told = dict(info.value.problems)["CK+48/fear/S010_004_00000019.png"]
+    assert "'fear' and not 'anger' as CK+48/anger/S010_004_00000017.png" in told
+    with pytest.warns(DatasetWarning):
+        faces = load_ck_plus(tmp_path, on_error="skip")
+    assert faces.sequence.tolist() == ["S010_006"] * 2
+
+
+@pytest.mark.parametrize(("subject", "number"), [("S099", "001"), ("S005", "007"), ("S099", "007")])
+def test_frames_and_labels_of_another_sequence_are_told(tmp_path, subject, number):
+    trees.ck_plus(tmp_path, SEQUENCES)
+    stem = f"{subject}_{number}_00000007"
+    trees.picture(tmp_path / f"cohn-kanade-images/S005/001/{stem}.png")
+    (tmp_path / f"Emotion/S005/001/{stem}_emotion.txt").write_text("3")
+    with pytest.raises(DatasetError) as info:
+        load_ck_plus(tmp_path, **WHOLE)
+    told = dict(info.value.problems)
+    what = f"of {subject}_{number} but in the folder of S005_001"
+    assert told == {
+        f"cohn-kanade-images/S005/001/{stem}.png": what,
+        f"Emotion/S005/001/{stem}_emotion.txt": what,
+    }
+    with pytest.warns(DatasetWarning):
+        faces = load_ck_plus(tmp_path, frames="peak", on_error="skip", **WHOLE)
+    assert faces.frame_number.tolist() == [6, 2]
+
+
+def test_one_frame_in_two_formats(tmp_path):
+    trees.ck_plus(tmp_path, SEQUENCES)
+    folder = tmp_path / "cohn-kanade-images/S005/001"
+    trees.picture(folder / "S005_001_00000006.jpg")
+    with pytest.raises(DatasetError, match=r"6.png: 'frame 6 of S005_001' again, as in .*6.jpg"):
+        load_ck_plus(tmp_path, **WHOLE)
+    with pytest.warns(DatasetWarning):
+        faces = load_ck_plus(tmp_path, on_error="skip", align=False)
+    assert faces.frame_number.tolist() == [4, 5, 6, 1, 2]
+
+
+def test_labels_and_landmarks_with_extensions_in_any_case(tmp_path):
+    trees.ck_plus(tmp_path / "plain", SEQUENCES)
+    trees.ck_plus(tmp_path / "loud", SEQUENCES)
+    for path in [*(tmp_path / "loud").rglob("*.txt")]:
+        path.rename(path.with_suffix(".TXT"))
+    plain, loud = (load_ck_plus(tmp_path / name, image_size=20) for name in ("plain", "loud"))
+    np.testing.assert_array_equal(plain.images, loud.images)
+    np.testing.assert_array_equal(plain.target, loud.target)
+
+
+def test_images_in_a_folder_of_the_same_name(tmp_path):
+    trees.ck_plus(tmp_path, SEQUENCES)
+    (tmp_path / "cohn-kanade-images").rename(tmp_path / "inner")
+    (tmp_path / "cohn-kanade-images").mkdir()
+    (tmp_path / "inner").rename(tmp_path / "cohn-kanade-images/cohn-kanade-images")
+    assert load_ck_plus(tmp_path, image_size=20).frame_number.tolist() == [4, 5, 6, 1, 2]
+
+
+def test_check_tells_missing_landmarks(tmp_path):
+    trees.ck_plus(tmp_path, SEQUENCES)
+    assert check_dataset("ck+", tmp_path).missing == []
+    gone = "Landmarks/S005/001/S005_001_00000005_landmarks.txt"  # not of the peak
+    (tmp_path / gone).unlink()
+    assert check_dataset("ck+", tmp_path).missing == [gone]
+    (tmp_path / "Landmarks").rename(tmp_path / "elsewhere")
+    assert check_dataset("ck+", tmp_path).missing == ["Landmarks/"]
 
 
 sequence = st.tuples(
