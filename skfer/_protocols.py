@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+import warnings
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,13 @@ from sklearn.utils import Bunch
 
 from skfer.datasets import DATASETS, UNLABELED, make_expressions
 from skfer.model_selection import OfficialSplit, SubjectKFold, check_leakage
+from skfer.model_selection._leakage import number_identical_images
 
 PROTOCOLS = ("group-fold", "subject-10fold", "leave-one-subject-out", "official")
 """Subjects apart; ten folds of subjects in order; one subject a fold; the owners' own."""
+
+# Options of the command that are parameters of some loaders; the others refuse them.
+LOADER_OPTIONS = ("frames", "neutral_first", "intensities", "group_pattern")
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
@@ -35,19 +41,21 @@ def load_faces(arguments: argparse.Namespace) -> Bunch:
     Returns
     -------
     Bunch
-        images, target, groups (or None), sequence and split (or None), filenames, protocol.
+        images, target, groups (or None), sequence and split (or None), filenames, protocol,
+        group_kind (what the groups are).
 
     Raises
     ------
     ValueError
-        If an argument that the data set needs is missing.
+        If an argument that the data set needs is missing, or one does not belong to it.
     """
     name = arguments.dataset or ("table" if arguments.labels else "synthetic")
+    own = _own_options(name, arguments)
     if name == "synthetic":
         faces = make_expressions(image_size=arguments.image_size, random_state=arguments.seed)
         usual = "group-fold"
     else:
-        faces = _load(name, arguments)
+        faces = _load(name, arguments, own)
         usual = DATASETS[name].protocol
     keep = _chosen(np.asarray(faces.target), arguments.max_per_class, arguments.seed)
     parts = {
@@ -55,15 +63,32 @@ def load_faces(arguments: argparse.Namespace) -> Bunch:
         for key in ("target", "groups", "sequence", "split", "filenames")
     }
     images = faces.images if len(keep) == len(faces.images) else faces.images[keep]
-    return Bunch(images=images, protocol=arguments.protocol or usual, **parts)
+    kind = DATASETS[name].groups if name in DATASETS else "subjects"
+    protocol = arguments.protocol or usual
+    return Bunch(images=images, protocol=protocol, group_kind=kind, **parts)
 
 
-def _load(name: str, arguments: argparse.Namespace) -> Bunch:
-    options: dict[str, Any] = {
+def _own_options(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that only some data sets have, as far as they are given."""
+    given = {key: getattr(arguments, key, None) for key in LOADER_OPTIONS}
+    options = {key: value for key, value in given.items() if value not in (None, False)}
+    loader = make_expressions if name == "synthetic" else DATASETS[name].loader
+    foreign = [key for key in options if key not in inspect.signature(loader).parameters]
+    if arguments.labels is not None and name != "table":
+        foreign.append("labels")
+    if foreign:
+        option = f"--{foreign[0].replace('_', '-')}"
+        raise ValueError(f"{option} does not belong to --dataset {name}: leave it out.")
+    return options
+
+
+def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunch:
+    options: dict[str, Any] = own | {
         "image_size": arguments.image_size,
         "cache_dir": arguments.cache_dir,
         "on_error": "skip" if arguments.skip_bad else "raise",
         "verbose": not arguments.quiet,
+        "n_jobs": arguments.n_jobs,
     }
     loader = DATASETS[name].loader
     if name == "table":
@@ -77,8 +102,6 @@ def _load(name: str, arguments: argparse.Namespace) -> Bunch:
         return loader(arguments.labels, arguments.root, **options)
     if arguments.root is None:
         raise ValueError(f"--dataset {name} needs --root DIR, the folder of the data set.")
-    if name == "folder":
-        options["group_pattern"] = arguments.group_pattern
     return loader(arguments.root, **options)
 
 
@@ -93,6 +116,8 @@ def _chosen(y: NDArray[Any], most: int | None, seed: int) -> NDArray[np.intp]:
 
 def make_splits(faces: Bunch, n_folds: int, seed: int) -> list[Split]:
     """Split by the protocol; a fold that leaks a subject, a sequence or an image is refused.
+
+    The owners' split is what it is: what its parts share is told by a warning.
 
     Parameters
     ----------
@@ -116,20 +141,48 @@ def make_splits(faces: Bunch, n_folds: int, seed: int) -> list[Split]:
     if faces.protocol == "official":
         if faces.split is None:
             raise ValueError("--protocol official: this data set has no official split.")
-        # The owners' split is what it is: identical images are told in the set's description.
-        return list(OfficialSplit(faces.split).split(faces.images))
+        splits = list(OfficialSplit(faces.split).split(faces.images))
+        _warn_of_shared(faces, *splits[0])
+        return splits
     if faces.protocol == "group-fold":
         splits = _group_folds(faces, n_folds, seed)
     else:
         splits = _subject_folds(faces)
-    if faces.groups is not None:
-        check_leakage(Bunch(**{k: v for k, v in faces.items() if v is not None}), splits)
-    return splits
+    return check_leakage(Bunch(**{k: v for k, v in faces.items() if v is not None}), splits)
+
+
+def _warn_of_shared(faces: Bunch, train: NDArray[np.intp], test: NDArray[np.intp]) -> None:
+    """Tell how much of what is in the test part is in the training part too."""
+    columns = {
+        "sequences": faces.sequence,
+        "identical images": number_identical_images(faces.images),
+    }
+    # Where groups are identical images they are told as such.
+    if faces.group_kind != "different images":
+        columns = {faces.group_kind: faces.groups, **columns}
+    shared = {
+        what: len(np.intersect1d(values[train], values[test]))
+        for what, values in columns.items()
+        if values is not None
+    }
+    told = ", ".join(f"{count} {what}" for what, count in shared.items() if count)
+    if told:
+        warnings.warn(
+            f"the official split has in training and test alike: {told}. It is used as its owners "
+            "made it.",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _subject_folds(faces: Bunch) -> list[Split]:
     if faces.groups is None:
         raise ValueError(f"--protocol {faces.protocol} needs subjects, and the data names none.")
+    if faces.group_kind != "subjects":
+        raise ValueError(
+            f"--protocol {faces.protocol} needs subjects, and the groups of this data set are "
+            f"{faces.group_kind}: give --protocol official or group-fold."
+        )
     splitter = SubjectKFold(10) if faces.protocol == "subject-10fold" else LeaveOneGroupOut()
     return list(splitter.split(faces.target, faces.target, faces.groups))
 
@@ -142,7 +195,7 @@ def _group_folds(faces: Bunch, n: int, seed: int) -> list[Split]:
     if groups is None:
         _need(smallest, n, "images in the smallest class")
         return list(StratifiedKFold(n, shuffle=True, random_state=seed).split(y, y))
-    _need(len(np.unique(groups)), n, "subjects")
+    _need(len(np.unique(groups)), n, faces.group_kind)
     if smallest < n:
         return list(GroupKFold(n).split(y, y, groups))
     return list(StratifiedGroupKFold(n, shuffle=True, random_state=seed).split(y, y, groups))

@@ -27,13 +27,16 @@ INCOMPLETE, FAILED, INTERRUPTED = 1, 2, 130
 """Exit codes: a data set is not as published; the call or the data is wrong; Ctrl-C."""
 
 EPILOG = """\
-Exit codes: 0 done, 2 something is wrong with the call or the data, 130 interrupted.
+Exit codes: 0 done, 1 (of `skfer datasets check`) the copy is not as published, 2 something is wrong
+with the call or the data, 130 interrupted.
 
 examples:
   skfer evaluate
   skfer evaluate --dataset folder --root faces/ --classifier svm
   skfer evaluate --labels labels.csv --root images/ --label-column emotion --group-column person
   skfer evaluate --dataset ck+ --root CK+/ --protocol subject-10fold
+  skfer evaluate --dataset ck+ --root CK+/ --frames peak --neutral-first
+  skfer evaluate --dataset bu3dfe --root BU_3DFE/ --intensities 3 4
 """
 
 
@@ -120,6 +123,24 @@ def _add_evaluate(commands: Any) -> None:
     data.add_argument(
         "--group-pattern", metavar="REGEX", help="with --dataset folder: the subject in a file name"
     )
+    data.add_argument(
+        "--frames",
+        type=_frames,
+        metavar="N",
+        help="with --dataset ck+ or mmi: frames of a sequence at its peak, or 'peak' (ck+), 'all'",
+    )
+    data.add_argument(
+        "--neutral-first",
+        action="store_true",
+        help="with --dataset ck+ or mmi: the first frame of a sequence is neutral",
+    )
+    data.add_argument(
+        "--intensities",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="with --dataset bu3dfe: of 1 to 4",
+    )
     data.add_argument("--image-size", type=_positive, default=48, help="pixels a side (48)")
     data.add_argument("--max-per-class", type=_positive, help="use this many images of a class")
     data.add_argument("--cache-dir", type=Path, help="keep decoded images here")
@@ -141,10 +162,17 @@ def _add_evaluate(commands: Any) -> None:
     how.add_argument("--epochs", type=_positive, help="passes over the training set")
     how.add_argument("--seed", type=int, default=0, help="fixes data, folds and training (0)")
     how.add_argument(
-        "--n-jobs", type=_positive, default=min(os.cpu_count() or 1, 4), help="fits side by side"
+        "--n-jobs",
+        type=_positive,
+        default=min(os.cpu_count() or 1, 4),
+        help="fits side by side, and threads that read pictures",
     )
     how.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
     how.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _frames(text: str) -> int | str:
+    return text if text in ("peak", "all") else _positive(text)
 
 
 def _positive(text: str) -> int:
@@ -192,7 +220,8 @@ def make_methods(arguments: argparse.Namespace) -> dict[str, Any]:
 def _headline(faces: Any, arguments: argparse.Namespace, n_folds: int) -> str:
     who = "subjects unknown: images of one person may be on both sides"
     if faces.groups is not None:
-        who = f"{len(np.unique(faces.groups))} subjects"
+        groups = f"{len(np.unique(faces.groups)):,} {faces.group_kind}"
+        who = groups if faces.group_kind == "subjects" else f"{groups}, {who}"
     folds = "1 split" if n_folds == 1 else f"{n_folds} folds"
     return (
         f"{len(faces.target):,} faces of {len(np.unique(faces.target))} expressions, {who}; "

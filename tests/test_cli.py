@@ -3,13 +3,19 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from skfer import cli
+from skfer._protocols import load_faces, make_splits
 from skfer.datasets import make_expressions
+
+sys.path.insert(0, str(Path(__file__).parent / "datasets"))  # where the builder of trees lies
+import trees
 
 QUICK = ["--epochs", "1", "--max-per-class", "6", "--n-jobs", "1", "--quiet", "--folds", "2"]
 METHODS = ["PCA on pixels", "cross-entropy", "multi-threshold", "triplet-center", "Gaussian"]
@@ -127,6 +133,187 @@ def test_subjects_are_needed_by_their_protocols(faces_on_disk, capsys):
     del call[call.index("--group-column") : call.index("--group-column") + 2]
     assert cli.main([*call, "--protocol", "subject-10fold"]) == cli.FAILED
     assert "needs subjects" in capsys.readouterr().err
+
+
+def _arguments(*words):
+    return cli.make_parser().parse_args(["evaluate", "--quiet", "--image-size", "16", *words])
+
+
+PEOPLE = [f"S{i:03d}" for i in range(10, 22)]
+WOMEN = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
+VOTES = (9, 0, 0, 1, 0, 0, 0, 0, 0, 0)
+
+
+def _fer_plus(root):
+    trees.fer2013(root, [(6, 7, "Training"), (6, 8, "PrivateTest")])
+    rows = [(u, f"fer000000{i}.png", VOTES) for i, u in enumerate(("Training", "PrivateTest"))]
+    trees.fer_plus_table(root, rows)
+
+
+# A small copy of each set, its usual protocol, the number of folds, and the groups in the headline.
+COPIES = {
+    "ck+": (
+        lambda root: trees.ck_plus(root, [(s, "001", 4, 1 + i % 7) for i, s in enumerate(PEOPLE)]),
+        ("subject-10fold", 10, "12 subjects;"),
+    ),
+    "jaffe": (
+        lambda root: trees.named(root, [f"{s}.AN1.{i}.tiff" for i, s in enumerate(WOMEN)]),
+        ("leave-one-subject-out", 10, "10 subjects;"),
+    ),
+    "fer2013": (
+        lambda root: trees.fer2013(root, [(3, 7, "Training"), (0, 9, "PrivateTest")]),
+        ("official", 1, "2 different images, subjects unknown"),
+    ),
+    "fer+": (_fer_plus, ("official", 1, "2 different images, subjects unknown")),
+    "raf-db": (
+        lambda root: trees.raf_db(root, [("train_00001.jpg", 5), ("test_0001.jpg", 2)]),
+        ("official", 1, "subjects unknown"),
+    ),
+    "affectnet": (
+        lambda root: trees.affectnet_2021(
+            root, [("train_set", 3, 0, 0.5, -0.1), ("val_set", 4, 1, 0.5, -0.1)]
+        ),
+        ("official", 1, "subjects unknown"),
+    ),
+    "bu3dfe": (
+        lambda root: trees.named(
+            root, [f"F{i:04d}/F{i:04d}_AN0{1 + i % 4}WH_F2D.bmp" for i in range(1, 13)]
+        ),
+        ("subject-10fold", 10, "12 subjects;"),
+    ),
+    "sfew": (
+        lambda root: trees.named(
+            root, ["Train/Angry/A_000519240_00000005.png", "Val/Sad/B_000519240_00000005.png"]
+        ),
+        ("official", 1, "2 films, subjects unknown"),
+    ),
+    "mmi": (
+        lambda root: trees.mmi(root, [(i, f"{s}-001", 5, 1 + i % 6) for i, s in enumerate(PEOPLE)]),
+        ("subject-10fold", 10, "12 subjects;"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_every_set_is_split_by_its_protocol(tmp_path, name):
+    make, (protocol, n_folds, groups) = COPIES[name]
+    make(tmp_path)
+    for i, path in enumerate(sorted(tmp_path.rglob("*.*"))):
+        if path.suffix.lower() in (".png", ".jpg", ".tiff", ".bmp"):
+            trees.picture(path, (24, 24), seed=i)  # no two alike
+    arguments = _arguments("--dataset", name, "--root", str(tmp_path))
+    faces = load_faces(arguments)
+    splits = make_splits(faces, 3, 0)
+    assert (faces.protocol, len(splits)) == (protocol, n_folds)
+    assert groups in cli._headline(faces, arguments, len(splits))
+    for train, test in splits:
+        if protocol == "official":
+            assert set(faces.split[train]) == {"train"}
+            assert len(set(faces.split[test]) & {"train"}) == 0
+        else:
+            assert not set(faces.groups[train]) & set(faces.groups[test])
+
+
+def _evaluate(*words):
+    faces = load_faces(_arguments(*words))
+    return faces, make_splits(faces, 3, 0)
+
+
+def test_variants_of_protocols(tmp_path):
+    for name in ("ck+", "mmi", "bu3dfe"):
+        COPIES[name][0](tmp_path / name)
+    call = {name: ("--dataset", name, "--root", str(tmp_path / name)) for name in COPIES}
+    loud = load_faces(_arguments(*call["ck+"], "--frames", "peak", "--neutral-first"))
+    assert len(loud.target) == 24
+    assert np.sum(loud.target == 5) == 12
+    assert len(load_faces(_arguments(*call["ck+"], "--frames", "2")).target) == 24
+    assert len(load_faces(_arguments(*call["mmi"], "--frames", "1")).target) == 12
+    assert len(load_faces(_arguments(*call["bu3dfe"], "--intensities", "3", "4")).target) == 6
+
+
+FOREIGN = [
+    ("--frames", "jaffe", "3"),
+    ("--neutral-first", "bu3dfe"),
+    ("--intensities", "ck+", "3", "4"),
+    ("--group-pattern", "raf-db", "x"),
+    ("--labels", "fer2013", "labels.csv"),
+    ("--frames", "synthetic", "all"),
+    ("--group-pattern", "table", "x"),
+]
+
+
+@pytest.mark.parametrize(("option", "name", "values"), [(o, n, v) for o, n, *v in FOREIGN])
+def test_options_of_other_sets_are_refused(capsys, option, name, values):
+    call = ["evaluate", "--quiet", "--dataset", name, "--root", "nowhere", option, *values]
+    assert cli.main(call) == cli.FAILED
+    assert f"{option} does not belong to --dataset {name}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("frames", ["0", "some", "-1"])
+def test_senseless_frames(capsys, frames):
+    with pytest.raises(SystemExit):
+        _arguments("--dataset", "ck+", "--frames", frames)
+    assert "--frames" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("fer2013", "different images"), ("fer+", "different images"), ("sfew", "films")],
+)
+@pytest.mark.parametrize("protocol", ["subject-10fold", "leave-one-subject-out"])
+def test_groups_that_are_no_subjects(tmp_path, name, kind, protocol):
+    COPIES[name][0](tmp_path)
+    faces = load_faces(
+        _arguments("--dataset", name, "--root", str(tmp_path), "--protocol", protocol)
+    )
+    with pytest.raises(ValueError, match=f"{protocol} needs subjects, .* are {kind}"):
+        make_splits(faces, 3, 0)
+
+
+def test_copies_across_folds_without_groups_are_refused(tmp_path):
+    names = [f"{word}/{i}.png" for word in ("happy", "sad") for i in range(6)]
+    for i, name in enumerate(names):
+        trees.picture(tmp_path / name, (16, 16), seed=i)
+    call = ["--dataset", "folder", "--root", str(tmp_path)]
+    assert len(_evaluate(*call)[1]) == 3
+    for i in range(1, 6):  # all of one class alike: some are in every fold
+        trees.picture(tmp_path / f"sad/{i}.png", (16, 16), seed=6)
+    with pytest.raises(ValueError, match=r"leaks.*\n.*identical image, such as .*sad/"):
+        _evaluate(*call)
+
+
+def test_what_an_official_split_shares_is_told(tmp_path):
+    rows = [(3, 7, "Training"), (3, 9, "Training"), (3, 7, "PrivateTest"), (0, 9, "PrivateTest")]
+    trees.fer2013(tmp_path / "fer", rows)
+    with pytest.warns(UserWarning, match=r"training and test alike: 2 identical images\. It"):
+        _, splits = _evaluate("--dataset", "fer2013", "--root", str(tmp_path / "fer"))
+    assert [side.tolist() for side in splits[0]] == [[0, 1], [2, 3]]
+    names = ["Train/Angry/A_000519240_00000005.png", "Val/Sad/a_000519241_00000005.png"]
+    for i, name in enumerate(names):
+        trees.picture(tmp_path / "sfew" / name, (16, 16), seed=i)
+    with pytest.warns(UserWarning, match=r"training and test alike: 1 films\. It"):
+        _evaluate("--dataset", "sfew", "--root", str(tmp_path / "sfew"))
+
+
+def test_pictures_are_read_by_the_wanted_threads(monkeypatch):
+    from skfer import _protocols
+    from skfer.datasets import DATASETS
+
+    called = {}
+
+    def loader(root, *, n_jobs, **options):
+        called["n_jobs"] = n_jobs
+        return make_expressions(2, 1, image_size=16)
+
+    monkeypatch.setitem(_protocols.DATASETS, "jaffe", replace(DATASETS["jaffe"], loader=loader))
+    load_faces(_arguments("--dataset", "jaffe", "--root", ".", "--n-jobs", "3"))
+    assert called == {"n_jobs": 3}
+
+
+def test_exit_codes_are_told():
+    codes = (0, cli.INCOMPLETE, cli.FAILED, cli.INTERRUPTED)
+    told = cli.EPILOG.split("\n\n")[0]
+    assert all(str(code) in told for code in codes)
 
 
 def test_interrupt(monkeypatch, capsys):
