@@ -14,7 +14,7 @@ from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from ._folder import pictures_below
 from ._listing import Listing, Options, check_root, load
-from ._problems import DatasetError, Problem
+from ._problems import DatasetError, Problem, drop_repeats
 from ._tree import find_folder, no_layout, relative, subfolders
 
 CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -274,37 +274,34 @@ def _add_session(
             rows.problems.append(Problem(f"{where}/", "frames without an XML file"))
         return
     notes = _read_notes(root, paths)
-    clips = _clips(names)
-    _check_codes(root, paths, clips)
+    clips, repeated = _clips(names)
+    _check_codes(root, paths, notes, clips)
     labels = {clip: notes.label(clip.code, f"{where}/") for clip in clips or [_Clip("", "", "")]}
     if not unlabeled and set(labels.values()) == {UNLABELED}:
         return
     videos = [problem for problem in wrong if problem.where.lower().endswith(_VIDEOS)]
-    rows.problems += [problem for problem in wrong if problem not in videos]
+    rows.problems += [problem for problem in wrong if problem not in videos] + repeated
     if not clips:
         hint = ": write those of the video as pictures beside it" if videos else ""
         raise _fault(f"{where}/", f"a session without frames{hint}")
     for clip, frames in clips.items():
         if labels[clip] != UNLABELED or unlabeled:
             subject = _subject(frames[0], notes, where)
-            sequence = session.name if len(clips) == 1 else f"{session.name}/{clip.name}"
+            inner = "" if len(clips) == 1 else f"{clip.folder[len(where) :]}/{clip.stem}"
+            sequence = session.name + inner.rstrip("/")
             _add_frames(rows, frames, labels[clip], subject, sequence, n_middle, neutral_first)
 
 
 class _Clip(NamedTuple):
     """What the names of a clip's frames have in common."""
 
-    folder: str
+    folder: str  # "" where the code tells enough
     stem: str  # before the number
     code: str  # such as S001-100, "" if it has none
 
-    @property
-    def name(self) -> str:
-        return self.stem or self.folder.rpartition("/")[2]
 
-
-def _clips(names: list[str]) -> dict[_Clip, list[str]]:
-    """Return the frames of each clip in order of their number."""
+def _clips(names: list[str]) -> tuple[dict[_Clip, list[str]], list[Problem]]:
+    """Return the frames of each clip in order of their number, and those that repeat another."""
     found: dict[_Clip, list[tuple[int, str]]] = {}
     for name in names:
         folder, _, file = name.rpartition("/")
@@ -313,12 +310,25 @@ def _clips(names: list[str]) -> dict[_Clip, list[str]]:
         code, rest = (coded[1].upper(), coded[2]) if coded else ("", stem)
         number = _NUMBER.search(rest)
         before = (code + (rest[: number.start()] if number else rest)) if coded or number else ""
-        clip = _Clip(folder, before, code)
+        clip = _Clip("" if code else folder, before, code)
         found.setdefault(clip, []).append((int(number[1]) if number else -1, name))
-    return {clip: [name for _, name in sorted(frames)] for clip, frames in found.items()}
+    clips: dict[_Clip, list[str]] = {}
+    problems: list[Problem] = []
+    for clip, frames in found.items():
+        frames.sort()
+        kept, repeated = drop_repeats(
+            [f"{clip.stem} {n}" if n >= 0 else Path(name).stem for n, name in frames],
+            [clip] * len(frames),
+            [name for _, name in frames],
+        )
+        clips[clip] = [frames[i][1] for i in kept]
+        problems += repeated
+    return clips, problems
 
 
-def _check_codes(root: Path, paths: list[Path], clips: dict[_Clip, list[str]]) -> None:
+def _check_codes(
+    root: Path, paths: list[Path], notes: _Notes, clips: dict[_Clip, list[str]]
+) -> None:
     """Raise if frames and XML files name other clips; either may name none."""
     coded = {match[1].upper(): path for path in paths if (match := _CLIP.match(path.stem))}
     for clip, frames in clips.items():
@@ -326,7 +336,8 @@ def _check_codes(root: Path, paths: list[Path], clips: dict[_Clip, list[str]]) -
             found = ", ".join(sorted(path.name for path in coded.values()))
             raise _fault(frames[0], f"of {clip.code}, but the XML beside it is {found}")
     if clips and all(clip.code for clip in clips):
-        for code in sorted(set(coded) - {clip.code for clip in clips}):
+        told = {code for code in coded if set(notes.values[code]) - set(_NO_WORD)}
+        for code in sorted(told - {clip.code for clip in clips}):
             raise _fault(relative(coded[code], root), f"no frames of {code} in its session")
 
 

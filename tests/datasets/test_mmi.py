@@ -128,9 +128,26 @@ def test_frames_and_xml_of_different_clips(tmp_path):
     with pytest.raises(DatasetError, match=pattern):
         load_mmi(tmp_path)
     (session / "S002-100.xml").write_text("<a/>")
-    (session / "S003-100-oao_aucs.xml").write_text("<a/>")
+    assert len(load_mmi(tmp_path).images) == 5
+    (session / "S003-100-oao_aucs.xml").write_text('<a><Metatag Name="Emotion" Value="2"/></a>')
     with pytest.raises(DatasetError, match=r"S003-100-oao_aucs.xml: no frames of S003-100"):
         load_mmi(tmp_path)
+
+
+@pytest.mark.parametrize("copy", ["S001-100_00003.jpg", "all/S001-100_00003.png", "S001-100_3.png"])
+def test_one_frame_twice(tmp_path, copy):
+    trees.mmi(tmp_path, SESSIONS)
+    trees.picture(tmp_path / "Sessions/1767" / copy)
+    with pytest.raises(DatasetError, match=r"1 of .*\n.*'S001-100 3' again, as in Sessions/1767/"):
+        load_mmi(tmp_path)
+
+
+def test_unnamed_clips_are_told_apart_by_their_folders(tmp_path):
+    trees.mmi(tmp_path, [(1767, "S001-100", 0, 4)])
+    for name in ("front/1.png", "front/2.png", "side/1.png", "side/view_1.png"):
+        trees.picture(tmp_path / "Sessions/1767" / name)
+    sequences = ["1767/front"] * 2 + ["1767/side", "1767/side/view"]
+    assert load_mmi(tmp_path).sequence.tolist() == sequences
 
 
 @pytest.mark.parametrize("stem", ["S001-100_", "frame", "", "S001-100-"])
