@@ -150,6 +150,14 @@ def test_labels_out_of_range_are_told_by_file_and_line(tmp_path, text):
         load_ck_plus(tmp_path, **WHOLE)
 
 
+def test_a_label_in_another_encoding_is_told_by_file(tmp_path):
+    trees.ck_plus(tmp_path, SEQUENCES)
+    path = tmp_path / "Emotion/S005/001/S005_001_00000006_emotion.txt"
+    path.write_bytes("3".encode("utf-16"))
+    with pytest.raises(DatasetError, match=r"S005_001_00000006_emotion.txt, line 1"):
+        load_ck_plus(tmp_path, **WHOLE)
+
+
 @given(code=st.integers(0, 7), write=st.sampled_from(["   {:.7e}\r\n", "{}", "{}.0\n", "\t{:g} "]))
 def test_any_way_to_write_a_label(code, write):
     assert read_code(write.format(code)) == trees.code_of(trees.CK_CODES[code])

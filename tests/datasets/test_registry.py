@@ -139,6 +139,24 @@ def test_relative_roots(tmp_path, monkeypatch, name, make, inside, root):
     assert check_dataset(name, root).missing == []
 
 
+@pytest.mark.parametrize(
+    ("name", "form", "table"),
+    [
+        ("fer2013", 0, "fer2013.csv"),
+        ("fer+", 0, "fer2013new.csv"),
+        ("fer+", 1, "FER2013Train/label.csv"),
+        ("raf-db", 0, "EmoLabel/list_patition_label.txt"),
+        ("affectnet", 0, "Manually_Annotated_file_lists/training.csv"),
+    ],
+)
+def test_tables_in_another_encoding_are_told_by_file(tmp_path, name, form, table):
+    COPIES[name][form](tmp_path)
+    path = tmp_path / table
+    path.write_text(path.read_text(), encoding="utf-16")
+    with pytest.raises(DatasetError, match=path.name):
+        DATASETS[name].loader(tmp_path, image_size=16)
+
+
 def test_relative_root_of_a_table(tmp_path, monkeypatch):
     trees.named(tmp_path, ["a.png"])
     trees.table(tmp_path / "labels.csv", ("file", "label"), [("a.png", "fear")])
