@@ -134,9 +134,9 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     >>> X, y = load_iris(return_X_y=True)
     >>> few = np.where(np.arange(len(y)) % 5 == 0, y, -1)
     >>> model = GaussianMetricEmbedder(random_state=0).fit(X, few)
-    >>> model.score(X, y) > 0.9
+    >>> model.score(X, y) > 0.85
     True
-    >>> bool((model.transduction_ == y).mean() > 0.9)
+    >>> bool((model.transduction_ == y).mean() > 0.85)
     True
     >>> bool(model.score_samples(X + 5).max() < model.score_samples(X).min())
     True
