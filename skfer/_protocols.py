@@ -26,6 +26,7 @@ PROTOCOLS = ("group-fold", "subject-10fold", "leave-one-subject-out", "official"
 
 # Options of the command that are parameters of some loaders; the others refuse them.
 LOADER_OPTIONS = ("frames", "neutral_first", "intensities", "group_pattern")
+TABLE_OPTIONS = ("labels", "file_column", "label_column", "group_column")
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
@@ -74,10 +75,14 @@ def _own_options(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     options = {key: value for key, value in given.items() if value not in (None, False)}
     loader = make_expressions if name == "synthetic" else DATASETS[name].loader
     foreign = [key for key in options if key not in inspect.signature(loader).parameters]
-    if arguments.labels is not None and name != "table":
-        foreign.append("labels")
+    if name != "table":
+        foreign += [key for key in TABLE_OPTIONS if getattr(arguments, key, None) is not None]
+    if name == "synthetic" and arguments.root is not None:
+        foreign.append("root")
     if foreign:
         option = f"--{foreign[0].replace('_', '-')}"
+        if arguments.dataset is None:
+            raise ValueError(f"{option} needs --dataset NAME or --labels CSV: which set is it?")
         raise ValueError(f"{option} does not belong to --dataset {name}: leave it out.")
     return options
 
@@ -94,11 +99,8 @@ def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunc
     if name == "table":
         if arguments.labels is None:
             raise ValueError("--dataset table needs --labels CSV.")
-        options |= {
-            "file_column": arguments.file_column,
-            "label_column": arguments.label_column,
-            "group_column": arguments.group_column,
-        }
+        columns = {key: getattr(arguments, key) for key in TABLE_OPTIONS[1:]}
+        options |= {key: column for key, column in columns.items() if column is not None}
         return loader(arguments.labels, arguments.root, **options)
     if arguments.root is None:
         raise ValueError(f"--dataset {name} needs --root DIR, the folder of the data set.")

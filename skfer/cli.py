@@ -117,8 +117,8 @@ def _add_evaluate(commands: Any) -> None:
     )
     data.add_argument("--root", type=Path, help="the folder of the images")
     data.add_argument("--labels", type=Path, metavar="CSV", help="a table of files and labels")
-    data.add_argument("--file-column", default="file", help="its column of file names")
-    data.add_argument("--label-column", default="label", help="its column of labels")
+    data.add_argument("--file-column", help="its column of file names (default: file)")
+    data.add_argument("--label-column", help="its column of labels (default: label)")
     data.add_argument("--group-column", help="its column of subjects")
     data.add_argument(
         "--group-pattern", metavar="REGEX", help="with --dataset folder: the subject in a file name"
@@ -199,8 +199,14 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
 
 def _check_writable(path: Path | None) -> None:
     # Better now than after minutes of training.
-    if path is not None and not path.resolve().parent.is_dir():
+    if path is None:
+        return
+    if not path.resolve().parent.is_dir():
         raise ValueError(f"--json {path}: there is no folder {path.parent}.")
+    if path.is_dir():
+        raise ValueError(f"--json {path} is a folder: give the name of a file in it.")
+    if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
+        raise ValueError(f"--json {path} cannot be written: choose another place.")
 
 
 def make_methods(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -239,7 +239,21 @@ FOREIGN = [
     ("--labels", "fer2013", "labels.csv"),
     ("--frames", "synthetic", "all"),
     ("--group-pattern", "table", "x"),
+    ("--group-column", "folder", "person"),
+    ("--label-column", "jaffe", "emotion"),
+    ("--labels", "synthetic", "labels.csv"),
 ]
+
+
+@pytest.mark.parametrize("option", ["--root", "--group-column", "--file-column"])
+def test_options_without_a_data_set_are_refused(capsys, option):
+    assert cli.main(["evaluate", "--quiet", option, "x"]) == cli.FAILED
+    assert f"{option} needs --dataset NAME or --labels CSV" in capsys.readouterr().err
+
+
+def test_json_that_cannot_be_written_is_told_at_once(capsys, tmp_path):
+    assert cli.main(["evaluate", "--quiet", "--json", str(tmp_path)]) == cli.FAILED
+    assert "is a folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("option", "name", "values"), [(o, n, v) for o, n, *v in FOREIGN])
