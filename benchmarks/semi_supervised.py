@@ -26,7 +26,7 @@ from skfer import GaussianMetricEmbedder
 from skfer.training import BalancedBatchSampler
 
 SHARES = (0.05, 0.10, 0.25)
-STEPS = 400
+STEPS = 300
 SELF_TRAINING_ROUNDS = 2
 ALONE, BESIDE, SELF = "labelled alone", "with the others", "self-training"
 MOST_OF_A_CLASS = 400

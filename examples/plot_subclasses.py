@@ -19,8 +19,8 @@ from sklearn.metrics import adjusted_rand_score
 from skfer import GaussianMetricEmbedder
 from skfer.datasets import make_expressions
 
-faces = make_expressions(150, 6, image_size=32, random_state=0)
-known = faces.groups < 110
+faces = make_expressions(240, 4, random_state=0)
+known = faces.groups < 160
 embedder = GaussianMetricEmbedder(max_subclasses=3, max_epochs=24, random_state=0)
 embedder.fit(faces.images[known], faces.target[known])
 
