@@ -2,8 +2,8 @@
 
 Recall@1, 2, 4 and 8 among the faces of other persons, all of them held out, and the normalised
 mutual information (NMI) of k-means clusters with the expressions, for every embedder and baseline.
-The fits are those of `python -m benchmarks.accuracy --suite embedders`; what is there already is not
-computed again.
+The fits are those of `python -m benchmarks.accuracy --suite embedders`; what is there already is
+not computed again.
 """
 
 import argparse
