@@ -228,7 +228,9 @@ def main() -> int:
         texts.append(report(suite, dataset, run(suite, dataset, arguments)))
         print(texts[-1], "\n", flush=True)
     if arguments.write:
-        title = f"Accuracy, {arguments.suite}, {arguments.budget}"
+        title = ", ".join(
+            ["Accuracy", arguments.suite, arguments.budget, *(arguments.datasets or [])]
+        )
         record(f"{title} (`python -m benchmarks.accuracy`)", "\n\n".join([suite.about, *texts]))
     return 0
 

