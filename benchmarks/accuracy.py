@@ -180,14 +180,18 @@ def report(suite: Suite, dataset: str, results: list[dict[str, Any]]) -> str:
 
 
 def details(by_method: dict[str, list[dict[str, Any]]]) -> str:
-    """Recall of each class by 5-NN, recall@k over persons and agreement of clusters."""
-    header = ["method", "5-NN recall of each class", *[f"recall@{k}" for k in RANKS], "NMI"]
+    """Recall of each class, recall@k over persons and agreement of clusters with classes."""
+    header = ["method", "recall of each class, in order of name: 5-NN", "own"]
+    header += [*[f"recall@{k}" for k in RANKS], "NMI"]
     rows = []
     for method, fits in by_method.items():
-        classes = np.mean([r["knn_recall"] for r in fits], axis=0)
         recalls = np.mean([r["recall_at"] for r in fits], axis=0)
         nmi = np.mean([r["nmi"] for r in fits])
-        rows.append([method, " ".join(f"{c:.2f}" for c in classes)])
+        rows.append([method])
+        for by in ("knn_recall", "own_recall"):
+            columns = zip(*[r.get(by, ()) for r in fits], strict=True)
+            classes = [np.mean(column) for column in columns]
+            rows[-1].append(" ".join(f"{c:.2f}" for c in classes))
         rows[-1] += [f"{v:.3f}" for v in [*recalls, nmi]]
     return table(header, rows)
 

@@ -93,8 +93,8 @@ class TripletCenterEmbedder(ClassifierEmbedder):
     balanced batch that its class is drawn for.
 
     On faces from the wild with neutral fifty times as often as sadness, every choice of negatives
-    with attention had a higher balanced accuracy than cross-entropy alone, by 0.012 to 0.022 (each
-    ± 0.006 to 0.013); without attention none did, nor did center loss. ``"nearest"`` was best.
+    with attention had a higher balanced accuracy than cross-entropy alone, by 0.011 to 0.022 (each
+    ± 0.007 to 0.013); without attention none did, nor did center loss. ``"nearest"`` was best.
 
     Where classes overlap in most coordinates, a synthesized negative is nearer than any own
     center, and the term is least when all centers are one: centers that learn fast then run
