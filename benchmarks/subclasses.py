@@ -31,6 +31,7 @@ TARGET = 0.7
 EPOCHS = 24
 MOST = 4
 TRUE = 2
+MOST_WILD = 2500  # faces of an expression
 PICTURE = Path(__file__).with_name("results") / "subclasses_happiness.png"
 
 Found = tuple[list[float], list[int]]
@@ -133,29 +134,38 @@ def save_mean_faces(root: Path, path: Path) -> str:
         image_size=48,
     )
     keep = np.random.RandomState(100).permutation(len(faces.target))
-    keep = np.concatenate([keep[faces.target[keep] == c][:1000] for c in np.unique(faces.target)])
+    keep = np.concatenate(
+        [keep[faces.target[keep] == c][:MOST_WILD] for c in np.unique(faces.target)]
+    )
     images, target = faces.images[keep], faces.target[keep]
     model = GaussianMetricEmbedder(max_subclasses=MOST, max_epochs=EPOCHS, random_state=0)
     model.fit(images, target)
     code = faces.target_names.tolist().index("happiness")
     chosen, labels = images[target == code], model.subclass_labels_[target == code]
-    _draw([chosen[labels == k] for k in np.unique(labels)], path)
+    title = "Happiness: mean faces of its sub-classes"
+    if len(np.unique(labels)) == 1:
+        # The embedder left it whole. Two Gaussians show what there would be to find.
+        points = PCA(4, random_state=0).fit_transform(model.transform(chosen))
+        labels = CLUSTERERS["Gaussian mixture"](TRUE).fit_predict(points)
+        title = "Happiness, left whole: mean faces of two Gaussians in it"
+    _draw([chosen[labels == k] for k in np.unique(labels)], title, path)
     numbers = zip(faces.target_names[model.classes_], model.n_subclasses_, strict=True)
-    return "Wild faces: " + ", ".join(f"{name} {n}" for name, n in numbers) + f". See {path.name}."
+    found = ", ".join(f"{name} {n}" for name, n in numbers)
+    return f"Sub-classes found in wild faces: {found}. {title}: see {path.name}."
 
 
-def _draw(groups: list[np.ndarray], path: Path) -> None:
+def _draw(groups: list[np.ndarray], title: str, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(2 * len(groups) + 1, 2.6), layout="constrained")
+    figure = Figure(figsize=(max(5, 2 * len(groups) + 1), 2.8), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(groups), squeeze=False)[0]
     for ax, group in zip(axes, groups, strict=True):
         ax.imshow(group.mean(axis=0), cmap="gray")
         ax.set_title(f"{len(group)} faces")
         ax.set_axis_off()
-    figure.suptitle("Happiness: mean faces of its sub-classes")
+    figure.suptitle(title)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=120)
 
