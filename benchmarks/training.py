@@ -18,7 +18,13 @@ import torch
 from torch import nn
 
 from benchmarks._timing import interleave, one_thread, record, table
-from skfer import CrossEntropyEmbedder, MultiThresholdEmbedder
+from skfer import (
+    CrossEntropyEmbedder,
+    GaussianMetricEmbedder,
+    MultiThresholdEmbedder,
+    TripletCenterEmbedder,
+)
+from skfer.embedders._base import BaseEmbedder
 from skfer.nets import FaceAugment
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (640, 48, 48)).astype(np.uint8)
@@ -33,7 +39,7 @@ class NullNet(nn.Module):
         return x[:, :, :4, 0].flatten(1)
 
 
-def epoch_ratio(embedder: MultiThresholdEmbedder, repeats: int) -> float:
+def epoch_ratio(embedder: BaseEmbedder, repeats: int) -> float:
     """Seconds of an epoch through skfer, over those of a bare loop with the same net."""
     embedder.set_params(max_epochs=1, random_state=0).fit(IMAGES, LABELS)
     epochs = 4
@@ -57,7 +63,7 @@ def paired_ratio(ours: Callable[[], object], bare: Callable[[], object], repeats
     return float(np.median(ratios))
 
 
-def bare_training(embedder: MultiThresholdEmbedder, epochs: int) -> Callable[[], None]:
+def bare_training(embedder: BaseEmbedder, epochs: int) -> Callable[[], None]:
     """Return a plain training loop over the same net, loss and number of batches."""
     net, loss = embedder.net_.module_, embedder.net_.criterion_
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, fused=True)
@@ -206,6 +212,8 @@ def main() -> int:
     null = {"backbone": NullNet(), "augment": None}
     measured = [
         ("epoch, auto backbone", epoch_ratio(MultiThresholdEmbedder(), n), 1.03),
+        ("epoch, triplet-center, attention", epoch_ratio(TripletCenterEmbedder(), n), 1.05),
+        ("epoch, Gaussian", epoch_ratio(GaussianMetricEmbedder(), n), 1.05),
         ("epoch, null net", epoch_ratio(MultiThresholdEmbedder(**null), n), 1.5),
         ("transform, auto backbone", transform_ratio(CrossEntropyEmbedder(), n), 1.05),
         ("transform, null net", transform_ratio(CrossEntropyEmbedder(**null), n), 3.0),
