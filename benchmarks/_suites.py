@@ -184,6 +184,22 @@ TRIPLET_CENTER = Suite(
     n_subjects=150,
 )
 
+BALANCING = Suite(
+    about="How skewed classes are balanced: in the batches, by class weights in cross-entropy, by "
+    "both or not at all; the triplet-center embedder with its other defaults.",
+    reference="balanced batches",
+    methods={
+        "balanced batches": lambda seed: TripletCenterEmbedder(random_state=seed),
+        "class weights": lambda seed: TripletCenterEmbedder(
+            sampling="random", class_weight="balanced", random_state=seed
+        ),
+        "both": lambda seed: TripletCenterEmbedder(class_weight="balanced", random_state=seed),
+        "neither": lambda seed: TripletCenterEmbedder(sampling="random", random_state=seed),
+    },
+    proportions=SKEWED,
+    n_subjects=150,
+)
+
 EMBEDDERS = Suite(
     about="All embedders with their defaults. Cross-entropy's own prediction is its classifier's, "
     "as is that of the triplet-center embedder; the Gaussian embedder's is its posterior, with "
@@ -202,5 +218,6 @@ EMBEDDERS = Suite(
 SUITES: dict[str, Suite] = {
     "multi-threshold": MULTI_THRESHOLD,
     "triplet-center": TRIPLET_CENTER,
+    "balancing": BALANCING,
     "embedders": EMBEDDERS,
 }

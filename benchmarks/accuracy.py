@@ -234,6 +234,7 @@ def main() -> int:
     if arguments.write:
         title = ", ".join(
             ["Accuracy", arguments.suite, arguments.budget, *(arguments.datasets or [])]
+            + (["choosing folds"] if arguments.purpose == "choose" else [])
         )
         record(f"{title} (`python -m benchmarks.accuracy`)", "\n\n".join([suite.about, *texts]))
     return 0
