@@ -41,8 +41,8 @@ class Suite:
         Share of images kept of each expression, for skewed drawn faces.
     n_subjects : int
         Number of drawn persons.
-    version : str
-        Goes up when settings change, so that older fits are not mixed in.
+    searched : tuple of str
+        Methods among which a user would search for the best.
     """
 
     about: str
@@ -50,7 +50,7 @@ class Suite:
     methods: Mapping[str, Callable[[int], Any]]
     proportions: dict[str, float] | None = None
     n_subjects: int = 50
-    version: str = "2"
+    searched: tuple[str, ...] = ()
 
 
 class PeerLoss(nn.Module):
@@ -123,9 +123,10 @@ def _single(threshold: float) -> Callable[[int], Any]:
 MULTI_THRESHOLD = Suite(
     about="Many thresholds at once against a search for one, cross-entropy and the losses of "
     "pytorch-metric-learning. All but PCA have the same network and budget, and all but "
-    "cross-entropy have the same classification term beside their metric loss. A search for one "
-    "threshold costs the sum of the five fits.",
+    "cross-entropy have the same classification term beside their metric loss. The search takes in "
+    "each fold, the one threshold that was best on the other folds, and costs the sum of the fits.",
     reference="multi-threshold",
+    searched=tuple(f"one threshold, {t}" for t in SINGLE),
     methods={
         "PCA": lambda seed: pca_baseline(random_state=seed),
         "cross-entropy": lambda seed: CrossEntropyEmbedder(random_state=seed),

@@ -2,11 +2,12 @@
 
 Person-disjoint folds; every method has the same network, batches, augmentation and number of
 epochs; only the loss differs. One JSON line a fit, in benchmarks/results/: what is there is not
-computed again, so that a run that was cut off goes on. Settings were chosen on other folds
-(``FOLD_SEEDS["choose"]``) than those reported.
+computed again while the code that trains stays the same, so that a run that was cut off goes on.
+Settings were chosen on other folds (``FOLD_SEEDS["choose"]``) than those reported.
 """
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -21,6 +22,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
+import skfer
 from benchmarks._suites import SUITES, Suite
 from benchmarks._timing import one_thread, record, table
 from skfer.datasets import load_image_table, make_expressions
@@ -101,6 +103,7 @@ def retrieval(Z: np.ndarray, y: np.ndarray, groups: np.ndarray) -> dict[str, Any
 def jobs_of(suite: Suite, dataset: str, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """All fits of a table, seed by seed, so that a cut-off run is balanced."""
     budget = BUDGETS[arguments.budget]
+    code = code_version()
     for seed in range(arguments.seeds or budget["seeds"]):
         for fold in range(budget["folds"]):
             for method in suite.methods:
@@ -111,11 +114,19 @@ def jobs_of(suite: Suite, dataset: str, arguments: argparse.Namespace) -> Iterat
                         "budget": arguments.budget,
                         "purpose": arguments.purpose,
                         "method": method,
-                        "settings": suite.version,
+                        "code": code,
                         "fold": fold,
                         "folds": budget["folds"],
                         "seed": seed,
                     }
+
+
+def code_version() -> str:
+    """Hash of all that a fit runs on: fits of other code are not mixed in."""
+    package = Path(skfer.__file__).parent
+    rooms = ("embedders", "losses", "nets", "training")
+    files = [path for room in rooms for path in sorted((package / room).glob("*.py"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -145,14 +156,26 @@ def run(suite: Suite, dataset: str, arguments: argparse.Namespace) -> list[dict[
 
 def key(job: dict[str, Any]) -> tuple[Any, ...]:
     """Return what tells one fit from another."""
-    names = ("dataset", "budget", "purpose", "method", "settings", "fold", "folds", "seed")
-    return tuple(job[name] for name in names)
+    names = ("dataset", "budget", "purpose", "method", "code", "fold", "folds", "seed")
+    return tuple(job.get(name) for name in names)
 
 
 def mean(results: list[dict[str, Any]], measure: str) -> np.ndarray:
     """Return a measure of each fit, ordered by fold and seed, NaN where it has none."""
     ordered = sorted(results, key=lambda r: (r["seed"], r["fold"]))
     return np.array([r.get(measure, np.nan) for r in ordered], dtype=float)
+
+
+def search(by_method: dict[str, list[dict[str, Any]]], measure: str) -> np.ndarray:
+    """Return what a search among methods gives in each fit, by one measure.
+
+    In every fold the method is taken that was best on the other folds, whose persons are in this
+    fold's training set: the best of all on the fold itself would be chosen by its test set.
+    """
+    scores = np.array([mean(fits, measure) for fits in by_method.values()])
+    folds = np.array(sorted((r["seed"], r["fold"]) for r in next(iter(by_method.values()))))[:, 1]
+    chosen = [scores[:, folds != fold].mean(axis=1).argmax() for fold in folds]
+    return scores[chosen, np.arange(len(folds))]
 
 
 def report(suite: Suite, dataset: str, results: list[dict[str, Any]]) -> str:
@@ -164,15 +187,23 @@ def report(suite: Suite, dataset: str, results: list[dict[str, Any]]) -> str:
     names = [MEASURES[m] for m in measures]
     header = ["method", *[f"{name}, balanced" for name in names], "5-NN, accuracy"]
     header += [f"{name}, minus {suite.reference}" for name in names] + ["fit"]
-    reference = by_method.get(suite.reference)
+    every = {
+        method: {m: mean(fits, m) for m in [*measures, "knn_accuracy", "fit_seconds"]}
+        for method, fits in by_method.items()
+    }
+    searched = {m: r for m, r in by_method.items() if m in suite.searched}
+    if searched:
+        found = {m: search(searched, m) for m in [*measures, "knn_accuracy"]}
+        cost = np.sum([every[m]["fit_seconds"] for m in searched], axis=0)
+        every["search among them"] = {**found, "fit_seconds": cost}
+    reference = every.get(suite.reference)
     rows = []
-    for method, fits in by_method.items():
-        cells = [spread(mean(fits, m)) for m in [*measures, "knn_accuracy"]]
+    for method, scores in every.items():
+        cells = [spread(scores[m]) for m in [*measures, "knn_accuracy"]]
         for m in measures:
             same = reference is None or method == suite.reference
-            cells.append("" if same else paired(mean(fits, m) - mean(reference, m)))
-        seconds = np.mean([r["fit_seconds"] for r in fits])
-        rows.append([method, *cells, f"{seconds:.0f} s"])
+            cells.append("" if same else paired(scores[m] - reference[m]))
+        rows.append([method, *cells, f"{scores['fit_seconds'].mean():.0f} s"])
     n = len(next(iter(by_method.values())))
     head = f"{dataset}, {n} fits a method (folds x seeds); mean ± standard deviation, and of "
     head += "differences, paired, mean ± standard error\n\n"
