@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,12 @@ def _add_evaluate(commands: Any) -> None:
         default=min(os.cpu_count() or 1, 4),
         help="fits side by side, and threads that read pictures",
     )
-    how.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
+    how.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write all numbers here; - is standard output, and the table goes to standard error",
+    )
     how.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -185,28 +191,62 @@ def _positive(text: str) -> int:
 def run_evaluate(arguments: argparse.Namespace) -> int:
     """Compare the embedders on the wanted data and print the table."""
     _check_writable(arguments.json)
+    # Numbers on standard output are for a program: the table would be in its way.
+    out = sys.stderr if _is_stdout(arguments.json) else sys.stdout
     faces = load_faces(arguments)
     methods = make_methods(arguments)
     splits = make_splits(faces, arguments.folds, arguments.seed)
-    print(_headline(faces, arguments, len(splits)), flush=True)
+    print(_headline(faces, arguments, len(splits)), file=out, flush=True)
     scores = _run_with_bar(methods, faces, splits, arguments)
     rows = summarize(scores, list(methods))
-    print(as_table(rows))
+    print(as_table(rows), file=out)
     if arguments.json is not None:
-        _write_json(arguments, rows, scores)
+        _write_json(arguments.json, _record(arguments, rows, scores))
     return 0
 
 
 def _check_writable(path: Path | None) -> None:
     # Better now than after minutes of training.
-    if path is None:
+    if path is None or _is_stdout(path):
         return
-    if not path.resolve().parent.is_dir():
-        raise ValueError(f"--json {path}: there is no folder {path.parent}.")
     if path.is_dir():
         raise ValueError(f"--json {path} is a folder: give the name of a file in it.")
-    if not os.access(path if path.exists() else path.resolve().parent, os.W_OK):
-        raise ValueError(f"--json {path} cannot be written: choose another place.")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ValueError(f"--json {path} is write-protected: choose another place.")
+    if not _is_special(path):
+        _check_folder(path, _behind_links(path).parent)
+
+
+def _check_folder(path: Path, folder: Path) -> None:
+    if not folder.is_dir():
+        raise ValueError(f"--json {path}: there is no folder {folder}. Make it first.")
+    try:  # its mode does not tell all: the file system may be read-only
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"--json {path}: no file can be made in {folder} ({error.strerror}): choose another "
+            "place, or - for standard output."
+        ) from error
+
+
+def _is_stdout(path: Path | None) -> bool:
+    """Whether a path is "-" or another name of standard output, such as /dev/stdout."""
+    if path is None or str(path) == "-":
+        return path is not None
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is a device or a pipe, to be written to and never to be replaced."""
+    return path.exists() and not path.is_file()
+
+
+def _behind_links(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def make_methods(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -254,24 +294,44 @@ def _run_with_bar(
     return list(bar)
 
 
-def _write_json(
+def _record(
     arguments: argparse.Namespace, rows: list[dict[str, Any]], scores: list[Score]
-) -> None:
+) -> dict[str, Any]:
     settings = {
         k: str(v) if isinstance(v, Path) else v for k, v in vars(arguments).items() if k != "run"
     }
     order = sorted(scores, key=lambda s: (s.method, s.fold))
-    record = {
+    return {
         "skfer": __version__,
         "settings": settings,
         "summary": rows,
         "folds": [s.as_dict() for s in order],
     }
-    # Written whole or not at all.
-    temporary = arguments.json.with_name(arguments.json.name + ".part")
-    temporary.write_text(json.dumps(record, indent=2) + "\n")
-    temporary.replace(arguments.json)
-    print(f"\nAll numbers: {arguments.json}")
+
+
+def _write_json(path: Path, record: dict[str, Any]) -> None:
+    text = json.dumps(record, indent=2) + "\n"
+    if _is_stdout(path):
+        sys.stdout.write(text)
+        return
+    try:
+        if _is_special(path):
+            path.write_text(text, encoding="utf-8")
+        else:
+            _replace(_behind_links(path), text)
+    except OSError as error:
+        raise ValueError(f"--json {path} could not be written: {error.strerror}.") from error
+    print(f"\nAll numbers: {path}")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The command line: tables, files, exit codes, words that help."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -105,7 +106,7 @@ BAD = {
     "no table": (["--dataset", "table"], "--dataset table needs --labels CSV"),
     "no such root": (["--dataset", "folder", "--root", "nowhere"], "nowhere"),
     "no such table": (["--labels", "nowhere.csv"], "nowhere.csv"),
-    "json": (["--json", "nowhere/x.json"], "there is no folder nowhere"),
+    "json": (["--json", "nowhere/x.json"], "nowhere. Make it first"),
     "one fold": (["--folds", "1"], "needs at least 2"),
     "many folds": (["--folds", "99", "--max-per-class", "2"], "at least 99 subjects"),
     "no split": (["--protocol", "official"], "no official split"),
@@ -251,9 +252,69 @@ def test_options_without_a_data_set_are_refused(capsys, option):
     assert f"{option} needs --dataset NAME or --labels CSV" in capsys.readouterr().err
 
 
-def test_json_that_cannot_be_written_is_told_at_once(capsys, tmp_path):
-    assert cli.main(["evaluate", "--quiet", "--json", str(tmp_path)]) == cli.FAILED
-    assert "is a folder" in capsys.readouterr().err
+def _told_about_json(path, capsys):
+    """Call `evaluate` with a place that it must refuse before it loads anything."""
+    assert cli.main(["evaluate", "--quiet", "--json", str(path)]) == cli.FAILED
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"--json {path}" in captured.err
+    return captured.err
+
+
+def test_json_that_cannot_be_written_is_told_at_once(capsys, tmp_path, monkeypatch):
+    assert "is a folder" in _told_about_json(tmp_path, capsys)
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "none" / "x.json")
+    assert f"there is no folder {tmp_path / 'none'}" in _told_about_json(link, capsys)
+
+    def refuse(dir):  # as for a user who may not write there; root may
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(cli.tempfile, "TemporaryFile", refuse)
+    file = tmp_path / "x.json"
+    file.write_text("writable, in a folder that is not")
+    assert f"no file can be made in {tmp_path} (Permission" in _told_about_json(file, capsys)
+    monkeypatch.setattr(cli.os, "access", lambda path, mode: False)
+    assert "write-protected" in _told_about_json(file, capsys)
+
+
+def test_json_follows_links(tmp_path):
+    real, link = tmp_path / "real" / "x.json", tmp_path / "link.json"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    cli._check_writable(link)
+    cli._write_json(link, {"a": 1})
+    cli._write_json(link, {"a": 2})
+    assert link.is_symlink()
+    assert json.loads(real.read_text()) == {"a": 2}
+    assert [path.name for path in real.parent.iterdir()] == ["x.json"]
+
+
+def test_json_into_a_pipe_leaves_the_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    cli._check_writable(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        cli._write_json(pipe, {"a": 1})
+        assert json.loads(os.read(reader, 1000)) == {"a": 1}
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_json_that_fails_at_the_end_is_told(tmp_path):
+    with pytest.raises(ValueError, match=r"--json .*x\.json could not be written: No such file"):
+        cli._write_json(tmp_path / "gone" / "x.json", {})
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_json_on_standard_output(capfd, name):
+    assert cli.main(["evaluate", *QUICK, "--image-size", "24", "--json", name]) == 0
+    captured = capfd.readouterr()
+    assert len(json.loads(captured.out)["folds"]) == 10
+    assert "48 faces of 8 expressions" in captured.err
+    assert "multi-threshold" in captured.err
 
 
 @pytest.mark.parametrize(("option", "name", "values"), [(o, n, v) for o, n, *v in FOREIGN])
