@@ -99,6 +99,8 @@ def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunc
     if name == "table":
         if arguments.labels is None:
             raise ValueError("--dataset table needs --labels CSV.")
+        if not arguments.labels.is_file():
+            raise ValueError(f"--labels {arguments.labels}: there is no such file.")
         columns = {key: getattr(arguments, key) for key in TABLE_OPTIONS[1:]}
         options |= {key: column for key, column in columns.items() if column is not None}
         return loader(arguments.labels, arguments.root, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from skfer import (
     __version__,
 )
 from skfer._evaluation import CLASSIFIERS, Score, as_table, evaluate, pca_baseline, summarize
-from skfer._protocols import PROTOCOLS, load_faces, make_splits
+from skfer._protocols import LOADER_OPTIONS, PROTOCOLS, load_faces, make_splits
 from skfer.datasets import DATASETS, check_dataset
 
 INCOMPLETE, FAILED, INTERRUPTED = 1, 2, 130
@@ -61,8 +62,53 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("skfer: interrupted", file=sys.stderr)
         return INTERRUPTED
     except (ValueError, OSError, ImportError) as error:
-        print(f"skfer: error: {error}", file=sys.stderr)
+        print(f"skfer: error: {_explained(error, arguments)}", file=sys.stderr)
         return FAILED
+
+
+# Loaders speak of their parameters; who types a command has options.
+_SAYINGS = {
+    "on_error='skip'": "--skip-bad",
+    "image_size=...": "--image-size N",
+    "Split by groups, for example with SubjectKFold.": "Remove the copies, or say who is shown by "
+    "--group-column or --group-pattern, so that copies stay together.",
+}
+_PARAMETERS = {"csv": "--labels", "expressions": "--classes"} | {
+    name: f"--{name.replace('_', '-')}"
+    for name in ("root", "cache_dir", "image_size", "classes", *LOADER_OPTIONS)
+}
+
+
+def _explained(error: Exception, arguments: argparse.Namespace) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot use {error.filename!r}: {error.strerror}."
+    text = _in_options(str(error), arguments)
+    return text + _wanted_columns(text, arguments)
+
+
+def _in_options(text: str, arguments: argparse.Namespace) -> str:
+    """Return what a loader says with options of the command instead of parameters."""
+    for said, meant in _SAYINGS.items():
+        text = text.replace(said, meant)
+    names = _PARAMETERS | ({"root": "ROOT"} if arguments.run is run_check else {})
+    # Not within a path or a longer word.
+    pattern = rf"(?<![\w/'])({'|'.join(names)})(=| must be)"
+    return re.sub(pattern, lambda m: names[m[1]] + (" " if m[2] == "=" else m[2]), text)
+
+
+def _wanted_columns(text: str, arguments: argparse.Namespace) -> str:
+    """Return which options name the columns that a table lacks."""
+    _, lacking, rest = text.partition(" has no column ")
+    if not lacking or getattr(arguments, "labels", None) is None:
+        return ""
+    missing = rest.partition(";")[0]
+    usual = {"file_column": "file", "label_column": "label", "group_column": None}
+    options = [
+        f"--{key.replace('_', '-')} NAME"
+        for key, name in usual.items()
+        if repr(getattr(arguments, key) or name) in missing
+    ]
+    return f" Give {' and '.join(options)}."
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -139,6 +185,7 @@ def _add_evaluate(commands: Any) -> None:
         "--intensities",
         type=int,
         nargs="+",
+        choices=range(1, 5),
         metavar="N",
         help="with --dataset bu3dfe: of 1 to 4",
     )
@@ -161,7 +208,7 @@ def _add_evaluate(commands: Any) -> None:
         help="how triplet-center chooses its negatives",
     )
     how.add_argument("--epochs", type=_positive, help="passes over the training set")
-    how.add_argument("--seed", type=int, default=0, help="fixes data, folds and training (0)")
+    how.add_argument("--seed", type=_seed, default=0, help="fixes data, folds and training (0)")
     how.add_argument(
         "--n-jobs",
         type=_positive,
@@ -178,14 +225,22 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _frames(text: str) -> int | str:
-    return text if text in ("peak", "all") else _positive(text)
+    return text if text in ("peak", "all") else _whole(text, "'peak', 'all' or a whole number")
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
-    return number
+    return _whole(text, "a whole number")
+
+
+def _seed(text: str) -> int:
+    return _whole(text, "a whole number", 0, 2**32 - 1)
+
+
+def _whole(text: str, wanted: str, low: int = 1, high: int | None = None) -> int:
+    bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
+    if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
+        raise argparse.ArgumentTypeError(f"give {wanted} {bounds}, not {text!r}")
+    return int(text)
 
 
 def run_evaluate(arguments: argparse.Namespace) -> int:

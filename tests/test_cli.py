@@ -123,10 +123,77 @@ def test_errors_help(case, capsys):
     assert "Traceback" not in err
 
 
-def test_unknown_column(faces_on_disk, capsys):
-    call = ["evaluate", "--quiet", "--labels", str(faces_on_disk / "labels.csv")]
-    assert cli.main([*call, "--label-column", "mood"]) == cli.FAILED
-    assert "mood" in capsys.readouterr().err
+def _error(capsys, *words):
+    """Return what `skfer evaluate` says when it refuses a call."""
+    assert cli.main(["evaluate", "--quiet", "--n-jobs", "1", *words]) == cli.FAILED
+    return capsys.readouterr().err
+
+
+def test_missing_columns_are_told_by_their_options(faces_on_disk, capsys):
+    table = str(faces_on_disk / "labels.csv")
+    both = _error(capsys, "--labels", table)
+    assert both.endswith("Give --file-column NAME and --label-column NAME.\n")
+    assert "no column 'file', 'label'; its columns are 'path', 'emotion', 'person'." in both
+    columns = ["--file-column", "path", "--label-column", "mood", "--group-column", "who"]
+    two = _error(capsys, "--labels", table, *columns)
+    assert two.endswith("Give --label-column NAME and --group-column NAME.\n")
+
+
+def test_errors_name_options_and_not_parameters(tmp_path, capsys):
+    trees.folder(tmp_path / "faces", ["happy/a.png", "sad/b.png"])
+    trees.folder(tmp_path / "faces", ["happy/c.png"], size=(6, 6))
+    trees.spoil(tmp_path / "faces" / "sad" / "b.png", "empty")
+    call = ["--dataset", "folder", "--root", str(tmp_path / "faces")]
+    bad = _error(capsys, *call)
+    assert "b.png: an empty file" in bad
+    assert bad.endswith("or give --skip-bad to leave them out.\n")
+    assert "--group-pattern '(' is not a regular" in _error(capsys, *call, "--group-pattern", "(")
+    assert "--root 'root=x' does not" in _error(capsys, *call[:2], "--root", "root=x")
+    missing = tmp_path / "none" / "x.csv"
+    assert f"--labels {missing}: there is no such file" in _error(capsys, "--labels", str(missing))
+    assert "--image-size must be from 16" in _error(capsys, "--image-size", "8")
+
+
+def test_copies_in_folds_are_told_by_options(tmp_path, capsys):
+    for i in range(6):
+        trees.picture(tmp_path / f"happy/{i}.png", (16, 16), seed=i)
+        trees.picture(tmp_path / f"sad/{i}.png", (16, 16), seed=9)
+    said = _error(capsys, "--dataset", "folder", "--root", str(tmp_path), "--image-size", "16")
+    assert "--group-pattern, so that copies stay together" in said
+    assert "SubjectKFold" not in said
+
+
+def test_the_root_of_a_check_is_no_option(tmp_path, capsys):
+    assert cli.main(["datasets", "check", "jaffe", str(tmp_path / "none")]) == cli.FAILED
+    assert capsys.readouterr().err.startswith(f"skfer: error: ROOT '{tmp_path}/none' does not")
+
+
+def test_what_the_system_refuses_is_told(monkeypatch, capsys):
+    def refuse(arguments):
+        raise PermissionError(13, "Permission denied", "/faces/happy")
+
+    monkeypatch.setattr(cli, "load_faces", refuse)
+    assert _error(capsys) == "skfer: error: cannot use '/faces/happy': Permission denied.\n"
+
+
+SENSELESS = {
+    "--seed": ("-1", "4294967296", "x"),
+    "--epochs": ("0", "2.5", "many"),
+    "--image-size": ("-3", ""),
+    "--frames": ("0", "some", "-1"),
+    "--intensities": ("5",),
+}
+
+
+@pytest.mark.parametrize(("option", "value"), [(o, v) for o, vs in SENSELESS.items() for v in vs])
+def test_senseless_numbers(capsys, option, value):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["evaluate", option, value])
+    assert caught.value.code == cli.FAILED
+    said = capsys.readouterr().err
+    assert f"argument {option}: " in said
+    assert value in said.splitlines()[-1]
+    assert "_" not in said.splitlines()[-1]
 
 
 def test_subjects_are_needed_by_their_protocols(faces_on_disk, capsys):
@@ -322,13 +389,6 @@ def test_options_of_other_sets_are_refused(capsys, option, name, values):
     call = ["evaluate", "--quiet", "--dataset", name, "--root", "nowhere", option, *values]
     assert cli.main(call) == cli.FAILED
     assert f"{option} does not belong to --dataset {name}" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("frames", ["0", "some", "-1"])
-def test_senseless_frames(capsys, frames):
-    with pytest.raises(SystemExit):
-        _arguments("--dataset", "ck+", "--frames", frames)
-    assert "--frames" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
