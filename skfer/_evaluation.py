@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,8 +23,10 @@ from sklearn.svm import SVC
 
 from skfer.metrics import recall_at_k
 
+N_NEIGHBORS = 5
+
 CLASSIFIERS: dict[str, Callable[[], BaseEstimator]] = {
-    "knn": lambda: KNeighborsClassifier(5),
+    "knn": lambda: KNeighborsClassifier(N_NEIGHBORS),
     "svm": lambda: SVC(class_weight="balanced"),
 }
 """Names of the classifiers that follow an embedder, and how to make them."""
@@ -56,6 +60,8 @@ class Score:
         Speed of ``transform`` on the test part.
     n_train, n_test : int
         Sizes of the two parts.
+    warnings : tuple of str
+        What was warned of, for instance that the embedding collapsed.
     """
 
     method: str
@@ -67,6 +73,7 @@ class Score:
     images_per_second: float
     n_train: int
     n_test: int
+    warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as a dict, for JSON."""
@@ -126,16 +133,18 @@ def score_fold(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        start = time.perf_counter()
-        Z_train = clone(embedder).fit(X[train], y[train])
-        fit_time = time.perf_counter() - start
-        embedder, Z_train = Z_train, Z_train.transform(X[train])
-        start = time.perf_counter()
-        Z_test = embedder.transform(X[test])
-        speed = len(test) / (time.perf_counter() - start)
+        # Recorded, since fits run in other processes, which would print them as they like.
+        with warnings.catch_warnings(record=True) as caught:
+            start = time.perf_counter()
+            embedder = clone(embedder).fit(X[train], y[train])
+            fit_time = time.perf_counter() - start
+            Z_train = embedder.transform(X[train])
+            start = time.perf_counter()
+            Z_test = embedder.transform(X[test])
+            speed = len(test) / (time.perf_counter() - start)
+            predicted = clone(classifier).fit(Z_train, y[train]).predict(Z_test)
     finally:
         torch.set_num_threads(threads)
-    predicted = clone(classifier).fit(Z_train, y[train]).predict(Z_test)
     return Score(
         method,
         fold,
@@ -146,6 +155,7 @@ def score_fold(
         speed,
         len(train),
         len(test),
+        tuple(dict.fromkeys(str(warning.message) for warning in caught)),
     )
 
 
@@ -170,6 +180,33 @@ def _recall_at_1(
     return float(
         recall_at_k(Z_test, y[test], reference_embeddings=Z_train, reference_labels=y[train])
     )
+
+
+def check_folds(
+    y: NDArray[Any], splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]], classifier: str
+) -> None:
+    """Raise ValueError if a fold has too little to train on: better before the first training.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+        Labels.
+    splits : sequence of (train, test)
+        Indices of each fold.
+    classifier : {"knn", "svm"}
+        What follows each embedder.
+    """
+    for fold, (train, _) in enumerate(splits):
+        if len(np.unique(y[train])) < 2:
+            raise ValueError(
+                f"fold {fold} has one class to train on: give more images, fewer --folds, or "
+                "another --protocol."
+            )
+        if classifier == "knn" and len(train) < N_NEIGHBORS:
+            raise ValueError(
+                f"fold {fold} has {len(train)} images to train on, and --classifier knn needs "
+                f"{N_NEIGHBORS}: give more images (--max-per-class), or --classifier svm."
+            )
 
 
 def evaluate(
@@ -213,6 +250,22 @@ def evaluate(
     ]
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     yield from parallel(jobs)
+
+
+def training_warnings(scores: Sequence[Score]) -> list[str]:
+    """Return what was warned of in training, each with its method and how often it came.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        From :func:`evaluate`.
+    """
+    found = Counter((s.method, text) for s in scores for text in s.warnings)
+    n_folds = Counter(s.method for s in scores)
+    return [
+        f"{method}, {count} of {n_folds[method]} folds: {text}"
+        for (method, text), count in sorted(found.items())
+    ]
 
 
 def summarize(scores: Sequence[Score], methods: Sequence[str]) -> list[dict[str, Any]]:

@@ -48,7 +48,8 @@ def load_faces(arguments: argparse.Namespace) -> Bunch:
     Raises
     ------
     ValueError
-        If an argument that the data set needs is missing, or one does not belong to it.
+        If an argument that the data set needs is missing, one does not belong to it, or there
+        are fewer than two classes.
     """
     name = arguments.dataset or ("table" if arguments.labels else "synthetic")
     own = _own_options(name, arguments)
@@ -64,6 +65,7 @@ def load_faces(arguments: argparse.Namespace) -> Bunch:
         for key in ("target", "groups", "sequence", "split", "filenames")
     }
     images = faces.images if len(keep) == len(faces.images) else faces.images[keep]
+    _check_classes(np.asarray(faces.target)[keep], faces.target_names)
     kind = DATASETS[name].groups if name in DATASETS else "subjects"
     protocol = arguments.protocol or usual
     return Bunch(images=images, protocol=protocol, group_kind=kind, **parts)
@@ -112,10 +114,20 @@ def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunc
 def _chosen(y: NDArray[Any], most: int | None, seed: int) -> NDArray[np.intp]:
     """Positions of the labelled samples, at most `most` of a class."""
     keep = np.flatnonzero(y != UNLABELED)
-    if most is None:
+    if most is None or len(keep) == 0:
         return keep
     keep = np.random.RandomState(seed).permutation(keep)
     return np.sort(np.concatenate([keep[y[keep] == c][:most] for c in np.unique(y[keep])]))
+
+
+def _check_classes(y: NDArray[Any], names: NDArray[np.str_]) -> None:
+    found = np.unique(y)
+    if len(found) == 0:
+        raise ValueError("no image has a label: there is nothing to learn from.")
+    if len(found) == 1:
+        raise ValueError(
+            f"all {len(y):,} images are of one class, {str(names[found[0]])!r}: give at least two."
+        )
 
 
 def make_splits(faces: Bunch, n_folds: int, seed: int) -> list[Split]:

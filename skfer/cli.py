@@ -8,7 +8,10 @@ import os
 import re
 import sys
 import tempfile
+import traceback
+import warnings
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +24,31 @@ from skfer import (
     TripletCenterEmbedder,
     __version__,
 )
-from skfer._evaluation import CLASSIFIERS, Score, as_table, evaluate, pca_baseline, summarize
+from skfer._evaluation import (
+    CLASSIFIERS,
+    Score,
+    as_table,
+    check_folds,
+    evaluate,
+    pca_baseline,
+    summarize,
+    training_warnings,
+)
 from skfer._protocols import LOADER_OPTIONS, PROTOCOLS, load_faces, make_splits
 from skfer.datasets import DATASETS, check_dataset
 
-INCOMPLETE, FAILED, INTERRUPTED = 1, 2, 130
-"""Exit codes: a data set is not as published; the call or the data is wrong; Ctrl-C."""
+INCOMPLETE, FAILED, BROKEN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
+"""Exit codes: a data set is not as published; the call or the data is wrong; skfer is; Ctrl-C; who
+read the output has gone."""
+
+_NO_MEMORY = (
+    "not enough memory: give a smaller --image-size, --max-per-class or --n-jobs, or keep the "
+    "pictures on disk by --cache-dir"
+)
 
 EPILOG = """\
 Exit codes: 0 done, 1 (of `skfer datasets check`) the copy is not as published, 2 something is wrong
-with the call or the data, 130 interrupted.
+with the call or the data, 3 skfer itself failed, 130 interrupted, 141 who read the output has gone.
 
 examples:
   skfer evaluate
@@ -56,14 +74,48 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code.
     """
     arguments = make_parser().parse_args(argv)
+    with warnings.catch_warnings():
+
+        def tell(message: Warning | str, *_: Any, **__: Any) -> None:
+            _warn(_in_options(str(message), arguments))
+
+        warnings.showwarning = tell  # a line of source means nothing here
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     try:
-        return arguments.run(arguments)
+        code = arguments.run(arguments)
+        sys.stdout.flush()  # a reader that has gone is noticed here and not at exit
+        return code
     except KeyboardInterrupt:
         print("skfer: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        return _reader_gone()
+    except (MemoryError, BrokenExecutor) as error:
+        print(f"skfer: error: {_NO_MEMORY} ({error})", file=sys.stderr)
+        return FAILED
     except (ValueError, OSError, ImportError) as error:
         print(f"skfer: error: {_explained(error, arguments)}", file=sys.stderr)
         return FAILED
+    except Exception:
+        traceback.print_exc()
+        print("skfer: a fault of skfer: please report it with the lines above", file=sys.stderr)
+        return BROKEN
+
+
+def _reader_gone() -> int:
+    # Python would complain once more when it flushes at exit.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    return READER_GONE
+
+
+def _warn(text: str) -> None:
+    line = text.replace(":\n  ", ": ").replace("\n  ", "; ").replace("\n", ". ")
+    print(f"skfer: warning: {line}", file=sys.stderr)
 
 
 # Loaders speak of their parameters; who types a command has options.
@@ -190,7 +242,7 @@ def _add_evaluate(commands: Any) -> None:
         help="with --dataset bu3dfe: of 1 to 4",
     )
     data.add_argument("--image-size", type=_positive, default=48, help="pixels a side (48)")
-    data.add_argument("--max-per-class", type=_positive, help="use this many images of a class")
+    data.add_argument("--max-per-class", type=_several, help="use this many images of a class")
     data.add_argument("--cache-dir", type=Path, help="keep decoded images here")
     data.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be read")
     how = parser.add_argument_group("evaluation")
@@ -232,6 +284,11 @@ def _positive(text: str) -> int:
     return _whole(text, "a whole number")
 
 
+def _several(text: str) -> int:
+    # A single image of a class is never in training and test alike.
+    return _whole(text, "a whole number", 2)
+
+
 def _seed(text: str) -> int:
     return _whole(text, "a whole number", 0, 2**32 - 1)
 
@@ -251,10 +308,13 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     faces = load_faces(arguments)
     methods = make_methods(arguments)
     splits = make_splits(faces, arguments.folds, arguments.seed)
+    check_folds(faces.target, splits, arguments.classifier)
     print(_headline(faces, arguments, len(splits)), file=out, flush=True)
     scores = _run_with_bar(methods, faces, splits, arguments)
     rows = summarize(scores, list(methods))
     print(as_table(rows), file=out)
+    for text in training_warnings(scores):
+        _warn(text)
     if arguments.json is not None:
         _write_json(arguments.json, _record(arguments, rows, scores))
     return 0

@@ -4,14 +4,18 @@ import json
 import os
 import subprocess
 import sys
+import warnings
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.base import BaseEstimator, TransformerMixin
 
 from skfer import cli
+from skfer._evaluation import Score, check_folds, evaluate, training_warnings
 from skfer._protocols import load_faces, make_splits
 from skfer.datasets import make_expressions
 
@@ -176,7 +180,94 @@ def test_what_the_system_refuses_is_told(monkeypatch, capsys):
     assert _error(capsys) == "skfer: error: cannot use '/faces/happy': Permission denied.\n"
 
 
+def _broken(capsys, monkeypatch, error):
+    """Return the exit code and what is said when an error comes from nowhere."""
+
+    def fail(arguments):
+        raise error
+
+    monkeypatch.setattr(cli, "load_faces", fail)
+    return cli.main(["evaluate"]), capsys.readouterr().err
+
+
+def test_faults_of_skfer_itself(capsys, monkeypatch):
+    code, said = _broken(capsys, monkeypatch, TypeError("who am I?"))
+    assert code == cli.BROKEN
+    assert "Traceback" in said
+    assert "TypeError: who am I?" in said
+    assert said.endswith("please report it with the lines above\n")
+
+
+@pytest.mark.parametrize("error", [MemoryError("400 GiB"), BrokenProcessPool("killed")])
+def test_no_memory(capsys, monkeypatch, error):
+    code, said = _broken(capsys, monkeypatch, error)
+    assert code == cli.FAILED
+    assert said.startswith("skfer: error: not enough memory: give a smaller --image-size")
+    assert said.endswith(f"({error})\n")
+
+
+def test_a_reader_that_goes_is_no_error():
+    call = [sys.executable, "-m", "skfer.cli", "evaluate", *QUICK, "--image-size", "16"]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        run.stdout.readline()
+        run.stdout.close()
+        assert run.stderr.read() == b""
+        assert run.wait() == cli.READER_GONE
+
+
+def test_too_little_to_train_on(tmp_path, capsys):
+    trees.folder(tmp_path / "one", ["happy/a.png", "happy/b.png", "unlabeled/c.png"])
+    trees.folder(tmp_path / "none", ["unlabeled/c.png"])
+    trees.folder(tmp_path / "few", [f"{word}/{i}.png" for word in ("happy", "sad") for i in "123"])
+    call = ["--dataset", "folder", "--image-size", "16", "--root"]
+    one = _error(capsys, *call, str(tmp_path / "one"))
+    assert "all 2 images are of one class, 'happiness': give at least two" in one
+    for more in ([], ["--max-per-class", "2"]):
+        assert "no image has a label" in _error(capsys, *call, str(tmp_path / "none"), *more)
+    few = _error(capsys, *call, str(tmp_path / "few"))
+    assert "fold 0 has 4 images to train on, and --classifier knn needs 5" in few
+    splits = [(np.array([0, 1]), np.array([2, 3]))]
+    with pytest.raises(ValueError, match="fold 0 has one class to train on"):
+        check_folds(np.array([0, 0, 1, 1]), splits, "svm")
+
+
+@pytest.mark.filterwarnings("default::skfer.datasets.DatasetWarning")
+def test_what_is_left_out_is_told_in_a_line(tmp_path, capsys):
+    trees.folder(tmp_path, [f"{word}/{i}.png" for word in ("happy", "sad") for i in range(8)])
+    for name in ("happy/7.png", "sad/6.png"):
+        trees.spoil(tmp_path / name, "empty")
+    call = ["--dataset", "folder", "--root", str(tmp_path), "--image-size", "16", "--skip-bad"]
+    assert cli.main(["evaluate", *call, *QUICK]) == 0
+    assert capsys.readouterr().err.splitlines()[0] == (
+        "skfer: warning: 2 of 16 files cannot be used: happy/7.png: an empty file; "
+        "sad/6.png: an empty file. They are left out."
+    )
+
+
+def test_warnings_of_training_are_told_once():
+    score = Score("Gaussian", 0, 1, 1, 1, 1, 1, 1, 1, ("it collapsed",))
+    scores = [score, replace(score, fold=1), replace(score, fold=2, warnings=())]
+    assert training_warnings(scores) == ["Gaussian, 2 of 3 folds: it collapsed"]
+
+
+class _Warning(TransformerMixin, BaseEstimator):
+    def fit(self, X, y):
+        warnings.warn("it collapsed", UserWarning, stacklevel=1)
+        return self
+
+    def transform(self, X):
+        return X.reshape(len(X), -1)
+
+
+@pytest.mark.filterwarnings("default:it collapsed")
+def test_warnings_of_training_come_with_the_score():
+    X, y, half = np.eye(12), np.arange(12) % 2, np.arange(6)
+    (score,) = evaluate({"mine": _Warning()}, X, y, None, [(half, half + 6)])
+    assert score.warnings == ("it collapsed",)
+
+
 SENSELESS = {
+    "--max-per-class": ("1",),
     "--seed": ("-1", "4294967296", "x"),
     "--epochs": ("0", "2.5", "many"),
     "--image-size": ("-3", ""),
@@ -209,12 +300,13 @@ def _arguments(*words):
 
 PEOPLE = [f"S{i:03d}" for i in range(10, 22)]
 WOMEN = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
-VOTES = (9, 0, 0, 1, 0, 0, 0, 0, 0, 0)
+VOTES = ((9, 0, 0, 1, 0, 0, 0, 0, 0, 0), (0, 9, 0, 1, 0, 0, 0, 0, 0, 0))
 
 
 def _fer_plus(root):
     trees.fer2013(root, [(6, 7, "Training"), (6, 8, "PrivateTest")])
-    rows = [(u, f"fer000000{i}.png", VOTES) for i, u in enumerate(("Training", "PrivateTest"))]
+    parts = enumerate(("Training", "PrivateTest"))
+    rows = [(part, f"fer000000{i}.png", VOTES[i]) for i, part in parts]
     trees.fer_plus_table(root, rows)
 
 
@@ -225,7 +317,9 @@ COPIES = {
         ("subject-10fold", 10, "12 subjects;"),
     ),
     "jaffe": (
-        lambda root: trees.named(root, [f"{s}.AN1.{i}.tiff" for i, s in enumerate(WOMEN)]),
+        lambda root: trees.named(
+            root, [f"{s}.{'AN' if i % 2 else 'HA'}1.{i}.tiff" for i, s in enumerate(WOMEN)]
+        ),
         ("leave-one-subject-out", 10, "10 subjects;"),
     ),
     "fer2013": (
@@ -245,7 +339,11 @@ COPIES = {
     ),
     "bu3dfe": (
         lambda root: trees.named(
-            root, [f"F{i:04d}/F{i:04d}_AN0{1 + i % 4}WH_F2D.bmp" for i in range(1, 13)]
+            root,
+            [
+                f"F{i:04d}/F{i:04d}_{'AN' if i > 6 else 'HA'}0{1 + i % 4}WH_F2D.bmp"
+                for i in range(1, 13)
+            ],
         ),
         ("subject-10fold", 10, "12 subjects;"),
     ),
@@ -446,9 +544,9 @@ def test_pictures_are_read_by_the_wanted_threads(monkeypatch):
 
 
 def test_exit_codes_are_told():
-    codes = (0, cli.INCOMPLETE, cli.FAILED, cli.INTERRUPTED)
+    codes = (0, cli.INCOMPLETE, cli.FAILED, cli.BROKEN, cli.INTERRUPTED, cli.READER_GONE)
     told = cli.EPILOG.split("\n\n")[0]
-    assert all(str(code) in told for code in codes)
+    assert all(f" {code} " in told for code in codes)
 
 
 def test_interrupt(monkeypatch, capsys):
