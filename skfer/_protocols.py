@@ -17,16 +17,30 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import Bunch
 
-from skfer.datasets import DATASETS, UNLABELED, make_expressions
+from skfer.datasets import DATASETS, EXPRESSIONS, UNLABELED, make_expressions
+from skfer.datasets._labels import canonical
 from skfer.model_selection import OfficialSplit, SubjectKFold, check_leakage
 from skfer.model_selection._leakage import number_identical_images
 
 PROTOCOLS = ("group-fold", "subject-10fold", "leave-one-subject-out", "official")
 """Subjects apart; ten folds of subjects in order; one subject a fold; the owners' own."""
 
-# Options of the command that are parameters of some loaders; the others refuse them.
-LOADER_OPTIONS = ("frames", "neutral_first", "intensities", "group_pattern")
+# Options of the command that are parameters of some loaders, and what those call them. Other
+# loaders refuse them.
+LOADER_OPTIONS = {
+    "classes": ("classes", "expressions"),
+    "frames": ("frames",),
+    "neutral_first": ("neutral_first",),
+    "intensities": ("intensities",),
+    "align": ("align", "aligned"),
+    "crop": ("crop",),
+    "group_pattern": ("group_pattern",),
+}
+FILE_OPTIONS = ("root", "cache_dir", "skip_bad")  # drawn faces have no use for them
+OPEN_VOCABULARY = ("folder", "table")  # whose classes may be anything
 TABLE_OPTIONS = ("labels", "file_column", "label_column", "group_column")
+
+N_FOLDS = 3  # of group-fold
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
@@ -54,11 +68,13 @@ def load_faces(arguments: argparse.Namespace) -> Bunch:
     name = arguments.dataset or ("table" if arguments.labels else "synthetic")
     own = _own_options(name, arguments)
     if name == "synthetic":
-        faces = make_expressions(image_size=arguments.image_size, random_state=arguments.seed)
+        size, seed = arguments.image_size, arguments.seed
+        faces = make_expressions(image_size=size, random_state=seed, **own)
         usual = "group-fold"
     else:
         faces = _load(name, arguments, own)
         usual = DATASETS[name].protocol
+    _check_asked(name, arguments.classes or [], faces)
     keep = _chosen(np.asarray(faces.target), arguments.max_per_class, arguments.seed)
     parts = {
         key: None if faces.get(key) is None else np.asarray(faces[key])[keep]
@@ -72,21 +88,71 @@ def load_faces(arguments: argparse.Namespace) -> Bunch:
 
 
 def _own_options(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the options that only some data sets have, as far as they are given."""
-    given = {key: getattr(arguments, key, None) for key in LOADER_OPTIONS}
-    options = {key: value for key, value in given.items() if value not in (None, False)}
+    """Return the given options that only some data sets have, as the loader calls them."""
+    _check_belonging(name, arguments)
+    given = {key: getattr(arguments, key) for key in LOADER_OPTIONS}
+    return {
+        str(_parameter(name, key)): _value(name, key, value)
+        for key, value in given.items()
+        if value is not None
+    }
+
+
+def _check_belonging(name: str, arguments: argparse.Namespace) -> None:
+    """Raise ValueError if an option is given that the data set does not have."""
+    foreign = [key for key in LOADER_OPTIONS if _parameter(name, key) is None]
+    foreign += TABLE_OPTIONS if name != "table" else ()
+    foreign += FILE_OPTIONS if name == "synthetic" else ()
+    for key in foreign:
+        if getattr(arguments, key) is not None:
+            raise ValueError(_not_here(key, name, arguments))
+
+
+def _not_here(key: str, name: str, arguments: argparse.Namespace) -> str:
+    negative = "no-" if getattr(arguments, key) is False else ""
+    option = f"--{negative}{key.replace('_', '-')}"
+    if arguments.dataset is None and name == "synthetic":
+        return f"{option} needs --dataset NAME or --labels CSV: which set is it?"
+    owners = [other for other in DATASETS if _parameter(other, key) is not None]
+    beside = f" (but to {', '.join(owners)})" if key in LOADER_OPTIONS else ""
+    return f"{option} does not belong to --dataset {name}{beside}: leave it out."
+
+
+def _parameter(name: str, key: str) -> str | None:
+    """Return what the loader of a data set calls an option, None if it has nothing like it."""
     loader = make_expressions if name == "synthetic" else DATASETS[name].loader
-    foreign = [key for key in options if key not in inspect.signature(loader).parameters]
-    if name != "table":
-        foreign += [key for key in TABLE_OPTIONS if getattr(arguments, key, None) is not None]
-    if name == "synthetic" and arguments.root is not None:
-        foreign.append("root")
-    if foreign:
-        option = f"--{foreign[0].replace('_', '-')}"
-        if arguments.dataset is None:
-            raise ValueError(f"{option} needs --dataset NAME or --labels CSV: which set is it?")
-        raise ValueError(f"{option} does not belong to --dataset {name}: leave it out.")
-    return options
+    has = inspect.signature(loader).parameters
+    return next((word for word in LOADER_OPTIONS.get(key, ()) if word in has), None)
+
+
+def _value(name: str, key: str, value: Any) -> Any:
+    if key == "classes" and name not in OPEN_VOCABULARY:
+        return _expressions(value)
+    if key == "align" and name != "affectnet":  # which alone has two ways to do it
+        if value == "box":
+            raise ValueError(f"--align box does not belong to --dataset {name}: give --align.")
+        return value is not False
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _expressions(words: list[str]) -> tuple[str, ...]:
+    for word in words:
+        if canonical(word) not in EXPRESSIONS:
+            raise ValueError(
+                f"--classes {word}: there is no such expression: give some of "
+                f"{' '.join(EXPRESSIONS)}."
+            )
+    return tuple(dict.fromkeys(canonical(word) for word in words))
+
+
+def _check_asked(name: str, words: list[str], faces: Bunch) -> None:
+    """Raise ValueError if a class was asked for that no image has."""
+    found = {faces.target_names[code] for code in np.unique(faces.target) if code != UNLABELED}
+    missing = [word for word in words if canonical(word) not in found]
+    if missing:
+        neutral = canonical(missing[0]) == "neutral" and _parameter(name, "neutral_first")
+        hint = "give --neutral-first, or leave it out" if neutral else "leave it out"
+        raise ValueError(f"--classes {' '.join(missing)}: no image is of it: {hint}.")
 
 
 def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunch:
@@ -130,7 +196,7 @@ def _check_classes(y: NDArray[Any], names: NDArray[np.str_]) -> None:
         )
 
 
-def make_splits(faces: Bunch, n_folds: int, seed: int) -> list[Split]:
+def make_splits(faces: Bunch, n_folds: int | None, seed: int) -> list[Split]:
     """Split by the protocol; a fold that leaks a subject, a sequence or an image is refused.
 
     The owners' split is what it is: what its parts share is told by a warning.
@@ -140,7 +206,7 @@ def make_splits(faces: Bunch, n_folds: int, seed: int) -> list[Split]:
     faces : Bunch
         From :func:`load_faces`.
     n_folds : int
-        Folds of the protocol "group-fold".
+        Folds of the protocol "group-fold", the only one that lets one choose; None is 3.
     seed : int
         Shuffles its folds.
 
@@ -154,6 +220,11 @@ def make_splits(faces: Bunch, n_folds: int, seed: int) -> list[Split]:
     ValueError
         If the protocol does not suit the data, or a fold leaks.
     """
+    if n_folds is not None and faces.protocol != "group-fold":
+        raise ValueError(
+            f"--folds belongs to --protocol group-fold, and this is {faces.protocol}: leave out "
+            "one of them."
+        )
     if faces.protocol == "official":
         if faces.split is None:
             raise ValueError("--protocol official: this data set has no official split.")
@@ -161,7 +232,7 @@ def make_splits(faces: Bunch, n_folds: int, seed: int) -> list[Split]:
         _warn_of_shared(faces, *splits[0])
         return splits
     if faces.protocol == "group-fold":
-        splits = _group_folds(faces, n_folds, seed)
+        splits = _group_folds(faces, n_folds or N_FOLDS, seed)
     else:
         splits = _subject_folds(faces)
     return check_leakage(Bunch(**{k: v for k, v in faces.items() if v is not None}), splits)
@@ -193,7 +264,10 @@ def _warn_of_shared(faces: Bunch, train: NDArray[np.intp], test: NDArray[np.intp
 
 def _subject_folds(faces: Bunch) -> list[Split]:
     if faces.groups is None:
-        raise ValueError(f"--protocol {faces.protocol} needs subjects, and the data names none.")
+        raise ValueError(
+            f"--protocol {faces.protocol} needs subjects, and the data names none: give "
+            "--group-column (of a table) or --group-pattern (of a folder)."
+        )
     if faces.group_kind != "subjects":
         raise ValueError(
             f"--protocol {faces.protocol} needs subjects, and the groups of this data set are "

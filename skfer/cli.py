@@ -56,6 +56,7 @@ examples:
   skfer evaluate --labels labels.csv --root images/ --label-column emotion --group-column person
   skfer evaluate --dataset ck+ --root CK+/ --protocol subject-10fold
   skfer evaluate --dataset ck+ --root CK+/ --frames peak --neutral-first
+  skfer evaluate --dataset ck+ --root CK+/ --classes anger disgust fear happiness sadness surprise
   skfer evaluate --dataset bu3dfe --root BU_3DFE/ --intensities 3 4
 """
 
@@ -122,12 +123,15 @@ def _warn(text: str) -> None:
 _SAYINGS = {
     "on_error='skip'": "--skip-bad",
     "image_size=...": "--image-size N",
+    "align=False": "--no-align",
     "Split by groups, for example with SubjectKFold.": "Remove the copies, or say who is shown by "
     "--group-column or --group-pattern, so that copies stay together.",
 }
-_PARAMETERS = {"csv": "--labels", "expressions": "--classes"} | {
-    name: f"--{name.replace('_', '-')}"
-    for name in ("root", "cache_dir", "image_size", "classes", *LOADER_OPTIONS)
+_SHARED = {option: (option,) for option in ("root", "cache_dir", "image_size")}
+_PARAMETERS = {"csv": "--labels"} | {
+    name: f"--{option.replace('_', '-')}"
+    for option, names in (LOADER_OPTIONS | _SHARED).items()
+    for name in names
 }
 
 
@@ -231,6 +235,7 @@ def _add_evaluate(commands: Any) -> None:
     data.add_argument(
         "--neutral-first",
         action="store_true",
+        default=None,
         help="with --dataset ck+ or mmi: the first frame of a sequence is neutral",
     )
     data.add_argument(
@@ -241,17 +246,46 @@ def _add_evaluate(commands: Any) -> None:
         metavar="N",
         help="with --dataset bu3dfe: of 1 to 4",
     )
+    data.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="these expressions only; with --dataset folder or table whatever your classes are",
+    )
+    data.add_argument(
+        "--align",
+        nargs="?",
+        const="landmarks",
+        choices=["landmarks", "box"],
+        help="with --dataset ck+, raf-db or sfew: aligned faces; with affectnet: by landmarks "
+        "(--align) or cut out by the face box (--align box)",
+    )
+    data.add_argument(
+        "--no-align", dest="align", action="store_const", const=False, help="whole pictures instead"
+    )
+    data.add_argument(
+        "--crop",
+        nargs=4,
+        type=float,
+        metavar=("LEFT", "UPPER", "RIGHT", "LOWER"),
+        help="with --dataset jaffe: the part to take, in shares of width and height",
+    )
+    data.add_argument(
+        "--no-crop", dest="crop", action="store_const", const=False, help="the whole picture"
+    )
     data.add_argument("--image-size", type=_positive, default=48, help="pixels a side (48)")
     data.add_argument("--max-per-class", type=_several, help="use this many images of a class")
     data.add_argument("--cache-dir", type=Path, help="keep decoded images here")
-    data.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be read")
+    data.add_argument(
+        "--skip-bad", action="store_true", default=None, help="leave out files that cannot be read"
+    )
     how = parser.add_argument_group("evaluation")
     how.add_argument(
         "--protocol",
         choices=PROTOCOLS,
         help="how to split; by default the usual one of the data set, else group-fold",
     )
-    how.add_argument("--folds", type=_positive, default=3, help="folds of group-fold (3)")
+    how.add_argument("--folds", type=_positive, help="folds of group-fold (3)")
     how.add_argument("--classifier", choices=sorted(CLASSIFIERS), default="knn")
     how.add_argument(
         "--negatives",

@@ -1,7 +1,9 @@
 """The command line: tables, files, exit codes, words that help."""
 
+import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -14,15 +16,16 @@ import pytest
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skfer import cli
+from skfer import _protocols, cli
 from skfer._evaluation import Score, check_folds, evaluate, training_warnings
 from skfer._protocols import load_faces, make_splits
-from skfer.datasets import make_expressions
+from skfer.datasets import DATASETS, make_expressions
 
 sys.path.insert(0, str(Path(__file__).parent / "datasets"))  # where the builder of trees lies
 import trees
 
-QUICK = ["--epochs", "1", "--max-per-class", "6", "--n-jobs", "1", "--quiet", "--folds", "2"]
+SHORT = ["--epochs", "1", "--max-per-class", "6", "--n-jobs", "1", "--quiet"]
+QUICK = [*SHORT, "--folds", "2"]
 METHODS = ["PCA on pixels", "cross-entropy", "multi-threshold", "triplet-center", "Gaussian"]
 
 
@@ -101,7 +104,7 @@ def test_own_faces_in_a_table(faces_on_disk, capsys):
 
 @pytest.mark.parametrize("protocol", ["subject-10fold", "leave-one-subject-out"])
 def test_protocols(faces_on_disk, capsys, protocol):
-    assert cli.main(_table(faces_on_disk, *QUICK, "--protocol", protocol)) == 0
+    assert cli.main(_table(faces_on_disk, *SHORT, "--protocol", protocol)) == 0
     assert f"{protocol}, 1" in capsys.readouterr().out
 
 
@@ -288,7 +291,7 @@ def test_senseless_numbers(capsys, option, value):
 
 
 def test_subjects_are_needed_by_their_protocols(faces_on_disk, capsys):
-    call = _table(faces_on_disk, *QUICK)
+    call = _table(faces_on_disk, *SHORT)
     del call[call.index("--group-column") : call.index("--group-column") + 2]
     assert cli.main([*call, "--protocol", "subject-10fold"]) == cli.FAILED
     assert "needs subjects" in capsys.readouterr().err
@@ -369,7 +372,7 @@ def test_every_set_is_split_by_its_protocol(tmp_path, name):
             trees.picture(path, (24, 24), seed=i)  # no two alike
     arguments = _arguments("--dataset", name, "--root", str(tmp_path))
     faces = load_faces(arguments)
-    splits = make_splits(faces, 3, 0)
+    splits = make_splits(faces, None, 0)
     assert (faces.protocol, len(splits)) == (protocol, n_folds)
     assert groups in cli._headline(faces, arguments, len(splits))
     for train, test in splits:
@@ -382,19 +385,99 @@ def test_every_set_is_split_by_its_protocol(tmp_path, name):
 
 def _evaluate(*words):
     faces = load_faces(_arguments(*words))
-    return faces, make_splits(faces, 3, 0)
+    return faces, make_splits(faces, None, 0)
+
+
+def _copy(root, name):
+    """Make the small copy of a set and return the options that name it."""
+    COPIES[name][0](root / name)
+    return ("--dataset", name, "--root", str(root / name))
 
 
 def test_variants_of_protocols(tmp_path):
-    for name in ("ck+", "mmi", "bu3dfe"):
-        COPIES[name][0](tmp_path / name)
-    call = {name: ("--dataset", name, "--root", str(tmp_path / name)) for name in COPIES}
+    call = {name: _copy(tmp_path, name) for name in ("ck+", "mmi", "bu3dfe")}
     loud = load_faces(_arguments(*call["ck+"], "--frames", "peak", "--neutral-first"))
     assert len(loud.target) == 24
     assert np.sum(loud.target == 5) == 12
     assert len(load_faces(_arguments(*call["ck+"], "--frames", "2")).target) == 24
     assert len(load_faces(_arguments(*call["mmi"], "--frames", "1")).target) == 12
     assert len(load_faces(_arguments(*call["bu3dfe"], "--intensities", "3", "4")).target) == 6
+
+
+def test_classes(tmp_path, faces_on_disk, capsys):
+    ck = _copy(tmp_path, "ck+")
+    six = ["anger", "disgusted", "fear", "Happy", "sadness", "surprise"]
+    faces = load_faces(_arguments(*ck, "--classes", *six))
+    assert np.unique(faces.target).tolist() == [0, 2, 3, 4, 6, 7]
+    drawn = load_faces(_arguments("--classes", "happy", "sad", "happiness"))
+    assert np.unique(drawn.target).tolist() == [4, 6]
+    table = load_faces(_arguments(*_table(faces_on_disk)[1:], "--classes", "anger", "surprise"))
+    assert np.unique(table.target).tolist() == [0, 7]
+
+
+def test_classes_that_are_not_there(tmp_path, faces_on_disk, capsys):
+    ck = _copy(tmp_path, "ck+")
+    said = _error(capsys, *ck, "--classes", "anger", "hapiness")
+    assert "--classes hapiness: there is no such expression: give some of anger contempt" in said
+    assert "--classes neutral: no image is of it: give --neutral-first" in _error(
+        capsys, *ck, "--classes", "anger", "fear", "neutral"
+    )
+    assert "--classes fear: no image is of it: leave it out." in _error(
+        capsys, *_table(faces_on_disk)[1:], "--classes", "anger", "fear"
+    )
+    assert "--classes ['bored']: ['bored'] is not among" in _error(
+        capsys, *_table(faces_on_disk)[1:], "--classes", "bored"
+    )
+    assert "'anger': give at least two" in _error(capsys, *ck, "--classes", "anger")
+
+
+def _passed_on(monkeypatch, name, *words):
+    """Return what `evaluate` passes to the loader of a set, besides what all get."""
+    passed = {}
+    real = DATASETS[name].loader
+
+    @functools.wraps(real)
+    def loader(root, *, image_size, cache_dir, on_error, verbose, n_jobs, **own):
+        passed.update(own)
+        return make_expressions(2, 1, image_size=16)
+
+    monkeypatch.setitem(_protocols.DATASETS, name, replace(DATASETS[name], loader=loader))
+    load_faces(_arguments("--dataset", name, "--root", ".", *words))
+    return passed
+
+
+PASSED_ON = [
+    ("ck+", ["--align"], {"align": True}),
+    ("ck+", ["--no-align"], {"align": False}),
+    ("affectnet", ["--align"], {"align": "landmarks"}),
+    ("affectnet", ["--align", "box"], {"align": "box"}),
+    ("affectnet", ["--no-align"], {"align": False}),
+    ("raf-db", ["--no-align"], {"aligned": False}),
+    ("sfew", ["--align"], {"aligned": True}),
+    ("jaffe", ["--crop", "0.1", "0", "0.9", "1"], {"crop": (0.1, 0.0, 0.9, 1.0)}),
+    ("jaffe", ["--no-crop"], {"crop": False}),
+    ("fer+", ["--classes", "angry", "fear"], {"classes": ("anger", "fear")}),
+    ("sfew", [], {}),
+]
+
+
+@pytest.mark.parametrize(("name", "words", "passed"), PASSED_ON)
+def test_options_are_passed_to_loaders(monkeypatch, name, words, passed):
+    assert _passed_on(monkeypatch, name, *words) == passed
+
+
+def test_crops_and_alignments_that_cannot_be(tmp_path, capsys):
+    jaffe, ck = _copy(tmp_path, "jaffe"), _copy(tmp_path, "ck+")
+    crop = ["--crop", "0.9", "0", "0.1", "1"]
+    assert "--crop (0.9, 0.0, 0.1, 1.0) is no part" in _error(capsys, *jaffe, *crop)
+    assert "--align box does not belong to --dataset ck+" in _error(capsys, *ck, "--align", "box")
+    shutil.rmtree(tmp_path / "ck+" / "Landmarks")
+    assert "or give --no-align to take whole frames" in _error(capsys, *ck, "--align")
+
+
+def test_folds_belong_to_group_fold(tmp_path, capsys):
+    said = _error(capsys, *_copy(tmp_path, "jaffe"), "--folds", "5")
+    assert "--folds belongs to --protocol group-fold, and this is leave-one-subject-out" in said
 
 
 FOREIGN = [
@@ -408,6 +491,12 @@ FOREIGN = [
     ("--group-column", "folder", "person"),
     ("--label-column", "jaffe", "emotion"),
     ("--labels", "synthetic", "labels.csv"),
+    ("--align", "jaffe"),
+    ("--no-align", "fer2013"),
+    ("--crop", "ck+", "0", "0", "1", "1"),
+    ("--no-crop", "folder"),
+    ("--root", "synthetic", "faces"),
+    ("--skip-bad", "synthetic"),
 ]
 
 
@@ -484,9 +573,13 @@ def test_json_on_standard_output(capfd, name):
 
 @pytest.mark.parametrize(("option", "name", "values"), [(o, n, v) for o, n, *v in FOREIGN])
 def test_options_of_other_sets_are_refused(capsys, option, name, values):
-    call = ["evaluate", "--quiet", "--dataset", name, "--root", "nowhere", option, *values]
+    root = [] if option == "--skip-bad" else ["--root", "nowhere"]
+    call = ["evaluate", "--quiet", "--dataset", name, *root, option, *values]
     assert cli.main(call) == cli.FAILED
-    assert f"{option} does not belong to --dataset {name}" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{option} does not belong to --dataset {name}" in said
+    if option == "--frames":
+        assert f"{name} (but to ck+, mmi): leave it out" in said
 
 
 @pytest.mark.parametrize(
@@ -500,7 +593,7 @@ def test_groups_that_are_no_subjects(tmp_path, name, kind, protocol):
         _arguments("--dataset", name, "--root", str(tmp_path), "--protocol", protocol)
     )
     with pytest.raises(ValueError, match=f"{protocol} needs subjects, .* are {kind}"):
-        make_splits(faces, 3, 0)
+        make_splits(faces, None, 0)
 
 
 def test_copies_across_folds_without_groups_are_refused(tmp_path):
@@ -529,9 +622,6 @@ def test_what_an_official_split_shares_is_told(tmp_path):
 
 
 def test_pictures_are_read_by_the_wanted_threads(monkeypatch):
-    from skfer import _protocols
-    from skfer.datasets import DATASETS
-
     called = {}
 
     def loader(root, *, n_jobs, **options):
