@@ -56,8 +56,9 @@ def load_faces(arguments: argparse.Namespace) -> Bunch:
     Returns
     -------
     Bunch
-        images, target, groups (or None), sequence and split (or None), filenames, protocol,
-        group_kind (what the groups are).
+        images, target, target_names, groups (or None), sequence and split (or None), filenames,
+        dataset (its name), protocol, group_kind (what the groups are), skipped (what was left
+        out, and why).
 
     Raises
     ------
@@ -83,8 +84,15 @@ def load_faces(arguments: argparse.Namespace) -> Bunch:
     images = faces.images if len(keep) == len(faces.images) else faces.images[keep]
     _check_classes(np.asarray(faces.target)[keep], faces.target_names)
     kind = DATASETS[name].groups if name in DATASETS else "subjects"
-    protocol = arguments.protocol or usual
-    return Bunch(images=images, protocol=protocol, group_kind=kind, **parts)
+    return Bunch(
+        images=images,
+        target_names=faces.target_names,
+        dataset=name,
+        protocol=arguments.protocol or usual,
+        group_kind=kind,
+        skipped=faces.get("skipped", []),
+        **parts,
+    )
 
 
 def _own_options(name: str, arguments: argparse.Namespace) -> dict[str, Any]:

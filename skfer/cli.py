@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sklearn
+import torch
+from sklearn.pipeline import Pipeline
 
 from skfer import (
     CrossEntropyEmbedder,
@@ -34,7 +37,7 @@ from skfer._evaluation import (
     summarize,
     training_warnings,
 )
-from skfer._protocols import LOADER_OPTIONS, PROTOCOLS, load_faces, make_splits
+from skfer._protocols import LOADER_OPTIONS, PROTOCOLS, Split, load_faces, make_splits
 from skfer.datasets import DATASETS, check_dataset
 
 INCOMPLETE, FAILED, BROKEN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
@@ -350,7 +353,7 @@ def run_evaluate(arguments: argparse.Namespace) -> int:
     for text in training_warnings(scores):
         _warn(text)
     if arguments.json is not None:
-        _write_json(arguments.json, _record(arguments, rows, scores))
+        _write_json(arguments.json, _record(arguments, faces, methods, splits, rows, scores))
     return 0
 
 
@@ -444,22 +447,61 @@ def _run_with_bar(
 
 
 def _record(
-    arguments: argparse.Namespace, rows: list[dict[str, Any]], scores: list[Score]
+    arguments: argparse.Namespace,
+    faces: Any,
+    methods: dict[str, Any],
+    splits: list[Split],
+    rows: list[dict[str, Any]],
+    scores: list[Score],
 ) -> dict[str, Any]:
-    settings = {
-        k: str(v) if isinstance(v, Path) else v for k, v in vars(arguments).items() if k != "run"
-    }
+    """Return all that tells what was run, and what came out."""
     order = sorted(scores, key=lambda s: (s.method, s.fold))
     return {
         "skfer": __version__,
-        "settings": settings,
+        "versions": {module.__name__: module.__version__ for module in (np, sklearn, torch)},
+        "settings": {name: value for name, value in vars(arguments).items() if name != "run"},
+        "data": _data_record(faces),
+        "protocol": faces.protocol,
+        "splits": [_split_record(faces, *split) for split in splits],
+        "methods": {name: _parameters(method) for name, method in methods.items()},
         "summary": rows,
         "folds": [s.as_dict() for s in order],
     }
 
 
+def _parameters(method: Any) -> dict[str, Any]:
+    last = method[-1] if isinstance(method, Pipeline) else method
+    return last.get_params(deep=False)
+
+
+def _data_record(faces: Any) -> dict[str, Any]:
+    return {
+        "dataset": faces.dataset,
+        "images": len(faces.target),
+        "shape": faces.images.shape[1:],
+        "classes": _counts(faces, np.arange(len(faces.target))),
+        "groups": None if faces.groups is None else len(np.unique(faces.groups)),
+        "groups_are": None if faces.groups is None else faces.group_kind,
+        "left_out": faces.skipped,
+    }
+
+
+def _split_record(faces: Any, train: Any, test: Any) -> dict[str, Any]:
+    groups = None if faces.groups is None else np.unique(faces.groups[test]).tolist()
+    return {
+        "train": _counts(faces, train),
+        "test": _counts(faces, test),
+        "test_groups": groups if faces.group_kind == "subjects" else None,
+    }
+
+
+def _counts(faces: Any, part: Any) -> dict[str, int]:
+    codes, counts = np.unique(faces.target[part], return_counts=True)
+    return {str(faces.target_names[code]): int(n) for code, n in zip(codes, counts, strict=True)}
+
+
 def _write_json(path: Path, record: dict[str, Any]) -> None:
-    text = json.dumps(record, indent=2) + "\n"
+    text = json.dumps(record, indent=2, default=str) + "\n"
     if _is_stdout(path):
         sys.stdout.write(text)
         return

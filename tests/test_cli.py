@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skfer import _protocols, cli
+from skfer import __version__, _protocols, cli
 from skfer._evaluation import Score, check_folds, evaluate, training_warnings
 from skfer._protocols import load_faces, make_splits
 from skfer.datasets import DATASETS, make_expressions
@@ -69,6 +69,44 @@ def test_evaluate_prints_a_table_and_writes_json(tmp_path, capsys):
     row = next(r for r in record["summary"] if r["method"] == "Gaussian")
     assert row["accuracy"] == pytest.approx(np.mean(mine))
     assert row["accuracy_sd"] == pytest.approx(np.std(mine, ddof=1))
+
+
+def test_json_tells_what_was_run(faces_on_disk, tmp_path):
+    path = tmp_path / "numbers.json"
+    more = ["--classes", "anger", "happiness", "--negatives", "prediction", "--json", str(path)]
+    assert cli.main(_table(faces_on_disk, *QUICK, *more)) == 0
+    record = json.loads(path.read_text())
+    assert record["skfer"] == __version__
+    assert set(record["versions"]) == {"numpy", "sklearn", "torch"}
+    assert record["settings"]["labels"] == str(faces_on_disk / "labels.csv")
+    assert record["settings"]["folds"] == 2
+    assert record["protocol"] == "group-fold"
+    assert record["data"] == {
+        "dataset": "table",
+        "images": 12,
+        "shape": [24, 24],
+        "classes": {"anger": 6, "happiness": 6},
+        "groups": record["data"]["groups"],
+        "groups_are": "subjects",
+        "left_out": [],
+    }
+    assert list(record["methods"]) == METHODS
+    assert record["methods"]["PCA on pixels"] == {"n_components": 100, "random_state": 0}
+    assert record["methods"]["triplet-center"]["negatives"] == "prediction"
+    assert record["methods"]["Gaussian"]["max_epochs"] == 1
+    first, second = record["splits"]
+    assert first["train"] == second["test"]
+    assert not set(first["test_groups"]) & set(second["test_groups"])
+    assert len(first["test_groups"] + second["test_groups"]) == record["data"]["groups"]
+    mine = [f for f in record["folds"] if f["method"] == "Gaussian"]
+    assert [f["n_test"] for f in mine] == [sum(s["test"].values()) for s in record["splits"]]
+
+
+def test_json_of_drawn_faces_without_subjects_or_files():
+    faces = load_faces(_arguments("--max-per-class", "2"))
+    faces.update(groups=None)
+    assert cli._data_record(faces)["groups_are"] is None
+    assert cli._split_record(faces, [0], [1])["test_groups"] is None
 
 
 def test_a_seed_fixes_the_numbers(tmp_path):
