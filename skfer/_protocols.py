@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import sys
 import warnings
 from typing import Any
 
@@ -36,8 +37,9 @@ LOADER_OPTIONS = {
     "crop": ("crop",),
     "group_pattern": ("group_pattern",),
 }
+OWN = ("folder", "table")  # sets of the caller, whose classes may be anything
+PUBLISHED = tuple(sorted(set(DATASETS) - set(OWN)))
 FILE_OPTIONS = ("root", "cache_dir", "skip_bad")  # drawn faces have no use for them
-OPEN_VOCABULARY = ("folder", "table")  # whose classes may be anything
 TABLE_OPTIONS = ("labels", "file_column", "label_column", "group_column")
 
 N_FOLDS = 3  # of group-fold
@@ -66,7 +68,7 @@ def load_faces(arguments: argparse.Namespace) -> Bunch:
         If an argument that the data set needs is missing, one does not belong to it, or there
         are fewer than two classes.
     """
-    name = arguments.dataset or ("table" if arguments.labels else "synthetic")
+    name = _name(arguments)
     own = _own_options(name, arguments)
     if name == "synthetic":
         size, seed = arguments.image_size, arguments.seed
@@ -93,6 +95,10 @@ def load_faces(arguments: argparse.Namespace) -> Bunch:
         skipped=faces.get("skipped", []),
         **parts,
     )
+
+
+def _name(arguments: argparse.Namespace) -> str:
+    return arguments.dataset or ("table" if arguments.labels else "synthetic")
 
 
 def _own_options(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -134,7 +140,7 @@ def _parameter(name: str, key: str) -> str | None:
 
 
 def _value(name: str, key: str, value: Any) -> Any:
-    if key == "classes" and name not in OPEN_VOCABULARY:
+    if key == "classes" and name not in OWN:
         return _expressions(value)
     if key == "align" and name != "affectnet":  # which alone has two ways to do it
         if value == "box":
@@ -168,7 +174,7 @@ def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunc
         "image_size": arguments.image_size,
         "cache_dir": arguments.cache_dir,
         "on_error": "skip" if arguments.skip_bad else "raise",
-        "verbose": not arguments.quiet,
+        "verbose": bars_wanted(arguments),
         "n_jobs": arguments.n_jobs,
     }
     loader = DATASETS[name].loader
@@ -183,6 +189,11 @@ def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunc
     if arguments.root is None:
         raise ValueError(f"--dataset {name} needs --root DIR, the folder of the data set.")
     return loader(arguments.root, **options)
+
+
+def bars_wanted(arguments: argparse.Namespace) -> bool:
+    """Whether to show progress: a bar in a log file is of no use to anybody."""
+    return not arguments.quiet and sys.stderr.isatty()
 
 
 def _chosen(y: NDArray[Any], most: int | None, seed: int) -> NDArray[np.intp]:

@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -196,7 +197,7 @@ def test_errors_name_options_and_not_parameters(tmp_path, capsys):
     assert "--root 'root=x' does not" in _error(capsys, *call[:2], "--root", "root=x")
     missing = tmp_path / "none" / "x.csv"
     assert f"--labels {missing}: there is no such file" in _error(capsys, "--labels", str(missing))
-    assert "--image-size must be from 16" in _error(capsys, "--image-size", "8")
+    assert "--image-size must be from 16" in _error(capsys, "--image-size", "2000")
 
 
 def test_copies_in_folds_are_told_by_options(tmp_path, capsys):
@@ -311,7 +312,7 @@ SENSELESS = {
     "--max-per-class": ("1",),
     "--seed": ("-1", "4294967296", "x"),
     "--epochs": ("0", "2.5", "many"),
-    "--image-size": ("-3", ""),
+    "--image-size": ("15", "-3", ""),
     "--frames": ("0", "some", "-1"),
     "--intensities": ("5",),
 }
@@ -673,8 +674,57 @@ def test_pictures_are_read_by_the_wanted_threads(monkeypatch):
 
 def test_exit_codes_are_told():
     codes = (0, cli.INCOMPLETE, cli.FAILED, cli.BROKEN, cli.INTERRUPTED, cli.READER_GONE)
-    told = cli.EPILOG.split("\n\n")[0]
+    told = cli.EPILOG[cli.EPILOG.index("Exit codes") :]
     assert all(f" {code} " in told for code in codes)
+
+
+def test_examples_are_calls():
+    text = cli.EPILOG.replace("\\\n", "")
+    calls = [shlex.split(line) for line in text.splitlines() if line.startswith("    skfer ")]
+    assert len(calls) == 7
+    for _, *words in calls:
+        arguments = cli.make_parser().parse_args(words)
+        _protocols._own_options(_protocols._name(arguments), arguments)
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("CK+", "ck+"),
+        ("ckplus", "ck+"),
+        ("RAF_DB", "raf-db"),
+        ("BU-3DFE", "bu3dfe"),
+        ("FER+", "fer+"),
+    ],
+)
+def test_names_of_sets_in_any_spelling(typed, name):
+    assert _arguments("--dataset", typed).dataset == name
+    assert cli.make_parser().parse_args(["datasets", "check", typed, "."]).name == name
+
+
+@pytest.mark.parametrize("call", [["evaluate", "--dataset"], ["datasets", "check"]])
+def test_names_that_are_near(capsys, call):
+    with pytest.raises(SystemExit):
+        cli.main([*call, "afectnet", "."])
+    said = capsys.readouterr().err
+    assert "'afectnet' is unknown: did you mean affectnet? Give " in said
+    assert len(said.splitlines()) == 2
+    with pytest.raises(SystemExit):
+        cli.main([*call, "zzz", "."])
+    assert "'zzz' is unknown: Give " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("terminal", "quiet"), [(True, False), (True, True), (False, False)])
+def test_progress_is_shown_on_a_terminal(faces_on_disk, capsys, monkeypatch, terminal, quiet):
+    monkeypatch.setattr(_protocols.sys.stderr, "isatty", lambda: terminal)
+    words = [word for word in _table(faces_on_disk, *QUICK) if word != "--quiet"]
+    assert cli.main([*words, "--quiet"] if quiet else words) == 0
+    said = capsys.readouterr().err
+    if terminal and not quiet:
+        assert "decoding: 100%" in said
+        assert "training: " in said
+    else:
+        assert said == ""
 
 
 def test_interrupt(monkeypatch, capsys):
