@@ -1,34 +1,22 @@
 """CK+, the Extended Cohn-Kanade data set."""
 
 import os
-import re
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ._ck_plus_classes import find_classes, list_classes
+from ._ck_plus_rows import Rows
+from ._ck_plus_sequences import aligned, find_images, list_sequences
 from ._docs import documented
-from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
-from ._faces import Place, aligning_reader, read_points
-from ._labels import canonical
+from ._expressions import EXPRESSIONS
 from ._listing import Listing, Options, check_root, load
-from ._picture import EXTENSIONS
-from ._problems import DatasetError, DatasetWarning, Problem, drop_repeats
-from ._tree import (
-    Labelled,
-    find_folder,
-    find_folders,
-    is_expression,
-    labelled_pictures,
-    no_layout,
-    relative,
-    subfolders,
-)
+from ._problems import DatasetWarning
+from ._tree import no_layout
 
-CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 # Labelled sequences; the folder form has three frames of each.
 PUBLISHED = {
     "anger": 45,
@@ -44,10 +32,6 @@ LAYOUTS = (
     "CK+48/anger/S010_004_00000017.png",
 )
 N_SUBJECTS = 118  # with a label
-_NAME = re.compile(r"^(S\d{3})_(\d{3})_(\d+)\.\w+$", re.IGNORECASE)
-_SEQUENCE = re.compile(r"(S\d{3})/(\d{3})$", re.IGNORECASE)
-_EMOTION, _LANDMARKS = "_emotion.txt", "_landmarks.txt"
-_N_POINTS = 68
 _DESCR = """\
 The Extended Cohn-Kanade data set (CK+)
 ---------------------------------------
@@ -102,17 +86,17 @@ def load_ck_plus(
         The last frames of each sequence to load; "peak" is the last one. "all" loads every frame:
         the last three have the sequence's label, the others have none, because the expression
         only begins there. `sequence_target` says it for each frame. The folder form has
-        three frames and no others.
+        three frames of a sequence and no others; what a copy has in a class neutral is loaded too.
     neutral_first : bool, default=False
         Load the first frame of each labelled sequence too, as neutral, unless it is among the
-        last ones.
+        last ones. Not for the folder form, which does not have it.
     unlabeled : bool, default=False
-        Load the 266 sequences without label too, as -1.
+        Load the 266 sequences without label too, as -1. Not for the folder form.
     align : bool or "auto", default="auto"
         Turn and scale each frame by the landmarks so that the eyes come to one place (see
         :func:`skfer.preprocessing.align_face`); False takes the whole frame. "auto" aligns if
         there is a folder `Landmarks`, and else takes whole frames with a warning. Faces of the
-        folder form are cut out already and are taken as they are.
+        folder form are cut out already and are taken as they are; they have no landmarks.
     {size}
     {subjects}
     {rest}
@@ -183,45 +167,6 @@ def load_ck_plus(
     return load(listing, options)
 
 
-@dataclass
-class _Rows:
-    """The pictures found so far."""
-
-    names: list[str] = field(default_factory=list)
-    target: list[int] = field(default_factory=list)
-    sequence_target: list[int] = field(default_factory=list)
-    sequence: list[str] = field(default_factory=list)
-    number: list[int] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-
-    def add(self, name: str, match: re.Match[str], target: int, sequence_target: int) -> None:
-        self.names.append(name)
-        self.target.append(target)
-        self.sequence_target.append(sequence_target)
-        self.sequence.append(_key(match))
-        self.number.append(int(match[3]))
-
-    def listing(self, root: Path, layout: str, published: dict[str, int]) -> Listing:
-        return Listing(
-            name="ck-plus",
-            root=root,
-            filenames=self.names,
-            target=np.array(self.target, dtype=np.int64),
-            target_names=EXPRESSIONS,
-            descr=_DESCR,
-            columns={
-                "groups": np.array([name[:4] for name in self.sequence], dtype=np.str_),
-                "sequence": np.array(self.sequence, dtype=np.str_),
-                "frame_number": np.array(self.number, dtype=np.int64),
-                "sequence_target": np.array(self.sequence_target, dtype=np.int64),
-            },
-            problems=self.problems,
-            layout=layout,
-            published=published,
-            published_groups=N_SUBJECTS,
-        )
-
-
 def list_ck_plus(
     root: Path,
     *,
@@ -234,21 +179,54 @@ def list_ck_plus(
     n_last = check_frames(frames)
     if align not in (True, False, "auto"):
         raise ValueError(f"align={align!r} is not known: give True, False or 'auto'.")
-    images = _find_images(root)
+    images = find_images(root)
     if images is not None:
-        rows = _list_sequences(root, images, n_last, neutral_first, unlabeled)
-        listing = rows.listing(root, LAYOUTS[0], PUBLISHED)
-        return _aligned(listing, images, align) if align else listing
-    folder = _find_folder_form(root)
+        rows = list_sequences(root, images, n_last, neutral_first, unlabeled)
+        listing = _listing(root, rows, LAYOUTS[0], PUBLISHED)
+        return aligned(listing, images, align) if align else listing
+    folder = find_classes(root)
     if folder is None:
         raise no_layout("CK+", root, LAYOUTS)
+    _refuse_what_classes_lack(neutral_first, unlabeled, align)
     published = {word: 3 * count for word, count in PUBLISHED.items()}
-    return _list_classes(root, folder).listing(root, LAYOUTS[1], published)
+    return _listing(root, list_classes(root, folder, n_last), LAYOUTS[1], published)
+
+
+def _refuse_what_classes_lack(neutral_first: bool, unlabeled: bool, align: bool | str) -> None:
+    """Raise ValueError for an argument that asks the folder form for what it does not have."""
+    has = "this copy is of the form CK+48, which has"
+    if neutral_first:
+        raise ValueError(f"neutral_first=True: {has} the last three frames of a sequence alone.")
+    if unlabeled:
+        raise ValueError(f"unlabeled=True: {has} labelled sequences alone.")
+    if align is True:
+        raise ValueError(f"align=True: {has} no landmarks. Its faces are cut out already.")
+
+
+def _listing(root: Path, rows: Rows, layout: str, published: dict[str, int]) -> Listing:
+    return Listing(
+        name="ck-plus",
+        root=root,
+        filenames=rows.names,
+        target=np.array(rows.target, dtype=np.int64),
+        target_names=EXPRESSIONS,
+        descr=_DESCR,
+        columns=rows.columns(),
+        problems=rows.problems,
+        layout=layout,
+        published=published,
+        published_groups=N_SUBJECTS,
+    )
 
 
 def survey_ck_plus(root: Path) -> Listing:
-    """Return the peaks, to be counted, with all files that the loader reads by default."""
+    """Return the peaks, to be counted, with all files that the loader reads by default.
+
+    The folder form is counted as a whole.
+    """
     listing, read = list_ck_plus(root, frames="peak"), list_ck_plus(root, frames=3)
+    if listing.layout == LAYOUTS[1]:
+        return list_ck_plus(root, frames="all")
     listing.sources = read.filenames if read.sources is None else read.sources
     return listing
 
@@ -262,204 +240,3 @@ def check_frames(frames: int | str) -> int | None:
     if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 1:
         raise ValueError(f"frames={frames!r} is not known: give 'peak', 'all' or a positive int.")
     return int(frames)
-
-
-def _list_sequences(
-    root: Path, images: Path, n_last: int | None, neutral_first: bool, unlabeled: bool
-) -> _Rows:
-    rows = _Rows()
-    labels = _read_labels(root, images, rows.problems)
-    for subject in subfolders(images):
-        for folder in subfolders(subject):
-            key = f"{subject.name.upper()}_{folder.name}"
-            label = labels.pop(key, UNLABELED)
-            if label != UNLABELED or unlabeled:
-                frames = _frames_of(rows, root, folder, key)
-                _add_sequence(rows, frames, label, n_last, neutral_first)
-    rows.problems += [Problem(key, "a label but no frames") for key in sorted(labels)]
-    return rows
-
-
-_Frame = tuple[int, str, re.Match[str]]  # number, name relative to root, its parts
-
-
-def _frames_of(rows: _Rows, root: Path, folder: Path, key: str) -> list[_Frame]:
-    """Return the frames of a sequence in order of their number."""
-    where = relative(folder, root)
-    frames: list[_Frame] = []
-    for name in sorted(os.listdir(folder)):
-        if not name.lower().endswith(EXTENSIONS) or name.startswith("."):
-            continue
-        match = _NAME.match(name)
-        if match is None:
-            rows.problems.append(Problem(f"{where}/{name}", "not named like S005_001_00000011.png"))
-        elif _key(match) != key:
-            what = f"of {_key(match)} but in the folder of {key}"
-            rows.problems.append(Problem(f"{where}/{name}", what))
-        else:
-            frames.append((int(match[3]), f"{where}/{name}", match))
-    kept, repeated = drop_repeats(
-        [f"frame {number} of {key}" for number, _, _ in frames],
-        [key] * len(frames),
-        [name for _, name, _ in frames],
-    )
-    rows.problems += repeated
-    if not frames:
-        rows.problems.append(Problem(f"{where}/", "a sequence without frames"))
-    return sorted((frames[i] for i in kept), key=lambda frame: frame[0])
-
-
-def _key(match: re.Match[str]) -> str:
-    return f"{match[1]}_{match[2]}".upper()
-
-
-def _add_sequence(
-    rows: _Rows, frames: list[_Frame], label: int, n_last: int | None, neutral_first: bool
-) -> None:
-    last = frames[-(n_last or 3) :]
-    for frame in frames:
-        _, name, match = frame
-        if frame in last:
-            rows.add(name, match, label, label)
-        elif neutral_first and frame is frames[0] and label != UNLABELED:
-            rows.add(name, match, EXPRESSION_CODES["neutral"], label)
-        elif n_last is None:
-            rows.add(name, match, UNLABELED, label)
-
-
-def _read_labels(root: Path, images: Path, problems: list[Problem]) -> dict[str, int]:
-    """Return the code of each labelled sequence."""
-    folder = _beside(root, images, "Emotion", "Emotion_labels")
-    if folder is None:
-        raise DatasetError(
-            f"root={str(root)!r} has {images.name!r} but no folder 'Emotion' with the labels."
-        )
-    labels: dict[str, int] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.name.startswith(".") or not path.name.lower().endswith(_EMOTION):
-            continue
-        where = relative(path, root)
-        key = "_".join(path.name.upper().split("_")[:2])
-        beside = _SEQUENCE.search(path.parent.as_posix())
-        if beside and key != _key(beside):
-            problems.append(Problem(where, f"of {key} but in the folder of {_key(beside)}"))
-            continue
-        try:
-            code = read_code(path.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            problems.append(Problem(f"{where}, line 1", str(error)))
-            continue
-        if labels.setdefault(key, code) != code:
-            problems.append(Problem(where, f"a second label for {key}, other than the first"))
-    return labels
-
-
-def read_code(text: str) -> int:
-    """Return the code of skfer for the content of an emotion file, such as 3.0000000e+00."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{text.strip()!r} is not a number from 0 to 7") from None
-    if value not in range(len(CODES)):
-        raise ValueError(f"{text.strip()!r} is not a number from 0 to 7")
-    return EXPRESSION_CODES[CODES[int(value)]]
-
-
-def _beside(root: Path, images: Path, *names: str) -> Path | None:
-    """Return the deepest of nested folders of a name (Emotion/Emotion), not among the images."""
-    found = [folder for folder in find_folders(root, *names) if not folder.is_relative_to(images)]
-    return found[-1] if found else None
-
-
-def _find_images(root: Path) -> Path | None:
-    """Return the folder of the subjects, the innermost of nested ones."""
-    name = "cohn-kanade-images"
-    outer = find_folder(root, name)
-    return None if outer is None else find_folders(outer, name, depth=1)[-1]
-
-
-def _aligned(listing: Listing, images: Path, align: bool | str) -> Listing:
-    root = listing.root
-    folder = _beside(root, images, "Landmarks")
-    if folder is None and align == "auto":
-        return replace(listing, missing=["Landmarks/"])
-    if folder is None:
-        raise DatasetError(
-            f"root={str(root)!r} has no folder 'Landmarks' to align by: add it, or give "
-            "align=False to take whole frames."
-        )
-    points = _landmark_files(folder, listing.filenames)
-    listing.reader = aligning_reader(
-        [root / name for name in listing.filenames],
-        lambda i: Place(landmarks=read_points(points[i], _N_POINTS)),
-    )
-    listing.reader_key = "aligned by landmarks"
-    listing.sources = listing.filenames + [os.path.relpath(path, root) for path in points]
-    return listing
-
-
-def _landmark_files(folder: Path, frames: Iterable[str]) -> list[Path]:
-    """Return the landmark file of each frame, with its extension in any case."""
-    found: dict[Path, dict[str, str]] = {}
-    paths = []
-    for frame in frames:
-        *_, subject, sequence, name = Path(frame).parts
-        place = folder / subject / sequence
-        if place not in found:
-            names = os.listdir(place) if place.is_dir() else []
-            found[place] = {name.lower(): name for name in names}
-        wanted = f"{Path(name).stem}{_LANDMARKS}"
-        paths.append(place / found[place].get(wanted.lower(), wanted))
-    return paths
-
-
-def _find_folder_form(root: Path) -> Path | None:
-    for folder in [*find_folders(root, "CK+48", depth=2), root]:
-        if any(is_expression(canonical(path.name)) for path in subfolders(folder)):
-            return folder
-    return None
-
-
-def _list_classes(root: Path, folder: Path) -> _Rows:
-    rows = _Rows()
-    found, rows.problems = labelled_pictures(root, [("", folder)])
-    named = []
-    for item in found:
-        match = _NAME.match(Path(item.name).name)
-        if match is None:
-            rows.problems.append(Problem(item.name, "not named like S010_004_00000017.png"))
-        else:
-            named.append((item, match))
-    named, torn = _without_torn(named)
-    rows.problems += torn
-    kept, repeated = drop_repeats(
-        [Path(item.name).stem.upper() for item, _ in named],
-        [item.word for item, _ in named],
-        [item.name for item, _ in named],
-    )
-    rows.problems += repeated
-    for item, match in (named[i] for i in kept):
-        rows.add(item.name, match, EXPRESSION_CODES[item.word], EXPRESSION_CODES[item.word])
-    return rows
-
-
-_Named = tuple[Labelled, re.Match[str]]
-
-
-def _without_torn(named: list[_Named]) -> tuple[list[_Named], list[Problem]]:
-    """Leave out the sequences in two classes: each has one expression, besides neutral frames."""
-    first: dict[str, Labelled] = {}
-    torn: set[str] = set()
-    problems: list[Problem] = []
-    for item, match in named:
-        if item.word == "neutral":
-            continue
-        key = _key(match)
-        other = first.setdefault(key, item)
-        if other.word != item.word:
-            torn.add(key)
-            what = f"{key} with the label {item.word!r} and not {other.word!r} as {other.name}"
-            problems.append(Problem(item.name, f"{what}: a sequence has one expression"))
-    left_out = [first[key] for key in sorted(torn)]
-    problems += [Problem(item.name, "its sequence is in another class too") for item in left_out]
-    return [pair for pair in named if _key(pair[1]) not in torn], problems

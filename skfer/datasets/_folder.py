@@ -14,7 +14,7 @@ from ._picture import EXTENSIONS
 from ._problems import DatasetError, Problem
 
 _NOTES = (".csv", ".html", ".json", ".md", ".txt", ".xml")
-_LITTER = ("thumbs.db", "desktop.ini")
+_LITTER = ("thumbs.db", "desktop.ini", "__macosx")
 _DESCR = """\
 Pictures from a folder
 ----------------------
@@ -203,8 +203,13 @@ def _all_files(folder: str, prefix: str, seen: set[str]) -> Iterator[str]:
 def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     """Return what is in a folder, sorted, without hidden files and litter."""
     with os.scandir(folder) as entries:
-        seen = [e for e in entries if e.name[0] != "." and e.name.lower() not in _LITTER]
+        seen = [entry for entry in entries if not is_litter(entry.name)]
     return sorted(seen, key=lambda entry: entry.name)
+
+
+def is_litter(name: str) -> bool:
+    """Return whether a file or folder is none of the owner's, such as what archivers leave."""
+    return name[0] == "." or name.lower() in _LITTER
 
 
 def _group_function(

@@ -2,12 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ._expressions import EXPRESSION_CODES
-from ._folder import pictures_below
+from ._folder import is_litter, pictures_below
 from ._labels import canonical
 from ._listing import PARTS
 from ._problems import DatasetError, Problem
@@ -33,25 +33,68 @@ def find_folders(root: Path, *names: str, depth: int = 3) -> list[Path]:
 
 
 def find_folder(root: Path, *names: str, depth: int = 3) -> Path | None:
-    """Return the least deep folder of these names, or None."""
-    return next(iter(find_folders(root, *names, depth=depth)), None)
+    """Return the least deep folder of these names, or None; refuse two that are equally deep."""
+    return nearest(find_folders(root, *names, depth=depth), root)
 
 
-def find_file(root: Path, *names: str, depth: int = 2) -> Path | None:
-    """Return the least deep file of these names, in any case, or None."""
-    wanted = {name.lower() for name in names}
-    for folder in _folders(root, depth):
-        found = sorted(name for name in os.listdir(folder) if name.lower() in wanted)
-        for name in found:
-            if (folder / name).is_file():
-                return folder / name
+def find_beside(place: Path, root: Path, *names: str, depth: int = 3) -> Path | None:
+    """Return the folder of these names that belongs to a place in root, or None.
+
+    It is looked for in the folder of the place and then in those above it, so that another copy
+    somewhere in root is not mistaken for it, and never within the place itself.
+    """
+    for above in place.parents:
+        if not above.is_relative_to(root):
+            break
+        found = find_folders(above, *names, depth=depth)
+        outside = [folder for folder in found if not folder.is_relative_to(place)]
+        if outside:
+            return innermost(nearest(outside, root), *names)
     return None
 
 
+def nearest(found: Sequence[Path], root: Path) -> Path | None:
+    """Return the least deep path, or None; refuse two: nobody knows which is meant."""
+    if not found:
+        return None
+    depth = min(len(path.parts) for path in found)
+    first, *others = (path for path in found if len(path.parts) == depth)
+    if others:
+        raise DatasetError(
+            f"root={str(root)!r} has both {relative(first, root)!r} and "
+            f"{relative(others[0], root)!r}: keep one of them, or give the folder of one copy."
+        )
+    return first
+
+
+def innermost(folder: Path | None, *names: str) -> Path | None:
+    """Follow a folder down into one of the same name, as unpacking may leave them."""
+    wanted = {plain(name) for name in names}
+    inner = folder
+    while inner is not None:
+        folder = inner
+        inner = next((sub for sub in subfolders(folder) if plain(sub.name) in wanted), None)
+    return folder
+
+
+def find_file(root: Path, *names: str, depth: int = 2) -> Path | None:
+    """Return the least deep file of these names, in any case, or None.
+
+    In one folder the first of the names wins; two folders that are equally deep are refused.
+    """
+    found: dict[Path, Path] = {}
+    for folder in _folders(root, depth):
+        listed = {name.lower(): name for name in sorted(os.listdir(folder), reverse=True)}
+        for name in (listed[name.lower()] for name in names if name.lower() in listed):
+            if (folder / name).is_file():
+                found.setdefault(folder, folder / name)
+    return nearest(list(found.values()), root)
+
+
 def subfolders(folder: Path) -> list[Path]:
-    """Return the folders in a folder, sorted, without the hidden ones."""
+    """Return the folders in a folder, sorted, without hidden ones and litter."""
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()]
+        names = [e.name for e in entries if not is_litter(e.name) and e.is_dir()]
     return [folder / name for name in sorted(names)]
 
 

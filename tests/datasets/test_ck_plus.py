@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_ck_plus
-from skfer.datasets._ck_plus import read_code
+from skfer.datasets._ck_plus_sequences import read_code
 
 SEQUENCES = [("S005", "001", 6, 3), ("S010", "002", 2, 5), ("S010", "004", 5, None)]
 WHOLE = {"align": False, "image_size": None}
@@ -173,6 +173,68 @@ def test_labels_without_frames_and_second_labels(tmp_path):
     pattern = r"(?s)2 of .*second label for S010_002.*S099_001: a label but no frames"
     with pytest.raises(DatasetError, match=pattern):
         load_ck_plus(tmp_path, **WHOLE)
+    with pytest.warns(DatasetWarning):  # of two labels nobody knows which is right
+        faces = load_ck_plus(tmp_path, on_error="skip", **WHOLE)
+    assert faces.frame_number.tolist() == [4, 5, 6]
+
+
+@pytest.mark.parametrize("gone", [range(4, 21), [20]])
+def test_a_sequence_that_does_not_reach_its_peak_is_told(tmp_path, gone):
+    trees.ck_plus(tmp_path, [("S005", "001", 20, 7), ("S010", "002", 4, 5)])
+    for number in gone:
+        (tmp_path / f"cohn-kanade-images/S005/001/S005_001_{number:08d}.png").unlink()
+    what = rf"S005_001_00000020_emotion.txt: a label of frame 20, .* is .*_{gone[0] - 1:08d}.png"
+    with pytest.raises(DatasetError, match=what):
+        load_ck_plus(tmp_path, **WHOLE)
+    assert len(check_dataset("ck+", tmp_path).problems) == 1
+    with pytest.warns(DatasetWarning, match=what):
+        faces = load_ck_plus(tmp_path, neutral_first=True, on_error="skip", **WHOLE)
+    assert set(faces.groups) == {"S010"}
+
+
+def test_frames_after_the_labelled_one_are_told(tmp_path):
+    trees.ck_plus(tmp_path, SEQUENCES)
+    trees.picture(tmp_path / "cohn-kanade-images/S005/001/S005_001_00000007.png")
+    with pytest.raises(DatasetError, match=r"a label of frame 6, but the last .*_00000007.png"):
+        load_ck_plus(tmp_path, **WHOLE)
+
+
+@pytest.mark.parametrize("stray", ["old", "__MACOSX", "cohn-kanade-images/old"])
+def test_labels_and_landmarks_of_a_stray_copy_are_not_used(tmp_path, stray):
+    made = trees.ck_plus(tmp_path, SEQUENCES)
+    expected = load_ck_plus(tmp_path, image_size=20)
+    trees.ck_plus(tmp_path / stray, [("S005", "001", 6, 7), ("S010", "002", 2, 1)])
+    for kind in ("cohn-kanade-images", "Emotion", "Landmarks"):
+        (tmp_path / stray / kind).rename(tmp_path / stray / f"{kind}x")
+    for kind in ("Emotion", "Landmarks"):
+        (tmp_path / stray / f"{kind}x").rename(tmp_path / stray / kind)
+    trees.check_pixels(load_ck_plus(tmp_path, **WHOLE), made)
+    faces = load_ck_plus(tmp_path, image_size=20)
+    np.testing.assert_array_equal(faces.images, expected.images)
+    np.testing.assert_array_equal(faces.target, expected.target)
+
+
+def test_two_copies_side_by_side_are_refused(tmp_path):
+    for outer in ("a", "b"):
+        trees.ck_plus(tmp_path, SEQUENCES, outer=outer)
+    with pytest.raises(DatasetError, match=r"both 'a/cohn-kanade-images' and 'b/cohn-kanade-im"):
+        load_ck_plus(tmp_path)
+    assert len(load_ck_plus(tmp_path / "b", **WHOLE).images) == 5
+
+
+def test_parts_that_were_unpacked_each_into_its_folder(tmp_path):
+    made = trees.ck_plus(tmp_path, SEQUENCES)
+    moved = {}
+    for kind, outer in (
+        ("cohn-kanade-images", "extended-cohn-kanade-images"),
+        ("Emotion", "Emotion_labels"),
+        ("Landmarks", "Landmark_files"),
+    ):
+        (tmp_path / outer).mkdir()
+        (tmp_path / kind).rename(tmp_path / outer / kind)
+        moved |= {f"{outer}/{name}": value for name, value in made.items()}
+    trees.check_pixels(load_ck_plus(tmp_path, **WHOLE), moved)
+    assert len(load_ck_plus(tmp_path, align=True, image_size=20).images) == 5
 
 
 def test_litter_is_passed_over_and_wrong_names_are_told(tmp_path):
@@ -190,6 +252,8 @@ def test_frames_are_in_order_of_number_and_extensions_in_any_case(tmp_path):
     trees.ck_plus(tmp_path, [("S005", "001", 3, 3)])
     folder = tmp_path / "cohn-kanade-images/S005/001"
     (folder / "S005_001_00000003.png").rename(folder / "S005_001_100.PNG")
+    label = tmp_path / "Emotion/S005/001/S005_001_00000003_emotion.txt"
+    label.rename(label.with_name("S005_001_00000100_emotion.txt"))
     assert load_ck_plus(tmp_path, frames="peak", **WHOLE).frame_number.tolist() == [100]
 
 
@@ -223,6 +287,48 @@ def test_folder_form(tmp_path, outer):
     targets = dict(zip(faces.sequence, faces.target, strict=True))
     assert targets == {"S010_004": 0, "S999_001": 4, "S138_008": 1}
     assert set(faces.groups) == {"S010", "S999", "S138"}
+
+
+FORM = [
+    *(("anger", f"S010_004_{number:08d}.png") for number in (19, 17, 18)),
+    *(("fear", f"S011_001_{number:08d}.png") for number in (5, 6, 7)),
+    ("neutral", "S011_001_00000001.png"),
+]
+
+
+@pytest.mark.parametrize(
+    ("frames", "numbers"),
+    [
+        ("peak", [19, 7]),
+        (1, [19, 7]),
+        (2, [18, 19, 6, 7]),
+        (3, [17, 18, 19, 5, 6, 7]),
+        (9, [17, 18, 19, 5, 6, 7]),
+        ("all", [17, 18, 19, 5, 6, 7]),
+    ],
+)
+def test_frames_of_the_folder_form(tmp_path, frames, numbers):
+    made = trees.ck48(tmp_path, FORM)
+    faces = load_ck_plus(tmp_path, frames=frames, image_size=None)
+    trees.check_pixels(faces, made)
+    assert faces.frame_number.tolist() == [*numbers, 1]
+    assert faces.target[-1] == trees.code_of("neutral")
+    assert sum(check_dataset("ck+", tmp_path).counts.values()) == 7
+
+
+@pytest.mark.parametrize("argument", ["neutral_first", "unlabeled", "align"])
+def test_what_the_folder_form_does_not_have(tmp_path, argument):
+    trees.ck48(tmp_path, FORM)
+    with pytest.raises(ValueError, match=rf"^{argument}=True: this copy is of the form CK\+48"):
+        load_ck_plus(tmp_path, **{argument: True})
+    assert len(load_ck_plus(tmp_path, align=False).images) == 7
+
+
+@pytest.mark.parametrize("stray", ["old/CK+48/", "__MACOSX/CK+48/"])
+def test_a_stray_copy_of_the_folder_form(tmp_path, stray):
+    made = trees.ck48(tmp_path, FORM)
+    trees.ck48(tmp_path, [("sadness", "S010_004_00000019.png")], outer=stray)
+    trees.check_pixels(load_ck_plus(tmp_path, image_size=None), made)
 
 
 def test_folder_form_with_faults(tmp_path):
