@@ -15,7 +15,15 @@ from ._faces import resized
 from ._listing import PARTS, Listing, Options, check_root, load
 from ._picture import PictureError
 from ._problems import DatasetError, Problem
-from ._tree import Labelled, find_file, labelled_pictures, no_layout, part_folders, relative
+from ._tree import (
+    Labelled,
+    find_file,
+    labelled_pictures,
+    no_layout,
+    part_folders,
+    relative,
+    without_repeats,
+)
 
 CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 PUBLISHED = {
@@ -34,6 +42,7 @@ LAYOUTS = (
 )
 SIDE = 48
 _USAGE = re.compile(r"^(Training|PublicTest|PrivateTest)_", re.IGNORECASE)
+_NUMBERED = re.compile(r"^(Training|PublicTest|PrivateTest)_(\d+)(?!\d)", re.IGNORECASE)
 _DESCR = """\
 FER2013
 -------
@@ -269,6 +278,7 @@ def _cells(line: bytes) -> list[str]:
 def _list_folders(root: Path, parts: list[tuple[str, Path]]) -> Listing:
     found, problems = labelled_pictures(root, parts)
     found, misplaced = _parts_by_name(found)
+    found, repeated = without_repeats(found, _stem)
     sizes = PUBLISHED_PARTS
     if all(item.part != "validation" for item in found):
         sizes = {"train": sizes["train"], "test": sizes["validation"] + sizes["test"]}
@@ -281,12 +291,18 @@ def _list_folders(root: Path, parts: list[tuple[str, Path]]) -> Listing:
         target_names=EXPRESSIONS,
         descr=_DESCR,
         columns={"split": np.array([item.part for item in found], dtype=np.str_)},
-        problems=problems + misplaced,
+        problems=problems + misplaced + repeated,
         derive=number_alike,
         layout=LAYOUTS[1],
         published=PUBLISHED,
         published_parts=sizes,
     )
+
+
+def _stem(name: str) -> str | None:
+    """Return what a picture of the table is called, such as Training_7, None for another name."""
+    match = _NUMBERED.match(name)
+    return None if match is None else f"{match[1]}_{match[2]}".lower()
 
 
 def _parts_by_name(found: list[Labelled]) -> tuple[list[Labelled], list[Problem]]:

@@ -13,12 +13,15 @@ from ._expressions import EXPRESSION_CODES, EXPRESSIONS
 from ._listing import Listing, Options, check_root, load
 from ._problems import DatasetError, Problem, drop_repeats
 from ._tree import (
+    Labelled,
+    find_beside,
     find_file,
-    find_folders,
+    find_folder,
     labelled_pictures,
     no_layout,
     part_folders,
     relative,
+    without_repeats,
 )
 
 CODES = {
@@ -45,6 +48,8 @@ LAYOUTS = (
     "(or Image/original/train_00001.jpg)",
     "train/1/*.jpg to train/7/ and test/1/ to test/7/",
 )
+_LISTS = ("list_patition_label.txt", "list_partition_label.txt")
+_PICTURE = re.compile(r"^(train|test)_(\d+)(?!\d)", re.IGNORECASE)
 _LINE = re.compile(r"^(train|test)(_\d+)\.(\w+)\s+(\S+)$", re.IGNORECASE)
 _DESCR = """\
 RAF-DB, the Real-world Affective Faces data set (basic expressions)
@@ -83,7 +88,9 @@ def load_raf_db(
 
     Two layouts are read: that of the owners, `EmoLabel/list_patition_label.txt` (also spelled
     `partition`) with `Image/aligned/` and `Image/original/`, in root or in a folder such as
-    `basic/` below it; and the folder form `train/1` to `train/7`, `test/1` to `test/7`.
+    `basic/` below it (`compound/` beside it is passed over); and the folder form `train/1` to
+    `train/7`, `test/1` to `test/7`. There the owners' names tell a picture that is in two classes
+    or in the other part.
 
     Parameters
     ----------
@@ -142,13 +149,15 @@ def load_raf_db(
 
 def list_raf_db(root: Path, *, aligned: bool = True) -> Listing:
     """Return the faces of either layout, unread."""
-    path = find_file(root, "list_patition_label.txt", "list_partition_label.txt", depth=3)
+    path = _find_list(root)
     if path is not None:
         return _list_owners(root, path, aligned)
-    parts = part_folders(root)
+    parts = part_folders(root, CODES)
     if not parts:
         raise no_layout("RAF-DB", root, LAYOUTS)
     found, problems = labelled_pictures(root, parts, CODES)
+    found, misplaced = _without_misplaced(found)
+    found, repeated = without_repeats(found, _stem)
     target = [EXPRESSION_CODES[item.word] for item in found]
     return Listing(
         name="raf-db",
@@ -158,15 +167,42 @@ def list_raf_db(root: Path, *, aligned: bool = True) -> Listing:
         target_names=EXPRESSIONS,
         descr=_DESCR,
         columns={"split": np.array([item.part for item in found], dtype=np.str_)},
-        problems=problems,
+        problems=problems + misplaced + repeated,
         layout=LAYOUTS[1],
         published=PUBLISHED,
         published_parts=PUBLISHED_PARTS,
     )
 
 
+def _find_list(root: Path) -> Path | None:
+    """Return the list of the labels: that of basic/ where compound/ lies beside it."""
+    basic = find_folder(root, "basic", depth=2)
+    found = None if basic is None else find_file(basic, *_LISTS, depth=2)
+    return found or find_file(root, *_LISTS, depth=3)
+
+
+def _stem(name: str) -> str | None:
+    """Return what the owners call a picture, such as train_00001, None for another name."""
+    match = _PICTURE.match(name)
+    return None if match is None else f"{match[1]}_{match[2]}".lower()
+
+
+def _without_misplaced(found: list[Labelled]) -> tuple[list[Labelled], list[Problem]]:
+    """Leave out pictures that are named after the other part: one would test on the learned."""
+    kept: list[Labelled] = []
+    problems: list[Problem] = []
+    for item in found:
+        match = _PICTURE.match(Path(item.name).name)
+        named = "" if match is None else match[1].lower()
+        if {named, item.part} == {"train", "test"}:
+            problems.append(Problem(item.name, f"named {named} but in a folder of {item.part}"))
+        else:
+            kept.append(item)
+    return kept, problems
+
+
 def _list_owners(root: Path, path: Path, aligned: bool) -> Listing:
-    folder = _image_folder(root, "aligned" if aligned else "original")
+    folder = _image_folder(root, path, "aligned" if aligned else "original")
     found, problems = _read_list(path)
     # The list may say .jpg where the disk has .JPG.
     on_disk = {name.lower(): name for name in sorted(os.listdir(folder))}
@@ -195,14 +231,14 @@ def _list_owners(root: Path, path: Path, aligned: bool) -> Listing:
     )
 
 
-def _image_folder(root: Path, name: str) -> Path:
-    """Return the deepest of nested folders of this name, as unpacking may leave them."""
-    found = find_folders(root, name, depth=4)
-    if not found:
+def _image_folder(root: Path, path: Path, name: str) -> Path:
+    """Return the folder of the pictures that lies beside the list of their labels."""
+    folder = find_beside(path, root, name)
+    if folder is None:
         zipped = find_file(root, f"{name}.zip", depth=3)
         hint = f"unpack {relative(zipped, root)}" if zipped else "unpack the pictures there"
         raise DatasetError(f"root={str(root)!r} has no folder Image/{name}: {hint}.")
-    return found[-1]
+    return folder
 
 
 def _read_list(path: Path) -> tuple[list[tuple[re.Match[str], int]], list[Problem]]:

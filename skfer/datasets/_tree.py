@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from ._expressions import EXPRESSION_CODES
 from ._folder import is_litter, pictures_below
 from ._labels import canonical
 from ._listing import PARTS
-from ._problems import DatasetError, Problem
+from ._problems import DatasetError, Problem, drop_repeats
 
 
 class Labelled(NamedTuple):
@@ -109,14 +109,33 @@ def no_layout(name: str, root: Path, layouts: Iterable[str]) -> DatasetError:
     return DatasetError(f"root={str(root)!r} holds no {name} in a known layout:{forms}")
 
 
-def part_folders(root: Path, depth: int = 2) -> list[tuple[str, Path]]:
-    """Return the folders named after official parts that have class folders in them."""
-    found = [
-        (PARTS[folder.name.lower()], folder)
-        for folder in _folders(root, depth)
-        if folder.name.lower() in PARTS and subfolders(folder)
-    ]
-    return sorted(found, key=lambda item: (["train", "validation", "test"].index(item[0]), item[1]))
+def part_folders(
+    root: Path, words: Mapping[str, str] | None = None, depth: int = 2
+) -> list[tuple[str, Path]]:
+    """Return the folders of the official parts, which have class folders in them.
+
+    Two folders of one part are refused: both may hold the same pictures. `words` are the classes
+    by the names of their folders.
+    """
+    found: dict[str, list[Path]] = {part: [] for part in ("train", "validation", "test")}
+    for folder in _folders(root, depth):
+        part = PARTS.get(folder.name.lower())
+        if part is not None and any(_class_of(sub, words) for sub in subfolders(folder)):
+            found[part].append(folder)
+    for part, folders in found.items():
+        if len(folders) > 1:
+            first, second = (f"{relative(folder, root)}/" for folder in folders[:2])
+            raise DatasetError(
+                f"root={str(root)!r} has two folders of the {part} part, {first!r} and "
+                f"{second!r}: keep one of them, or give the folder of one copy."
+            )
+    return [(part, folder) for part, folders in found.items() for folder in folders]
+
+
+def _class_of(folder: Path, words: Mapping[str, str] | None) -> str:
+    """Return the expression that a folder is named after, "" if it is none."""
+    word = canonical(folder.name) if words is None else words.get(folder.name.strip(), "")
+    return word if is_expression(word) else ""
 
 
 def labelled_pictures(
@@ -127,15 +146,28 @@ def labelled_pictures(
     problems: list[Problem] = []
     for part, part_folder in parts:
         for folder in subfolders(part_folder):
-            word = canonical(folder.name) if words is None else words.get(folder.name.strip(), "")
+            word = _class_of(folder, words)
             where = relative(folder, root)
-            if not is_expression(word):
+            if not word:
                 problems.append(Problem(f"{where}/", "a folder that is named after no class"))
                 continue
             names, wrong = pictures_below(root, where)
             found += [Labelled(name, part, word) for name in names]
             problems += wrong
     return found, problems
+
+
+def without_repeats(
+    found: Sequence[Labelled], stem_of: Callable[[str], str | None]
+) -> tuple[list[Labelled], list[Problem]]:
+    """Leave out pictures that are there twice, by what the owners call them.
+
+    `stem_of(file name)` is None for a name that is not the owners', which tells nothing.
+    """
+    names = [stem_of(Path(item.name).name) or item.name for item in found]
+    labels = [f"{item.word} in {item.part}" for item in found]
+    kept, problems = drop_repeats(names, labels, [item.name for item in found])
+    return [found[i] for i in kept], problems
 
 
 def is_expression(word: str) -> bool:

@@ -126,6 +126,24 @@ def test_folder_form_with_a_picture_of_another_part(tmp_path, name):
         load_fer2013(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "name", ["train/sad/Training_1.jpg", "train/angry/Training_1.png", "test/sad/PublicTest_1.jpg"]
+)
+def test_folder_form_with_a_picture_twice(tmp_path, name):
+    trees.named(tmp_path, ["train/angry/Training_1.jpg", "test/angry/PublicTest_1.jpg"])
+    trees.named(tmp_path, ["train/angry/1.jpg", "train/sad/1.jpg"])  # which tells nothing
+    assert len(load_fer2013(tmp_path).images) == 4
+    trees.named(tmp_path, [name])
+    with pytest.raises(DatasetError, match=rf"{name}: '(training|publictest)_1' again, as in"):
+        load_fer2013(tmp_path)
+
+
+def test_folder_form_twice(tmp_path):
+    trees.named(tmp_path, ["train/sad/a.jpg", "test/sad/b.jpg", "archive/train/sad/a.jpg"])
+    with pytest.raises(DatasetError, match="two folders of the train part, 'train/' and 'arch"):
+        load_fer2013(tmp_path)
+
+
 def test_no_fer2013(tmp_path):
     with pytest.raises(DatasetError, match="no FER2013 in a known layout"):
         load_fer2013(tmp_path)

@@ -78,6 +78,56 @@ def test_pictures_not_unpacked(tmp_path):
         load_raf_db(tmp_path)
 
 
+@pytest.mark.parametrize("outer", ["", "basic"])
+@pytest.mark.parametrize("stray", ["old", "archive/2019", "__MACOSX", "compound"])
+def test_a_stray_copy_is_not_used(tmp_path, outer, stray):
+    made = trees.raf_db(tmp_path, ROWS, outer=outer)
+    trees.raf_db(tmp_path, [(name, 8 - label) for name, label in ROWS[::-1]], outer=stray)
+    if stray != "compound" or not outer:
+        (tmp_path / stray / "EmoLabel" / "list_patition_label.txt").unlink()
+    faces = load_raf_db(tmp_path)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert faces.target.tolist() == [6, 7, 5, 4]
+
+
+def test_two_copies_side_by_side_are_refused(tmp_path):
+    trees.raf_db(tmp_path, ROWS, outer="a")
+    trees.raf_db(tmp_path, ROWS, outer="b")
+    with pytest.raises(DatasetError, match=r"has both 'a/EmoLabel/list_pa.*' and 'b/EmoLabel/"):
+        load_raf_db(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("train/2/train_00001.jpg", "'train_00001' again, as in train/1/.*'fear in train' and not"),
+        (
+            "train/1/train_00001_aligned.png",
+            "'train_00001' again, as in train/1/train_00001_aligned.jpg",
+        ),
+        ("train/2/test_0001_aligned.jpg", "named test but in a folder of train"),
+        ("test/2/train_00003_aligned.jpg", "named train but in a folder of test"),
+    ],
+)
+def test_folder_form_with_a_picture_in_two_places(tmp_path, name, message):
+    names = ["train/1/train_00001_aligned.jpg", "train/7/1.jpg", "test/4/1.jpg"]
+    trees.named(tmp_path, names)
+    assert len(load_raf_db(tmp_path).images) == 3
+    trees.named(tmp_path, [name])
+    with pytest.raises(DatasetError, match=rf"{name}: {message}"):
+        load_raf_db(tmp_path)
+    with pytest.warns(DatasetWarning, match=message):
+        faces = load_raf_db(tmp_path, on_error="skip")
+    torn = "train_00001.jpg" in name  # of two labels nobody knows which is right
+    assert len(faces.images) == (2 if torn else 3)
+
+
+def test_folder_form_twice(tmp_path):
+    trees.named(tmp_path, ["train/1/a.jpg", "test/4/b.jpg", "archive/train/1/a.jpg"])
+    with pytest.raises(DatasetError, match="two folders of the train part, 'train/' and 'arch"):
+        load_raf_db(tmp_path)
+
+
 def test_folder_in_a_folder_of_its_name(tmp_path):
     made = trees.raf_db(tmp_path, ROWS)
     aligned = tmp_path / "Image" / "aligned"

@@ -59,8 +59,16 @@ COPIES = {
     ],
     "bu3dfe": [lambda root: trees.named(root, ["F0001/F0001_AN01WH_F2D.bmp"])],
     "sfew": [
-        lambda root: trees.named(root, ["Train/Angry/A_000519240_00000005.png"]),
-        lambda root: trees.named(root, ["Val_Aligned_Faces/Sad/A_000519240_00000005.png"]),
+        lambda root: trees.named(
+            root, ["Train/Angry/A_000519240_00000005.png", "Val/Sad/B_000519240_00000005.png"]
+        ),
+        lambda root: trees.named(
+            root,
+            [
+                "Train_Aligned_Faces/Sad/A_000519240_00000005.png",
+                "Val_Aligned_Faces/Fear/B_000519240_00000005.png",
+            ],
+        ),
     ],
     "mmi": [lambda root: trees.mmi(root, [(1767, "S001-100", 3, 4)])],
     "folder": [lambda root: trees.named(root, ["happy/a.png", "sad/b.png"], size=(20, 20))],
@@ -382,6 +390,8 @@ def test_one_row_of_fer_plus_is_not_as_published(tmp_path):
         ),
         ("affectnet", 1, "val_set", "val_set/"),
         ("fer+", 1, "FER2013Valid", "FER2013Valid/"),
+        ("sfew", 0, "Train", "Train/"),
+        ("sfew", 1, "Val_Aligned_Faces", "Val_Aligned_Faces/"),
     ],
 )
 def test_check_tells_missing_parts(tmp_path, name, form, gone, missing):
@@ -432,7 +442,7 @@ TOTALS = {
     "raf-db": (15_339, 15_339),
     "affectnet": (291_651, 291_650),
     "bu3dfe": (2_500,),
-    "sfew": (1_394,),
+    "sfew": (1_394, 1_322),
 }
 
 

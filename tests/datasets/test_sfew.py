@@ -5,7 +5,8 @@ import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skfer.datasets import DatasetError, DatasetWarning, load_sfew
+from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_sfew
+from skfer.datasets._sfew import list_sfew
 
 WORDS = {
     "Angry": "anger",
@@ -56,6 +57,45 @@ def test_aligned_faces_are_taken_if_they_are_there(tmp_path, move):
     assert load_sfew(tmp_path, aligned=True).target.tolist() == [0, 6]
     frames = load_sfew(tmp_path, aligned=False)
     assert frames.filenames.tolist() == FRAMES
+
+
+def test_aligned_faces_of_one_part_do_not_hide_the_frames_of_both(tmp_path):
+    trees.named(tmp_path, [*FRAMES, FACES[0]])
+    assert load_sfew(tmp_path).filenames.tolist() == FRAMES
+    assert check_dataset("sfew", tmp_path).missing == []
+    faces = load_sfew(tmp_path, aligned=True)
+    assert faces.filenames.tolist() == FACES[:1]
+    assert list_sfew(tmp_path, aligned=True).missing == ["Val_Aligned_Faces/"]
+
+
+def test_published_numbers_of_aligned_faces(tmp_path):
+    trees.named(tmp_path, FACES)
+    report = check_dataset("sfew", tmp_path)
+    assert report.published_parts == {"train": 891, "validation": 431}
+    assert report.published == {
+        "anger": 178 + 77,
+        "disgust": 52 + 23,
+        "fear": 78 + 46,
+        "happiness": 184 + 72,
+        "neutral": 144 + 84,
+        "sadness": 161 + 73,
+        "surprise": 94 + 56,
+    }
+    assert not report.ok
+
+
+@pytest.mark.parametrize("stray", ["old/x", "__MACOSX"])
+def test_a_stray_copy_is_not_used(tmp_path, stray):
+    made = trees.named(tmp_path, FRAMES)
+    trees.named(tmp_path / stray, [name.replace("Angry", "Fear") for name in FRAMES])
+    trees.check_pixels(load_sfew(tmp_path), made)
+
+
+def test_two_copies_side_by_side_are_refused(tmp_path):
+    for outer in ("a", "b"):
+        trees.named(tmp_path / outer, FRAMES)
+    with pytest.raises(DatasetError, match="has both 'a/Train' and 'b/Train': keep one of them"):
+        load_sfew(tmp_path)
 
 
 def test_aligned_faces_that_are_not_there(tmp_path):
