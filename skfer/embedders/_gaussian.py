@@ -60,13 +60,14 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     max_subclasses : int, default=1
         The most sub-classes of a class, and one at most for ten samples. 1 splits none.
     covariance_type : {"tied", "full", "diag", "spherical"}, default="tied"
-        Covariance of the Gaussians that predict: one matrix for all, or for each (sub-)class a
-        matrix, variances or one variance.
+        Covariance of the Gaussians, of those that predict and of those by which sub-classes are
+        looked for: one matrix for all, or for each (sub-)class a matrix, variances or one variance.
     split_dimensions : int, default=4
         In how many principal components of a class sub-classes are looked for. The more, the
         clearer they have to be.
     unlabeled_threshold : float, default=0.8
-        From which posterior on a sample without a label is trained on.
+        From which posterior on a sample without a label is trained on, and takes part when its
+        class is split.
     <shared parameters>
 
     Attributes
@@ -101,13 +102,15 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     multiple of the identity likewise. So a class of one sample has a Gaussian too.
 
     From a third of the training on, the training set is embedded up to 20 times. In the
-    principal components of each class, mixtures of Gaussians with one covariance are fitted.
-    A class is split into as few as the Bayesian information criterion prefers to one, if every
-    two are 2.4 standard deviations apart and each has half an equal share or more. They are
-    the labels from then on, until the next round assigns the samples anew. The first splits
-    help the network to see others. The number of sub-classes of a class stays, or falls back
-    to one: what the network was trained to tell apart always looks like clusters. It takes some
-    hundred samples of a sub-class for a start.
+    principal components of each class, mixtures of Gaussians are fitted. A class is split into
+    as few as the Bayesian information criterion prefers to one, if every two are 2.4 standard
+    deviations apart and each has half an equal share or more. They are the labels from then on,
+    until the next round assigns the samples anew. The first splits help the network to see
+    others. A class that is split gains one sub-class a round at most, where one that it has falls
+    into two by the same criterion, 3.2 standard deviations apart: what the network was trained to
+    tell apart always looks like clusters, and these are no Gaussians. A class becomes whole again
+    if its sub-classes are no longer preferred to one. It takes some hundred samples of a
+    sub-class for a start.
 
     -1 marks samples without a label where two other integer labels remain; {-1, 1} are two
     classes. Every batch gets as many of them as labelled ones, at most, and an epoch has seen all
@@ -339,12 +342,14 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
             points = self._embed(source)
             labels, owners = split_classes(
                 points,
-                codes,
+                self._with_sure_strangers(points, codes),
                 self.max_subclasses,
                 n_dimensions=self.split_dimensions,
+                covariance_type=self.covariance_type,
                 present=np.bincount(self._owners),
                 random_state=self._random_state,
             )
+            labels, owners = _of_labelled(labels, owners, codes)
             if not np.array_equal(owners, self._owners):
                 # Losses before and after are of different things.
                 for stop in stopping:
@@ -357,6 +362,22 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
 
         rounds = split_rounds(self.max_epochs, self.max_subclasses)
         self.net_.train(SplitBatches(batches, rounds, split), self.max_epochs, validation)
+
+    def _with_sure_strangers(
+        self, points: NDArray[np.floating], codes: NDArray[np.intp]
+    ) -> NDArray[np.intp]:
+        """Return the class of each sample, and of those without a label where it is sure."""
+        strangers = codes < 0
+        if not strangers.any():
+            return codes
+        known, labels = points[~strangers], self.subclass_labels_[~strangers]
+        mixture = fit_mixture(known, labels, len(self._owners), self.covariance_type)
+        joint = mixture.log_joint(points[strangers])
+        posterior = class_posterior(joint, self._owners, len(self.classes_))
+        sure = posterior.max(axis=1) > self.unlabeled_threshold
+        joined = codes.copy()
+        joined[strangers] = np.where(sure, posterior.argmax(axis=1), UNLABELED)
+        return joined
 
     def _train(self, source: Any, codes: NDArray[np.intp], **kwargs: Any) -> None:
         """Train one pass of ``partial_fit``; the sub-classes are those that there are."""
@@ -425,3 +446,16 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         else:
             shares = np.asarray(self.priors)
         self.weights_ = (shares / np.maximum(in_class, 1))[self._owners] * self._counts
+
+
+def _of_labelled(
+    labels: NDArray[np.intp], owners: NDArray[np.intp], codes: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Leave out sub-classes that no labelled sample is in, and the strangers in the others.
+
+    Strangers help to find the groups; what they are is asked anew in every batch.
+    """
+    kept, places = np.unique(labels[codes >= 0], return_inverse=True)
+    labels = np.full_like(labels, UNLABELED)
+    labels[codes >= 0] = places
+    return labels, owners[kept]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
-from scipy.spatial.distance import pdist
 from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 
@@ -21,6 +21,9 @@ LEAST_SHARE = 1e-3
 """No variance is below this share of the whole set's: classes of one sample have none."""
 LEAST_DISTANCE = 2.4
 """In standard deviations. Two equal Gaussians have two modes from a distance of 2 on."""
+LEAST_DISTANCE_INSIDE = 3.2
+"""The same inside a group that the network was trained to make: no Gaussian, it may fall into two
+that lie 3 apart, though nothing is there to be found."""
 LEAST_EVIDENCE = 10.0
 """Difference in the Bayesian information criterion: very strong evidence, by Kass and Raftery
 ("Bayes Factors", 1995). Of Gaussians drawn at random one in a hundred gains something by two
@@ -182,13 +185,14 @@ def split_classes(
     max_components: int,
     *,
     n_dimensions: int = 4,
+    covariance_type: str = "tied",
     present: Codes | None = None,
     random_state: np.random.RandomState,
 ) -> tuple[Codes, Codes]:
     """Find groups of points inside each class, where the data speak for more than one.
 
-    The points of a class are projected to their principal components. There, mixtures of 1,
-    2, ... Gaussians with one covariance are compared; see :func:`_choose`.
+    The points of a class are projected to their principal components. There, mixtures of
+    Gaussians are compared; see :func:`_choose`.
 
     Parameters
     ----------
@@ -200,6 +204,8 @@ def split_classes(
         Most groups of a class; it has at most one for ten of its points.
     n_dimensions : int, default=4
         Number of principal components.
+    covariance_type : {"full", "tied", "diag", "spherical"}, default="tied"
+        Covariance of the mixtures that are compared.
     present : array of int of shape (n_classes,), default=None
         How many groups each class was trained to have; 1 by default.
     random_state : RandomState
@@ -219,9 +225,9 @@ def split_classes(
         limit = _limit(points[members], max_components)
         groups = np.zeros(len(members), dtype=np.intp)
         if limit > 1:
-            seed = random_state.randint(2**31 - 1)
+            fit = _Fitter(covariance_type, random_state.randint(2**31 - 1))
             n = 1 if present is None else int(present[code])
-            groups = _choose(_project(points[members], n_dimensions), limit, n, seed)
+            groups = _choose(_project(points[members], n_dimensions), limit, n, fit)
         labels[members] = len(owners) + groups
         owners += [code] * (int(groups.max(initial=0)) + 1)
     return labels, np.array(owners, dtype=np.intp)
@@ -239,43 +245,102 @@ def _project(points: NDArray[np.floating], n_dimensions: int) -> Floats:
     return (left * scales)[:, :n_dimensions]
 
 
-def _choose(points: Floats, limit: int, present: int, seed: int) -> Codes:
+def _choose(points: Floats, limit: int, present: int, fit: _Fitter) -> Codes:
     """Return the group of each point of one class; a group that nobody joins is left out.
 
-    A class that is whole is split into as few groups as the Bayesian information criterion
-    clearly prefers to one, if these are far enough apart. The network then makes clusters of what
-    it is trained to tell apart. These are no Gaussians, and more Gaussians would always fit them
-    better: so the number stays, or the class becomes whole again.
+    A class that is whole is split into as few groups as the data speak for. One that is split
+    becomes whole again if the criterion no longer prefers as many groups to one; else each of its
+    groups is judged as a class is, and the one that falls into two most clearly does. To compare
+    the number of groups over the whole class would not do: the network makes clusters of what it
+    is trained to tell apart, and these are no Gaussians, so that more of them always fit better.
     """
-    whole = _fit(points, 1, seed)
-    for k in range(2, limit + 1) if present == 1 else [min(present, limit)]:
-        mixture = _fit(points, k, seed)
-        better = whole.bic(points) - mixture.bic(points)
-        if better > LEAST_EVIDENCE and (present > 1 or _are_apart(mixture)):
-            return np.unique(mixture.predict(points), return_inverse=True)[1]
+    if present == 1:
+        return _split(points, limit, fit)
+    mixture = fit(points, min(present, limit))
+    if _evidence(points, mixture, fit) <= LEAST_EVIDENCE:
+        return np.zeros(len(points), dtype=np.intp)
+    groups = _renumbered(mixture.predict(points))
+    return groups if groups.max() + 1 >= limit else _grow(points, groups, fit)
+
+
+def _split(points: Floats, limit: int, fit: _Fitter) -> Codes:
+    """Return as few groups as the criterion clearly prefers to one and that lie apart."""
+    for k in range(2, limit + 1):
+        mixture = fit(points, k)
+        if _evidence(points, mixture, fit) > LEAST_EVIDENCE and _are_apart(mixture):
+            return _renumbered(mixture.predict(points))
     return np.zeros(len(points), dtype=np.intp)
 
 
-def _fit(points: Floats, n_components: int, seed: int) -> GaussianMixture:
-    # It brings most of scikit-learn along, which `import skfer` can do without.
-    from sklearn.mixture import GaussianMixture
-
-    mixture = GaussianMixture(
-        n_components,
-        covariance_type="tied",
-        reg_covar=LEAST_SHARE * points.var(axis=0).mean() + np.finfo(np.float32).tiny,
-        n_init=1 if n_components == 1 else N_STARTS,
-        max_iter=MAX_STEPS,
-        random_state=seed,
-    )
-    with warnings.catch_warnings():
-        # The last of many steps are of no account.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return mixture.fit(points)
+def _grow(points: Floats, groups: Codes, fit: _Fitter) -> Codes:
+    """Split the group that falls into two most clearly, if one does."""
+    best, grown = LEAST_EVIDENCE, groups
+    for k in range(groups.max() + 1):
+        members = np.flatnonzero(groups == k)
+        if _limit(points[members], 2) < 2:
+            continue
+        mixture = fit(points[members], 2)
+        evidence = _evidence(points[members], mixture, fit)
+        if evidence > best and _are_apart(mixture, LEAST_DISTANCE_INSIDE):
+            second = members[mixture.predict(points[members]) == 1]
+            best, grown = evidence, groups.copy()
+            grown[second] = groups.max() + 1
+    return _renumbered(grown)
 
 
-def _are_apart(mixture: GaussianMixture) -> bool:
-    """Whether every two Gaussians are far enough apart, and none is small."""
-    means = mixture.means_ @ mixture.precisions_cholesky_
-    large = mixture.weights_.min() * len(means) >= LEAST_PART
-    return bool(large and pdist(means).min() >= LEAST_DISTANCE)
+def _renumbered(groups: Codes) -> Codes:
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def _evidence(points: Floats, mixture: GaussianMixture, fit: _Fitter) -> float:
+    """Return by how much the Bayesian information criterion prefers a mixture to one Gaussian."""
+    return fit(points, 1).bic(points) - mixture.bic(points)
+
+
+@dataclass(frozen=True)
+class _Fitter:
+    """Fits scikit-learn's mixtures of one kind."""
+
+    covariance_type: str
+    seed: int
+
+    def __call__(self, points: Floats, n_components: int) -> GaussianMixture:
+        # It brings most of scikit-learn along, which `import skfer` can do without.
+        from sklearn.mixture import GaussianMixture
+
+        mixture = GaussianMixture(
+            n_components,
+            covariance_type=self.covariance_type,
+            reg_covar=LEAST_SHARE * points.var(axis=0).mean() + np.finfo(np.float32).tiny,
+            n_init=1 if n_components == 1 else N_STARTS,
+            max_iter=MAX_STEPS,
+            random_state=self.seed,
+        )
+        with warnings.catch_warnings():
+            # The last of many steps are of no account.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return mixture.fit(points)
+
+
+def _are_apart(mixture: GaussianMixture, least: float = LEAST_DISTANCE) -> bool:
+    """Whether every two Gaussians are `least` standard deviations apart, and none is small."""
+    means, matrices = mixture.means_, _matrices(mixture)
+    if mixture.weights_.min() * len(means) < LEAST_PART:
+        return False
+    for i, j in combinations(range(len(means)), 2):
+        step = means[i] - means[j]
+        squared = step @ np.linalg.solve((matrices[i] + matrices[j]) / 2, step)
+        if squared < least**2:
+            return False
+    return True
+
+
+def _matrices(mixture: GaussianMixture) -> list[Floats]:
+    """Return the covariance matrix of every Gaussian, whatever the type."""
+    k, d = mixture.means_.shape
+    covariances = mixture.covariances_
+    if mixture.covariance_type == "tied":
+        return [covariances] * k
+    if mixture.covariance_type == "full":
+        return list(covariances)
+    return [np.eye(d) * variances for variances in covariances]

@@ -15,6 +15,7 @@ from sklearn.model_selection import GroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 
 from skfer import GaussianMetricEmbedder
+from skfer.embedders._gaussian import _of_labelled
 from skfer.embedders._gaussian_training import GaussianObjective, SplitBatches, split_rounds
 from skfer.losses import GaussianMetricLoss
 from skfer.model_selection import SemiSupervisedSplit
@@ -299,6 +300,26 @@ def test_unlabelled_samples_with_subclasses(few):
     model = _model(max_epochs=15, max_subclasses=2).fit(X, y)
     assert_array_equal(model.subclass_to_class_[model.subclass_labels_], model.transduction_)
     assert (model.transduction_ == truth).mean() > 0.9
+
+
+def test_unlabelled_samples_help_to_find_subclasses(blobs):
+    X, y, blob = blobs
+    truth = np.unique(y, return_inverse=True)[1]
+    # Eighteen labels of a class allow no split; sure samples without a label make it large enough.
+    few = np.where(np.arange(300) % 60 < 9, truth, -1)
+    model = _model(max_epochs=6, max_subclasses=2).fit(X, few)
+    assert_array_equal(model.n_subclasses_, [1, 2, 2])
+    assert adjusted_rand_score(blob, model.subclass_labels_) > 0.9
+    unsure = _model(max_epochs=6, max_subclasses=2, unlabeled_threshold=1.0).fit(X, few)
+    assert_array_equal(unsure.n_subclasses_, [1, 1, 1])
+
+
+def test_subclasses_of_strangers_alone_are_left_out():
+    labels, owners = _of_labelled(
+        np.array([0, 1, 2, 2, 3]), np.array([0, 0, 1, 1]), np.array([0, -1, 1, -1, 1])
+    )
+    assert_array_equal(labels, [0, -1, 1, -1, 2])
+    assert_array_equal(owners, [0, 1, 1])
 
 
 def test_unlabelled_samples_are_in_the_batches(few, monkeypatch):

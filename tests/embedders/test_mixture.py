@@ -130,6 +130,44 @@ def test_split_finds_blobs_where_there_are_some():
     assert adjusted_rand_score(blobs, labels) == 1
 
 
+@every_type
+def test_split_by_every_kind_of_covariance(covariance_type):
+    points, blobs = _blobs(np.eye(5) * 9, 60)
+    codes = np.array([0, 0, 1, 2, 2])[blobs]
+    labels, owners = _split(points, codes, covariance_type=covariance_type)
+    assert_array_equal(owners, [0, 0, 1, 2, 2])
+    assert adjusted_rand_score(blobs, labels) == 1
+
+
+def test_groups_are_judged_by_their_own_covariances():
+    rng = np.random.RandomState(0)
+    # A wide and a narrow group around one place: told apart by width alone, they are one group.
+    points = np.r_[rng.normal(size=(200, 3)) * 5, rng.normal(size=(200, 3)) * 0.2]
+    _, owners = _split(points, np.zeros(400, int), covariance_type="full")
+    assert_array_equal(owners, [0])
+
+
+def test_a_split_class_gains_one_group_a_round():
+    points, blobs = _blobs([[0, 0], [40, 0], [40, 12], [0, 16]], 60)
+    codes = np.zeros(240, int)
+    labels, owners = _split(points, codes, present=np.array([2]))
+    assert len(owners) == 3
+    assert_array_equal([len(np.unique(labels[blobs == k])) for k in range(4)], 1)
+    labels, owners = _split(points, codes, present=np.array([3]))
+    assert len(owners) == 4
+    assert adjusted_rand_score(blobs, labels) == 1
+    _, owners = _split(points, codes, present=np.array([4]))
+    assert len(owners) == 4
+    _, owners = _split(points, codes, most=2, present=np.array([2]))
+    assert len(owners) == 2
+
+
+def test_a_split_class_of_one_gaussian_becomes_whole_again():
+    points, _ = _blobs(np.zeros((1, 3)), 300)
+    _, owners = _split(points, np.zeros(300, int), present=np.array([3]))
+    assert_array_equal(owners, [0])
+
+
 def test_split_leaves_unknown_and_small_classes_alone():
     points, blobs = _blobs(np.eye(4) * 20, 19)
     codes = np.array([0, 1, 1, -1])[blobs]
