@@ -29,6 +29,7 @@ from skfer import __version__
 from skfer.embedders._inputs import as_source, decode_paths, is_paths
 from skfer.embedders._labels import (
     check_groups,
+    check_triplets,
     check_y,
     encode,
     find_classes,
@@ -485,17 +486,25 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         train: NDArray[np.intp] | None = None,
         valid: NDArray[np.intp] | None = None,
     ) -> None:
-        self.net_.train(
-            self._batches(source, codes, train),
-            epochs,
-            None if valid is None else self._batches(source, codes, valid),
-        )
+        batches = self._batches(source, codes, train)
+        validation = None if valid is None else self._validation_batches(source, codes, valid)
+        self.net_.train(batches, epochs, validation)
 
     def _batches(self, source: Any, codes: NDArray[np.intp], which: Any) -> Batches:
         seed = self._random_state.randint(2**31 - 1)
         if which is None:
             return Batches(source, codes, self._make_sampler(codes, seed))
         return Batches(source, codes, _Subset(self._make_sampler(codes[which], seed), which))
+
+    def _validation_batches(
+        self, source: Any, codes: NDArray[np.intp], which: NDArray[np.intp]
+    ) -> Batches:
+        """Batches drawn once and for all: the loss of two epochs is of the same samples."""
+        sampler = self._make_sampler(codes[which], self._random_state.randint(2**31 - 1))
+        drawn = [which[batch] for batch in sampler.covering()]
+        if self._learns_from_triplets and not self.classification_weight:
+            check_triplets(codes, drawn, self.validation_fraction)
+        return Batches(source, codes, drawn)
 
     def _forward(self, source: Any) -> Iterator[tuple[slice, Embedded]]:
         """Run the network over a source in batches of one size, in inference mode."""

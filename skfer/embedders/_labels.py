@@ -185,3 +185,19 @@ def validation_split(
         raise ValueError(
             f"validation_fraction={fraction} leaves too few {what} on one side: {error}"
         ) from error
+
+
+def check_triplets(
+    codes: NDArray[np.intp], batches: list[NDArray[np.intp]], fraction: float
+) -> None:
+    """Raise ValueError unless a batch has two samples of a class, and one of another."""
+    for batch in batches:
+        counts = np.unique(codes[batch], return_counts=True)[1]
+        if len(counts) > 1 and counts.max() > 1:
+            return
+    n_samples = len(np.unique(np.concatenate(batches)))
+    raise ValueError(
+        f"validation_fraction={fraction} sets {n_samples} samples aside for early_stopping, which "
+        "make no triplet (two of a class and one of another), so that their loss tells nothing: "
+        "raise it, or add a classification term (classification_weight)."
+    )

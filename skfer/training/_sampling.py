@@ -101,12 +101,24 @@ class BalancedBatchSampler:
     def __iter__(self) -> Iterator[NDArray[np.intp]]:
         """Yield the indices of one batch after the other, for one pass."""
         for _ in range(self._n_batches):
-            drawn: list[int] = []
-            for c in self._classes.draw(self._n_classes):
-                drawn += self._decks[c].draw(self._n_samples)
-            for deck in self._unlabeled:
-                drawn += deck.draw(self._n_unlabeled)
-            yield np.array(drawn, dtype=np.intp)
+            yield self._draw()
+
+    def covering(self) -> list[NDArray[np.intp]]:
+        """Return batches in which every labelled sample comes once at least.
+
+        All classes still have the same share, so samples of rare ones come more often.
+        """
+        n_rounds = max(-(-len(deck.items) // self._n_samples) for deck in self._decks.values())
+        n_batches = -(-n_rounds * len(self._decks) // self._n_classes)
+        return [self._draw() for _ in range(n_batches)]
+
+    def _draw(self) -> NDArray[np.intp]:
+        drawn: list[int] = []
+        for c in self._classes.draw(self._n_classes):
+            drawn += self._decks[c].draw(self._n_samples)
+        for deck in self._unlabeled:
+            drawn += deck.draw(self._n_unlabeled)
+        return np.array(drawn, dtype=np.intp)
 
 
 class ShuffledBatchSampler:
@@ -134,4 +146,8 @@ class ShuffledBatchSampler:
 
     def __iter__(self) -> Iterator[NDArray[np.intp]]:
         """Yield the indices of one batch after the other, for one pass."""
-        yield from np.array_split(self._rng.permutation(self._n_samples), self._n_batches)
+        yield from self.covering()
+
+    def covering(self) -> list[NDArray[np.intp]]:
+        """Return batches in which every sample comes once."""
+        return np.array_split(self._rng.permutation(self._n_samples), self._n_batches)

@@ -112,6 +112,27 @@ def test_early_stopping_goes_back_to_the_best_epoch(embedder, rows):
         assert_array_equal(ours, theirs)
 
 
+def test_validation_is_of_the_same_samples_in_every_epoch(rows):
+    X, y = rows
+    model = MultiThresholdEmbedder(16, early_stopping=True, validation_fraction=0.4)
+    model.set_params(standardize_embedding=False, schedule="constant", lr=1e-12, max_epochs=5)
+    model.set_params(random_state=0, samples_per_class=3).fit(X, y)
+    losses = [epoch["valid_loss"] for epoch in model.history_]
+    assert_allclose(losses, losses[0], rtol=1e-6)
+
+
+def test_validation_without_triplets(rows):
+    """Of ten classes with two samples each, one of each is set aside."""
+    X, y = rows[0][:20], np.arange(20) // 2
+    model = MultiThresholdEmbedder(16, early_stopping=True, validation_fraction=0.5, max_epochs=1)
+    model.set_params(schedule="constant", random_state=0)
+    assert "valid_loss" in model.fit(X, y).history_[0]
+    model.set_params(classification_weight=0)
+    with pytest.raises(ValueError, match=r"validation_fraction=0\.5 sets 10 samples aside.* no"):
+        model.fit(X, y)
+    model.fit(rows[0], rows[1])
+
+
 @pytest.mark.parametrize("fraction", [0.1, 0.3, 0.4, 0.5, 0.7])
 def test_validation_fraction_is_kept(fraction, faces):
     codes = faces.target.astype(np.intp)

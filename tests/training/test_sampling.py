@@ -51,6 +51,27 @@ def test_classes_come_in_equal_share(sizes, p, seed):
     assert seen.max() - seen.min() <= 1
 
 
+@settings(deadline=None, max_examples=60)
+@given(SIZES, st.integers(2, 9), st.integers(2, 12), st.integers(0, 99))
+def test_covering_batches_are_balanced_and_leave_nothing_out(sizes, p, k, seed):
+    labels = np.random.RandomState(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    batches = BalancedBatchSampler(labels, p, k, seed).covering()
+    assert set(np.concatenate(batches).tolist()) == set(range(len(labels)))
+    shares = np.zeros(len(sizes), int)
+    for batch in batches:
+        classes, counts = np.unique(labels[batch], return_counts=True)
+        assert (counts == np.minimum(k, np.array(sizes)[classes])).all()
+        shares[classes] += 1
+    assert shares.max() - shares.min() <= 1
+    least = max(-(-size // k) for size in sizes)
+    assert len(batches) <= -(-least * len(sizes) // min(p, len(sizes)))
+
+
+def test_covering_batches_of_all_samples_alike():
+    drawn = np.concatenate(ShuffledBatchSampler(23, 6, 0).covering())
+    assert sorted(drawn.tolist()) == list(range(23))
+
+
 def test_samples_do_not_repeat_over_passes():
     labels = np.repeat([0, 1], [50, 7])
     sampler = BalancedBatchSampler(labels, 2, 4, 0)
