@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import accuracy_score, recall_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -36,6 +36,10 @@ MEASURES = ("accuracy", "balanced_accuracy", "recall_at_1")
 
 
 _FEW_SUBJECTS = 5
+_NOTHING_TO_FIND = (
+    "recall@1 is not defined, since no image that is tested has another one of its class to find: "
+    "left out of the mean"
+)
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,11 @@ class Score:
         Number of the fold, from 0.
     accuracy, balanced_accuracy : float
         Of the classifier on the embedded test part.
-    recall_at_1 : float
+    recall_at_1 : float or None
         Share of test images whose nearest other test image, not of the same subject if
         subjects are known, has their label. Where fewer than five subjects are tested at a
-        time, the training part is searched: among so few there may be nothing to find.
+        time, the training part is searched: among so few there may be nothing to find. None if
+        there is nothing to find there either.
     fit_time : float
         Seconds to fit the embedder.
     images_per_second : float
@@ -68,7 +73,7 @@ class Score:
     fold: int
     accuracy: float
     balanced_accuracy: float
-    recall_at_1: float
+    recall_at_1: float | None
     fit_time: float
     images_per_second: float
     n_train: int
@@ -145,17 +150,19 @@ def score_fold(
             predicted = clone(classifier).fit(Z_train, y[train]).predict(Z_test)
     finally:
         torch.set_num_threads(threads)
+    recall = _recall_at_1(Z_train, Z_test, y, groups, train, test)
+    told = [str(warning.message) for warning in caught]
     return Score(
         method,
         fold,
         float(accuracy_score(y[test], predicted)),
         balanced_accuracy(y[test], predicted),
-        _recall_at_1(Z_train, Z_test, y, groups, train, test),
+        recall,
         fit_time,
         speed,
         len(train),
         len(test),
-        tuple(dict.fromkeys(str(warning.message) for warning in caught)),
+        tuple(dict.fromkeys(told if recall is not None else [*told, _NOTHING_TO_FIND])),
     )
 
 
@@ -172,14 +179,16 @@ def _recall_at_1(
     groups: NDArray[Any] | None,
     train: NDArray[np.intp],
     test: NDArray[np.intp],
-) -> float:
-    if groups is None:
-        return float(recall_at_k(Z_test, y[test]))
-    if len(np.unique(groups[test])) >= _FEW_SUBJECTS:
-        return float(recall_at_k(Z_test, y[test], groups=groups[test]))
-    return float(
-        recall_at_k(Z_test, y[test], reference_embeddings=Z_train, reference_labels=y[train])
-    )
+) -> float | None:
+    others: dict[str, Any] = {}
+    if groups is not None and len(np.unique(groups[test])) >= _FEW_SUBJECTS:
+        others = {"groups": groups[test]}
+    elif groups is not None:
+        others = {"reference_embeddings": Z_train, "reference_labels": y[train]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        recall = float(recall_at_k(Z_test, y[test], **others))
+    return None if np.isnan(recall) else recall
 
 
 def check_folds(
@@ -253,18 +262,23 @@ def evaluate(
 
 
 def training_warnings(scores: Sequence[Score]) -> list[str]:
-    """Return what was warned of in training, each with its method and how often it came.
+    """Return what was warned of in training, with the methods and the number of folds.
 
     Parameters
     ----------
     scores : sequence of Score
         From :func:`evaluate`.
     """
-    found = Counter((s.method, text) for s in scores for text in s.warnings)
-    n_folds = Counter(s.method for s in scores)
+    found: dict[str, tuple[set[str], set[int]]] = {}
+    for score in sorted(scores, key=lambda s: (s.fold, s.method)):
+        for text in score.warnings:
+            methods, folds = found.setdefault(text, (set(), set()))
+            methods.add(score.method)
+            folds.add(score.fold)
+    n_folds = len({score.fold for score in scores})
     return [
-        f"{method}, {count} of {n_folds[method]} folds: {text}"
-        for (method, text), count in sorted(found.items())
+        f"{', '.join(sorted(methods))}; {len(folds)} of {n_folds} folds: {text}"
+        for text, (methods, folds) in found.items()
     ]
 
 
@@ -281,21 +295,27 @@ def summarize(scores: Sequence[Score], methods: Sequence[str]) -> list[dict[str,
     Returns
     -------
     list of dict
-        ``method``; ``<measure>`` and ``<measure>_sd`` for each of the measures; ``fit_time``
-        and ``images_per_second``, means.
+        ``method``; ``<measure>`` and ``<measure>_sd`` for each of the measures, None where no
+        fold or only one has a value; ``fit_time`` and ``images_per_second``, means.
     """
     rows = []
     for method in methods:
         mine = [s.as_dict() for s in scores if s.method == method]
         row: dict[str, Any] = {"method": method}
         for measure in MEASURES:
-            values = [s[measure] for s in mine]
-            row[measure] = float(np.mean(values))
-            row[f"{measure}_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+            values = [s[measure] for s in mine if s[measure] is not None]
+            row[measure] = float(np.mean(values)) if values else None
+            row[f"{measure}_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
         for measure in ("fit_time", "images_per_second"):
             row[measure] = float(np.mean([s[measure] for s in mine]))
         rows.append(row)
     return rows
+
+
+def _with_spread(mean: float | None, spread: float | None) -> str:
+    if mean is None:
+        return "-"
+    return f"{mean:.3f}" if spread is None else f"{mean:.3f} ± {spread:.3f}"
 
 
 def as_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -304,7 +324,7 @@ def as_table(rows: Sequence[Mapping[str, Any]]) -> str:
     body = [
         [
             str(row["method"]),
-            *(f"{row[m]:.3f} ± {row[m + '_sd']:.3f}" for m in MEASURES),
+            *(_with_spread(row[m], row[f"{m}_sd"]) for m in MEASURES),
             f"{row['fit_time']:.1f} s",
             f"{row['images_per_second']:,.0f}",
         ]

@@ -178,6 +178,8 @@ def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunc
         "n_jobs": arguments.n_jobs,
     }
     loader = DATASETS[name].loader
+    if arguments.cache_dir is not None and arguments.cache_dir.is_file():
+        raise ValueError(f"--cache-dir {arguments.cache_dir} is a file: give a folder.")
     if name == "table":
         if arguments.labels is None:
             raise ValueError("--dataset table needs --labels CSV.")
@@ -246,7 +248,10 @@ def make_splits(faces: Bunch, n_folds: int | None, seed: int) -> list[Split]:
         )
     if faces.protocol == "official":
         if faces.split is None:
-            raise ValueError("--protocol official: this data set has no official split.")
+            raise ValueError(
+                "--protocol official: this data set has no official split: give --protocol "
+                "group-fold or leave it out."
+            )
         splits = list(OfficialSplit(faces.split).split(faces.images))
         _warn_of_shared(faces, *splits[0])
         return splits

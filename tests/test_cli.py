@@ -18,7 +18,15 @@ from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from skfer import __version__, _protocols, cli
-from skfer._evaluation import Score, check_folds, evaluate, training_warnings
+from skfer._evaluation import (
+    Score,
+    as_table,
+    check_folds,
+    evaluate,
+    pca_baseline,
+    summarize,
+    training_warnings,
+)
 from skfer._protocols import load_faces, make_splits
 from skfer.datasets import DATASETS, make_expressions
 
@@ -155,7 +163,7 @@ BAD = {
     "json": (["--json", "nowhere/x.json"], "nowhere. Make it first"),
     "one fold": (["--folds", "1"], "needs at least 2"),
     "many folds": (["--folds", "99", "--max-per-class", "2"], "at least 99 subjects"),
-    "no split": (["--protocol", "official"], "no official split"),
+    "no split": (["--protocol", "official"], "no official split: give --protocol group-fold"),
 }
 
 
@@ -198,6 +206,13 @@ def test_errors_name_options_and_not_parameters(tmp_path, capsys):
     missing = tmp_path / "none" / "x.csv"
     assert f"--labels {missing}: there is no such file" in _error(capsys, "--labels", str(missing))
     assert "--image-size must be from 16" in _error(capsys, "--image-size", "2000")
+
+
+def test_a_cache_that_is_no_folder(faces_on_disk, capsys):
+    table = str(faces_on_disk / "labels.csv")
+    assert f"--cache-dir {table} is a file: give a folder." in _error(
+        capsys, *_table(faces_on_disk)[1:], "--cache-dir", table
+    )
 
 
 def test_copies_in_folds_are_told_by_options(tmp_path, capsys):
@@ -289,7 +304,22 @@ def test_what_is_left_out_is_told_in_a_line(tmp_path, capsys):
 def test_warnings_of_training_are_told_once():
     score = Score("Gaussian", 0, 1, 1, 1, 1, 1, 1, 1, ("it collapsed",))
     scores = [score, replace(score, fold=1), replace(score, fold=2, warnings=())]
-    assert training_warnings(scores) == ["Gaussian, 2 of 3 folds: it collapsed"]
+    assert training_warnings(scores) == ["Gaussian; 2 of 3 folds: it collapsed"]
+    scores.append(replace(score, method="cross-entropy", fold=2))
+    assert training_warnings(scores) == ["Gaussian, cross-entropy; 3 of 3 folds: it collapsed"]
+
+
+def test_recall_that_is_not_defined_is_left_out():
+    X, y = np.eye(12, dtype=np.float32), np.array([0, 1] * 4 + [0, 1, 0, 0])
+    splits = [(np.arange(8), np.array([8, 9])), (np.arange(8), np.array([10, 11]))]
+    scores = sorted(evaluate({"PCA": pca_baseline()}, X, y, None, splits), key=lambda s: s.fold)
+    assert [score.recall_at_1 for score in scores] == [None, 1.0]
+    (row,) = summarize(scores, ["PCA"])
+    assert (row["recall_at_1"], row["recall_at_1_sd"]) == (1.0, None)
+    (told,) = training_warnings(scores)
+    assert told.startswith("PCA; 1 of 2 folds: recall@1 is not defined")
+    (row,) = summarize(scores[:1], ["PCA"])
+    assert as_table([row]).splitlines()[-1].split()[3] == "-"
 
 
 class _Warning(TransformerMixin, BaseEstimator):
@@ -342,13 +372,20 @@ def _arguments(*words):
 
 PEOPLE = [f"S{i:03d}" for i in range(10, 22)]
 WOMEN = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
+PARTS_OF_EIGHT = ["Training"] * 6 + ["PrivateTest"] * 2
 VOTES = ((9, 0, 0, 1, 0, 0, 0, 0, 0, 0), (0, 9, 0, 1, 0, 0, 0, 0, 0, 0))
 
 
+def _fer2013(root):
+    """Write noise labelled sadness and fear in turn, six to train on and two to test."""
+    draw = np.random.RandomState(0)
+    pixels = [" ".join(map(str, draw.randint(0, 256, 2304))) for _ in PARTS_OF_EIGHT]
+    trees.fer2013(root, [(4 - 2 * (i % 2), pixels[i], p) for i, p in enumerate(PARTS_OF_EIGHT)])
+
+
 def _fer_plus(root):
-    trees.fer2013(root, [(6, 7, "Training"), (6, 8, "PrivateTest")])
-    parts = enumerate(("Training", "PrivateTest"))
-    rows = [(part, f"fer000000{i}.png", VOTES[i]) for i, part in parts]
+    _fer2013(root)
+    rows = [(p, f"fer000000{i}.png", VOTES[i % 2]) for i, p in enumerate(PARTS_OF_EIGHT)]
     trees.fer_plus_table(root, rows)
 
 
@@ -364,18 +401,18 @@ COPIES = {
         ),
         ("leave-one-subject-out", 10, "10 subjects;"),
     ),
-    "fer2013": (
-        lambda root: trees.fer2013(root, [(3, 7, "Training"), (0, 9, "PrivateTest")]),
-        ("official", 1, "2 different images, subjects unknown"),
-    ),
-    "fer+": (_fer_plus, ("official", 1, "2 different images, subjects unknown")),
+    "fer2013": (_fer2013, ("official", 1, "8 different images, subjects unknown")),
+    "fer+": (_fer_plus, ("official", 1, "8 different images, subjects unknown")),
     "raf-db": (
-        lambda root: trees.raf_db(root, [("train_00001.jpg", 5), ("test_0001.jpg", 2)]),
+        lambda root: trees.raf_db(
+            root,
+            [(f"{'train_0000' if i < 6 else 'test_000'}{i}.jpg", 4 + i % 2) for i in range(8)],
+        ),
         ("official", 1, "subjects unknown"),
     ),
     "affectnet": (
         lambda root: trees.affectnet_2021(
-            root, [("train_set", 3, 0, 0.5, -0.1), ("val_set", 4, 1, 0.5, -0.1)]
+            root, [("train_set" if i < 6 else "val_set", i, i % 2, 0.5, -0.1) for i in range(8)]
         ),
         ("official", 1, "subjects unknown"),
     ),
@@ -391,7 +428,12 @@ COPIES = {
     ),
     "sfew": (
         lambda root: trees.named(
-            root, ["Train/Angry/A_000519240_00000005.png", "Val/Sad/B_000519240_00000005.png"]
+            root,
+            [
+                f"{'Train' if i < 6 else 'Val'}/{('Sad', 'Angry')[i % 2]}/"
+                f"{'A' if i < 6 else 'B'}_00051924{i}_00000005.png"
+                for i in range(8)
+            ],
         ),
         ("official", 1, "2 films, subjects unknown"),
     ),
@@ -402,13 +444,18 @@ COPIES = {
 }
 
 
+def _noise(root, name):
+    """Make the small copy of a set, no two pictures of it alike."""
+    COPIES[name][0](root)
+    for i, path in enumerate(sorted(root.rglob("*.*"))):
+        if path.suffix.lower() in (".png", ".jpg", ".tiff", ".bmp"):
+            trees.picture(path, (24, 24), seed=i)
+
+
 @pytest.mark.parametrize("name", COPIES)
 def test_every_set_is_split_by_its_protocol(tmp_path, name):
-    make, (protocol, n_folds, groups) = COPIES[name]
-    make(tmp_path)
-    for i, path in enumerate(sorted(tmp_path.rglob("*.*"))):
-        if path.suffix.lower() in (".png", ".jpg", ".tiff", ".bmp"):
-            trees.picture(path, (24, 24), seed=i)  # no two alike
+    protocol, n_folds, groups = COPIES[name][1]
+    _noise(tmp_path, name)
     arguments = _arguments("--dataset", name, "--root", str(tmp_path))
     faces = load_faces(arguments)
     splits = make_splits(faces, None, 0)
@@ -420,6 +467,24 @@ def test_every_set_is_split_by_its_protocol(tmp_path, name):
             assert len(set(faces.split[test]) & {"train"}) == 0
         else:
             assert not set(faces.groups[train]) & set(faces.groups[test])
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_every_set_is_evaluated_by_default(tmp_path, capsys, monkeypatch, name):
+    _noise(tmp_path, name)
+    make = cli.make_methods  # one embedder is enough: they do not know the set
+    some = ("PCA on pixels", "cross-entropy")
+    monkeypatch.setattr(cli, "make_methods", lambda a: {k: make(a)[k] for k in some})
+    call = ["--dataset", name, "--root", str(tmp_path), "--image-size", "16"]
+    assert cli.main(["evaluate", *call, "--epochs", "1", "--n-jobs", "1"]) == 0
+    protocol, n_folds, _ = COPIES[name][1]
+    out = capsys.readouterr().out
+    assert f"; {protocol}, {n_folds} " in out
+    assert ("±" in out) == (n_folds > 1)  # one split has no spread
+
+
+def test_every_name_is_tried():
+    assert {*COPIES, "folder", "table"} == set(DATASETS)
 
 
 def _evaluate(*words):
