@@ -14,17 +14,19 @@ def make_bunch(
     target_names: Sequence[str],
     descr: str,
     columns: Mapping[str, np.ndarray | None],
+    wide: Mapping[str, Sequence[str]] | None = None,
     as_frame: bool = False,
     **others: Any,
 ) -> Bunch:
     """Return images and what is known of each; `data` is a flat view of `images`.
 
-    `columns` has one value (or row of values) for each image, or None where the set has none.
+    `columns` has one value (or row of values) for each image, or None where the set has none;
+    `wide` names the values of such a row.
     """
     for name, column in columns.items():
         if column is not None and len(column) != len(images):
             raise ValueError(f"columns[{name!r}] has {len(column)} values for {len(images)} images")
-    frame = make_frame(target, target_names, columns) if as_frame else None
+    frame = make_frame(target, target_names, columns, wide or {}) if as_frame else None
     return Bunch(
         images=images,
         data=images.reshape(len(images), -1),
@@ -38,7 +40,10 @@ def make_bunch(
 
 
 def make_frame(
-    target: np.ndarray, target_names: Sequence[str], columns: Mapping[str, np.ndarray | None]
+    target: np.ndarray,
+    target_names: Sequence[str],
+    columns: Mapping[str, np.ndarray | None],
+    wide: Mapping[str, Sequence[str]],
 ) -> Any:
     """Return a pandas DataFrame with a row for each image, without its pixels."""
     try:
@@ -48,4 +53,9 @@ def make_frame(
     words = [target_names[code] if code >= 0 else None for code in target]
     known = {name: column for name, column in columns.items() if column is not None}
     flat = {name: column for name, column in known.items() if np.ndim(column) == 1}
-    return pd.DataFrame({**flat, "target": target, "expression": words})
+    parts = {
+        f"{name}_{label}": known[name][:, i]
+        for name, labels in wide.items()
+        for i, label in enumerate(labels)
+    }
+    return pd.DataFrame({**flat, **parts, "target": target, "expression": words})

@@ -1,6 +1,5 @@
 """FER+, the faces of FER2013 labelled anew by ten people each."""
 
-import csv
 import os
 import re
 from collections import Counter
@@ -9,28 +8,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
-from ._fer2013 import PUBLISHED_PARTS, number_alike, pixel_reader, read_pixel_rows
+from ._fer2013 import CODES, PUBLISHED_PARTS, PixelRow, number_alike, pixel_reader, read_pixel_rows
+from ._fer_plus_votes import VOTES, VoteRow, distribution, majority, read_votes
+from ._folder import is_litter
 from ._listing import PARTS, Listing, Options, check_root, load
+from ._picture import EXTENSIONS
 from ._problems import DatasetError, Problem, drop_repeats
 from ._table import inside
-from ._tree import find_file, find_folder, no_layout, relative
+from ._tree import find_file, find_folders, nearest, no_layout, relative
 
-VOTES = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-    "unknown",
-    "NF",
-)
 LAYOUTS = (
     "fer2013.csv with fer2013new.csv, paired by row order",
     "FER2013Train/fer0000000.png, FER2013Valid/, FER2013Test/ with label.csv in each, or with "
@@ -38,8 +27,12 @@ LAYOUTS = (
 )
 _FOLDERS = {"FER2013Train": "train", "FER2013Valid": "validation", "FER2013Test": "test"}
 _PICTURE = re.compile(r"^fer(\d+)\.\w+$", re.IGNORECASE)
-# Column of VOTES for each code.
-_ORDER = [VOTES.index(name) for name in EXPRESSIONS]
+# Pictures that show no face: they have no name in the table, and no row in some label.csv.
+_N_FACELESS = 176
+# Labels of FER2013 and of FER+ agree on most faces; of rows out of order on less than a third.
+_N_TELLING, _LEAST_AGREEMENT = 300, 0.5
+# The codes of FER2013, as written.
+_EMOTIONS = {str(i): EXPRESSION_CODES[word] for i, word in enumerate(CODES)}
 _DESCR = """\
 FER+
 ----
@@ -58,8 +51,8 @@ drift away from the row numbers, but rise with them within each part. `groups` n
 images alike (there are about 1,500 groups of them, 556 across the official parts); it is not the
 person.
 
-Origin: Microsoft Research, https://github.com/microsoft/FERPlus (labels: MIT licence); the
-pictures are those of FER2013.
+Origin: Microsoft Research, https://github.com/microsoft/FERPlus; the pictures are those of FER2013.
+Terms: the labels under the MIT licence; the pictures for research, as those of FER2013.
 Cite: E. Barsoum, C. Zhang, C. Canton Ferrer, Z. Zhang, "Training deep networks for facial
 expression recognition with crowd-sourced label distribution", ICMI 2016.
 """
@@ -85,7 +78,12 @@ def load_fer_plus(
 
     Two layouts are read: `fer2013.csv` beside `fer2013new.csv`, paired **by row order**; and the
     pictures written out, `FER2013Train/fer0000000.png` (and `FER2013Valid`, `FER2013Test`), with
-    the votes in a `label.csv` in each folder or in `fer2013new.csv`, paired by name.
+    the votes in a `label.csv` in each folder (or in a folder of the same name elsewhere, as in
+    `Labels/FER2013Train/label.csv`), or in `fer2013new.csv`, paired by name.
+
+    Tables are read by their header, in any order of the columns; without one the columns must be
+    in the published order. Whole tables whose labels contradict those of FER2013 are refused:
+    their rows are out of order.
 
     Parameters
     ----------
@@ -156,15 +154,6 @@ def load_fer_plus(
     return load(list_fer_plus(check_root(root), labels=labels), options)
 
 
-class VoteRow(NamedTuple):
-    """A row of votes."""
-
-    place: str  # table and line
-    part: str  # "" if the table does not tell
-    name: str  # of the picture, "" where there is no face
-    votes: tuple[int, ...] | None  # None where they are unreadable
-
-
 def list_fer_plus(root: Path, *, labels: str = "majority") -> Listing:
     """Return the faces of either layout, unread."""
     if labels not in ("majority", "distribution"):
@@ -173,63 +162,36 @@ def list_fer_plus(root: Path, *, labels: str = "majority") -> Listing:
     votes = find_file(root, "fer2013new.csv")
     if pixels is not None and votes is not None:
         return _list_tables(root, pixels, votes, labels)
-    folders = {
-        part: folder
-        for name, part in _FOLDERS.items()
-        if (folder := find_folder(root, name, depth=2)) is not None
-    }
+    folders = _part_folders(root)
     if not folders:
         raise no_layout("FER+", root, LAYOUTS)
     return _list_pictures(root, folders, votes, labels)
 
 
-def majority(votes: ArrayLike) -> np.ndarray:
-    """Return the code on which more than half agree, single votes dropped, or `UNLABELED`."""
-    counts = _without_single(votes)
-    top = counts.argmax(axis=1)
-    agreed = 2 * counts.max(axis=1) > counts.sum(axis=1)
-    codes = np.array([EXPRESSION_CODES.get(name, UNLABELED) for name in VOTES])
-    return np.where(agreed, codes[top], UNLABELED)
+class _Part(NamedTuple):
+    """Where the pictures of a part are and where their votes, which may lie apart."""
+
+    pictures: Path
+    table: Path | None  # label.csv
 
 
-def distribution(votes: ArrayLike) -> np.ndarray:
-    """Return the share of each expression, nan where expressions are not more than half."""
-    counts = _without_single(votes)
-    emotions = counts[:, _ORDER]
-    total = emotions.sum(axis=1, keepdims=True)
-    mostly = 2 * total > counts.sum(axis=1, keepdims=True)
-    return np.where(mostly, emotions / np.maximum(total, 1), np.nan)
+def _part_folders(root: Path) -> dict[str, _Part]:
+    parts = {}
+    for name, part in _FOLDERS.items():
+        found = find_folders(root, name, depth=2)
+        tables = [file for folder in found if (file := find_file(folder, "label.csv", depth=0))]
+        table = nearest(tables, root)
+        pictures = nearest([folder for folder in found if _pictures_in(folder)], root)
+        if pictures is None and table is not None:
+            pictures = table.parent
+        if pictures is not None:
+            parts[part] = _Part(pictures, table)
+    return parts
 
 
-def _without_single(votes: ArrayLike) -> np.ndarray:
-    counts = np.asarray(votes)
-    return np.where(counts > 1, counts, 0)
-
-
-def read_votes(path: Path, root: Path) -> list[VoteRow]:
-    """Return the rows of fer2013new.csv or label.csv, whose votes are the last ten cells."""
-    rows = []
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            for cells in reader:
-                cells = [cell.strip() for cell in cells]
-                if not any(cells) or cells[-1] == VOTES[-1]:  # a blank line, the header
-                    continue
-                place = f"{relative(path, root)}, line {reader.line_num}"
-                part = PARTS.get(cells[0].lower(), "")
-                name = (cells[1:2] if part else cells[:1]) or [""]
-                rows.append(VoteRow(place, part, name[0], _votes(cells, 2 if part else 1)))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DatasetError(f"{str(path)!r} is not a table in UTF-8: {error}") from error
-    return rows
-
-
-def _votes(cells: Sequence[str], n_before: int) -> tuple[int, ...] | None:
-    last = cells[max(n_before, len(cells) - len(VOTES)) :]
-    if len(last) != len(VOTES) or not all(cell.isascii() and cell.isdigit() for cell in last):
-        return None
-    return tuple(map(int, last))
+def _pictures_in(folder: Path) -> list[str]:
+    names = sorted(os.listdir(folder))
+    return [name for name in names if name.lower().endswith(EXTENSIONS) and not is_litter(name)]
 
 
 def _list_tables(root: Path, pixels: Path, votes: Path, labels: str) -> Listing:
@@ -247,6 +209,7 @@ def _list_tables(root: Path, pixels: Path, votes: Path, labels: str) -> Listing:
                 f"{row.part!r}: they belong together row by row, so one is out of order."
             )
     _check_order(rows)
+    _check_agreement(faces, rows, f"{pixels.name} and {votes.name}")
     listing, kept = _listing(root, rows, labels, LAYOUTS[0])
     listing.parts, listing.published_parts = _count_parts(rows), PUBLISHED_PARTS
     kept_faces = [faces[i] for i in kept]
@@ -267,8 +230,8 @@ def _check_order(rows: Sequence[VoteRow]) -> None:
         if match is None:
             continue
         number = int(match[1])
-        before, other = last.get(row.part, (number, row))
-        if number < before:
+        before, other = last.get(row.part, (-1, row))
+        if number <= before:
             raise DatasetError(
                 f"{row.place} names {row.name!r} after {other.name!r} in {other.place}: the names "
                 "rise in the published table, whose rows belong to those of fer2013.csv in order. "
@@ -277,48 +240,94 @@ def _check_order(rows: Sequence[VoteRow]) -> None:
         last[row.part] = number, row
 
 
-def _list_pictures(
-    root: Path, folders: dict[str, Path], votes: Path | None, labels: str
-) -> Listing:
-    everything = [] if votes is None else read_votes(votes, root)
-    rows: list[VoteRow] = []
-    names: list[str] = []
-    problems: list[Problem] = []
-    for part, folder in folders.items():
-        table = find_file(folder, "label.csv", depth=0)
-        if table is None and votes is None:
+def _check_agreement(faces: Sequence[PixelRow], rows: Sequence[VoteRow], tables: str) -> None:
+    """Raise if the labels of the two tables disagree as those of different faces do."""
+    voted = [(face, row) for face, row in zip(faces, rows, strict=True) if row.votes is not None]
+    agreed = majority(np.array([row.votes for _, row in voted]).reshape(-1, len(VOTES)))
+    pairs: dict[str, list[bool]] = {}
+    for (face, row), code in zip(voted, agreed, strict=True):
+        if code != UNLABELED and face.emotion in _EMOTIONS:
+            pairs.setdefault(row.part, []).append(_EMOTIONS[face.emotion] == code)
+    for part, same in pairs.items():
+        share = float(np.mean(same))
+        if len(same) >= _N_TELLING and share < _LEAST_AGREEMENT:
             raise DatasetError(
-                f"{relative(folder, root)}/ has no label.csv, and there is no fer2013new.csv."
+                f"{tables} agree on {share:.0%} of the labels of the {part} part, and the "
+                "published tables on most: they belong together row by row, so the rows of one "
+                "are out of order. Restore its order."
             )
-        own = (
-            [r for r in everything if r.part == part] if table is None else read_votes(table, root)
-        )
+
+
+def _list_pictures(root: Path, parts: dict[str, _Part], votes: Path | None, labels: str) -> Listing:
+    everything = None if votes is None else read_votes(votes, root)
+    rows: list[VoteRow] = []
+    names: list[str] = []  # relative to root
+    counts: dict[str, int] = {}
+    on_disk: list[str] = []
+    problems = [
+        Problem(row.place, "its Usage is none of Training, PublicTest and PrivateTest")
+        for row in everything or []
+        if not row.part
+    ]
+    for part, place in parts.items():
+        own = _rows_of(part, place, everything, root)
+        counts[part] = len(own)
+        where = relative(place.pictures, root)
+        # The table may say .png where the disk has .PNG.
+        there = {name.lower(): f"{where}/{name}" for name in _pictures_in(place.pictures)}
+        on_disk += there.values()
         for row in own:
-            name = inside(row.name) if row.name else None
-            if name is not None:
-                names.append(f"{relative(folder, root)}/{name}")
-                rows.append(row._replace(part=part))
-            elif row.name:
+            name = inside(row.name) if row.name else ""
+            if not row.name and row.votes is None:
+                problems.append(Problem(row.place, row.fault))
+            elif name is None:
                 problems.append(Problem(row.place, f"{row.name!r} leads out of its folder"))
-    once, repeated = drop_repeats(names, [row.votes for row in rows], [row.place for row in rows])
+            elif name:
+                rows.append(row)
+                names.append(there.get(name.lower(), f"{where}/{name}"))
+    unlisted = sorted(set(on_disk) - set(names))
+    once, repeated = drop_repeats(  # over all parts: a picture in two of them is a leak
+        [row.name.lower() for row in rows],
+        [f"{row.votes} in {row.part}" for row in rows],
+        [row.place for row in rows],
+    )
     rows, names = [rows[i] for i in once], [names[i] for i in once]
     listing, kept = _listing(root, rows, labels, LAYOUTS[1])
     listing.filenames = [names[i] for i in kept]
     listing.where = [f"{rows[i].place} ({names[i]})" for i in kept]
     listing.problems += problems + repeated
-    listing.missing = [f"{name}/" for name, part in _FOLDERS.items() if part not in folders]
-    if everything:
-        listing.parts, listing.published_parts = _count_parts(everything), PUBLISHED_PARTS
+    listing.missing = [f"{name}/" for name, part in _FOLDERS.items() if part not in parts]
+    listing.unlisted = unlisted
+    listing.parts = counts if everything is None else _count_parts(everything)
+    listing.published_parts = _published_parts(listing.parts)
     return listing
+
+
+def _rows_of(
+    part: str, place: _Part, everything: Sequence[VoteRow] | None, root: Path
+) -> list[VoteRow]:
+    """Return the rows of a part, from its own table or the one of all parts."""
+    if place.table is not None:
+        return [row._replace(part=part) for row in read_votes(place.table, root)]
+    if everything is None:
+        where = relative(place.pictures, root)
+        raise DatasetError(f"{where}/ has no label.csv, and there is no fer2013new.csv.")
+    return [row for row in everything if row.part == part]
+
+
+def _published_parts(found: dict[str, int]) -> dict[str, int]:
+    """Return the published sizes of the parts, with or without the pictures that show no face."""
+    return {
+        part: found[part] if size - _N_FACELESS <= found.get(part, 0) <= size else size
+        for part, size in PUBLISHED_PARTS.items()
+    }
 
 
 def _listing(
     root: Path, rows: Sequence[VoteRow], labels: str, layout: str
 ) -> tuple[Listing, list[int]]:
     """Return a listing without names, and which rows are in it."""
-    problems = [
-        Problem(r.place, "its last ten cells are no votes") for r in rows if r.votes is None
-    ]
+    problems = [Problem(row.place, row.fault) for row in rows if row.votes is None]
     readable = [i for i, row in enumerate(rows) if row.votes is not None]
     votes = np.array([rows[i].votes for i in readable], dtype=np.int64).reshape(-1, len(VOTES))
     codes, shares = majority(votes), distribution(votes)
@@ -337,6 +346,7 @@ def _listing(
             "votes": votes[wanted],
             "distribution": shares[wanted],
         },
+        wide={"votes": VOTES, "distribution": EXPRESSIONS},
         problems=problems,
         derive=number_alike,
         layout=layout,

@@ -57,6 +57,8 @@ class Listing:
     descr: str
     unit: str = "files"  # what problems are counted in
     columns: dict[str, np.ndarray | None] = field(default_factory=dict)
+    # What the numbers in a row of a column are, for columns with a row of them for each picture.
+    wide: dict[str, Sequence[str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     where: list[str] | None = None  # how problems name the pictures; None: by filenames
     sources: list[str] | None = None  # the files the pixels come from; None: filenames
@@ -72,6 +74,7 @@ class Listing:
     published_groups: int | None = None
     parts: dict[str, int] | None = None  # found in each part; None: counted in columns["split"]
     missing: list[str] = field(default_factory=list)  # of the form, though loading does without
+    unlisted: list[str] = field(default_factory=list)  # pictures without a label, not loaded
 
     def take(self, indices: np.ndarray) -> "Listing":
         """Return the listing of some pictures; `reader` still counts in the old numbers."""
@@ -141,6 +144,7 @@ def load(listing: Listing, options: Options) -> Bunch | tuple[np.ndarray, np.nda
         target_names=listing.target_names,
         descr=listing.descr,
         columns=_columns(listing, derived),
+        wide=listing.wide,
         as_frame=options.as_frame,
         root=str(listing.root),
         skipped=[tuple(problem) for problem in problems],

@@ -10,7 +10,9 @@ import numpy as np
 
 from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS
+from ._folder import is_litter
 from ._listing import Listing, Options, check_root, load
+from ._picture import EXTENSIONS
 from ._problems import DatasetError, Problem, drop_repeats
 from ._tree import (
     Labelled,
@@ -222,6 +224,7 @@ def _list_owners(root: Path, path: Path, aligned: bool) -> Listing:
         unit="lines",
         columns={"split": np.array([match[1].lower() for match, _ in found], dtype=np.str_)},
         problems=problems,
+        unlisted=_unlisted(folder, root, names),
         where=[
             f"{path.name}, line {n} ({name})" for (_, n), name in zip(found, names, strict=True)
         ],
@@ -229,6 +232,13 @@ def _list_owners(root: Path, path: Path, aligned: bool) -> Listing:
         published=PUBLISHED,
         published_parts=PUBLISHED_PARTS,
     )
+
+
+def _unlisted(folder: Path, root: Path, names: list[str]) -> list[str]:
+    there = [name for name in sorted(os.listdir(folder)) if not is_litter(name)]
+    where = relative(folder, root)
+    pictures = [f"{where}/{name}" for name in there if name.lower().endswith(EXTENSIONS)]
+    return sorted(set(pictures) - set(names))
 
 
 def _image_folder(root: Path, path: Path, name: str) -> Path:

@@ -218,7 +218,8 @@ def check_dataset(name: str, root: str | os.PathLike[str]) -> DatasetReport:
         parts=parts or {},
         n_groups=0 if groups is None else len(np.unique(groups)),
         missing=listing.missing + [name for name in files if not (folder / name).is_file()],
-        problems=listing.problems,
+        problems=listing.problems
+        + [Problem(name, "a picture without a label") for name in listing.unlisted],
         published_parts=listing.published_parts,
         published_groups=listing.published_groups,
         groups=DATASETS[name].groups,

@@ -8,8 +8,8 @@ import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skfer.datasets import DatasetError, DatasetWarning, load_fer_plus
-from skfer.datasets._fer_plus import VOTES, distribution, majority
+from skfer.datasets import DatasetError, DatasetWarning, _fer_plus, check_dataset, load_fer_plus
+from skfer.datasets._fer_plus_votes import VOTES, distribution, majority
 
 CLEAR = (9, 0, 0, 1, 0, 0, 0, 0, 0, 0)  # neutral
 TORN = (4, 0, 0, 4, 1, 0, 0, 0, 1, 0)  # no majority: half neutral, half sadness
@@ -51,7 +51,9 @@ def test_distribution_keeps_what_has_no_majority(tmp_path):
     assert faces.target.tolist() == [5, -1, 0]
     assert faces.images[:, 0, 0].tolist() == [0, 10, 30]
     np.testing.assert_allclose(faces.distribution.sum(axis=1), 1)
-    assert "votes" not in faces.frame.columns
+    for name, labels in (("votes", VOTES), ("distribution", faces.target_names)):
+        wide = faces.frame[[f"{name}_{label}" for label in labels]]
+        np.testing.assert_array_equal(wide, faces[name])
     with pytest.raises(ValueError, match="labels="):
         load_fer_plus(tmp_path, labels="votes")
 
@@ -80,16 +82,119 @@ def test_rows_moved_within_a_part_are_told(tmp_path_factory, order, first, empty
             load_fer_plus(root)
 
 
-def test_faulty_votes_are_told_by_line(tmp_path):
-    make(tmp_path, rows=[ROWS[0], ("Training", "x.png", CLEAR[:9]), *ROWS[2:]])
-    with pytest.raises(
-        DatasetError, match=r"fer2013new.csv, line 3: its last ten cells are no votes"
-    ):
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (CLEAR[:9], "11 cells, fewer than the header has names"),
+        (("?", *CLEAR[1:]), r"'\?,0,0,1,0,0,0,0,0,0' are no votes"),
+        (("", *CLEAR[1:]), "are no votes"),
+        (("-1", *CLEAR[1:]), "are no votes"),
+        ((99, *CLEAR[1:]), "are more votes than the 10 people gave"),
+        (("9" * 30, *CLEAR[1:]), "are more votes than the 10 people gave"),
+    ],
+)
+@pytest.mark.parametrize("header", [True, False])
+def test_faulty_votes_are_told_by_line(tmp_path, cells, message, header):
+    make(tmp_path, rows=[ROWS[0], ("Training", "fer0000001.png", cells), *ROWS[2:]])
+    path = tmp_path / "fer2013new.csv"
+    if not header:
+        path.write_text(path.read_text().partition("\n")[2])
+        message = message.replace(", fewer than the header has", " that are not a name and ten")
+        message = message.replace("ten names", "ten votes")
+    line = 3 if header else 2
+    with pytest.raises(DatasetError, match=rf"fer2013new.csv, line {line}: .*{message}"):
         load_fer_plus(tmp_path)
-    make(tmp_path, rows=[ROWS[0], ("Training", "x.png", ("?", *CLEAR[1:])), *ROWS[2:]])
-    with pytest.warns(DatasetWarning, match="line 3"):
+    with pytest.warns(DatasetWarning, match=f"line {line}"):
         faces = load_fer_plus(tmp_path, on_error="skip")
     assert faces.images[:, 0, 0].tolist() == [0, 30]
+
+
+def rewrite(path, header, order=None, more=()):
+    """Write the votes with another header, other columns after them, or columns reordered."""
+    rows = [line.split(",") for line in path.read_text().splitlines()[1:]]
+    table = [[*header], *([*row, *more] for row in rows)]
+    if order is not None:
+        table = [[row[i] for i in order] for row in table]
+    path.write_text("".join(",".join(row) + "\n" for row in table))
+
+
+LOUD = [f" {name.upper()} " for name in trees.VOTE_HEADER]
+WORDS = ["Usage", "image_name", "neutral", "Happy", "surprised", "sad", "angry", "disgust"]
+WORDS += ["fearful", "contempt", "Unknown", "nf"]
+
+
+@pytest.mark.parametrize(
+    ("header", "order", "more"),
+    [
+        (LOUD, None, ()),
+        (WORDS, None, ()),
+        (trees.VOTE_HEADER, [0, 1, *range(11, 1, -1)], ()),
+        (trees.VOTE_HEADER, [5, 1, 0, 2, 3, 4, *range(6, 12)], ()),
+        ([*trees.VOTE_HEADER, "comment"], None, ("7",)),
+        ([*trees.VOTE_HEADER, "comment", "sum"], [12, 13, *range(12)], ("7", "10")),
+    ],
+)
+def test_columns_are_found_by_their_names(tmp_path, header, order, more):
+    expected = load_fer_plus(make(tmp_path))
+    rewrite(tmp_path / "fer2013new.csv", header, order, more)
+    faces = load_fer_plus(tmp_path)
+    assert faces.votes.tolist() == expected.votes.tolist()
+    assert faces.split.tolist() == expected.split.tolist()
+
+
+def test_a_table_without_header(tmp_path):
+    expected = load_fer_plus(make(tmp_path))
+    path = tmp_path / "fer2013new.csv"
+    path.write_text(path.read_text().partition("\n")[2])
+    assert load_fer_plus(tmp_path).votes.tolist() == expected.votes.tolist()
+    path.write_text(path.read_text().replace("\n", ",7\n"))
+    with pytest.raises(DatasetError, match="line 1: 13 cells that are not a name and ten votes"):
+        load_fer_plus(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("fear", "dread", r"no column 'fear'; its columns are 'Usage', .*'dread'"),
+        ("NF", "no face", "no column 'NF'"),
+        ("Image name", "id", "no column 'Image name'"),
+        ("fear", "anger", "the column 'anger' is there more than once"),
+    ],
+)
+def test_headers_that_do_not_tell_the_votes(tmp_path, old, new, message):
+    make(tmp_path)
+    header = [new if name == old else name for name in trees.VOTE_HEADER]
+    rewrite(tmp_path / "fer2013new.csv", header)
+    with pytest.raises(DatasetError, match=f"fer2013new.csv', line 1: {message}"):
+        load_fer_plus(tmp_path)
+
+
+def test_a_name_twice_in_a_part_is_out_of_order(tmp_path):
+    make(tmp_path, rows=[ROWS[0], ROWS[0], *ROWS[2:]])
+    with pytest.raises(DatasetError, match=r"line 3 names 'fer0000000.png' after .* line 2"):
+        load_fer_plus(tmp_path)
+
+
+def test_a_table_of_pixels_out_of_order_is_refused(tmp_path):
+    """Sorting fer2013.csv by emotion within its parts leaves nothing else to see."""
+    rng = np.random.RandomState(0)
+    emotions = rng.randint(0, 7, 400)
+    column = (4, 5, 6, 1, 3, 2, 0)  # of the votes, for each code of FER2013
+    rows = [
+        ("Training", f"fer{i:07d}.png", [9 if k == column[emotion] else 0 for k in range(10)])
+        for i, emotion in enumerate(emotions)
+    ]
+    faces = [
+        (emotion if rng.rand() < 0.7 else rng.randint(0, 7), i % 256, "Training")
+        for i, emotion in enumerate(emotions)
+    ]
+    assert len(load_fer_plus(make(tmp_path, rows, faces)).images) == 400
+    pattern = r"fer2013.csv and fer2013new.csv agree on [12]\d% of the labels of the train part"
+    make(tmp_path, rows, sorted(faces))
+    with pytest.raises(DatasetError, match=pattern):
+        load_fer_plus(tmp_path)
+    make(tmp_path, rows[:40], sorted(faces[:40]))  # too few to tell
+    assert len(load_fer_plus(tmp_path).images) == 40
 
 
 PICTURES = [
@@ -143,6 +248,73 @@ def test_pictures_with_faults(tmp_path):
     with pytest.warns(DatasetWarning, match=r"(?s)4 of .*line 5 .*no such file.*truncated"):
         faces = load_fer_plus(tmp_path, on_error="skip")
     assert faces.images[:, 0, 0].tolist() == [11, 11]
+
+
+def test_a_picture_in_two_parts(tmp_path):
+    rows = [*PICTURES, ("FER2013Test", "fer0000000.png", 90, ANGRY)]
+    trees.fer_plus_pictures(tmp_path, rows)
+    pattern = (
+        r"Test/label.csv, line 3: 'fer0000000.png' again, as in FER2013Train/label.csv, line 1"
+    )
+    with pytest.raises(DatasetError, match=pattern):
+        load_fer_plus(tmp_path)
+
+
+def test_pictures_and_tables_in_folders_apart(tmp_path):
+    trees.fer_plus_pictures(tmp_path / "Images", PICTURES)
+    expected = load_fer_plus(tmp_path)
+    for name in ("FER2013Train", "FER2013Valid", "FER2013Test"):
+        (tmp_path / "Labels" / name).mkdir(parents=True)
+        label = tmp_path / "Images" / name / "label.csv"
+        label.rename(tmp_path / "Labels" / name / "label.csv")
+    faces = load_fer_plus(tmp_path)
+    assert faces.filenames.tolist() == expected.filenames.tolist()
+    assert faces.target.tolist() == expected.target.tolist()
+
+
+def test_short_and_foreign_rows_of_pictures(tmp_path):
+    trees.fer_plus_pictures(tmp_path, PICTURES)
+    label = tmp_path / "FER2013Test" / "label.csv"
+    label.write_text(label.read_text() + "1,2,3\n")
+    with pytest.raises(DatasetError, match=r"Test/label.csv, line 3: 3 cells that are not a name"):
+        load_fer_plus(tmp_path)
+    label.unlink()
+    trees.fer_plus_table(tmp_path, [("PrivateTest", "fer0000003.png", CLEAR), ("", "x", CLEAR)])
+    with pytest.raises(DatasetError, match=r"fer2013new.csv, line 3: its Usage is none of"):
+        load_fer_plus(tmp_path)
+
+
+def test_extensions_on_disk_in_another_case(tmp_path):
+    trees.fer_plus_pictures(tmp_path, PICTURES)
+    path = tmp_path / "FER2013Valid" / "fer0000002.png"
+    path.rename(path.with_suffix(".PNG"))
+    assert load_fer_plus(tmp_path).filenames[1] == "FER2013Valid/fer0000002.PNG"
+
+
+def test_check_of_pictures(tmp_path):
+    trees.fer_plus_pictures(tmp_path, PICTURES)
+    trees.picture(tmp_path / "FER2013Test" / "fer0000099.png")
+    (tmp_path / "FER2013Test" / "._fer0000003.png").write_bytes(b"")
+    report = check_dataset("fer+", tmp_path)
+    assert report.problems == [("FER2013Test/fer0000099.png", "a picture without a label")]
+    assert report.parts == {"train": 2, "validation": 1, "test": 2}
+    assert report.published_parts == {"train": 28_709, "validation": 3_589, "test": 3_589}
+    assert not report.ok
+    assert len(load_fer_plus(tmp_path).images) == 3
+
+
+def test_check_of_a_whole_table_of_pictures(tmp_path, monkeypatch):
+    sizes = {"train": 2, "validation": 1, "test": 2}
+    monkeypatch.setattr(_fer_plus, "PUBLISHED_PARTS", sizes)
+    monkeypatch.setattr(_fer_plus, "_N_FACELESS", 1)
+    trees.fer_plus_pictures(tmp_path, PICTURES)
+    assert str(check_dataset("fer+", tmp_path)).endswith("all as published")
+    label = tmp_path / "FER2013Test" / "label.csv"
+    label.write_text(label.read_text().splitlines()[0])  # without those that show no face
+    assert check_dataset("fer+", tmp_path).ok
+    label = tmp_path / "FER2013Train" / "label.csv"
+    label.write_text(label.read_text() + "fer0000009.png" + ",0" * 9 + ",10\n")
+    assert not check_dataset("fer+", tmp_path).ok
 
 
 def test_no_fer_plus(tmp_path):

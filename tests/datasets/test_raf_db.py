@@ -5,7 +5,7 @@ import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skfer.datasets import DatasetError, DatasetWarning, load_raf_db
+from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_raf_db
 
 WORDS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 ROWS = [("train_00001.jpg", 5), ("train_00002.jpg", 1), ("test_0001.jpg", 7), ("test_0002.jpg", 4)]
@@ -120,6 +120,15 @@ def test_folder_form_with_a_picture_in_two_places(tmp_path, name, message):
         faces = load_raf_db(tmp_path, on_error="skip")
     torn = "train_00001.jpg" in name  # of two labels nobody knows which is right
     assert len(faces.images) == (2 if torn else 3)
+
+
+def test_check_tells_pictures_without_a_label(tmp_path):
+    trees.raf_db(tmp_path, ROWS)
+    trees.picture(tmp_path / "Image/aligned/test_0009_aligned.jpg", mode="RGB")
+    (tmp_path / "Image/aligned/._test_0001_aligned.jpg").write_bytes(b"")
+    problems = check_dataset("raf-db", tmp_path).problems
+    assert problems == [("Image/aligned/test_0009_aligned.jpg", "a picture without a label")]
+    assert len(load_raf_db(tmp_path).images) == 4
 
 
 def test_folder_form_twice(tmp_path):
