@@ -1,6 +1,5 @@
 """AffectNet, a million faces from the web, half of them labelled by people."""
 
-import csv
 import hashlib
 import os
 from array import array
@@ -11,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from skfer.preprocessing._picture import PictureError
+
+from ._csv import read_cells
 from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from ._faces import Place, aligning_reader
 from ._folder import pictures_below
 from ._listing import Listing, Options, check_root, load
 from ._npy import read_number
-from ._picture import PictureError
 from ._problems import DatasetError, Problem, drop_repeats
 from ._table import inside
 from ._tree import find_file, find_folder, no_layout, relative
@@ -274,20 +275,15 @@ def _listing(root: Path, rows: _Rows, unlabeled: bool) -> tuple[Listing, np.ndar
 def _read_table(rows: _Rows, root: Path, images: Path, part: str, path: Path) -> None:
     """Add the rows of a table of 2016."""
     folder = relative(images, root)
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = list(HEADER)
-            for cells in reader:
-                if reader.line_num == 1 and "expression" in (cell.strip() for cell in cells):
-                    header = _check_header([cell.strip() for cell in cells], path)
-                elif any(cells):
-                    place = f"{path.name}, line {reader.line_num}"
-                    fault = _add_row(rows, folder, part, place, header, cells)
-                    if fault is not None:
-                        rows.problems.append(Problem(place, fault))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DatasetError(f"{str(path)!r} is not a table in UTF-8: {error}") from error
+    header = list(HEADER)
+    for line, cells in read_cells(path):
+        if line == 1 and "expression" in (cell.strip() for cell in cells):
+            header = _check_header([cell.strip() for cell in cells], path)
+        elif any(cells):
+            place = f"{path.name}, line {line}"
+            fault = _add_row(rows, folder, part, place, header, cells)
+            if fault is not None:
+                rows.problems.append(Problem(place, fault))
 
 
 def _check_header(header: list[str], path: Path) -> list[str]:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from skfer.preprocessing._picture import EXTENSIONS
+
 from ._ck_plus_rows import NAME, Rows, key_of
 from ._expressions import EXPRESSION_CODES, UNLABELED
 from ._faces import Place, aligning_reader, read_points
 from ._listing import Listing
-from ._picture import EXTENSIONS
 from ._problems import DatasetError, Problem, drop_repeats
 from ._tree import find_beside, find_folder, innermost, relative, subfolders
 

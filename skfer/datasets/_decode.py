@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from tqdm import tqdm
 
-from ._picture import PictureError, read_file
+from skfer.preprocessing._picture import PictureError, read_file
+
 from ._problems import DatasetError, Problem, check_on_error, describe, handle
 
 CHUNK = 100  # pictures that a thread decodes in one go

@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 
 from skfer.preprocessing import align_face
-
-from ._picture import PictureError, read_file
+from skfer.preprocessing._picture import PictureError, read_file
 
 
 class Place(NamedTuple):

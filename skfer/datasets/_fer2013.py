@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skfer.preprocessing._picture import PictureError
+
 from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS
 from ._faces import resized
 from ._listing import PARTS, Listing, Options, check_root, load
-from ._picture import PictureError
 from ._problems import DatasetError, Problem
 from ._tree import (
     Labelled,

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skfer.preprocessing._picture import EXTENSIONS
+
 from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from ._fer2013 import CODES, PUBLISHED_PARTS, PixelRow, number_alike, pixel_reader, read_pixel_rows
 from ._fer_plus_votes import VOTES, VoteRow, distribution, majority, read_votes
 from ._folder import is_litter
 from ._listing import PARTS, Listing, Options, check_root, load
-from ._picture import EXTENSIONS
 from ._problems import DatasetError, Problem, drop_repeats
 from ._table import inside
 from ._tree import find_file, find_folders, nearest, no_layout, relative

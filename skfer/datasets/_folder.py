@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from skfer.preprocessing._picture import EXTENSIONS
+
 from ._labels import encode
 from ._listing import Listing, Options, check_root, load
-from ._picture import EXTENSIONS
 from ._problems import DatasetError, Problem
 
 _NOTES = (".csv", ".html", ".json", ".md", ".txt", ".xml")

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from skfer.preprocessing._picture import EXTENSIONS
+
 from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS
 from ._folder import is_litter
 from ._listing import Listing, Options, check_root, load
-from ._picture import EXTENSIONS
 from ._problems import DatasetError, Problem, drop_repeats
 from ._tree import (
     Labelled,

@@ -1,6 +1,5 @@
 """A table (CSV) that names the file, the class and the group of each picture."""
 
-import csv as csv_module
 import os
 import posixpath
 from collections.abc import Iterable, Sequence
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._csv import read_cells
 from ._labels import canonical, encode
 from ._listing import Listing, Options, check_root, load
 from ._problems import DatasetError, Problem, drop_repeats
@@ -169,20 +169,16 @@ def read_rows(csv: Path, needed: Sequence[str]) -> list[Row]:
     """Return the rows of a table that has the columns `needed`, with their line numbers."""
     if not csv.is_file():
         raise FileNotFoundError(f"csv={str(csv)!r} does not exist or is no file.")
-    try:
-        with open(csv, encoding="utf-8-sig", newline="") as file:
-            header_line = file.readline()
-            file.seek(0)
-            reader = csv_module.reader(file, delimiter=_delimiter(header_line), strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            _check_columns(csv, header, needed)
-            return [
-                Row(reader.line_num, dict(zip(header, cells, strict=False)))
-                for cells in reader
-                if any(cell.strip() for cell in cells)
-            ]
-    except (csv_module.Error, UnicodeDecodeError) as error:
-        raise DatasetError(f"{str(csv)!r} is not a table in UTF-8: {error}") from error
+    with open(csv, "rb") as file:
+        delimiter = _delimiter(file.readline().decode("utf-8", "replace"))
+    lines = read_cells(csv, delimiter=delimiter, strict=True)
+    header = [name.strip() for name in next(lines, (1, []))[1]]
+    _check_columns(csv, header, needed)
+    return [
+        Row(line, dict(zip(header, cells, strict=False)))
+        for line, cells in lines
+        if any(cell.strip() for cell in cells)
+    ]
 
 
 def inside(name: str) -> str | None:

@@ -9,11 +9,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import Image, ImageOps
+from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skfer.preprocessing._picture import PictureError, plain_picture, read_file
 from skfer.preprocessing._warp import align_face
 
 Detector = Callable[[np.ndarray], ArrayLike | None]
@@ -132,10 +133,12 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, height, width[, 1 or 3]), or sequence of images
             uint8 pictures, in one array or as a sequence of arrays of any sizes, PIL images or
-            paths of files. Files are turned upright by their EXIF orientation.
+            paths of files. Files are read as the data sets read them: turned upright by their EXIF
+            orientation, what is transparent black, the upper 8 of 16 bits.
         landmarks : array-like of shape (n_samples, 68 or 5, 2), or sequence, default=None
-            Landmarks of each picture, None or nan where there are none.
-        boxes : array-like of shape (n_samples, 4), or sequence, default=None
+            Landmarks of each picture, None or nan where there are none. As `boxes`, by position
+            whatever the index of a pandas object.
+        boxes : array-like of shape (n_samples, 4), sequence or DataFrame, default=None
             Box of each picture that has no landmarks, None or nan where there is none.
 
         Returns
@@ -146,21 +149,19 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            When an argument has the wrong shape or type, the detector finds no face and
-            ``no_face`` is "raise", or pictures in grey and colour are mixed and ``color`` is None.
+            When an argument has the wrong shape or type, a file cannot be read as a picture, the
+            detector finds no face and ``no_face`` is "raise", or pictures in grey and colour are
+            mixed and ``color`` is None.
         """
         self._validate_params()
         n_samples = _count_images(X)
-        for name, values in (("landmarks", landmarks), ("boxes", boxes)):
-            if values is not None and len(values) != n_samples:  # type: ignore[arg-type]
-                raise ValueError(
-                    f"{name} has {len(values)} entries but X has {n_samples} images: "  # type: ignore[arg-type]
-                    "give one for each."
-                )
+        landmarks = _by_position("landmarks", landmarks, n_samples)
+        boxes = _by_position("boxes", boxes, n_samples)
         faces: np.ndarray | None = None
-        for row, item in enumerate(X):  # type: ignore[arg-type]
+        items = zip(X, landmarks, boxes, strict=True)  # type: ignore[arg-type]
+        for row, (item, points, box) in enumerate(items):
             try:
-                face = self._align_one(item, _entry(landmarks, row), _entry(boxes, row))
+                face = self._align_one(item, _entry(points), _entry(box))
             except ValueError as error:
                 raise ValueError(f"X[{row}] cannot be aligned: {error}") from error
             if faces is None:
@@ -263,6 +264,11 @@ class FaceAligner(TransformerMixin, BaseEstimator):
 
 
 def _count_images(X: Any) -> int:
+    if hasattr(X, "columns"):  # iterating over a DataFrame gives its columns
+        raise ValueError(
+            f"X must be images or paths, got a {type(X).__name__}: give the column with the "
+            "paths, as in X['path']."
+        )
     is_array = isinstance(X, np.ndarray)
     if isinstance(X, str | bytes | os.PathLike) or (is_array and X.ndim not in (1, 3, 4)):
         raise ValueError(
@@ -274,9 +280,23 @@ def _count_images(X: Any) -> int:
     return len(X)
 
 
-def _entry(values: Any, row: int) -> np.ndarray | None:
+def _by_position(name: str, values: Any, n_samples: int) -> list[Any]:
+    """Return what is given for each picture, in order."""
+    if values is None:
+        return [None] * n_samples
+    if hasattr(values, "iloc"):  # of pandas, whose index says nothing about X
+        values = values.to_numpy()
+    if not hasattr(values, "__len__") or isinstance(values, dict):
+        raise ValueError(f"{name} must be a sequence, one entry for each image, got {values!r}.")
+    if len(values) != n_samples:
+        raise ValueError(
+            f"{name} has {len(values)} entries but X has {n_samples} images: give one for each."
+        )
+    return list(values)
+
+
+def _entry(value: Any) -> np.ndarray | None:
     """Return what is given for one picture, None if nothing or only nan is."""
-    value = None if values is None else values[row]
     if value is None:
         return None
     try:
@@ -289,16 +309,17 @@ def _entry(values: Any, row: int) -> np.ndarray | None:
 def _read(item: Any) -> np.ndarray:
     """Return a picture as an array."""
     if isinstance(item, str | os.PathLike):
-        with Image.open(item) as file:
-            return _pixels(ImageOps.exif_transpose(file))
+        try:
+            return read_file(item, color=None)
+        except PictureError as error:
+            raise ValueError(f"{os.fspath(item)!r}: {error}") from error
     return _pixels(item) if isinstance(item, Image.Image) else np.asarray(item)
 
 
 def _pixels(picture: Image.Image) -> np.ndarray:
     if picture.mode.startswith(("I", "F")):
         raise ValueError(f"pixels of mode {picture.mode!r} have more than 8 bits: convert to 'L'.")
-    grey = picture.mode in ("1", "L", "LA")
-    return np.asarray(picture.convert("L" if grey else "RGB"))
+    return np.asarray(plain_picture(picture, None))
 
 
 def _convert(image: np.ndarray, color: bool | None) -> np.ndarray:

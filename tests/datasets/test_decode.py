@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from skfer.datasets import DatasetError, DatasetWarning, _picture, decode_images
+from skfer.datasets import DatasetError, DatasetWarning, decode_images
+from skfer.preprocessing import _picture
 
 
 def test_grey_png_comes_back_exactly(tmp_path):

@@ -4,6 +4,7 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
@@ -15,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks, get_tags
 
+from skfer.datasets import decode_images
 from skfer.preprocessing import FaceAligner, align_face
 
 LANDMARKS = np.array([(12, 15), (28, 17), (20, 25), (14, 32), (26, 33)], dtype=float)
@@ -239,13 +241,95 @@ def test_errors_name_the_argument(X, arguments, message):
         FaceAligner().transform(X, **arguments)
 
 
-def test_bad_detectors_and_files(tmp_path):
+def test_bad_detectors():
     with pytest.raises(ValueError, match=r"the detector returned an array of shape \(2, 2\)"):
         FaceAligner(detector=lambda image: np.ones((2, 2))).transform(make_pictures())
-    (tmp_path / "text.png").write_text("not a picture")
-    with pytest.raises(OSError, match=r"text\.png"):
-        FaceAligner().transform([tmp_path / "text.png"])
-    with pytest.raises(FileNotFoundError, match=r"none\.png"):
-        FaceAligner().transform([tmp_path / "none.png"])
     with pytest.raises(ValueError, match="no_face"):
         FaceAligner(no_face="skip").transform(make_pictures())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        (b"", "an empty file"),
+        (b"not a picture", "not a picture in a known format"),
+        (b"PK\x03\x04", "a zip archive"),
+        (b"<html>", r"a text \(HTML"),
+        ("cut", "a truncated picture"),
+    ],
+)
+def test_faulty_files_are_told_by_row_and_name(tmp_path, content, message):
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    Image.fromarray(make_pictures(1, (60, 60))[0]).save(good)
+    if content == "cut":
+        content = good.read_bytes()[:2000]
+    if content is not None:
+        bad.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"X\[1\] cannot be aligned: '.*bad\.png': {message}"):
+        FaceAligner().transform([good, bad])
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_what_is_transparent_is_black(tmp_path, mode):
+    picture = Image.fromarray(make_pictures(1, (48, 48))[0]).convert(mode)
+    alpha = np.full((48, 48), 255, dtype=np.uint8)
+    alpha[:, 20:] = 0
+    expected = np.array(picture)
+    expected[:, 20:] = 0
+    picture.putalpha(Image.fromarray(alpha))
+    picture.save(tmp_path / "alpha.png")
+    faces = FaceAligner().transform([tmp_path / "alpha.png", picture])
+    for face in faces:
+        assert_array_equal(face, expected)
+    decoded = decode_images([tmp_path / "alpha.png"], color=mode == "RGB")
+    assert_array_equal(faces[:1], decoded)
+
+
+def test_files_of_many_kinds_are_read_as_data_sets_read_them(tmp_path):
+    grey = Image.fromarray(make_pictures(1, (48, 48))[0])
+    made = {
+        "deep.png": Image.fromarray(np.asarray(grey).astype(np.uint16) * 257),
+        "palette.gif": grey.convert("P"),
+        "grey.jpg": grey,
+        "ink.jpg": grey.convert("CMYK"),
+        "bits.png": grey.convert("1"),
+    }
+    for name, picture in made.items():
+        picture.save(tmp_path / name)
+    paths = [tmp_path / name for name in made]
+    faces = FaceAligner(color=False).transform(paths)
+    for name, face in zip(made, faces, strict=True):
+        color = name in ("palette.gif", "ink.jpg")
+        decoded = decode_images([tmp_path / name], color=color)
+        assert_array_equal(face, FaceAligner(color=False).transform(decoded)[0], err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["boxes", "landmarks"])
+def test_pandas_objects_are_taken_by_position(name):
+    pictures = make_pictures(6)
+    steps = np.arange(6)[:, None]
+    boxes = np.array([1, 2, 20, 21]) + steps
+    values = boxes if name == "boxes" else LANDMARKS + steps[:, None]
+    expected = FaceAligner().transform(pictures, **{name: values})
+    shuffled = pd.Series(list(values), index=[3, 0, 5, 1, 4, 2])
+    filtered = pd.Series([None, *values], index=range(7)).iloc[1:]
+    objects = [shuffled, filtered]
+    if name == "boxes":
+        objects.append(pd.DataFrame(boxes, index=[3, 0, 5, 1, 4, 2]))
+    for given in objects:
+        assert_array_equal(FaceAligner().transform(pictures, **{name: given}), expected)
+
+
+def test_pandas_paths(tmp_path):
+    pictures = make_pictures(3)
+    for row, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / f"{row}.png")
+    table = pd.DataFrame({"path": [str(tmp_path / f"{row}.png") for row in range(3)]})
+    table.index = [2, 0, 1]
+    faces = FaceAligner().transform(table["path"])
+    assert_array_equal(faces, FaceAligner().transform(pictures))
+    with pytest.raises(ValueError, match=r"got a DataFrame: give the column with the paths"):
+        FaceAligner().transform(table)
+    with pytest.raises(ValueError, match="boxes must be a sequence, one entry for each image"):
+        FaceAligner().transform(table["path"], boxes=3)

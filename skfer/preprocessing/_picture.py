@@ -18,6 +18,8 @@ EXTENSIONS = (
 )
 # fmt: on
 
+_MODES = {True: "RGB", False: "L"}
+_GREY = ("1", "L", "LA", "La", "F")
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -44,7 +46,7 @@ class PictureError(ValueError):
 
 
 def read_file(
-    path: str | os.PathLike[str], size: tuple[int, int] | None = None, color: bool = False
+    path: str | os.PathLike[str], size: tuple[int, int] | None = None, color: bool | None = False
 ) -> np.ndarray:
     """Return `read_picture(...)`; raise `PictureError` whatever the file's fault."""
     try:
@@ -56,19 +58,22 @@ def read_file(
 
 
 def read_picture(
-    path: str | os.PathLike[str], size: tuple[int, int] | None = None, color: bool = False
+    path: str | os.PathLike[str], size: tuple[int, int] | None = None, color: bool | None = False
 ) -> np.ndarray:
-    """Return the picture in a file as (h, w) or (h, w, 3) uint8; `size` is (h, w)."""
+    """Return the picture in a file as (h, w) or (h, w, 3) uint8; `size` is (h, w).
+
+    `color` None keeps what the file has.
+    """
     with Image.open(_source(path), formats=FORMATS) as picture:
         _refuse_bomb(picture)
         if picture.format == "JPEG":
             # libjpeg shrinks by 2, 4 or 8 while it decodes, at a fraction of the time. The
             # side is the longer one: whether to swap them (EXIF) is not known yet.
             side = (max(size), max(size)) if size else None
-            picture.draft("RGB" if color else "L", side)
+            picture.draft(None if color is None else _MODES[color], side)
         upright = _upright(picture)
         upright.load()
-        plain = _plain(upright, color)
+        plain = plain_picture(upright, color)
         if size is not None and plain.size != (size[1], size[0]):
             plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
         return np.asarray(plain)
@@ -120,8 +125,13 @@ def _upright(picture: Image.Image) -> Image.Image:
     return picture if method is None else picture.transpose(method)
 
 
-def _plain(picture: Image.Image, color: bool) -> Image.Image:
-    """Bring any mode to 8-bit grey or RGB; what is transparent becomes black."""
+def plain_picture(picture: Image.Image, color: bool | None) -> Image.Image:
+    """Bring any mode to 8-bit grey or RGB; what is transparent becomes black.
+
+    `color` None keeps grey grey and makes everything else RGB.
+    """
+    if color is None:
+        color = not (picture.mode in _GREY or picture.mode.startswith("I"))
     if picture.mode.startswith("I"):
         picture = _from_sixteen_bits(picture)
     elif picture.mode == "F":
@@ -130,7 +140,7 @@ def _plain(picture: Image.Image, color: bool) -> Image.Image:
         seen = picture.convert("RGBA")
         black = Image.new("RGBA", seen.size, (0, 0, 0, 255))
         picture = Image.alpha_composite(black, seen)
-    mode = "RGB" if color else "L"
+    mode = _MODES[color]
     return picture if picture.mode == mode else picture.convert(mode)
 
 
