@@ -226,7 +226,7 @@ def make_splits(faces: Bunch, n_folds: int | None, seed: int) -> list[Split]:
     ----------
     faces : Bunch
         From :func:`load_faces`.
-    n_folds : int
+    n_folds : int or None
         Folds of the protocol "group-fold", the only one that lets one choose; None is 3.
     seed : int
         Shuffles its folds.
