@@ -1,17 +1,19 @@
 """Decoded pictures kept on disk as a memory-mapped .npy file that is complete or not there.
 
 A cache is two files, `<name>-<key>.npy` and `<name>-<key>.json` (what it was made from and what
-was left out). The key is a hash of the files' names, sizes and times of change and of every
-parameter that alters a pixel, so a changed source or parameter makes a new cache. Pictures are
-written to a file of another name, which is renamed at the end: a killed process leaves a
-`.partial` file, which the next writer removes, and never a half-written cache. Writers that
-run at the same time write one file each, and the last rename wins with the same content.
+was left out). The key is a hash of the files' names, sizes and times of change (that of the
+content and that of the entry, which renaming changes) and of every parameter that alters a pixel,
+so a changed source or parameter makes a new cache. Pictures are written to a file of another
+name, which is renamed at the end: a killed process leaves a `.partial` file, which the next writer
+of any cache in the folder removes, and never a half-written cache. Writers that run at the same
+time write one file each, and the last rename wins with the same content.
 """
 
 import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +29,7 @@ try:
 except ImportError:  # Windows, where an open file cannot be removed anyway
     fcntl = None  # type: ignore[assignment]
 
+_NAME = re.compile(r"-[0-9a-f]{24}\.(npy|json|[0-9a-f]{32}\.partial)$")
 _FORMAT = 1  # to be raised when the same parameters give other pixels than before
 
 
@@ -47,12 +50,12 @@ class Cache:
         try:
             manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
             images = np.lib.format.open_memmap(self.images, mode="r")
-        except (FileNotFoundError, ValueError):  # ValueError: cut short by someone else
+            if manifest["key"] != self.key or list(images.shape) != manifest["shape"]:
+                return None
+            problems = [Problem(where, what) for where, what in manifest["problems"]]
+            return images, manifest["failed"], problems
+        except (FileNotFoundError, ValueError, KeyError, TypeError):  # cut short by someone else
             return None
-        if manifest["key"] != self.key or list(images.shape) != manifest["shape"]:
-            return None
-        problems = [Problem(where, what) for where, what in manifest["problems"]]
-        return images, manifest["failed"], problems
 
     def write(
         self, chunks: Iterable[Chunk], shape: Sequence[int], about: Mapping[str, Any]
@@ -108,12 +111,19 @@ class Cache:
         return file, path
 
     def _remove_dead(self) -> None:
-        """Remove what killed writers of this cache left."""
-        for path in self.folder.glob(f"{self.images.stem}.*.partial"):
+        """Remove what killed writers left."""
+        for path in self.folder.glob("*.partial"):
+            if not is_cache_file(path.name):
+                continue
             with contextlib.suppress(OSError):  # alive, or just renamed
                 with open(path, "rb") as file:
                     _lock(file)
                 path.unlink()
+
+
+def is_cache_file(name: str) -> bool:
+    """Return whether a file is one that a cache consists of, by its name."""
+    return _NAME.search(name) is not None
 
 
 def fingerprint(root: Path, files: Sequence[str]) -> Iterator[str]:
@@ -122,7 +132,7 @@ def fingerprint(root: Path, files: Sequence[str]) -> Iterator[str]:
     for name in files:
         try:
             status = os.stat(f"{root}/{name}")
-            yield f"{name} {status.st_size} {status.st_mtime_ns}"
+            yield f"{name} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
         except OSError:
             yield f"{name} missing"
 

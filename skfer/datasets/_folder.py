@@ -10,6 +10,7 @@ import numpy as np
 
 from skfer.preprocessing._picture import EXTENSIONS
 
+from ._cache import is_cache_file
 from ._labels import encode
 from ._listing import Listing, Options, check_root, load
 from ._problems import DatasetError, Problem
@@ -204,13 +205,28 @@ def _all_files(folder: str, prefix: str, seen: set[str]) -> Iterator[str]:
 def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
     """Return what is in a folder, sorted, without hidden files and litter."""
     with os.scandir(folder) as entries:
-        seen = [entry for entry in entries if not is_litter(entry.name)]
+        seen = [entry for entry in entries if not is_clutter(entry)]
     return sorted(seen, key=lambda entry: entry.name)
 
 
 def is_litter(name: str) -> bool:
     """Return whether a file or folder is none of the owner's, such as what archivers leave."""
-    return name[0] == "." or name.lower() in _LITTER
+    return name[0] == "." or name.lower() in _LITTER or is_cache_file(name)
+
+
+def is_clutter(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is litter or a folder of caches, which may lie among the pictures."""
+    return is_litter(entry.name) or (entry.is_dir() and _holds_caches(entry.path))
+
+
+def _holds_caches(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            names = (entry.name for entry in entries)
+            first = next(names, None)
+            return first is not None and is_cache_file(first) and all(map(is_cache_file, names))
+    except OSError:  # one that may not be read
+        return False
 
 
 def _group_function(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ._expressions import EXPRESSION_CODES
-from ._folder import is_litter, pictures_below
+from ._folder import is_clutter, pictures_below
 from ._labels import canonical
 from ._listing import PARTS
 from ._problems import DatasetError, Problem, drop_repeats
@@ -94,7 +94,7 @@ def find_file(root: Path, *names: str, depth: int = 2) -> Path | None:
 def subfolders(folder: Path) -> list[Path]:
     """Return the folders in a folder, sorted, without hidden ones and litter."""
     with os.scandir(folder) as entries:
-        names = [e.name for e in entries if not is_litter(e.name) and e.is_dir()]
+        names = [entry.name for entry in entries if entry.is_dir() and not is_clutter(entry)]
     return [folder / name for name in sorted(names)]
 
 

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 import trees
 
-from skfer.datasets import DatasetError, DatasetWarning, _decode, load_image_folder
+from skfer.datasets import (
+    DatasetError,
+    DatasetWarning,
+    _decode,
+    load_ck_plus,
+    load_image_folder,
+    load_jaffe,
+)
 
 NAMES = [f"{folder}/{i}.png" for folder in ("fear", "sad") for i in range(20)]
 
@@ -77,6 +84,69 @@ def test_a_changed_source_makes_a_new_cache(root, cache):
     faces = by_name(load_image_folder(root, cache_dir=cache))
     assert NAMES[1] not in faces
     assert np.all(faces["fear/zz.png"] == 37 + 5)
+
+
+def test_files_that_changed_places_make_a_new_cache(root, cache):
+    """Names, sizes and times of the content may all be as before."""
+    for name in NAMES[:2]:
+        os.utime(root / name, ns=(1, 1))
+    assert (root / NAMES[0]).stat().st_size == (root / NAMES[1]).stat().st_size
+    before = by_name(load_image_folder(root, cache_dir=cache))
+    (root / NAMES[0]).rename(root / "aside.png")
+    (root / NAMES[1]).rename(root / NAMES[0])
+    (root / "aside.png").rename(root / NAMES[1])
+    after = by_name(load_image_folder(root, cache_dir=cache))
+    for one, other in (NAMES[:2], NAMES[1::-1]):
+        np.testing.assert_array_equal(after[one], before[other])
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "null", "3", '"key"', '{"key": 1}'])
+def test_a_manifest_that_is_none(root, cache, text):
+    expected = np.array(load_image_folder(root, cache_dir=cache).images)
+    (path,) = cache.glob("*.json")
+    content = path.read_text()
+    path.write_text(text)
+    np.testing.assert_array_equal(load_image_folder(root, cache_dir=cache).images, expected)
+    assert path.read_text() == content
+
+
+@pytest.mark.parametrize("inner", ["cache", "fear/cache", ".", "fear"])
+def test_a_cache_among_the_pictures(root, inner):
+    expected = load_image_folder(root)
+    for how in ({}, {}, {"image_size": 8}, {}):
+        faces = load_image_folder(root, cache_dir=root / inner, **how)
+        assert faces.filenames.tolist() == expected.filenames.tolist()
+    np.testing.assert_array_equal(faces.images, expected.images)
+
+
+FACE = [("anger", "S010_004_00000017.png")]
+
+
+@pytest.mark.parametrize(
+    ("make", "load"),
+    [
+        (lambda root: trees.named(root, ["KA.AN1.39.tiff"]), load_jaffe),
+        (lambda root: trees.ck48(root, FACE), load_ck_plus),
+        (lambda root: trees.ck48(root, FACE, outer=""), load_ck_plus),
+    ],
+)
+def test_a_cache_in_the_root_of_a_set(tmp_path, make, load):
+    make(tmp_path)
+    for size in (16, 16, 8):
+        assert len(load(tmp_path, image_size=size, cache_dir=tmp_path / "cache").images) == 1
+
+
+def test_what_a_killed_writer_of_another_cache_left_is_removed(root, cache):
+    load_image_folder(root, cache_dir=cache)
+    (images,) = cache.glob("*.npy")
+    dead = cache / f"folder-{'0' * 24}.{'a' * 32}.partial"
+    foreign = cache / "thesis.partial"
+    for path in (dead, foreign):
+        path.write_bytes(b"")
+    load_image_folder(root, cache_dir=cache, image_size=8)
+    assert not dead.exists()
+    assert foreign.exists()
+    assert images.exists()
 
 
 def test_skipped_files_are_remembered(root, cache):
