@@ -175,8 +175,8 @@ class MultiThresholdEmbedder(BaseEmbedder):
         """
         check_is_fitted(self)
         prefix = type(self).__name__.lower()
-        size = self.embedding_dim // len(self.thresholds_)
-        names = [f"{prefix}_slice{k // size}_{k % size}" for k in range(self.embedding_dim)]
+        size = self._n_features_out // len(self.slices_)
+        names = [f"{prefix}_slice{k // size}_{k % size}" for k in range(self._n_features_out)]
         return np.asarray(names, dtype=object)
 
     def _check_params(self) -> None:
