@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +25,7 @@ from skorch.callbacks import BatchScoring, Checkpoint, EpochScoring, LRScheduler
 from torch import Tensor, nn
 
 from skfer import __version__
+from skfer.embedders._collapse import PATIENCE, warn_caller, warn_if_collapsed
 from skfer.embedders._inputs import as_source, decode_paths, is_paths
 from skfer.embedders._labels import (
     check_groups,
@@ -35,7 +35,8 @@ from skfer.embedders._labels import (
     find_classes,
     validation_split,
 )
-from skfer.exceptions import EmbeddingCollapseWarning, InconsistentVersionWarning
+from skfer.embedders._resuming import check_unchanged, portable, restored_on_error
+from skfer.exceptions import InconsistentVersionWarning
 from skfer.nets import Embedded, EmbeddingNet, FaceAugment, feature_shape, make_backbone
 from skfer.training import (
     SCHEDULES,
@@ -46,12 +47,9 @@ from skfer.training import (
     RowSource,
     StopAtBest,
     autocast,
-    on_cpu,
     seeded,
 )
 
-COLLAPSE_SPREAD = 0.1
-"""Below this share of the squared norm, embeddings count as coincident."""
 UNSUITED = (BatchScoring, Checkpoint, EpochScoring)
 """Callbacks of skorch that look for data or batches where these nets have none."""
 
@@ -69,6 +67,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     n_features_in_: int
     n_iter_: int
     net_: MetricNet
+    _built_with: dict[str, Any]
+    _in_passes: bool
     _random_state: np.random.RandomState
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -175,16 +175,18 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             If X and y do not fit together, there is only one class, X holds NaN or
             infinity, or a parameter does not suit the data.
         """
-        with restored_on_error(self):
-            resume = self.warm_start and hasattr(self, "net_")
+        resume = self.warm_start and hasattr(self, "net_")
+        with restored_on_error(self, resume=resume):
             source, codes = self._validate(X, y, reset=not resume)
             check_groups(groups, codes)
             rng = self._random_state = check_random_state(self.random_state)
             with seeded(rng.randint(2**31 - 1), self._device()):
-                self._prepare_net(self.schedule, self._stopping(), resume=resume)
+                resumed_by = "warm_start=True" if resume else None
+                self._prepare_net(self.schedule, self._stopping(), resumed_by)
                 self._learn(source, codes, groups)
+            self._in_passes = False
             self._finish(source, codes)
-        self._warn_if_collapsed()
+        warn_if_collapsed(self)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -192,7 +194,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """Train one pass over some samples, at a constant learning rate.
 
         The first call fixes the classes, the input shape and, for rows, the statistics that
-        standardise them. After unpickling the optimizer starts anew.
+        standardise them. Parameters that were changed hold from then on, except those that the
+        network is made of. The state of the optimizer is kept from call to call; after ``fit``,
+        and after unpickling, it starts anew.
 
         Parameters
         ----------
@@ -210,8 +214,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self : object
             The embedder.
         """
-        with restored_on_error(self):
-            first = not hasattr(self, "net_")
+        first = not hasattr(self, "net_")
+        with restored_on_error(self, resume=not first):
             source, codes = self._validate(X, y, reset=first, classes=classes)
             if (codes >= 0).sum() < 2:
                 raise ValueError(
@@ -221,10 +225,11 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             if first:
                 self._random_state = check_random_state(self.random_state)
             with seeded(self._random_state.randint(2**31 - 1), self._device()):
-                if first or not self._goes_on():
-                    self._prepare_net("constant", [], resume=not first)
+                self._prepare_net("constant", [], None if first else "partial_fit")
                 self._train(source, codes, epochs=1)
+            self._in_passes = True
             self._finish(source, codes)
+        warn_if_collapsed(self, PATIENCE)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, groups: Any = None) -> NDArray[np.float32]:
@@ -286,9 +291,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return hasattr(self, "net_")
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__().copy()
-        if isinstance(self.backbone, nn.Module):
-            state["backbone"] = on_cpu(self.backbone)
+        state = portable(super().__getstate__())
         if hasattr(self, "net_"):
             # They watch a training, and may hold on to anything of it.
             state["callbacks"] = None
@@ -310,6 +313,13 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     _accepts_unlabeled: ClassVar[bool] = False
     _learns_from_triplets: ClassVar[bool] = True
+    _built_from: ClassVar[tuple[str, ...]] = (
+        "embedding_dim",
+        "standardize_embedding",
+        "backbone",
+        "backbone_weights",
+    )
+    """Parameters that a trained network cannot change."""
 
     def _check_params(self) -> None:
         """Raise ValueError for parameters that do not go together."""
@@ -390,19 +400,19 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             return self.precision
         return "bfloat16" if device.type == "cuda" else "float32"
 
-    def _goes_on(self) -> bool:
-        """Whether ``partial_fit`` may go on with the optimizer of its last call."""
-        return getattr(self.net_, "initialized_", False) and self.net_.schedule == "constant"
-
-    def _prepare_net(self, schedule: str, stopping: list[Any], *, resume: bool) -> None:
-        """Set up a training; to resume is to keep what was learned, and nothing else."""
+    def _prepare_net(self, schedule: str, stopping: list[Any], resumed_by: str | None) -> None:
+        """Set up a training; one that is resumed keeps what was learned, and nothing else."""
         device = self._device()
         criterion = self._make_objective()
-        if resume:
-            self._check_same_size()
-            criterion.take_over(self.net_.criterion_)
-        module = self.net_.module_ if resume else self._make_module()
-        history = self.net_.history if resume else None
+        before = None if resumed_by is None else self.net_
+        if resumed_by is None or before is None:
+            self._built_with = {name: getattr(self, name) for name in self._built_from}
+            module = self._make_module()
+        else:
+            check_unchanged(self, resumed_by)
+            criterion.take_over(before.criterion_)
+            module = before.module_
+            module.augment = self._augment()
         self.net_ = MetricNet(
             module,
             criterion,
@@ -418,16 +428,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             device=str(device),
             verbose=self.verbose,
         ).initialize()
-        if history is not None:
-            self.net_.history = history
-
-    def _check_same_size(self) -> None:
-        size = self.net_.module_.project.out_features
-        if size != self.embedding_dim:
-            raise ValueError(
-                f"embedding_dim={self.embedding_dim}, but warm_start=True goes on with a network "
-                f"of {size}: set it back, or warm_start=False."
-            )
+        if before is not None:
+            passes = resumed_by == "partial_fit" and self._in_passes
+            self.net_.go_on(before, with_optimizer=passes)
 
     def _checked_callbacks(self) -> list[Any]:
         callbacks = list(self.callbacks or [])
@@ -506,10 +509,12 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             check_triplets(codes, drawn, self.validation_fraction)
         return Batches(source, codes, drawn)
 
-    def _forward(self, source: Any) -> Iterator[tuple[slice, Embedded]]:
-        """Run the network over a source in batches of one size, in inference mode."""
+    def _forward(
+        self, source: Any, module: nn.Module | None = None
+    ) -> Iterator[tuple[slice, Embedded]]:
+        """Run the network, or another one, over a source in batches of one size, in inference."""
         device = self._inference_device()
-        module = self.net_.module_.to(device).eval()
+        module = (self.net_.module_ if module is None else module).to(device).eval()
         precision = self._precision(device)
         size = 512 if device.type == "cuda" or isinstance(source, RowSource) else 64
         for start in range(0, len(source), size):
@@ -525,36 +530,11 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         try:
             return self._device()
         except ValueError as error:
-            warnings.warn(f"{error} Using the CPU.", UserWarning, stacklevel=4)
+            warn_caller(f"{error} Using the CPU.", UserWarning)
             return torch.device("cpu")
 
     def _features(self, embedding: Tensor) -> Tensor:
         return self.net_.criterion_.features(embedding)
-
-    def _warn_if_collapsed(self) -> None:
-        last = self.history_[-1]
-        if not np.isfinite(last["train_loss"]):
-            warnings.warn(
-                f"{type(self).__name__} did not learn: the loss is not finite. Lower the learning "
-                "rate (lr), or train in precision='float32'.",
-                EmbeddingCollapseWarning,
-                stacklevel=4,
-            )
-            return
-        coincide = last["embedding_spread"] < COLLAPSE_SPREAD
-        all_active = self._learns_from_triplets and last.get("active_fraction", 0) == 1
-        if not coincide and not all_active:
-            return
-        what = (
-            f"the embeddings nearly coincide (spread {last['embedding_spread']:.2g})"
-            if coincide
-            else "every triplet was still active in the last epoch"
-        )
-        warnings.warn(
-            f"{type(self).__name__} did not learn: {what}. {self._advice()}",
-            EmbeddingCollapseWarning,
-            stacklevel=4,  # past fit and scikit-learn's wrapper of it
-        )
 
     def _advice(self) -> str:
         advice = [] if self.standardize_embedding else ["set standardize_embedding=True"]
@@ -562,18 +542,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if not self._has_classifier():
             advice.append("add a classification term (classification_weight)")
         return "Try this: " + "; ".join(advice) + "."
-
-
-@contextmanager
-def restored_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Give an estimator its attributes back if the block fails: a bad call loses nothing."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 class _Subset:

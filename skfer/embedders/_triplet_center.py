@@ -205,6 +205,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
 
     # Samples may all be active long after they are well apart: their margin is not met yet.
     _learns_from_triplets: ClassVar[bool] = False
+    _built_from: ClassVar[tuple[str, ...]] = (*BaseEmbedder._built_from, "attention")
 
     # -- what it answers ------------------------------------------------------------------
 

@@ -63,6 +63,9 @@ class MetricNet(NeuralNet):
         Parameters of :class:`skorch.NeuralNet`.
     """
 
+    history: Any
+    callbacks_: list[tuple[str, Any]]
+
     def __init__(
         self,
         module: nn.Module,
@@ -109,6 +112,30 @@ class MetricNet(NeuralNet):
             for norm, momentum in norms:
                 norm.momentum = momentum
         self.notify("on_train_end", X=batches, y=None)
+
+    def go_on(self, other: MetricNet, *, with_optimizer: bool) -> None:
+        """Take over a copy of what another net with the same module has beside its weights.
+
+        Parameters
+        ----------
+        other : MetricNet
+            It is left as it is.
+        with_optimizer : bool
+            Whether to take over the optimizer's state, and not the history alone; an unpickled
+            net has none.
+        """
+        self.history = copy.copy(other.history)
+        if not (with_optimizer and other.initialized_):
+            return
+        theirs = dict(other.get_all_learnable_params())
+        for name, parameter in self.get_all_learnable_params():
+            state = other.optimizer_.state.get(theirs.get(name), {})
+            if state:
+                moved = {k: v.detach().clone().to(parameter.device) for k, v in state.items()}
+                self.optimizer_.state[parameter] = moved
+        if (self.callbacks, self.verbose) == (other.callbacks, other.verbose):
+            # They go on too: one that prints a table heads it once.
+            self.callbacks_ = other.callbacks_
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Tell all callbacks; one that stops training at an epoch's end, as skorch's do, may."""

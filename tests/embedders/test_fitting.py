@@ -7,6 +7,9 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback, Checkpoint, EpochScoring, LRScheduler
 from torch import nn
 
@@ -178,13 +181,6 @@ def test_warm_start_takes_new_settings(embedder, faces):
     assert before.shape == embedder.transform(faces.images).shape
 
 
-def test_warm_start_cannot_change_the_size(embedder, faces):
-    embedder.set_params(warm_start=True).fit(faces.images, faces.target)
-    with pytest.raises(ValueError, match="embedding_dim=32, but warm_start=True"):
-        embedder.set_params(embedding_dim=32).fit(faces.images, faces.target)
-    assert embedder.transform(faces.images).shape == (64, 16)
-
-
 def test_groups_of_another_length(embedder, rows):
     X, y = rows
     with pytest.raises(ValueError, match="groups must have one entry for each sample"):
@@ -289,6 +285,15 @@ def test_slices_and_thresholds(faces):
     ]
     model.set_params(thresholds=[1.0, 2.0]).fit(faces.images, faces.target)
     assert len(model.slices_) == 2
+    # What is set after the fit names nothing that is there.
+    model.set_params(embedding_dim=64, thresholds=None)
+    assert list(model.get_feature_names_out()[15:17]) == [
+        "multithresholdembedder_slice0_15",
+        "multithresholdembedder_slice1_0",
+    ]
+    frame = model.set_output(transform="pandas").transform(faces.images)
+    assert frame.shape == (64, 32)
+    model.set_params(embedding_dim=32).set_output(transform="default")
     model.set_params(thresholds=None, n_thresholds=1).fit(faces.images, faces.target)
     np.testing.assert_allclose(model.thresholds_, [1.25])
 
@@ -306,9 +311,10 @@ def test_mining_schedule(faces):
     assert seen == ["batch-all"] * 2 + ["batch-hard"] * 2
 
 
-def test_collapse_is_not_silent(faces):
+@pytest.fixture
+def collapsing():
     """Batch-hard mining without the standardised embedding shrinks it to a point."""
-    model = MultiThresholdEmbedder(
+    return MultiThresholdEmbedder(
         32,
         mining="batch-hard",
         standardize_embedding=False,
@@ -316,10 +322,32 @@ def test_collapse_is_not_silent(faces):
         max_epochs=30,
         random_state=0,
     )
+
+
+@pytest.mark.parametrize("how", ["fit", "fit_transform", "pipeline", "search"])
+def test_collapse_is_not_silent(collapsing, faces, how):
+    model = {
+        "fit": lambda: collapsing.fit,
+        "fit_transform": lambda: collapsing.fit_transform,
+        "pipeline": lambda: make_pipeline(collapsing, KNeighborsClassifier()).fit,
+        "search": lambda: (
+            GridSearchCV(make_pipeline(collapsing, KNeighborsClassifier()), {}, cv=2).fit
+        ),
+    }[how]()
     with pytest.warns(EmbeddingCollapseWarning, match="standardize_embedding=True") as caught:
-        model.fit(faces.images, faces.target)
+        model(faces.images, faces.target)
     assert 'mining="batch-all"' in str(caught[0].message)
-    assert caught[0].filename == __file__
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_collapse_in_partial_fit(collapsing, faces):
+    """It is told after some passes: in the first ones every triplet may be active."""
+    collapsing.set_params(lr=0.02)
+    for _ in range(9):
+        collapsing.partial_fit(faces.images, faces.target)
+    with pytest.warns(EmbeddingCollapseWarning, match="set standardize_embedding=True") as caught:
+        collapsing.partial_fit(faces.images, faces.target)
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_learning_is_silent_and_real(faces):
