@@ -19,7 +19,7 @@ from ._faces import Place, aligning_reader
 from ._folder import pictures_below
 from ._listing import Listing, Options, check_root, load
 from ._npy import read_number
-from ._problems import DatasetError, Problem, drop_repeats
+from ._problems import DatasetError, Problem, drop_repeats, in_part
 from ._table import inside
 from ._tree import find_file, find_folder, no_layout, relative
 
@@ -283,7 +283,7 @@ def _read_table(rows: _Rows, root: Path, images: Path, part: str, path: Path) ->
             place = f"{path.name}, line {line}"
             fault = _add_row(rows, folder, part, place, header, cells)
             if fault is not None:
-                rows.problems.append(Problem(place, fault))
+                rows.problems.append(in_part(Problem(place, fault), part))
 
 
 def _check_header(header: list[str], path: Path) -> list[str]:
@@ -389,7 +389,10 @@ def _without_unplaced(
     kept = np.setdiff1d(np.arange(len(placed)), unplaced)
     names = listing.filenames if listing.where is None else listing.where
     what = f"it has no {how}: give align=False to take whole pictures"
-    problems = [Problem(names[i], what) for i in unplaced]
+    parts = listing.columns["split"]
+    problems = [
+        in_part(Problem(names[i], what), "" if parts is None else str(parts[i])) for i in unplaced
+    ]
     return replace(listing.take(kept), problems=listing.problems + problems), kept
 
 
@@ -399,7 +402,7 @@ def _read_annotations(rows: _Rows, root: Path, part: str, folder: Path) -> None:
         if not (folder / name).is_dir():
             raise DatasetError(f"{relative(folder, root)}/ has no folder {name!r}.")
     found, wrong = pictures_below(root, relative(folder / "images", root))
-    rows.problems += wrong
+    problems = list(wrong)
     notes = f"{folder / 'annotations'}{os.sep}"
     left = {name[:-8] for name in os.listdir(notes) if name.endswith("_exp.npy")}
     for name in found:
@@ -413,17 +416,18 @@ def _read_annotations(rows: _Rows, root: Path, part: str, folder: Path) -> None:
                 _measure("arousal", read_number(f"{start}_aro.npy")),
             )
         except (OSError, ValueError) as error:
-            rows.problems.append(Problem(name, f"its annotations cannot be used: {error}"))
+            problems.append(Problem(name, f"its annotations cannot be used: {error}"))
             continue
         if code not in range(len(CODES)):
             what = f"{stem}_exp.npy holds {code:g}, not a number from 0 to {len(CODES) - 1}"
-            rows.problems.append(Problem(name, what))
+            problems.append(Problem(name, what))
             continue
         _append(rows, name, name, part, int(code), measures)
     where = relative(folder / "annotations", root)
-    rows.problems += [
+    problems += [
         Problem(f"{where}/{stem}_exp.npy", "a label with no file") for stem in sorted(left)
     ]
+    rows.problems += [in_part(problem, part) for problem in problems]
 
 
 def _by_files(listing: Listing, how: str | bool) -> Listing:

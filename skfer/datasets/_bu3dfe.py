@@ -127,9 +127,13 @@ def load_bu3dfe(
 
 def list_bu3dfe(root: Path, *, intensities: Sequence[int] | None = None) -> Listing:
     """Return the frontal pictures, unread."""
-    wanted = range(5) if intensities is None else [0, *intensities]
-    if not set(wanted) <= set(range(5)):
-        raise ValueError(f"intensities={intensities!r} is not known: give some of 1, 2, 3 and 4.")
+    several = isinstance(intensities, Iterable) and not isinstance(intensities, str)
+    given = list(intensities or ()) if several else []
+    if intensities is not None and not (several and all(n in range(1, 5) for n in given)):
+        raise ValueError(
+            f"intensities={intensities!r} is not known: give a list of some of 1, 2, 3 and 4."
+        )
+    wanted = range(5) if intensities is None else [0, *given]
     folders = _subject_folders(root)
     if not folders:
         raise no_layout("BU-3DFE", root, [LAYOUT])

@@ -112,7 +112,8 @@ def check_image_size(image_size: Any) -> tuple[int, int] | None:
     """Return (height, width), or None for None; raise ValueError for anything else."""
     if image_size is None:
         return None
-    pair = (image_size, image_size) if isinstance(image_size, int | np.integer) else image_size
+    pair = image_size.tolist() if isinstance(image_size, np.ndarray) else image_size
+    pair = (pair, pair) if isinstance(pair, int | np.integer) else pair
     if (
         not isinstance(pair, Sequence)
         or len(pair) != 2
@@ -171,7 +172,8 @@ def decode_chunks(
             yield chunk
     if differing:
         text = describe(differing, len(names), "files")
-        raise DatasetError(f"{text}\nGive image_size=... to bring all to one size.", differing)
+        hint = "Give image_size=... to bring all to one size."
+        raise DatasetError(text, differing, hint)
 
 
 def gather(

@@ -16,7 +16,8 @@ image_size : int or (height, width), default=64
         Load these classes only. They keep their codes.""",
     "{parts}": """\
 subset : str or iterable of str, default=None
-        Load these official parts only, of "train", "validation" and "test".""",
+        Load these official parts only, of "train", "validation" and "test". What is wrong in
+        another part does no harm.""",
     "{subjects}": """\
 subset : str or iterable of str, default=None
         Load these subjects only; the set has no official parts.""",
@@ -47,6 +48,8 @@ images : ndarray of shape (n_images, height, width) or (n_images, height, width,
             `target_names[code]` is the word for a code.
         groups, sequence, split : ndarray of shape (n_images,) or None
             Subject, image sequence and official part, where the set has them.
+        group_kind : str or None
+            What `groups` are: "subjects", "films" or "different images".
         filenames : ndarray of str of shape (n_images,)
             Relative to `root`, with forward slashes.
         root : str

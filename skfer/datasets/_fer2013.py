@@ -15,7 +15,7 @@ from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS
 from ._faces import resized
 from ._listing import PARTS, Listing, Options, check_root, load
-from ._problems import DatasetError, Problem
+from ._problems import DatasetError, Problem, in_part
 from ._tree import (
     Labelled,
     find_file,
@@ -177,10 +177,12 @@ def _list_table(root: Path, path: Path) -> Listing:
         if fault is None:
             kept.append(row)
         else:
-            problems.append(Problem(f"{path.name}, line {row.line}", fault))
+            problem = Problem(f"{path.name}, line {row.line}", fault)
+            problems.append(in_part(problem, PARTS.get(row.usage, "")))
     target = [EXPRESSION_CODES[CODES[int(row.emotion)]] for row in kept]
     return Listing(
         name="fer2013",
+        group_kind="different images",
         root=root,
         filenames=[f"{relative(path, root)}:{row.line}" for row in kept],
         target=np.array(target, dtype=np.int64),
@@ -286,6 +288,7 @@ def _list_folders(root: Path, parts: list[tuple[str, Path]]) -> Listing:
     target = [EXPRESSION_CODES[item.word] for item in found]
     return Listing(
         name="fer2013",
+        group_kind="different images",
         root=root,
         filenames=[item.name for item in found],
         target=np.array(target, dtype=np.int64),

@@ -17,7 +17,7 @@ from ._fer2013 import CODES, PUBLISHED_PARTS, PixelRow, number_alike, pixel_read
 from ._fer_plus_votes import VOTES, VoteRow, distribution, majority, read_votes
 from ._folder import is_litter
 from ._listing import PARTS, Listing, Options, check_root, load
-from ._problems import DatasetError, Problem, drop_repeats
+from ._problems import DatasetError, Problem, drop_repeats, in_part
 from ._table import inside
 from ._tree import find_file, find_folders, nearest, no_layout, relative
 
@@ -280,9 +280,10 @@ def _list_pictures(root: Path, parts: dict[str, _Part], votes: Path | None, labe
         for row in own:
             name = inside(row.name) if row.name else ""
             if not row.name and row.votes is None:
-                problems.append(Problem(row.place, row.fault))
+                problems.append(in_part(Problem(row.place, row.fault), part))
             elif name is None:
-                problems.append(Problem(row.place, f"{row.name!r} leads out of its folder"))
+                problem = Problem(row.place, f"{row.name!r} leads out of its folder")
+                problems.append(in_part(problem, part))
             elif name:
                 rows.append(row)
                 names.append(there.get(name.lower(), f"{where}/{name}"))
@@ -328,7 +329,9 @@ def _listing(
     root: Path, rows: Sequence[VoteRow], labels: str, layout: str
 ) -> tuple[Listing, list[int]]:
     """Return a listing without names, and which rows are in it."""
-    problems = [Problem(row.place, row.fault) for row in rows if row.votes is None]
+    problems = [
+        in_part(Problem(row.place, row.fault), row.part) for row in rows if row.votes is None
+    ]
     readable = [i for i, row in enumerate(rows) if row.votes is not None]
     votes = np.array([rows[i].votes for i in readable], dtype=np.int64).reshape(-1, len(VOTES))
     codes, shares = majority(votes), distribution(votes)
@@ -336,6 +339,7 @@ def _listing(
     kept = [readable[i] for i in np.flatnonzero(wanted)]
     listing = Listing(
         name="fer-plus",
+        group_kind="different images",
         root=root,
         filenames=[],
         target=codes[wanted].astype(np.int64),

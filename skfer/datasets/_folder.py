@@ -95,6 +95,8 @@ def load_image_folder(
             `target_names[code]` is the word for a code.
         groups : ndarray of str of shape (n_images,) or None
             What `groups` or `group_pattern` gave.
+        group_kind : str or None
+            "subjects", if there are groups.
         filenames : ndarray of str of shape (n_images,)
             Relative to `root`, with forward slashes, in sorted order.
         root : str

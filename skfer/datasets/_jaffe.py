@@ -201,9 +201,13 @@ def _check_crop(
 ) -> tuple[float, float, float, float] | None:
     if isinstance(crop, bool):
         return FACE_BOX if crop else None
-    left, upper, right, lower = crop if len(crop) == 4 else (1.0, 1.0, 0.0, 0.0)
+    try:
+        left, upper, right, lower = (float(edge) for edge in crop)
+    except (TypeError, ValueError):
+        left, upper, right, lower = 1.0, 1.0, 0.0, 0.0
     if not (0 <= left < right <= 1 and 0 <= upper < lower <= 1):
         raise ValueError(
-            f"crop={crop!r} is no part of a picture: give (left, upper, right, lower) in [0, 1]."
+            f"crop={crop!r} is no part of a picture: give True, False or (left, upper, right, "
+            "lower) in [0, 1]."
         )
     return left, upper, right, lower

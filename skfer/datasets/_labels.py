@@ -55,11 +55,14 @@ def class_codes(classes: Iterable[str] | None, target_names: Sequence[str]) -> n
         return None
     if isinstance(classes, str):
         raise ValueError(f"classes={classes!r} is one name: give a list of names.")
+    if not isinstance(classes, Iterable):
+        raise ValueError(f"classes={classes!r} is no list of names.")
+    classes = list(classes)
     words = [canonical(str(name)) for name in classes]
     unknown = [word for word in words if word not in target_names]
     if unknown or not words:
         raise ValueError(
-            f"classes={list(classes)!r}: {unknown or 'nothing'} is not among the classes here: "
+            f"classes={classes!r}: {unknown or 'nothing'} is not among the classes here: "
             f"{list(target_names)}."
         )
     return np.array(sorted({target_names.index(word) for word in words}), dtype=np.int64)

@@ -27,7 +27,7 @@ from ._decode import (
     image_shape,
 )
 from ._labels import class_codes
-from ._problems import DatasetError, Problem, check_on_error, handle
+from ._problems import DatasetError, Problem, check_on_error, handle, part_of
 
 # The words for the official parts of a set.
 PARTS = {
@@ -56,6 +56,7 @@ class Listing:
     target_names: Sequence[str]
     descr: str
     unit: str = "files"  # what problems are counted in
+    group_kind: str = "subjects"  # what groups are, if there are any
     columns: dict[str, np.ndarray | None] = field(default_factory=dict)
     # What the numbers in a row of a column are, for columns with a row of them for each picture.
     wide: dict[str, Sequence[str]] = field(default_factory=dict)
@@ -112,6 +113,8 @@ class Options:
 
 def check_root(root: str | os.PathLike[str]) -> Path:
     """Return `root` as a Path or raise if it is no folder."""
+    if not isinstance(root, str | os.PathLike):
+        raise ValueError(f"root={root!r} is no path: give the folder of the data set.")
     path = Path(root)
     if not path.exists():
         raise FileNotFoundError(f"root={os.fspath(root)!r} does not exist.")
@@ -126,8 +129,8 @@ def load(listing: Listing, options: Options) -> Bunch | tuple[np.ndarray, np.nda
     # Parts first: those of the whole set are known, not only those with the classes in them.
     listing = choose_classes(choose_parts(listing, options.subset), options.classes)
     total = len(listing.filenames) + len(listing.problems)
-    if options.on_error == "raise":
-        handle(listing.problems, total, listing.unit, "raise")
+    if options.on_error == "raise" and listing.problems:
+        handle(listing.problems + _absent(listing), total, listing.unit, "raise")
     if not listing.filenames:
         if listing.problems:
             check_some_left(listing.problems, total)
@@ -138,18 +141,33 @@ def load(listing: Listing, options: Options) -> Bunch | tuple[np.ndarray, np.nda
     if failed:
         listing = listing.take(np.setdiff1d(np.arange(len(listing.filenames)), failed))
     derived = {} if listing.derive is None else listing.derive(images)
+    columns = _columns(listing, derived)
     bunch = make_bunch(
         images,
         listing.target,
         target_names=listing.target_names,
         descr=listing.descr,
-        columns=_columns(listing, derived),
+        columns=columns,
         wide=listing.wide,
         as_frame=options.as_frame,
+        group_kind=None if columns["groups"] is None else listing.group_kind,
         root=str(listing.root),
         skipped=[tuple(problem) for problem in problems],
     )
     return (bunch.data, bunch.target) if options.return_X_y else bunch
+
+
+def _absent(listing: Listing) -> list[Problem]:
+    """Return the pictures whose files are not there, to be told with what else is wrong."""
+    n = len(listing.filenames)
+    if listing.sources is not None and listing.sources[:n] != listing.filenames:
+        return []  # the pictures are no files
+    places = listing.filenames if listing.where is None else listing.where
+    return [
+        Problem(place, "no such file")
+        for place, name in zip(places, listing.filenames, strict=True)
+        if not (listing.root / name).exists()
+    ]
 
 
 def _nothing(listing: Listing, options: Options) -> str:
@@ -174,19 +192,29 @@ def choose_parts(listing: Listing, subset: str | Iterable[str] | None) -> Listin
     """Keep the pictures of some official parts, or of some subjects where there are no parts."""
     if subset is None:
         return listing
-    words = [subset] if isinstance(subset, str) else [str(word) for word in subset]
-    column = listing.columns.get("split")
+    words = _words_of(subset)
+    column, kind = listing.columns.get("split"), "parts"
     if column is not None:
         words = [PARTS.get(word.lower(), word) for word in words]
+        problems = [p for p in listing.problems if part_of(p) in ("", *words)]
     else:
-        column = listing.columns.get("groups")
+        column, kind = listing.columns.get("groups"), listing.group_kind
+        problems = listing.problems
     known = [] if column is None else sorted(set(column.tolist()))
     unknown = [word for word in words if word not in known]
     if column is None or unknown or not words:
         raise ValueError(
-            f"subset={subset!r}: {unknown or 'nothing'} is not among the parts here: {known}."
+            f"subset={subset!r}: {unknown or 'nothing'} is not among the {kind} here: {known}."
         )
-    return listing.take(np.flatnonzero(np.isin(column, words)))
+    return replace(listing.take(np.flatnonzero(np.isin(column, words))), problems=problems)
+
+
+def _words_of(subset: str | Iterable[str]) -> list[str]:
+    if isinstance(subset, str):
+        return [subset]
+    if not isinstance(subset, Iterable):
+        raise ValueError(f"subset={subset!r} is no name: give one or a list of them.")
+    return [str(word) for word in subset]
 
 
 def _columns(listing: Listing, derived: dict[str, np.ndarray]) -> dict[str, np.ndarray | None]:

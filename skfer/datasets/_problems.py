@@ -15,22 +15,46 @@ class Problem(NamedTuple):
     what: str
 
 
+class _InPart(Problem):
+    """A problem of which it is known in what official part it is."""
+
+    part: str
+
+
+def in_part(problem: Problem, part: str) -> Problem:
+    """Return the problem with a note of its official part, "" for an unknown one."""
+    noted = _InPart(*problem)
+    noted.part = part
+    return noted
+
+
+def part_of(problem: Problem) -> str:
+    """Return the official part of a problem, "" if it is not known."""
+    return getattr(problem, "part", "")
+
+
 class DatasetError(ValueError):
     """The files of a data set are not what they should be.
 
-    The message shows the first few offenders and their total; `problems` has them all.
+    The message shows the first few offenders and their total, and what to do; `problems` has all
+    offenders.
 
     Parameters
     ----------
     message : str
-        What is wrong and what to do.
+        What is wrong (and what to do, where that depends on nothing).
     problems : sequence of (where, what) pairs, default=()
         Every offender.
+    hint : str, default=""
+        What to do in the caller's words, such as which argument to give. ``str(error)`` shows it
+        after the message.
 
     Attributes
     ----------
     problems : list of (where, what) pairs
         Every offender.
+    hint : str
+        As given. Who has no such arguments sets it to words of their own.
 
     Examples
     --------
@@ -39,9 +63,16 @@ class DatasetError(ValueError):
     [('a.jpg', 'an empty file')]
     """
 
-    def __init__(self, message: str, problems: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, message: str, problems: Sequence[tuple[str, str]] = (), hint: str = ""
+    ) -> None:
         super().__init__(message)
         self.problems = list(problems)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message}\n{self.hint}" if self.hint else message
 
 
 class DatasetWarning(UserWarning):
@@ -71,7 +102,7 @@ def handle(problems: Sequence[Problem], total: int, unit: str, on_error: str) ->
     text = describe(problems, total, unit)
     if on_error == "raise":
         hint = "Mend or remove them, or give on_error='skip' to leave them out."
-        raise DatasetError(f"{text}\n{hint}", problems)
+        raise DatasetError(text, problems, hint)
     warnings.warn(f"{text}\nThey are left out.", DatasetWarning, stacklevel=3)
 
 

@@ -14,7 +14,7 @@ from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS
 from ._folder import is_litter
 from ._listing import Listing, Options, check_root, load
-from ._problems import DatasetError, Problem, drop_repeats
+from ._problems import DatasetError, Problem, drop_repeats, in_part
 from ._tree import (
     Labelled,
     find_beside,
@@ -267,7 +267,8 @@ def _read_list(path: Path) -> tuple[list[tuple[re.Match[str], int]], list[Proble
             found.append((match, line))
         elif match is not None:
             what = f"label {match[4]!r} is not a number from 1 to 7"
-            problems.append(Problem(f"{path.name}, line {line}", what))
+            problem = Problem(f"{path.name}, line {line}", what)
+            problems.append(in_part(problem, match[1].lower()))
         elif text.strip():
             what = f"{text.strip()!r} is not like 'train_00001.jpg 5'"
             problems.append(Problem(f"{path.name}, line {line}", what))

@@ -12,7 +12,7 @@ from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from ._folder import pictures_below
 from ._listing import Listing, Options, check_root, load
-from ._problems import Problem, drop_repeats
+from ._problems import Problem, drop_repeats, in_part
 from ._tree import (
     Labelled,
     find_folders,
@@ -205,12 +205,13 @@ def _list(root: Path, parts: dict[str, Path], form: bool, unlabeled: bool) -> Li
     if unlabeled and "test" in parts:
         names, wrong = pictures_below(root, relative(parts["test"], root))
         found += [Labelled(name, "test", "") for name in names]
-        problems += wrong
+        problems += [in_part(problem, "test") for problem in wrong]
     named = []
     for item in found:
         match = _NAME.match(Path(item.name).name)
         if match is None:
-            problems.append(Problem(item.name, "not named like Airheads_000519240_00000005.png"))
+            problem = Problem(item.name, "not named like Airheads_000519240_00000005.png")
+            problems.append(in_part(problem, item.part))
         else:
             named.append((item, match[1].lower()))
     kept, repeated = drop_repeats(
@@ -235,6 +236,7 @@ def _listing(
     target = [EXPRESSION_CODES.get(item.word, UNLABELED) for item, _ in rows]
     return Listing(
         name="sfew",
+        group_kind="films",
         root=root,
         filenames=[item.name for item, _ in rows],
         target=np.array(target, dtype=np.int64),

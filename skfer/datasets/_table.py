@@ -2,7 +2,7 @@
 
 import os
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,7 +62,7 @@ def load_image_table(
     file_column, label_column : str, default="file", "label"
         The columns of the file name and of the class. An empty label is no label: -1.
     group_column : str, default=None
-        The column of the group, such as the person shown.
+        The column of the group, such as the person shown. A row without one is faulty.
     split_column : str, default=None
         The column of the official part, such as train or test.
     image_size : int or (height, width), default=None
@@ -133,17 +133,28 @@ def load_image_table(
         as_frame=as_frame,
         verbose=verbose,
     )
+    _check_arguments(csv, file_column, label_column)
     path = Path(csv)
     folder = check_root(path.parent if root is None else root)
     columns = {"label": label_column, "groups": group_column, "split": split_column}
     return load(list_table(path, folder, file_column, columns), options)
 
 
+def _check_arguments(csv: Any, file_column: Any, label_column: Any) -> None:
+    if not isinstance(csv, str | os.PathLike):
+        raise ValueError(f"csv is a {type(csv).__name__}, not the path of a table: save it first.")
+    for name, column in (("file_column", file_column), ("label_column", label_column)):
+        if not isinstance(column, str):
+            raise ValueError(f"{name}={column!r} is no name of a column.")
+
+
 def list_table(csv: Path, root: Path, file_column: str, columns: dict[str, str | None]) -> Listing:
     """Return the pictures that a table lists, unread."""
     used = {role: name for role, name in columns.items() if name is not None}
     rows = read_rows(csv, [file_column, *used.values()])
-    kept, problems = _usable(rows, csv.name, root, file_column, used["label"])
+    if not rows:
+        raise DatasetError(f"{str(csv)!r} lists no pictures: it has a header and no rows.")
+    kept, problems = _usable(rows, csv.name, root, file_column, used)
     target, target_names = encode([row.cells[used["label"]] for row, _ in kept])
     given = {
         role: [row.cells.get(name, "").strip() for row, _ in kept] for role, name in used.items()
@@ -189,20 +200,24 @@ def inside(name: str) -> str | None:
 
 
 def _usable(
-    rows: Sequence[Row], csv_name: str, root: Path, file_column: str, label_column: str
+    rows: Sequence[Row], csv_name: str, root: Path, file_column: str, used: Mapping[str, str]
 ) -> tuple[list[tuple[Row, str]], list[Problem]]:
     """Return the rows that can be used with their file names, and what ails the others."""
     named: list[tuple[Row, str]] = []
     problems: list[Problem] = []
     for row in rows:
-        name, fault = _file_name(row, root, file_column, label_column)
+        name, fault = _file_name(row, root, file_column, used["label"])
+        group = used.get("groups")
+        if fault is None and group is not None and not row.cells.get(group, "").strip():
+            # Else all whom nobody knows would be one person.
+            fault = f"no group in the column {group!r}"
         if fault is None:
             named.append((row, name))
         else:
             problems.append(Problem(_place(csv_name, row), fault))
     kept, repeated = drop_repeats(
         [name for _, name in named],
-        [canonical(row.cells[label_column]) for row, _ in named],
+        [canonical(row.cells[used["label"]]) for row, _ in named],
         [_place(csv_name, row) for row, _ in named],
     )
     return [named[i] for i in kept], problems + repeated

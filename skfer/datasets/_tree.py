@@ -10,7 +10,7 @@ from ._expressions import EXPRESSION_CODES
 from ._folder import is_clutter, pictures_below
 from ._labels import canonical
 from ._listing import PARTS
-from ._problems import DatasetError, Problem, drop_repeats
+from ._problems import DatasetError, Problem, drop_repeats, in_part
 
 
 class Labelled(NamedTuple):
@@ -149,11 +149,12 @@ def labelled_pictures(
             word = _class_of(folder, words)
             where = relative(folder, root)
             if not word:
-                problems.append(Problem(f"{where}/", "a folder that is named after no class"))
+                problem = Problem(f"{where}/", "a folder that is named after no class")
+                problems.append(in_part(problem, part))
                 continue
             names, wrong = pictures_below(root, where)
             found += [Labelled(name, part, word) for name in names]
-            problems += wrong
+            problems += [in_part(problem, part) for problem in wrong]
     return found, problems
 
 

@@ -66,6 +66,12 @@ def test_no_bu3dfe(tmp_path):
         load_bu3dfe(tmp_path)
 
 
+@pytest.mark.parametrize("intensities", [3, "34", [5], [0], ["3"], 0])
+def test_intensities_that_are_none(tmp_path, intensities):
+    with pytest.raises(ValueError, match=r"intensities=.* is not known: give a list of some of 1"):
+        load_bu3dfe(tmp_path, intensities=intensities)
+
+
 @settings(deadline=None, max_examples=10)
 @given(
     st.lists(

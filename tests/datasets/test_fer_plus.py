@@ -242,7 +242,8 @@ def test_pictures_with_faults(tmp_path):
     )
     trees.spoil(tmp_path / "FER2013Valid" / "fer0000002.png", "truncated")
     with pytest.raises(
-        DatasetError, match=r"(?s)2 of .*line 4: '../x.png' leads out.*line 3: .*again"
+        DatasetError,
+        match=r"(?s)3 of .*line 4: '../x.png' leads out.*line 3: .*again.*line 5 .*no such file",
     ):
         load_fer_plus(tmp_path)
     with pytest.warns(DatasetWarning, match=r"(?s)4 of .*line 5 .*no such file.*truncated"):

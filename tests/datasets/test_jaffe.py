@@ -115,6 +115,13 @@ def test_subset_and_classes(tmp_path):
         load_jaffe(tmp_path, subset="ZZ")
 
 
+@pytest.mark.parametrize("crop", [None, "face", "abcd", 3, (0, 1), (0, 0, 1, None)])
+def test_crops_that_are_none(tmp_path, crop):
+    trees.named(tmp_path, ["KA.AN1.39.tiff"])
+    with pytest.raises(ValueError, match=r"crop=.* is no part of a picture: give True, False or"):
+        load_jaffe(tmp_path, crop=crop)
+
+
 def test_no_jaffe(tmp_path):
     with pytest.raises(DatasetError, match="no JAFFE in a known layout"):
         load_jaffe(tmp_path)

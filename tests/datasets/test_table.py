@@ -3,6 +3,7 @@
 import csv
 
 import numpy as np
+import pandas as pd
 import pytest
 import trees
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ HEADER = ("file", "label", "person", "part")
 ROWS = [
     ("a.png", "fear", "Ann", "train"),
     ("sub/b.png", "Angry", "Bob", "test"),
-    ("C.PNG", "", "", ""),
+    ("C.PNG", "", "Cid", ""),
 ]
 
 
@@ -27,7 +28,7 @@ def test_bunch(tmp_path):
     faces = load_image_table(make(tmp_path), group_column="person", split_column="part")
     assert faces.images[:, 0, 0].tolist() == [5, 42, 79]
     assert faces.target.tolist() == [3, 0, -1]
-    assert faces.groups.tolist() == ["Ann", "Bob", ""]
+    assert faces.groups.tolist() == ["Ann", "Bob", "Cid"]
     assert faces.split.tolist() == ["train", "test", ""]
     assert faces.filenames.tolist() == ["a.png", "sub/b.png", "C.PNG"]
     assert "labels.csv" in faces.DESCR
@@ -76,7 +77,11 @@ def test_names_that_leave_root_are_refused(tmp_path, name):
 
 def test_label_with_no_file(tmp_path):
     path = make(tmp_path, [*ROWS, ("", "fear", "", ""), ("gone.png", "fear", "", "")])
-    with pytest.raises(DatasetError, match=r"line 5: a label \('fear'\) with no file"):
+    with pytest.raises(
+        DatasetError,
+        match=r"(?s)2 of 5 .*line 5: a label \('fear'\) with no file.*"
+        r"line 6 \(gone.png\): no such file",
+    ):
         load_image_table(path)
     with pytest.warns(DatasetWarning, match=r"(?s)2 of 5 rows.*line 6 \(gone.png\): no such file"):
         faces = load_image_table(path, on_error="skip")
@@ -118,7 +123,7 @@ def test_tables_that_are_none(tmp_path):
     with pytest.raises(DatasetError, match="an empty file"):
         load_image_table(tmp_path / "empty.csv")
     (tmp_path / "header.csv").write_text("file,label\n")
-    with pytest.raises(DatasetError, match="no pictures"):
+    with pytest.raises(DatasetError, match=r"header.csv' lists no pictures: it has a header and"):
         load_image_table(tmp_path / "header.csv")
     trees.table(tmp_path / "latin.csv", ("file", "label"), [("é.png", "x")], encoding="latin-1")
     with pytest.raises(DatasetError, match=r"latin.csv', line 2: not in UTF-8. Save"):
@@ -134,13 +139,43 @@ def test_tables_that_are_none(tmp_path):
         load_image_table(tmp_path / "picture.csv")
 
 
+def test_rows_without_a_group_are_no_group_of_their_own(tmp_path):
+    path = make(tmp_path, [*ROWS[:2], ("C.PNG", "sad", " ", "test")])
+    with pytest.raises(DatasetError, match=r"labels.csv, line 4: no group in the column 'person'"):
+        load_image_table(path, group_column="person")
+    with pytest.warns(DatasetWarning):
+        faces = load_image_table(path, group_column="person", on_error="skip")
+    assert faces.groups.tolist() == ["Ann", "Bob"]
+    assert faces.group_kind == "subjects"
+    assert load_image_table(path).group_kind is None
+    assert len(load_image_table(path).images) == 3
+
+
+def test_senseless_arguments(tmp_path):
+    path = make(tmp_path)
+    for name in ("file_column", "label_column"):
+        with pytest.raises(ValueError, match=f"{name}=None is no name of a column"):
+            load_image_table(path, **{name: None})
+    table = pd.read_csv(path)
+    with pytest.raises(ValueError, match="csv is a DataFrame, not the path of a table: save it"):
+        load_image_table(table)
+    for size in (np.array([8, 9]), np.array(8), np.int64(8)):
+        assert load_image_table(path, image_size=size).images.shape[1] == 8
+
+
 cell = st.text(
     st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="/\\:"), max_size=6
 )
+named = cell.filter(str.strip)
 
 
 @settings(deadline=None, max_examples=30)
-@given(labels=st.lists(cell, min_size=1, max_size=6), groups=st.lists(cell, min_size=6, max_size=6))
+@given(
+    labels=st.lists(cell, min_size=1, max_size=6),
+    groups=st.lists(cell, min_size=6, max_size=6).filter(
+        lambda groups: all(map(str.strip, groups))
+    ),
+)
 def test_any_labels_and_groups(tmp_path_factory, labels, groups):
     root = tmp_path_factory.mktemp("root")
     names = [f"{i}.png" for i in range(len(labels))]
