@@ -227,29 +227,41 @@ def make_backbone(
     Returns
     -------
     nn.Module
-        A new module, owned by the caller.
+        A new module on the CPU, owned by the caller.
 
     Raises
     ------
     ValueError
-        If the backbone is unknown, or `weights` is given for another kind of backbone.
+        If the backbone is unknown or without values (on the meta device), or `weights` is given
+        for another kind of backbone.
     """
     if weights is not None and not (isinstance(backbone, str) and backbone.startswith("timm/")):
         raise ValueError(
             f"backbone_weights={str(weights)!r} goes with backbone='timm/NAME', "
             f"got backbone={backbone!r}."
         )
-    if isinstance(backbone, nn.Module):
-        return copy.deepcopy(backbone)
     if isinstance(backbone, str):
         return _named_backbone(backbone, input_shape, weights)
+    if isinstance(backbone, nn.Module):
+        return _on_cpu(copy.deepcopy(backbone))
     module = backbone(input_shape)
     if not isinstance(module, nn.Module):
         raise ValueError(
             "backbone: the callable must return a torch.nn.Module for an input shape, "
             f"got {type(module).__name__}."
         )
-    return module
+    return _on_cpu(module)
+
+
+def _on_cpu(module: nn.Module) -> nn.Module:
+    """Move a network to where it is tried out; the backbone of a fit on a GPU comes from there."""
+    try:
+        return module.to("cpu")
+    except NotImplementedError as error:
+        raise ValueError(
+            f"backbone: {type(module).__name__} has weights on the meta device, which holds no "
+            "values: load them first."
+        ) from error
 
 
 def _named_backbone(name: str, input_shape: tuple[int, ...], weights) -> nn.Module:

@@ -238,6 +238,15 @@ def test_fitted_backbone_starts_another_embedder(embedder, faces):
         assert torch.equal(value, weights[name]), "the first embedder's weights were trained on"
 
 
+@pytest.mark.cuda
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_backbone_fitted_on_cuda_starts_another_embedder(embedder, faces, device):
+    first = clone(embedder).set_params(device="cuda").fit(faces.images, faces.target)
+    second = clone(embedder).set_params(backbone=first.backbone_, device=device)
+    assert np.isfinite(second.fit(faces.images, faces.target).transform(faces.images)).all()
+    assert next(first.backbone_.parameters()).is_cuda
+
+
 def test_backbone_lr(embedder, faces):
     start = CompactResNet((1, 24, 24))
     embedder.set_params(backbone=start, backbone_lr=0, weight_decay=0).fit(

@@ -45,6 +45,27 @@ def test_a_module_is_copied_with_its_weights():
     assert torch.equal(copy.weight, module.weight)
 
 
+def test_a_module_of_another_device_comes_to_the_cpu():
+    class Elsewhere(nn.Linear):
+        """Notes where it is sent, as if it were on a GPU."""
+
+        sent_to = None
+
+        def to(self, device):
+            self.sent_to = device
+            return self
+
+    module = Elsewhere(3, 2)
+    assert make_backbone(module, (3,)).sent_to == "cpu"
+    assert module.sent_to is None
+    assert make_backbone(lambda shape: module, (3,)).sent_to == "cpu"
+
+
+def test_a_module_without_values():
+    with pytest.raises(ValueError, match="Linear has weights on the meta device"):
+        make_backbone(nn.Linear(3, 2, device="meta"), (3,))
+
+
 def test_feature_shape_leaves_the_net_alone():
     net = CompactResNet((1, 24, 24)).train()
     before = {k: v.clone() for k, v in net.state_dict().items()}
