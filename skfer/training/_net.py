@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from skfer.training._schedule import SCHEDULES
 
 _WARM_BATCHES = 10
+_ONE_AT_A_TIME = threading.RLock()  # a callback may fit another embedder
 
 
 class _Stop(Exception):  # noqa: N818
@@ -316,9 +318,12 @@ def autocast(device: str | torch.device, precision: str):
 
 @contextmanager
 def seeded(seed: int, device: torch.device):
-    """Seed torch inside the block; the caller's generators are as before afterwards."""
+    """Seed torch inside the block; the caller's generators are as before afterwards.
+
+    Torch has one generator for all threads, so of blocks in several threads one runs at a time.
+    """
     on_cuda = device.type == "cuda"
-    with torch.random.fork_rng([device] if on_cuda else []):
+    with _ONE_AT_A_TIME, torch.random.fork_rng([device] if on_cuda else []):
         # torch.manual_seed asks after every kind of device, which takes a millisecond.
         torch.default_generator.manual_seed(seed)
         if on_cuda:

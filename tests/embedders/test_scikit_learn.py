@@ -178,6 +178,29 @@ def test_same_seed_same_embedding(embedder, faces, global_state):
     assert not np.array_equal(other.fit(faces.images, faces.target).transform(faces.images), first)
 
 
+def test_fits_in_threads_are_those_of_one_thread(embedder, faces, global_state):
+    """Torch's generator is one for the process: threads that share it would mix their draws."""
+    before = global_state()
+    expected = clone(embedder).fit(faces.images, faces.target).transform(faces.images)
+    search = GridSearchCV(
+        make_pipeline(embedder, KNeighborsClassifier(3)),
+        {f"{type(embedder).__name__.lower()}__lr": [1e-3, 3e-3, 1e-2]},
+        cv=3,
+        error_score="raise",
+    )
+    one = clone(search).fit(faces.images, faces.target)
+    with joblib.parallel_config("threading", n_jobs=2):
+        several = clone(search).fit(faces.images, faces.target)
+        embeddings = joblib.Parallel()(
+            joblib.delayed(lambda: clone(embedder).fit_transform(faces.images, faces.target))()
+            for _ in range(4)
+        )
+    assert_array_equal(several.cv_results_["mean_test_score"], one.cv_results_["mean_test_score"])
+    for embedding in embeddings:
+        assert_array_equal(embedding, expected)
+    assert global_state() == before
+
+
 def test_rows_do_not_depend_on_their_neighbours(embedder, faces):
     embedder.fit(faces.images, faces.target)
     whole = embedder.transform(faces.images)
