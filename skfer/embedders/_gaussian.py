@@ -7,15 +7,17 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, column_or_1d
+from torch import nn
 
 from skfer.embedders._base import BaseEmbedder
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
-from skfer.embedders._gaussian_training import GaussianObjective, SplitBatches, split_rounds
+from skfer.embedders._gaussian_training import GaussianObjective, WatchedBatches, split_rounds
 from skfer.embedders._labels import UNLABELED, encode
 from skfer.embedders._mixture import (
     COVARIANCE_TYPES,
@@ -25,6 +27,7 @@ from skfer.embedders._mixture import (
     likeliest_component,
     split_classes,
 )
+from skfer.embedders._strangers import FIRST_GUESS, Teacher
 from skfer.losses import GaussianMetricLoss
 from skfer.training import BalancedBatchSampler, Objective, StopAtBest
 
@@ -65,9 +68,9 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     split_dimensions : int, default=4
         In how many principal components of a class sub-classes are looked for. The more, the
         clearer they have to be.
-    unlabeled_threshold : float, default=0.8
+    unlabeled_threshold : float, default=0.7
         From which posterior on a sample without a label is trained on, and takes part when its
-        class is split.
+        class is split. 1 leaves all of them out.
     <shared parameters>
 
     Attributes
@@ -114,12 +117,15 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
 
     -1 marks samples without a label where two other integer labels remain; {-1, 1} are two
     classes. Every batch gets as many of them as labelled ones, at most, and an epoch has seen all
-    of either kind: few labels beside many faces without make an epoch as long as many do. The
-    Gaussians' means are those of the labelled ones alone; after training, all of them join the
-    (sub-)class that is likeliest for them.
+    of either kind: few labels beside many faces without make an epoch as long as many do. From a
+    third of the training on, a network with averaged weights [2]_ embeds the training set before
+    each epoch. Its posterior, the mean of the Gaussians' and the classifier's, is averaged over
+    the epochs [3]_; a sample for which it is above the threshold is trained on with the likeliest
+    class, and counts as much as one with a label. The Gaussians' means are those of the labelled
+    ones alone; after training, all of them join the (sub-)class that is likeliest for them.
 
-    ``partial_fit`` splits no class. It replaces the Gaussians of the (sub-)classes that it is
-    given, and counts on.
+    ``partial_fit`` splits no class and trains on labelled samples alone. It replaces the
+    Gaussians of the (sub-)classes that it is given, and counts on.
 
     Our reading of [1]_: the relative unit of `sigma`, mixed targets, when and in which space a
     class is split and when not, and the part of unlabelled samples.
@@ -128,6 +134,9 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     ----------
     .. [1] P. D. Marrero Fernandez et al., "Deep metric structured learning for facial expression
        recognition", 2020. https://arxiv.org/abs/2001.06612
+    .. [2] A. Tarvainen, H. Valpola, "Mean teachers are better role models: weight-averaged
+       consistency targets improve semi-supervised deep learning results", NeurIPS 2017.
+    .. [3] S. Laine, T. Aila, "Temporal ensembling for semi-supervised learning", ICLR 2017.
 
     Examples
     --------
@@ -170,7 +179,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         max_subclasses: int = 1,
         covariance_type: str = "tied",
         split_dimensions: int = 4,
-        unlabeled_threshold: float = 0.8,
+        unlabeled_threshold: float = 0.7,
         classification_weight: float = 1.0,
         standardize_embedding: bool = True,
         backbone: Any = "auto",
@@ -319,7 +328,6 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
             self.classification_weight,
             n_classes=len(self.classes_),
             mixup=self.mixup,
-            unlabeled_threshold=self.unlabeled_threshold,
         )
 
     def _make_sampler(self, codes: NDArray[np.intp], seed: int) -> Any:
@@ -336,48 +344,54 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         train, valid = self._validation(codes, groups)
         batches = self._batches(source, codes, train)
         validation = None if valid is None else self._batches(source, codes, valid)
-        stopping = [c for _, c in self.net_.callbacks_ if isinstance(c, StopAtBest)]
-
-        def split() -> None:
-            points = self._embed(source)
-            labels, owners = split_classes(
-                points,
-                self._with_sure_strangers(points, codes),
-                self.max_subclasses,
-                n_dimensions=self.split_dimensions,
-                covariance_type=self.covariance_type,
-                present=np.bincount(self._owners),
-                random_state=self._random_state,
-            )
-            labels, owners = _of_labelled(labels, owners, codes)
-            if not np.array_equal(owners, self._owners):
-                # Losses before and after are of different things.
-                for stop in stopping:
-                    stop.restart()
-            self._set_subclasses(labels, owners)
-            fresh = self._batches(source, labels, train)
-            batches.labels, batches.sampler = fresh.labels, fresh.sampler
-            if validation is not None:
-                validation.labels = fresh.labels
-
+        teacher = self._teacher(codes, len(batches))
         rounds = split_rounds(self.max_epochs, self.max_subclasses)
-        self.net_.train(SplitBatches(batches, rounds, split), self.max_epochs, validation)
+        first_guess = int(FIRST_GUESS * self.max_epochs)
 
-    def _with_sure_strangers(
-        self, points: NDArray[np.floating], codes: NDArray[np.intp]
-    ) -> NDArray[np.intp]:
-        """Return the class of each sample, and of those without a label where it is sure."""
-        strangers = codes < 0
-        if not strangers.any():
-            return codes
-        known, labels = points[~strangers], self.subclass_labels_[~strangers]
-        mixture = fit_mixture(known, labels, len(self._owners), self.covariance_type)
-        joint = mixture.log_joint(points[strangers])
-        posterior = class_posterior(joint, self._owners, len(self.classes_))
-        sure = posterior.max(axis=1) > self.unlabeled_threshold
-        joined = codes.copy()
-        joined[strangers] = np.where(sure, posterior.argmax(axis=1), UNLABELED)
-        return joined
+        def before_epoch(epoch: int) -> None:
+            if epoch in rounds:
+                self._split(source, codes, codes if teacher is None else teacher.classes)
+                fresh = self._batches(source, self.subclass_labels_, train)
+                batches.labels, batches.sampler = fresh.labels, fresh.sampler
+                if validation is not None:
+                    validation.labels = fresh.labels
+            if teacher is not None and epoch >= first_guess:
+                batches.labels = torch.from_numpy(self._guesses(source, teacher))
+
+        follow = None if teacher is None else teacher.follow
+        watched = WatchedBatches(batches, before_epoch, follow)
+        self.net_.train(watched, self.max_epochs, validation)
+
+    def _teacher(self, codes: NDArray[np.intp], n_batches: int) -> Teacher | None:
+        """Return who guesses the labels of samples without one, if there are such."""
+        if (codes >= 0).all():
+            return None
+        n_steps = self.max_epochs * n_batches
+        return Teacher(self.net_.module_, codes, n_steps, self.unlabeled_threshold)
+
+    def _guesses(self, source: Any, teacher: Teacher) -> NDArray[np.intp]:
+        points, logits = self._outputs(source, teacher.module)
+        loss = self.net_.criterion_.metric_loss
+        return teacher.guess(points, logits, self.subclass_labels_, self._owners, loss)
+
+    def _split(self, source: Any, codes: NDArray[np.intp], classes: NDArray[np.intp]) -> None:
+        """Look for sub-classes among the samples whose class is known or guessed."""
+        labels, owners = split_classes(
+            self._embed(source),
+            classes,
+            self.max_subclasses,
+            n_dimensions=self.split_dimensions,
+            covariance_type=self.covariance_type,
+            present=np.bincount(self._owners),
+            random_state=self._random_state,
+        )
+        labels, owners = _of_labelled(labels, owners, codes)
+        if not np.array_equal(owners, self._owners):
+            # Losses before and after are of different things.
+            for _, callback in self.net_.callbacks_:
+                if isinstance(callback, StopAtBest):
+                    callback.restart()
+        self._set_subclasses(labels, owners)
 
     def _train(self, source: Any, codes: NDArray[np.intp], **kwargs: Any) -> None:
         """Train one pass of ``partial_fit``; the sub-classes are those that there are."""
@@ -396,10 +410,16 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         self.net_.criterion_.set_owners(owners)
 
     def _embed(self, source: Any) -> NDArray[np.float32]:
-        embedding = np.empty((len(source), self.embedding_dim), dtype=np.float32)
-        for rows, output in self._forward(source):
-            embedding[rows] = output.embedding.cpu().numpy()
-        return embedding
+        return self._outputs(source, self.net_.module_)[0]
+
+    def _outputs(
+        self, source: Any, module: nn.Module
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return the embeddings and logits that a network gives, None without a classifier."""
+        outputs = [output for _, output in self._forward(source, module)]
+        points = torch.cat([output.embedding.cpu() for output in outputs]).numpy()
+        logits = [output.logits.cpu() for output in outputs if output.logits is not None]
+        return points, torch.cat(logits).numpy() if logits else None
 
     def _validation(self, codes: NDArray[np.intp], groups: Any) -> tuple[Any, Any]:
         """Validate on labelled samples; train on the unlabelled ones of other subjects too."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from skfer.embedders._labels import UNLABELED
+from skfer.embedders._strangers import from_guess
 from skfer.losses import GaussianMetricLoss, mixup
 from skfer.nets import Embedded
 from skfer.training import Batches, Objective
@@ -21,7 +22,12 @@ MAX_ROUNDS = 20
 
 
 class GaussianObjective(Objective):
-    """The Gaussian loss on (sub-)classes, and cross-entropy on classes beside it."""
+    """The Gaussian loss on (sub-)classes, and cross-entropy on classes beside it.
+
+    Labels are (sub-)classes; -1 for strangers, samples without a label; and below that for
+    strangers whose (sub-)class is guessed, see :func:`~skfer.embedders._strangers.as_guess`. A
+    guessed one counts as much as a sample with a label, but moves no mean.
+    """
 
     owners: Tensor
 
@@ -32,11 +38,9 @@ class GaussianObjective(Objective):
         *,
         n_classes: int,
         mixup: float | None,
-        unlabeled_threshold: float,
     ) -> None:
         super().__init__(loss, classification_weight)
         self.mixup = mixup
-        self.unlabeled_threshold = unlabeled_threshold
         self.register_buffer("owners", torch.arange(n_classes))
 
     def set_owners(self, owners: NDArray[np.intp]) -> None:
@@ -44,36 +48,31 @@ class GaussianObjective(Objective):
         self.owners = torch.from_numpy(np.array(owners, dtype=np.int64)).to(self.owners.device)
 
     def metric(self, output: Embedded, labels: Tensor) -> Tensor:
-        """Gaussian loss, of mixed and confident unlabelled samples if there are such."""
-        known = labels >= 0
+        """Gaussian loss of the labelled samples, mixed if wanted, and of guessed strangers."""
+        known, guessed = labels >= 0, labels < UNLABELED
         points, codes = output.embedding[known], labels[known]
-        mix = self.mixup is not None and self.training
-        if len(codes) == len(labels) and not mix:
-            return self.metric_loss(points, codes)
-        queries, targets = points, self._one_hot(codes, points)
-        if mix:
-            queries, targets = self._mixed(queries, targets)
-        if len(codes) < len(labels):
-            strangers = output.embedding[~known]
-            found, sure = self._guess(points, codes, strangers)
-            queries = torch.cat([queries, strangers[sure]])
-            targets = torch.cat([targets, self._one_hot(found[sure], points)])
-        return self.metric_loss(points, codes, queries=queries, targets=targets)
+        of_guesses: Tensor | float = 0.0
+        if guessed.any():
+            targets = self._one_hot(from_guess(labels[guessed]), points)
+            strangers = output.embedding[guessed]
+            loss = self.metric_loss(points, codes, queries=strangers, targets=targets)
+            of_guesses = _share(guessed, known) * loss
+        # Last, as its statistics are those that are kept.
+        if self.mixup is None or not self.training:
+            return self.metric_loss(points, codes) + of_guesses
+        queries, targets = self._mixed(points, self._one_hot(codes, points))
+        return self.metric_loss(points, codes, queries=queries, targets=targets) + of_guesses
 
     def classification(self, output: Embedded, labels: Tensor) -> Tensor:
-        """Cross-entropy of the labelled samples, on classes."""
-        codes = torch.where(labels < 0, UNLABELED, self.owners[labels.clamp_min(0)])
-        return super().classification(output, codes)
-
-    @torch.no_grad()
-    def _guess(self, points: Tensor, codes: Tensor, strangers: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the likeliest (sub-)class of each stranger, and whether that is sure."""
-        loss: GaussianMetricLoss = self.metric_loss
-        posterior = loss.log_posterior(
-            points.detach(), codes, queries=strangers, n_classes=len(self.owners)
-        )
-        best, found = posterior.exp().max(dim=1)
-        return found, best > self.unlabeled_threshold
+        """Cross-entropy of the labelled samples and of guessed strangers, on classes."""
+        known, guessed = labels >= 0, labels < UNLABELED
+        codes = torch.where(known, self.owners[labels.clamp_min(0)], UNLABELED)
+        loss = super().classification(output, codes)
+        if guessed.any():
+            found = self.owners[from_guess(labels[guessed])]
+            of_guesses = F.cross_entropy(output.logits[guessed], found)  # type: ignore[index]
+            loss = loss + _share(guessed, known) * of_guesses
+        return loss
 
     def _mixed(self, points: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         partners = torch.randperm(len(points), device=points.device)
@@ -85,23 +84,33 @@ class GaussianObjective(Objective):
         return F.one_hot(codes, len(self.owners)).to(like)
 
 
-class SplitBatches:
-    """Batches of one training, before some of whose epochs classes are split.
+def _share(guessed: Tensor, known: Tensor) -> Tensor:
+    """Return which share of a batch's strangers is guessed."""
+    return guessed.sum() / (~known).sum()
+
+
+class WatchedBatches:
+    """Batches of one training, before whose epochs and after whose steps something is done.
 
     Parameters
     ----------
     batches : Batches
         What is trained on.
-    rounds : set of int
-        The epochs before which they are, counted from 0.
-    split : callable
-        Splits, and changes the labels of `batches`.
+    before_epoch : callable
+        Takes the number of the epoch, from 0; may change the labels of `batches`.
+    after_step : callable, optional
+        Takes nothing.
     """
 
-    def __init__(self, batches: Batches, rounds: set[int], split: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        before_epoch: Callable[[int], None],
+        after_step: Callable[[], None] | None = None,
+    ) -> None:
         self.batches = batches
-        self.rounds = rounds
-        self.split = split
+        self.before_epoch = before_epoch
+        self.after_step = after_step
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -110,10 +119,13 @@ class SplitBatches:
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (inputs, labels), for one pass."""
-        if self.epoch in self.rounds:
-            self.split()
+        self.before_epoch(self.epoch)
         self.epoch += 1
-        yield from self.batches
+        for batch in self.batches:
+            yield batch
+            # The step on a batch is over when the next one is asked for.
+            if self.after_step is not None:
+                self.after_step()
 
 
 def split_rounds(epochs: int, max_subclasses: int) -> set[int]:

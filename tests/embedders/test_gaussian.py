@@ -16,7 +16,8 @@ from sklearn.pipeline import make_pipeline
 
 from skfer import GaussianMetricEmbedder
 from skfer.embedders._gaussian import _of_labelled
-from skfer.embedders._gaussian_training import GaussianObjective, SplitBatches, split_rounds
+from skfer.embedders._gaussian_training import GaussianObjective, WatchedBatches, split_rounds
+from skfer.embedders._strangers import as_guess
 from skfer.losses import GaussianMetricLoss
 from skfer.model_selection import SemiSupervisedSplit
 from skfer.nets import Embedded
@@ -118,13 +119,12 @@ def test_bad_priors(rows, priors, message):
 # -- what is minimised --------------------------------------------------------------------
 
 
-def _objective(weight=0.0, mixup=None, threshold=0.8, n_classes=3, sigma=0.5):
+def _objective(weight=0.0, mixup=None, n_classes=3, sigma=0.5):
     return GaussianObjective(
         GaussianMetricLoss(sigma),
         weight,
         n_classes=n_classes,
         mixup=mixup,
-        unlabeled_threshold=threshold,
     )
 
 
@@ -151,27 +151,39 @@ def test_cross_entropy_is_on_classes():
     torch.testing.assert_close(total, metric + 2 * expected)
 
 
-def test_unsure_strangers_do_not_count():
+def test_strangers_without_a_guess_do_not_count():
     points, codes = _batch()
     points.requires_grad_()
     codes[::2] = -1
-    _objective(threshold=1.0)(Embedded(points), codes).backward()
+    _objective()(Embedded(points), codes).backward()
     assert (points.grad[::2] == 0).all()
     assert (points.grad[1::2] != 0).any()
 
 
-def test_sure_strangers_count_with_their_likeliest_class_and_move_no_mean():
+def test_guessed_strangers_count_as_much_as_labelled_samples_and_move_no_mean():
     points, codes = _batch()
-    points[:] += 5 * torch.eye(6)[codes]
     points.requires_grad_()
-    labels = torch.where(torch.arange(30) < 24, codes, -1)
-    loss = _objective(threshold=0.0)(Embedded(points), labels)
-    expected = GaussianMetricLoss()(
-        points[:24], codes[:24], queries=points, targets=torch.eye(3).double()[codes]
+    logits = torch.randn(30, 3, generator=torch.Generator().manual_seed(1)).double()
+    # Twenty with a label, six whose class is guessed, four that are not known.
+    guessed = torch.from_numpy(as_guess(codes.numpy()))
+    number = torch.arange(30)
+    labels = torch.where(number < 20, codes, torch.where(number < 26, guessed, -1))
+    loss = _objective(weight=2.0)(Embedded(points, logits), labels)
+    known, found = slice(0, 20), slice(20, 26)
+    plain = GaussianMetricLoss()
+    of_guesses = plain(
+        points[known],
+        codes[known],
+        queries=points[found],
+        targets=torch.eye(3).double()[codes[found]],
     )
+    cross_entropy = torch.nn.functional.cross_entropy
+    expected = plain(points[known], codes[known]) + 0.6 * of_guesses
+    expected = expected + 2 * cross_entropy(logits[known], codes[known])
+    expected = expected + 2 * 0.6 * cross_entropy(logits[found], codes[found])
     torch.testing.assert_close(loss, expected)
     loss.backward()
-    assert (points.grad[24:] != 0).any()
+    assert (points.grad[26:] == 0).all()
 
 
 def test_mixup_is_for_training_alone():
@@ -206,12 +218,12 @@ def test_split_rounds():
     assert split_rounds(1, 3) == {0}
 
 
-def test_splits_come_before_their_epochs():
+def test_batches_are_watched():
     calls = []
-    batches = SplitBatches([1, 2], {1, 3}, lambda: calls.append(batches.epoch))
+    batches = WatchedBatches([1, 2], calls.append, lambda: calls.append("step"))
     assert len(batches) == 2
-    assert [list(batches) for _ in range(4)] == [[1, 2]] * 4
-    assert calls == [1, 3]
+    assert [list(batches) for _ in range(2)] == [[1, 2]] * 2
+    assert calls == [0, "step", "step", 1, "step", "step"]
 
 
 def test_subclasses_are_found(blobs):

@@ -1,0 +1,139 @@
+"""What is guessed of samples without a label while the network learns."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from skfer.embedders._labels import UNLABELED
+from skfer.embedders._mixture import class_posterior, likeliest_component
+from skfer.losses import GaussianMetricLoss
+
+FIRST_GUESS = 1 / 3
+"""At which fraction of the training the first guesses are made; before, it knows too little."""
+HORIZON = 1 / 20
+"""Over which fraction of the training the teacher's weights are averaged."""
+INERTIA = 0.6
+"""How much of what was believed in the last epoch stays."""
+
+Codes = NDArray[np.intp]
+
+
+def as_guess(codes: Codes) -> Codes:
+    """Mark codes as guessed: -2 for class 0, and on downwards; -1 stays what is not known."""
+    return np.where(codes < 0, UNLABELED, UNLABELED - 1 - codes)
+
+
+def from_guess(labels: Tensor) -> Tensor:
+    """Return the codes of guessed labels."""
+    return UNLABELED - 1 - labels
+
+
+class Teacher:
+    """Guesses the labels of strangers, samples without one, by a network that changes slowly.
+
+    Its weights are a moving average of the learning network's ("mean teacher"), and what it
+    believes of each stranger is one over the epochs ("temporal ensembling"): a network in the
+    middle of its training is sure of itself and wrong too often.
+
+    Parameters
+    ----------
+    module : EmbeddingNet
+        The network that learns.
+    codes : array of int of shape (n,)
+        Class of each sample, -1 for strangers.
+    n_steps : int
+        How many steps the training will have.
+    threshold : float
+        From which posterior a guess is trained on.
+
+    Attributes
+    ----------
+    classes : array of int of shape (n,)
+        Class of each sample: its own, or the one that is guessed, or -1.
+    module : nn.Module
+        The network with averaged weights.
+
+    References
+    ----------
+    .. [1] A. Tarvainen, H. Valpola, "Mean teachers are better role models", NeurIPS 2017.
+    .. [2] S. Laine, T. Aila, "Temporal ensembling for semi-supervised learning", ICLR 2017.
+    """
+
+    def __init__(self, module: nn.Module, codes: Codes, n_steps: int, threshold: float) -> None:
+        self._learner = module
+        decay = 1 - 1 / max(1, n_steps * HORIZON)
+        average = get_ema_multi_avg_fn(decay)
+        self._average = AveragedModel(module, multi_avg_fn=average, use_buffers=True)
+        self._strangers = codes < 0
+        self._threshold = threshold
+        self._beliefs: NDArray[np.floating] | None = None
+        self.classes = codes.copy()
+
+    @property
+    def module(self) -> nn.Module:
+        """The network with averaged weights."""
+        return self._average.module
+
+    def follow(self) -> None:
+        """Take a step after the learning network."""
+        self._average.update_parameters(self._learner)
+
+    def guess(
+        self,
+        points: NDArray[np.float32],
+        logits: NDArray[np.float32] | None,
+        labels: Codes,
+        owners: Codes,
+        loss: GaussianMetricLoss,
+    ) -> Codes:
+        """Guess anew.
+
+        Parameters
+        ----------
+        points : array of shape (n, n_features)
+            Where the teacher's network puts the samples.
+        logits : array of shape (n, n_classes) or None
+            Its classifier's output, if it has one.
+        labels : array of int of shape (n,)
+            (Sub-)class of each sample with a label.
+        owners : array of int of shape (n_subclasses,)
+            Class of each sub-class.
+        loss : GaussianMetricLoss
+            Gives the posterior around the means of the samples with a label.
+
+        Returns
+        -------
+        array of int of shape (n,)
+            The labels; those of strangers are guesses of sub-classes (see :func:`as_guess`), or
+            -1 where the teacher is not sure.
+        """
+        joint = self._joint(points, labels, len(owners), loss)
+        posterior = class_posterior(joint, owners, owners.max() + 1)
+        if logits is not None:
+            scores = torch.from_numpy(logits[self._strangers])
+            posterior = (posterior + scores.softmax(1).numpy()) / 2
+        before = posterior if self._beliefs is None else self._beliefs
+        self._beliefs = INERTIA * before + (1 - INERTIA) * posterior
+        sure = self._beliefs.max(axis=1) > self._threshold
+        found = np.where(sure, self._beliefs.argmax(axis=1), UNLABELED)
+        self.classes[self._strangers] = found
+        parts = likeliest_component(joint, owners, found)
+        guessed = labels.copy()
+        guessed[self._strangers] = as_guess(np.where(sure, parts, UNLABELED))
+        return guessed
+
+    def _joint(
+        self, points: NDArray[np.float32], labels: Codes, n: int, loss: GaussianMetricLoss
+    ) -> NDArray[np.float64]:
+        known = ~self._strangers
+        logarithms = loss.log_posterior(
+            torch.from_numpy(points[known]),
+            torch.from_numpy(labels[known]),
+            queries=torch.from_numpy(points[self._strangers]),
+            n_classes=n,
+        )
+        return logarithms.double().numpy()
