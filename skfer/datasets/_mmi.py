@@ -2,18 +2,19 @@
 
 import os
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from xml.parsers import expat
 
 import numpy as np
 
 from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
-from ._folder import pictures_below
+from ._folder import is_litter, pictures_below
 from ._listing import Listing, Options, check_root, load
+from ._mmi_subjects import Person, name_people
 from ._problems import DatasetError, Problem, drop_repeats
 from ._tree import find_folder, no_layout, relative, subfolders
 
@@ -71,9 +72,10 @@ def load_mmi(
     instance by `ffmpeg -i S001-001.avi S001-001_%05d.png`. Frames that lie in one folder and have
     one name before the number are a clip. Each clip is a sequence; one named like `S001-001` must
     have an XML file of its name, if any XML file of the session is named so, and has the
-    expression of that. The subject is the start of the names (`S001-001`), or the `id` of the tag
-    `subject` in `session.xml`. Sessions filmed from the side
-    or lying on the side are neither left out nor turned.
+    expression of that. The subject is the start of the names (`S001-001`) if all sessions have
+    such names, or else the `id` of the tag `subject` in `session.xml`. Where each tells only some
+    sessions, S001 and 1 are one person, unless both are told somewhere and are other numbers, which
+    is refused. Sessions filmed from the side or lying on the side are neither left out nor turned.
 
     Parameters
     ----------
@@ -151,7 +153,7 @@ class _Rows:
     target: list[int] = field(default_factory=list)
     sequence_target: list[int] = field(default_factory=list)
     sequence: list[str] = field(default_factory=list)
-    groups: list[str] = field(default_factory=list)
+    people: list[Person] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -170,7 +172,9 @@ def list_mmi(
             _add_session(rows, root, session, paths, n_middle, neutral_first, unlabeled)
         except DatasetError as error:
             rows.problems += [Problem(*problem) for problem in error.problems]
-    return Listing(
+    groups, contradictions = name_people(rows.people, rows.names)
+    rows.problems += contradictions
+    listing = Listing(
         name="mmi",
         root=root,
         filenames=rows.names,
@@ -178,13 +182,14 @@ def list_mmi(
         target_names=EXPRESSIONS,
         descr=_DESCR,
         columns={
-            "groups": np.array(rows.groups, dtype=np.str_),
+            "groups": np.array(groups, dtype=np.str_),
             "sequence": np.array(rows.sequence, dtype=np.str_),
             "sequence_target": np.array(rows.sequence_target, dtype=np.int64),
         },
         problems=rows.problems,
         layout=LAYOUT,
     )
+    return listing.take(np.flatnonzero([bool(group) for group in groups]))
 
 
 def _check_frames(frames: int | str) -> int | None:
@@ -196,7 +201,8 @@ def _check_frames(frames: int | str) -> int | None:
 
 
 def _notes_in(session: Path) -> list[Path]:
-    return [path for path in sorted(session.iterdir()) if path.suffix.lower() == ".xml"]
+    paths = sorted(session.iterdir())
+    return [path for path in paths if path.suffix.lower() == ".xml" and not is_litter(path.name)]
 
 
 def _fault(where: str, what: str) -> DatasetError:
@@ -208,7 +214,8 @@ def _fault(where: str, what: str) -> DatasetError:
 class _Notes:
     """What the XML files of a session tell."""
 
-    subject: str = ""
+    named: str = ""  # the subject, by the names of the files
+    given: str = ""  # the same, by session.xml
     # Where each value of Emotion stands, by the clip in the file's name ("" if it names none).
     values: dict[str, dict[str, str]] = field(default_factory=dict)
 
@@ -240,22 +247,29 @@ def _read_notes(root: Path, paths: list[Path]) -> _Notes:
         where = relative(path, root)
         named, clip = _SUBJECT.match(path.name), _CLIP.match(path.stem)
         values = notes.values.setdefault(clip[1].upper() if clip else "", {})
-        notes.subject = named[1].upper() if named else notes.subject
-        for element in _read_xml(path, where).iter():
-            if element.get("Name", "").lower() == "emotion":
-                values.setdefault(element.get("Value", "").strip(), where)
-            elif element.tag.lower() == "subject" and not notes.subject:
-                notes.subject = element.get("id", "")
+        notes.named = named[1].upper() if named else notes.named
+        for line, tag, attributes in _read_xml(path, where):
+            if attributes.get("Name", "").lower() == "emotion":
+                values.setdefault(attributes.get("Value", "").strip(), f"{where}, line {line}")
+            elif tag.lower() == "subject":
+                notes.given = notes.given or attributes.get("id", "").strip()
     return notes
 
 
-def _read_xml(path: Path, where: str) -> ET.Element:
+def _read_xml(path: Path, where: str) -> list[tuple[int, str, dict[str, str]]]:
+    """Return line, tag and attributes of every element."""
+    found: list[tuple[int, str, dict[str, str]]] = []
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda tag, attributes: found.append(
+        (parser.CurrentLineNumber, tag, attributes)
+    )
     try:
-        return ET.parse(path).getroot()
-    except ET.ParseError as error:
-        raise _fault(f"{where}, line {error.position[0]}", f"not XML: {error}") from None
+        parser.Parse(path.read_bytes(), True)
+    except expat.ExpatError as error:
+        raise _fault(f"{where}, line {error.lineno}", f"not XML: {error}") from None
     except (LookupError, ValueError, OSError) as error:  # such as an encoding that is not known
         raise _fault(where, f"cannot be read as XML: {error}") from None
+    return found
 
 
 def _add_session(
@@ -286,10 +300,10 @@ def _add_session(
         raise _fault(f"{where}/", f"a session without frames{hint}")
     for clip, frames in clips.items():
         if labels[clip] != UNLABELED or unlabeled:
-            subject = _subject(frames[0], notes, where)
+            person = _person(frames[0], notes, where)
             inner = "" if len(clips) == 1 else f"{clip.folder[len(where) :]}/{clip.stem}"
             sequence = session.name + inner.rstrip("/")
-            _add_frames(rows, frames, labels[clip], subject, sequence, n_middle, neutral_first)
+            _add_frames(rows, frames, labels[clip], person, sequence, n_middle, neutral_first)
 
 
 class _Clip(NamedTuple):
@@ -341,19 +355,19 @@ def _check_codes(
             raise _fault(relative(coded[code], root), f"no frames of {code} in its session")
 
 
-def _subject(frame: str, notes: _Notes, where: str) -> str:
+def _person(frame: str, notes: _Notes, where: str) -> Person:
     named = _SUBJECT.match(frame.rpartition("/")[2])
-    subject = named[1].upper() if named else notes.subject
-    if not subject:
+    person = Person(named[1].upper() if named else notes.named, notes.given)
+    if not any(person):
         raise _fault(f"{where}/", "no subject in the names or in session.xml")
-    return subject
+    return person
 
 
 def _add_frames(
     rows: _Rows,
     names: list[str],
     label: int,
-    subject: str,
+    person: Person,
     sequence: str,
     n_middle: int | None,
     neutral_first: bool,
@@ -369,4 +383,4 @@ def _add_frames(
             rows.target.append(label if middle else other)
             rows.sequence_target.append(label)
             rows.sequence.append(sequence)
-            rows.groups.append(subject)
+            rows.people.append(person)

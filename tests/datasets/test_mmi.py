@@ -55,6 +55,43 @@ def test_subject_from_the_session_file(tmp_path):
         load_mmi(tmp_path)
 
 
+PEOPLE = [(1, "S001-100", 3, 4), (2, "S002-101", 3, 6), (3, "clip", 3, 1)]
+
+
+def test_a_person_told_by_names_here_and_by_session_files_there(tmp_path):
+    trees.mmi(tmp_path, PEOPLE, ids={1: "1", 2: "", 3: "1"})
+    faces = load_mmi(tmp_path, frames=1)
+    assert faces.groups.tolist() == ["S001", "S002", "S001"]
+
+
+def test_ids_of_session_files_where_all_have_them(tmp_path):
+    trees.mmi(tmp_path, PEOPLE, ids={1: "20", 2: "30", 3: "20"})
+    assert load_mmi(tmp_path, frames=1).groups.tolist() == ["20", "30", "20"]
+
+
+def test_sources_that_count_differently_are_not_mixed(tmp_path):
+    trees.mmi(tmp_path, PEOPLE, ids={1: "20", 2: "", 3: "2"})
+    with pytest.raises(DatasetError, match=r"S001 is '20'.*Name the frames like"):
+        load_mmi(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ({1: "1", 2: "1", 3: "7"}, "subject S002 by its name and '1' by session.xml, but S001"),
+        ({1: "1", 2: "2", 4: "3", 3: "7"}, "subject S001 by its name and '3' by session.xml, but"),
+    ],
+)
+def test_sources_that_contradict_each_other(tmp_path, ids, message):
+    people = [*PEOPLE, (4, "S001-105", 3, 2)]
+    trees.mmi(tmp_path, [person for person in people if person[0] in ids], ids=ids)
+    with pytest.raises(DatasetError, match=message):
+        load_mmi(tmp_path, frames=1)
+    with pytest.warns(DatasetWarning, match=message):
+        faces = load_mmi(tmp_path, frames=1, on_error="skip")
+    assert faces.groups.tolist() == (["7"] if len(ids) == 3 else ["2", "7"])
+
+
 def test_videos_without_frames(tmp_path):
     trees.mmi(tmp_path, [*SESSIONS, (2000, "S004-001", 0, 1)])
     (tmp_path / "Sessions/2000/S004-001.avi").write_bytes(b"RIFF")
@@ -87,8 +124,24 @@ def test_faulty_xml(tmp_path, content, message):
 @pytest.mark.parametrize("value", ["10", "-1", "", "1.0"])
 def test_unknown_emotions_are_told_by_file(tmp_path, value):
     trees.mmi(tmp_path, [*SESSIONS, (2000, "S004-001", 3, value)])
-    with pytest.raises(DatasetError, match=rf"S004-001.xml: emotion '{value}' is not a number"):
+    with pytest.raises(DatasetError, match=rf"S004-001.xml, line 1: emotion '{value}' is not a"):
         load_mmi(tmp_path)
+
+
+def test_the_line_of_an_emotion_is_told(tmp_path):
+    trees.mmi(tmp_path, SESSIONS)
+    path = tmp_path / "Sessions/1767/S001-100.xml"
+    path.write_text('<a>\n\n<Metatag\nName="Emotion" Value="77"/></a>')
+    with pytest.raises(DatasetError, match=r"S001-100.xml, line 3: emotion '77' is not a number"):
+        load_mmi(tmp_path)
+
+
+def test_what_archivers_leave_is_passed_over(tmp_path):
+    trees.mmi(tmp_path, SESSIONS)
+    for name in ("._S001-100.xml", "._S001-100_00001.png", ".DS_Store"):
+        (tmp_path / "Sessions/1767" / name).write_bytes(b"\0\5\26\7")
+    (tmp_path / "Sessions/__MACOSX").mkdir()
+    assert len(load_mmi(tmp_path).images) == 5
 
 
 def test_an_unknown_encoding_is_told_by_file(tmp_path):

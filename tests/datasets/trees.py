@@ -300,16 +300,21 @@ def affectnet_2021(root, rows, *, size=(16, 16), text=True, landmarks=True):
     return made
 
 
-def mmi(root, sessions, *, size=(12, 16), outer="Sessions", inner="", tag="Metatag"):
-    """Write sessions (number, clip, n_frames, emotion or None)."""
+def mmi(root, sessions, *, size=(12, 16), outer="Sessions", inner="", tag="Metatag", ids=None):
+    """Write sessions (number, clip, n_frames, emotion or None).
+
+    `ids` are the subjects of session.xml by the session's number, by default those of the names.
+    """
     made = {}
     for number, clip, n_frames, emotion in sessions:
+        person = str(int(clip[1:4])) if clip[:1] == "S" else "7"
+        person = person if ids is None else ids[number]
         folder = Path(outer) / str(number)
         (Path(root) / folder).mkdir(parents=True, exist_ok=True)
         note = "" if emotion is None else f'<{tag} Name="Emotion" Value="{emotion}"/>'
         (Path(root) / folder / f"{clip}.xml").write_text(f"<Annotation>{note}</Annotation>")
         (Path(root) / folder / "session.xml").write_text(
-            f'<session><subject id="7"/><track filename="{clip}.avi" view="0"/></session>'
+            f'<session><subject id="{person}"/><track filename="{clip}.avi" view="0"/></session>'
         )
         for i in range(n_frames):
             name = (folder / inner / f"{clip}_{i:05d}.png").as_posix()
