@@ -1,6 +1,8 @@
 """What all tests share: where the real faces are, and a word about it when they are not there."""
 
+import importlib
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,17 +22,33 @@ settings.load_profile("skfer")
 def pytest_configure(config):
     config.addinivalue_line("markers", f"real_faces: needs the folder that {REAL_FACES} names")
     config.addinivalue_line("markers", "cuda: needs a GPU")
+    config.addinivalue_line("markers", "timm: needs timm, which needs a torchvision")
+
+
+@cache
+def _has_timm():
+    try:
+        importlib.import_module("timm")
+    except Exception:
+        # Where torchvision does not go with torch it fails in many ways.
+        return False
+    return True
 
 
 def pytest_report_header():
     root = os.environ.get(REAL_FACES)
     faces = f": {root}" if root else " is not set: real-face checks left out"
     gpu = "there is" if torch.cuda.is_available() else "none: its tests left out"
-    return [f"{REAL_FACES}{faces}", f"GPU: {gpu}"]
+    timm = "there is" if _has_timm() else "none: its tests left out"
+    return [f"{REAL_FACES}{faces}", f"GPU: {gpu}", f"timm: {timm}"]
 
 
 def pytest_collection_modifyitems(config, items):
-    here = {"real_faces": bool(os.environ.get(REAL_FACES)), "cuda": torch.cuda.is_available()}
+    here = {
+        "real_faces": bool(os.environ.get(REAL_FACES)),
+        "cuda": torch.cuda.is_available(),
+        "timm": _has_timm(),
+    }
     absent = [marker for marker, is_here in here.items() if not is_here]
     left_out = [item for item in items if any(map(item.get_closest_marker, absent))]
     config.hook.pytest_deselected(items=left_out)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -146,12 +148,14 @@ class TimmBackbone(nn.Module):
         (channels, height, width) of the images.
     weights : path-like, optional
         A local file of weights (``.safetensors``, ``.pth``, ``.bin``). Without it the
-        network starts from random weights; nothing is ever downloaded.
+        network starts from random weights; nothing is ever downloaded. For grey images the
+        filters of a colour network are summed over its channels; a network that is laid out
+        for one size of images is laid out for these, and its positions are resized.
 
     Raises
     ------
     ImportError
-        If timm is not installed.
+        If timm is not installed, or cannot be imported.
     ValueError
         If timm does not know the name, or the file does not fit the network.
     FileNotFoundError
@@ -165,29 +169,30 @@ class TimmBackbone(nn.Module):
         weights: str | Path | None = None,
     ) -> None:
         super().__init__()
-        try:
-            import timm
-        except ImportError as error:
-            raise ImportError(
-                f"backbone='timm/{name}' needs timm: pip install 'skfer[vision]'."
-            ) from error
+        timm = _import_timm(name)
         if weights is not None and not Path(weights).is_file():
             raise FileNotFoundError(f"backbone_weights={str(weights)!r} is not a file.")
         if not timm.is_model(name):
             raise ValueError(
                 f"backbone='timm/{name}' is unknown to timm; timm.list_models() lists the names."
             )
+        channels, *sides = input_shape
+        # Transformers, mostly, are laid out for one size of images.
+        fixed = timm.get_pretrained_cfg_value(name, "fixed_input_size")
+        size = {"img_size": tuple(sides)} if fixed else {}
         self.model = timm.create_model(
-            name, pretrained=False, in_chans=input_shape[0], num_classes=0
+            name, pretrained=False, in_chans=channels, num_classes=0, **size
         )
         if weights is not None:
             self._load(timm, weights)
 
-    def _load(self, timm, weights: str | Path) -> None:
+    def _load(self, timm: Any, weights: str | Path) -> None:
         # The file may hold a classifier, which this network has not: that alone may be left over.
         try:
-            keys = timm.models.load_checkpoint(self.model, str(weights), strict=False)
-        except (RuntimeError, KeyError) as error:
+            keys = timm.models.load_checkpoint(
+                self.model, str(weights), strict=False, filter_fn=_fitting
+            )
+        except Exception as error:
             raise ValueError(
                 f"backbone_weights={str(weights)!r} does not fit this network: {error}"
             ) from error
@@ -205,6 +210,36 @@ class TimmBackbone(nn.Module):
             channels_last = features.shape[1] != self.model.num_features
             return features.permute(0, 3, 1, 2) if channels_last else features
         return self.model.forward_head(features, pre_logits=True)
+
+
+def _import_timm(name: str) -> Any:
+    try:
+        import timm
+    except ImportError as error:
+        raise ImportError(
+            f"backbone='timm/{name}' needs timm: pip install 'skfer[vision]'."
+        ) from error
+    except Exception as error:
+        # A torchvision that is made for another torch raises all kinds of things.
+        raise ImportError(
+            f"backbone='timm/{name}' needs timm, which is installed but fails ({error}): install "
+            "a torchvision that goes with this torch."
+        ) from error
+    return timm
+
+
+def _fitting(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
+    """Make weights of colour images fit grey ones, and those of one image size another one.
+
+    A grey image is a colour image of three equal channels: filters are summed over them.
+    """
+    own = model.state_dict()
+    for name, value in weights.items():
+        if name in own and value.ndim == 4 and own[name].shape[1] == 1 and value.shape[1] == 3:
+            weights[name] = value.sum(1, keepdim=True)
+    # timm has this one, if any, beside the model: it resizes what stands for positions.
+    resize = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
+    return weights if resize is None else resize(weights, model)
 
 
 def make_backbone(
@@ -305,10 +340,11 @@ def feature_shape(backbone: nn.Module, input_shape: tuple[int, ...]) -> tuple[in
     try:
         with torch.no_grad():
             features = backbone(torch.zeros(1, *input_shape))
-    except RuntimeError as error:
+    except Exception as error:
+        hint = " Try images of another size, or another backbone." if len(input_shape) == 3 else ""
         raise ValueError(
             f"backbone: {type(backbone).__name__} cannot take inputs of shape {input_shape} "
-            f"(channels first): {error}"
+            f"(channels first): {error}{hint}"
         ) from error
     finally:
         backbone.train(was_training)

@@ -1,14 +1,19 @@
 """Backbones: sizes, names, weights."""
 
+import pickle
 import sys
 import types
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
 from torch import nn
 
+from skfer import CrossEntropyEmbedder, TripletCenterEmbedder
 from skfer.nets import MLP, CompactResNet, feature_shape, make_backbone
 
 
@@ -100,14 +105,15 @@ def timm(monkeypatch):
     """A stand-in with timm's interface: it needs a torch of its own to be the real one."""
     fake = types.ModuleType("timm")
     fake.is_model = lambda name: name in ("cnn", "nhwc", "tokens")
+    fake.get_pretrained_cfg_value = lambda name, key: None
 
     def create_model(name, pretrained, in_chans, num_classes):
         assert not pretrained
         assert num_classes == 0
         return _FakeModel(in_chans, name)
 
-    def load_checkpoint(model, path, strict):
-        return model.load_state_dict(torch.load(path), strict=strict)
+    def load_checkpoint(model, path, strict, filter_fn):
+        return model.load_state_dict(filter_fn(torch.load(path), model), strict=strict)
 
     fake.create_model = create_model
     fake.models = types.SimpleNamespace(load_checkpoint=load_checkpoint)
@@ -145,6 +151,92 @@ def test_timm_weights_of_another_network(timm, tmp_path):
     torch.save(whole | {"classifier.weight": torch.zeros(3)}, path)
     net = make_backbone("timm/cnn", (1, 24, 24), weights=path)
     assert torch.equal(net.model.conv.weight, whole["conv.weight"])
+
+
+def test_timm_weights_of_colour_images_on_grey_ones(timm, tmp_path):
+    color = make_backbone("timm/cnn", (3, 24, 24))
+    path = tmp_path / "weights.pth"
+    torch.save(color.model.state_dict(), path)
+    grey = make_backbone("timm/cnn", (1, 24, 24), weights=path)
+    images = torch.rand(2, 1, 24, 24)
+    torch.testing.assert_close(grey(images), color(images.expand(-1, 3, -1, -1)))
+
+
+def test_timm_that_fails_to_import(tmp_path, monkeypatch):
+    (tmp_path / "timm.py").write_text("raise RuntimeError('operator torchvision::nms is missing')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "timm", raising=False)
+    with pytest.raises(ImportError, match=r"needs timm, which is installed but fails .*nms"):
+        make_backbone("timm/cnn", (1, 24, 24))
+
+
+@pytest.mark.parametrize("error", [AssertionError("224 px"), AttributeError("x"), TypeError("y")])
+def test_whatever_a_backbone_raises_names_the_images(error):
+    class Picky(nn.Module):
+        def forward(self, x):
+            raise error
+
+    with pytest.raises(ValueError, match=r"Picky cannot take .*\(1, 24, 24\).*Try images of anot"):
+        feature_shape(Picky(), (1, 24, 24))
+
+
+REAL = [
+    "resnet18",
+    "mobilenetv3_small_100",
+    "convnext_atto",
+    "vit_tiny_patch16_224",
+    "swin_tiny_patch4_window7_224",
+]
+
+
+@pytest.mark.timm
+@pytest.mark.filterwarnings("ignore")  # of torch's and timm's own making
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("shape", [(32, 32), (64, 48, 3)])
+def test_real_timm(name, shape):
+    """What users do with a network: fit, transform, clone, pickle, go on."""
+    images = np.random.RandomState(0).randint(0, 256, (12, *shape)).astype(np.uint8)
+    y = np.arange(12) % 2
+    model = CrossEntropyEmbedder(8, backbone=f"timm/{name}", max_epochs=1, random_state=0)
+    model = clone(model).fit(images, y)
+    Z = model.transform(images)
+    assert np.isfinite(Z).all()
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.transform(images), Z)
+    assert again.partial_fit(images, y).n_iter_ == 2
+
+
+@pytest.mark.timm
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_real_timm_weights(name, suffix, tmp_path):
+    """A file as timm gives it out: colour, 224 px, with a classifier."""
+    import timm
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    whole = timm.create_model(name).eval()
+    path = tmp_path / f"weights{suffix}"
+    (torch.save if suffix == ".pth" else save_file)(whole.state_dict(), path)
+    own = make_backbone(f"timm/{name}", (3, 224, 224), weights=path).eval()
+    images = torch.rand(1, 1, 224, 224).expand(-1, 3, -1, -1)
+    features = own(images)
+    grey = make_backbone(f"timm/{name}", (1, 224, 224), weights=path).eval()
+    torch.testing.assert_close(grey(images[:, :1]), features, rtol=1e-3, atol=1e-4)
+    small = make_backbone(f"timm/{name}", (1, 32, 32), weights=path)
+    assert feature_shape(small, (1, 32, 32))[0] == features.shape[1]
+
+
+@pytest.mark.timm
+@pytest.mark.filterwarnings("ignore")
+def test_real_timm_in_a_search():
+    images = np.random.RandomState(0).randint(0, 256, (12, 32, 32)).astype(np.uint8)
+    model = TripletCenterEmbedder(8, max_epochs=1, random_state=0)
+    names = [f"timm/{name}" for name in REAL[1:4]]
+    search = GridSearchCV(model, {"backbone": names}, cv=2, n_jobs=2, error_score="raise")
+    search.fit(images, np.arange(12) % 2)
+    assert search.best_params_["backbone"] in names
 
 
 def test_timm_unknown_name(timm):
