@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from skfer import __version__, _protocols, cli
+from skfer import __version__, _json_output, _protocols, cli
 from skfer._evaluation import (
     Score,
     as_table,
@@ -27,6 +27,7 @@ from skfer._evaluation import (
     summarize,
     training_warnings,
 )
+from skfer._options import EPILOG, make_parser
 from skfer._protocols import load_faces, make_splits
 from skfer.datasets import DATASETS, make_expressions
 
@@ -367,7 +368,9 @@ def test_subjects_are_needed_by_their_protocols(faces_on_disk, capsys):
 
 
 def _arguments(*words):
-    return cli.make_parser().parse_args(["evaluate", "--quiet", "--image-size", "16", *words])
+    return make_parser(cli.run_evaluate, cli.run_check).parse_args(
+        ["evaluate", "--quiet", "--image-size", "16", *words]
+    )
 
 
 PEOPLE = [f"S{i:03d}" for i in range(10, 22)]
@@ -628,11 +631,11 @@ def test_json_that_cannot_be_written_is_told_at_once(capsys, tmp_path, monkeypat
     def refuse(dir):  # as for a user who may not write there; root may
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(cli.tempfile, "TemporaryFile", refuse)
+    monkeypatch.setattr(_json_output.tempfile, "TemporaryFile", refuse)
     file = tmp_path / "x.json"
     file.write_text("writable, in a folder that is not")
     assert f"no file can be made in {tmp_path} (Permission" in _told_about_json(file, capsys)
-    monkeypatch.setattr(cli.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(_json_output.os, "access", lambda path, mode: False)
     assert "write-protected" in _told_about_json(file, capsys)
 
 
@@ -640,9 +643,9 @@ def test_json_follows_links(tmp_path):
     real, link = tmp_path / "real" / "x.json", tmp_path / "link.json"
     real.parent.mkdir()
     link.symlink_to(real)
-    cli._check_writable(link)
-    cli._write_json(link, {"a": 1})
-    cli._write_json(link, {"a": 2})
+    _json_output.check_writable(link)
+    _json_output.write_json(link, {"a": 1})
+    _json_output.write_json(link, {"a": 2})
     assert link.is_symlink()
     assert json.loads(real.read_text()) == {"a": 2}
     assert [path.name for path in real.parent.iterdir()] == ["x.json"]
@@ -651,10 +654,10 @@ def test_json_follows_links(tmp_path):
 def test_json_into_a_pipe_leaves_the_pipe(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    cli._check_writable(pipe)
+    _json_output.check_writable(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        cli._write_json(pipe, {"a": 1})
+        _json_output.write_json(pipe, {"a": 1})
         assert json.loads(os.read(reader, 1000)) == {"a": 1}
     finally:
         os.close(reader)
@@ -663,7 +666,7 @@ def test_json_into_a_pipe_leaves_the_pipe(tmp_path):
 
 def test_json_that_fails_at_the_end_is_told(tmp_path):
     with pytest.raises(ValueError, match=r"--json .*x\.json could not be written: No such file"):
-        cli._write_json(tmp_path / "gone" / "x.json", {})
+        _json_output.write_json(tmp_path / "gone" / "x.json", {})
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdout"])
@@ -739,16 +742,16 @@ def test_pictures_are_read_by_the_wanted_threads(monkeypatch):
 
 def test_exit_codes_are_told():
     codes = (0, cli.INCOMPLETE, cli.FAILED, cli.BROKEN, cli.INTERRUPTED, cli.READER_GONE)
-    told = cli.EPILOG[cli.EPILOG.index("Exit codes") :]
+    told = EPILOG[EPILOG.index("Exit codes") :]
     assert all(f" {code} " in told for code in codes)
 
 
 def test_examples_are_calls():
-    text = cli.EPILOG.replace("\\\n", "")
+    text = EPILOG.replace("\\\n", "")
     calls = [shlex.split(line) for line in text.splitlines() if line.startswith("    skfer ")]
     assert len(calls) == 7
     for _, *words in calls:
-        arguments = cli.make_parser().parse_args(words)
+        arguments = make_parser(cli.run_evaluate, cli.run_check).parse_args(words)
         _protocols._own_options(_protocols._name(arguments), arguments)
 
 
@@ -764,7 +767,12 @@ def test_examples_are_calls():
 )
 def test_names_of_sets_in_any_spelling(typed, name):
     assert _arguments("--dataset", typed).dataset == name
-    assert cli.make_parser().parse_args(["datasets", "check", typed, "."]).name == name
+    assert (
+        make_parser(cli.run_evaluate, cli.run_check)
+        .parse_args(["datasets", "check", typed, "."])
+        .name
+        == name
+    )
 
 
 @pytest.mark.parametrize("call", [["evaluate", "--dataset"], ["datasets", "check"]])

@@ -33,7 +33,7 @@ ROOMS = {
     ),
 }
 # What stands on all rooms: the command line and its helpers, and the public names.
-TOP = {"__init__", "cli", "_evaluation", "_protocols"}
+TOP = {"__init__", "cli", "_evaluation", "_json_output", "_options", "_protocols"}
 # Imported when used, never by `import skfer`. pandas, where there is one, comes with scikit-learn.
 HEAVY = ("kornia", "pytorch_metric_learning", "matplotlib", "timm")
 # Folders that only one machine has.

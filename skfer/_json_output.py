@@ -1,0 +1,80 @@
+"""Where numbers go: files, pipes, standard output."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def check_writable(path: Path | None) -> None:
+    """Raise ValueError if `--json` cannot be written: better now than after minutes of training."""
+    if path is None or is_stdout(path):
+        return
+    if path.is_dir():
+        raise ValueError(f"--json {path} is a folder: give the name of a file in it.")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise ValueError(f"--json {path} is write-protected: choose another place.")
+    if not _is_special(path):
+        _check_folder(path, _behind_links(path).parent)
+
+
+def _check_folder(path: Path, folder: Path) -> None:
+    if not folder.is_dir():
+        raise ValueError(f"--json {path}: there is no folder {folder}. Make it first.")
+    try:  # its mode does not tell all: the file system may be read-only
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"--json {path}: no file can be made in {folder} ({error.strerror}): choose another "
+            "place, or - for standard output."
+        ) from error
+
+
+def is_stdout(path: Path | None) -> bool:
+    """Whether a path is "-" or another name of standard output, such as /dev/stdout."""
+    if path is None or str(path) == "-":
+        return path is not None
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is a device or a pipe, to be written to and never to be replaced."""
+    return path.exists() and not path.is_file()
+
+
+def _behind_links(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write a record to a file, whole or not at all, to a pipe, or to standard output."""
+    text = json.dumps(record, indent=2, default=str) + "\n"
+    if is_stdout(path):
+        sys.stdout.write(text)
+        return
+    try:
+        if _is_special(path):
+            path.write_text(text, encoding="utf-8")
+        else:
+            _replace(_behind_links(path), text)
+    except OSError as error:
+        raise ValueError(f"--json {path} could not be written: {error.strerror}.") from error
+    print(f"\nAll numbers: {path}")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(path.name + ".part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
