@@ -11,10 +11,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.model_selection import check_cv
 
-from skfer.model_selection._splitters import groups_for
+from skfer.model_selection._splitters import groups_for, is_missing
 
 _CHUNK_BYTES = 2**24
 _MAX_LINES = 10
+# What a Bunch calls its groups: one, and several where an s is not enough.
+_GROUPS = {
+    "subjects": ("subject", ""),
+    "films": ("film", ""),
+    "different images": ("group of identical images", "groups of identical images"),
+}
+_COPY = "identical image"
+_SPLIT_BY_GROUPS = "Split by groups, for example with SubjectKFold."
+_KEEP_COPIES = (
+    "Remove the copies, or keep them together by groups=number_identical_images(bunch.images) "
+    "and a splitter that heeds groups, for example GroupKFold."
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,7 @@ class _Trait:
     name: str
     codes: np.ndarray
     values: np.ndarray | None
+    plural: str = ""  # where it is not name with an s
 
 
 def check_leakage(bunch: Any, cv: Any) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -38,23 +51,24 @@ def check_leakage(bunch: Any, cv: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     Parameters
     ----------
     bunch : Bunch
-        A data set. Looked at are ``groups`` (subjects), ``sequence`` and ``images`` (or ``data``),
-        as far as it has them, and ``target`` for stratified splitters. Images may be a memmap:
-        they are read once, in order, in chunks.
+        A data set. Looked at are ``groups`` (subjects, or what ``group_kind`` says), ``sequence``
+        and ``images`` (or ``data``), as far as it has them, and ``target`` for stratified
+        splitters. Images may be a memmap: they are read once, in order, in chunks.
     cv : splitter, int or iterable of (train, test)
-        The folds. An int means stratified folds, as in scikit-learn.
+        The folds, by indices or boolean masks. An int means stratified folds, as in scikit-learn.
 
     Returns
     -------
     folds : list of (train, test)
-        The folds that were checked. Pass them on as ``cv=`` if the splitter is random, so that
-        the folds that are used are those that were checked.
+        The folds that were checked, as indices. Pass them on as ``cv=`` if the splitter is random,
+        so that the folds that are used are those that were checked.
 
     Raises
     ------
     ValueError
         When training and test set of a fold have a sample, subject, sequence or identical image
-        in common, saying which; or when the bunch has nothing to compare.
+        in common, saying which; when a fold is empty or names samples that are not there; or when
+        the bunch has nothing to compare.
 
     See Also
     --------
@@ -62,8 +76,8 @@ def check_leakage(bunch: Any, cv: Any) -> list[tuple[np.ndarray, np.ndarray]]:
 
     Notes
     -----
-    Missing subjects and sequences (None, nan, an empty string) are not compared. Images are
-    identical when shape and every pixel are; near-copies are not found.
+    Missing subjects and sequences (None, nan, pandas.NA, an empty string) are not compared. Images
+    are identical when shape and every pixel are; near-copies are not found.
 
     References
     ----------
@@ -103,7 +117,7 @@ def check_leakage(bunch: Any, cv: Any) -> list[tuple[np.ndarray, np.ndarray]]:
         if (line := _describe_leak(fold, trait, train, test, getattr(bunch, "filenames", None)))
     ]
     if leaks:
-        raise ValueError(_message(leaks))
+        raise ValueError(_message(leaks, has_groups=getattr(bunch, "groups", None) is not None))
     return folds
 
 
@@ -143,14 +157,16 @@ def _digest(image: ArrayLike) -> bytes:
 
 def _traits(bunch: Any) -> list[_Trait]:
     traits = []
-    for name, attribute in (("subject", "groups"), ("sequence", "sequence")):
+    kind = getattr(bunch, "group_kind", None) or "subjects"
+    group, plural = _GROUPS.get(kind, ("group", ""))
+    for name, attribute, many in ((group, "groups", plural), ("sequence", "sequence", "")):
         values = getattr(bunch, attribute, None)
         if values is not None:
-            traits.append(_Trait(name, *_number_values(np.asarray(values))))
+            traits.append(_Trait(name, *_number_values(np.asarray(values)), many))
     for attribute in ("images", "data"):
         images = getattr(bunch, attribute, None)
         if images is not None:
-            traits.append(_Trait("identical image", number_identical_images(images), None))
+            traits.append(_Trait(_COPY, number_identical_images(images), None))
             break
     if not traits:
         raise ValueError(
@@ -166,8 +182,30 @@ def _make_folds(cv: Any, rows: np.ndarray, bunch: Any) -> list[tuple[np.ndarray,
     y = getattr(bunch, "target", None)
     splitter = check_cv(cv, y, classifier=y is not None)
     groups = groups_for(splitter, getattr(bunch, "groups", None), rows)
-    folds = splitter.split(rows, y, groups)
-    return [(np.asarray(train), np.asarray(test)) for train, test in folds]
+    return [
+        (_indices(fold, "training", train, len(rows)), _indices(fold, "test", test, len(rows)))
+        for fold, (train, test) in enumerate(splitter.split(rows, y, groups))
+    ]
+
+
+def _indices(fold: int, side: str, given: ArrayLike, n_samples: int) -> np.ndarray:
+    """Return the samples of one side of a fold, which may be given as a mask."""
+    samples = np.asarray(given)
+    if samples.dtype == bool:
+        if samples.shape != (n_samples,):
+            raise ValueError(
+                f"cv: the {side} mask of fold {fold} has shape {samples.shape}, but there are "
+                f"{n_samples} samples."
+            )
+        samples = np.flatnonzero(samples)
+    if samples.size == 0:
+        raise ValueError(f"cv: the {side} set of fold {fold} is empty: leave the fold out.")
+    if samples.dtype.kind not in "iu" or samples.min() < 0 or samples.max() >= n_samples:
+        raise ValueError(
+            f"cv: the {side} set of fold {fold} must be indices below {n_samples} or a mask, got "
+            f"{samples!r}."
+        )
+    return samples
 
 
 def _number_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,8 +213,7 @@ def _number_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     known: dict[Any, int] = {}
     codes = np.empty(len(values), dtype=np.intp)
     for row, value in enumerate(values.tolist()):
-        missing = value is None or value == "" or value != value
-        codes[row] = -1 if missing else known.setdefault(value, len(known))
+        codes[row] = -1 if is_missing(value) else known.setdefault(value, len(known))
     return codes, np.array(list(known), dtype=object)
 
 
@@ -198,12 +235,13 @@ def _describe_leak(
         for row, side in ((twin, "train"), (shared[0], "test"))
     )
     count = len(np.unique(trait.codes[shared]))
-    plural = "" if count == 1 else "s"
-    return f"fold {fold}: {count} {trait.name}{plural}, such as {value}({examples})"
+    name = trait.name if count == 1 else trait.plural or f"{trait.name}s"
+    return f"fold {fold}: {count} {name}, such as {value}({examples})"
 
 
-def _message(leaks: list[str]) -> str:
+def _message(leaks: list[str], has_groups: bool) -> str:
     lines = ["cv leaks between training and test set:", *leaks[:_MAX_LINES]]
     if len(leaks) > _MAX_LINES:
         lines.append(f"and {len(leaks) - _MAX_LINES} more leaks.")
-    return "\n".join([*lines, "Split by groups, for example with SubjectKFold."])
+    copies = all(f" {_COPY}" in leak for leak in leaks)
+    return "\n".join([*lines, _KEEP_COPIES if copies and not has_groups else _SPLIT_BY_GROUPS])

@@ -31,7 +31,8 @@ class SubjectKFold(BaseCrossValidator):
 
     Notes
     -----
-    Ids sort as numpy sorts them: numbers by size, strings by letter ("S10" before "S2").
+    Ids sort as numpy sorts them: numbers by size, strings by letter ("S10" before "S2"), except
+    that strings which are all whole numbers sort by size ("2" before "10").
     Folds have equally many subjects, up to one, but not equally many samples.
 
     References
@@ -80,7 +81,8 @@ class SubjectKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            When groups is missing, does not fit X, or has fewer subjects than there are folds.
+            When groups is missing for all or some samples, does not fit X, or has fewer subjects
+            than there are folds.
         """
         yield from super().split(X, y, groups)
 
@@ -253,12 +255,32 @@ def groups_for(cv: Any, groups: ArrayLike | None, rows: np.ndarray) -> np.ndarra
     return np.asarray(groups)[rows]
 
 
+def is_missing(value: Any) -> bool:
+    """Return whether a value stands for none: None, nan, pandas.NA or an empty string."""
+    if value is None or (isinstance(value, str) and not value):
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:  # what pandas.NA says of any comparison
+        return True
+
+
 def _number_subjects(groups: np.ndarray) -> tuple[int, np.ndarray]:
     """Return the number of subjects, and the place of each sample's subject among the sorted."""
+    unknown = [row for row, value in enumerate(groups.tolist()) if is_missing(value)]
+    if unknown:
+        raise ValueError(
+            f"groups names no subject for {len(unknown)} samples, such as sample {unknown[0]}: all "
+            "of them would count as one person. Leave them out, or give each an id."
+        )
     try:
         subjects, place = np.unique(groups, return_inverse=True)
     except TypeError as error:
         raise ValueError(
             f"groups mixes ids that cannot be sorted ({error}): use all numbers or all strings."
         ) from error
+    names = subjects.tolist()
+    if all(isinstance(name, str) and name.isascii() and name.isdecimal() for name in names):
+        by_size = sorted(range(len(names)), key=lambda i: (int(names[i]), names[i]))
+        place = np.argsort(by_size)[place]
     return len(subjects), place

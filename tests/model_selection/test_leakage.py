@@ -1,6 +1,7 @@
 """Folds that share a subject, a sequence or an image are refused, others are not."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,6 +100,60 @@ def test_the_message_says_which():
     )
     with pytest.raises(ValueError, match=message):
         check_leakage(faces, one_fold(24, [19, 20]))
+    faces.groups = None
+    with pytest.raises(ValueError, match=r"together by groups=number_identical_images\(bunch.im"):
+        check_leakage(faces, one_fold(24, [19, 20]))
+    faces.groups = number_identical_images(faces.images)
+    assert len(check_leakage(faces, GroupKFold(3))) == 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "several"),
+    [
+        ("subjects", "1 subject,", "2 subjects,"),
+        ("films", "1 film,", "2 films,"),
+        ("different images", "1 group of identical images,", "2 groups of identical images,"),
+        ("houses", "1 group,", "2 groups,"),
+        (None, "1 subject,", "2 subjects,"),
+    ],
+)
+def test_groups_are_called_what_they_are(kind, one, several):
+    faces = Bunch(groups=np.array([1, 1, 2, 2]), group_kind=kind)
+    with pytest.raises(ValueError, match=f"fold 0: {one}"):
+        check_leakage(faces, one_fold(4, [0, 2, 3]))
+    with pytest.raises(ValueError, match=f"fold 0: {several}"):
+        check_leakage(faces, one_fold(4, [0, 2]))
+
+
+def test_folds_by_masks():
+    faces = make_faces()
+    masks = [
+        (~test, test) for test in (faces.groups == subject for subject in np.unique(faces.groups))
+    ]
+    for (train, test), (in_train, in_test) in zip(check_leakage(faces, masks), masks, strict=True):
+        assert_array_equal(train, np.flatnonzero(in_train))
+        assert_array_equal(test, np.flatnonzero(in_test))
+    leaking = np.arange(24) < 3
+    with pytest.raises(ValueError, match="fold 0: 3 subjects"):
+        check_leakage(faces, [(~leaking, leaking)])
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        ([0, 1], [], "the test set of fold 0 is empty"),
+        ([], [0, 1], "the training set of fold 0 is empty"),
+        (np.ones(24, bool), np.zeros(24, bool), "the test set of fold 0 is empty"),
+        ([0, 1], np.ones(3, bool), r"test mask of fold 0 has shape \(3,\), but there are 24"),
+        ([0, 1], [99], "the test set of fold 0 must be indices below 24"),
+        ([0, -1], [3], "the training set of fold 0 must be indices below 24"),
+        ([0, 1], [2.5], "must be indices below 24 or a mask"),
+        ([0, 1], ["a"], "must be indices below 24 or a mask"),
+    ],
+)
+def test_folds_that_are_none(train, test, message):
+    with pytest.raises(ValueError, match=message):
+        check_leakage(make_faces(), [(train, test)])
 
 
 def test_frames_of_one_sequence_are_found_without_subjects():
@@ -115,10 +170,16 @@ def test_one_sample_on_both_sides():
 
 
 @pytest.mark.parametrize(
-    "groups", [["", "", "a", "b"], [np.nan, np.nan, 1.0, 2.0], [None, None, "a", "b"]]
+    "groups",
+    [
+        ["", "", "a", "b"],
+        [np.nan, np.nan, 1.0, 2.0],
+        np.array([None, None, "a", "b"], dtype=object),
+        pd.Series(["a", "a", "b", "c"], dtype="string").where([False, False, True, True]),
+    ],
 )
 def test_missing_values_are_not_compared(groups):
-    faces = Bunch(groups=np.array(groups, dtype=object if None in groups else None))
+    faces = Bunch(groups=groups)
     check_leakage(faces, one_fold(4, [0, 2]))
 
 

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,8 +34,10 @@ def faces():
     data=st.data(),
 )
 def test_subject_folds_are_disjoint_and_cover_all(subjects, data):
+    ids = sorted(set(subjects))
+    if all(str(subject).isdecimal() for subject in ids):
+        ids.sort(key=lambda subject: (int(subject), subject))
     subjects = np.array(subjects)
-    ids = np.unique(subjects)
     n_splits = data.draw(st.integers(2, len(ids)))
     cv = SubjectKFold(n_splits)
     folds = list(cv.split(subjects, groups=subjects))
@@ -56,6 +59,24 @@ def test_ck_plus_protocol_by_hand():
     assert subjects[folds[9][1]].tolist() == ["S014", "S024"]
 
 
+def test_ids_that_are_whole_numbers_are_in_order_of_size():
+    for subjects in (np.arange(1, 13), np.arange(1, 13).astype(str), np.arange(1, 13).astype("O")):
+        folds = list(SubjectKFold(3).split(subjects, groups=subjects))
+        assert subjects[folds[0][1]].tolist() == [*subjects[[0, 3, 6, 9]]]
+    mixed = np.array(["1", "2", "10", "S3"])  # by letter
+    folds = list(SubjectKFold(4).split(mixed, groups=mixed))
+    assert [mixed[test].tolist() for _, test in folds] == [["1"], ["10"], ["2"], ["S3"]]
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [["a", "b", ""], ["a", "b", None], [1.0, 2.0, np.nan], pd.array(["a", "b", None], "string")],
+)
+def test_samples_of_nobody_are_told(groups):
+    with pytest.raises(ValueError, match="groups names no subject for 1 samples, such as sa.* 2"):
+        list(SubjectKFold(2).split(range(3), groups=groups))
+
+
 def test_order_of_samples_does_not_change_a_subjects_fold(faces):
     X, _, groups = faces
     order = np.random.default_rng(1).permutation(len(X))
@@ -72,7 +93,7 @@ def test_order_of_samples_does_not_change_a_subjects_fold(faces):
         (4, [1, 2, 3, 1], "n_splits=4 is more than the 3 subjects"),
         (1, [1, 2, 3, 1], "n_splits must be an int of at least 2"),
         (2.5, [1, 2, 3, 1], "n_splits must be an int of at least 2"),
-        (2, ["a", 1, None, 2], "groups mixes ids"),
+        (2, ["a", 1, 3, 2], "groups mixes ids"),
         (2, [1, 2], "inconsistent numbers of samples"),
     ],
 )
