@@ -16,12 +16,12 @@ from ._csv import read_cells
 from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from ._faces import Place, aligning_reader
-from ._folder import pictures_below
+from ._folder import is_litter, pictures_below
 from ._listing import Listing, Options, check_root, load
 from ._npy import read_number
 from ._problems import DatasetError, Problem, drop_repeats, in_part
 from ._table import inside
-from ._tree import find_file, find_folder, no_layout, relative
+from ._tree import as_on_disk, find_file, find_folder, no_layout, relative
 
 CODES = (
     "neutral",
@@ -221,6 +221,7 @@ def list_affectnet(root: Path, *, align: str | bool = "auto", unlabeled: bool = 
         raise no_layout("AffectNet", root, LAYOUTS)
     for part, path in tables.items():
         _read_table(rows, root, images, part, path)
+    rows.names = as_on_disk(root, rows.names)
     listing, kept = _listing(root, rows, unlabeled)
     listing.layout, listing.published, listing.unit = LAYOUTS[0], PUBLISHED_2016, "rows"
     listing.published_parts = {"train": _TRAIN, "validation": 4_000}
@@ -404,7 +405,8 @@ def _read_annotations(rows: _Rows, root: Path, part: str, folder: Path) -> None:
     found, wrong = pictures_below(root, relative(folder / "images", root))
     problems = list(wrong)
     notes = f"{folder / 'annotations'}{os.sep}"
-    left = {name[:-8] for name in os.listdir(notes) if name.endswith("_exp.npy")}
+    listed = (name for name in os.listdir(notes) if not is_litter(name))
+    left = {name[:-8] for name in listed if name.endswith("_exp.npy")}
     for name in found:
         stem = name[name.rfind("/") + 1 : name.rfind(".")]
         left.discard(stem)

@@ -59,25 +59,37 @@ def cropping_reader(
     return read
 
 
-def read_points(path: Path, n_points: int) -> np.ndarray:
-    """Return the points of a landmark file, a pair of numbers a line; raise `PictureError`."""
+def read_points(path: Path, n_points: int, *, further: bool = False) -> np.ndarray:
+    """Return the points of a landmark file, a pair of numbers a line; raise `PictureError`.
+
+    With `further` the file may go on with something else.
+    """
+    called = f"its landmark file {path.name}"
     try:
-        text = path.read_text(encoding="utf-8")
-        points = [[float(word) for word in line.replace(",", " ").split()] for line in _lines(text)]
-        array = np.array(points, dtype=np.float64)
+        lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise PictureError(f"its landmark file {path.name} is missing") from None
-    except ValueError as error:
-        raise PictureError(f"its landmark file {path.name} is no list of points: {error}") from None
-    if array.shape != (n_points, 2) or not np.isfinite(array).all():
-        raise PictureError(
-            f"its landmark file {path.name} holds {len(array)} points, not {n_points} pairs"
-        )
-    return array
+        raise PictureError(f"{called} is missing") from None
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{called} cannot be read: {error}") from None
+    written = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if further:
+        written = written[:n_points]
+    points = []
+    for number, line in written:
+        pair = _numbers(line)
+        if len(pair) != 2 or not np.isfinite(pair).all():
+            raise PictureError(f"{called}, line {number}: {line.strip()!r} is no pair of numbers")
+        points.append(pair)
+    if len(points) != n_points:
+        raise PictureError(f"{called} holds {len(points)} points, not {n_points}")
+    return np.array(points, dtype=np.float64)
 
 
-def _lines(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.strip()]
+def _numbers(line: str) -> list[float]:
+    try:
+        return [float(word) for word in line.replace(",", " ").split()]
+    except ValueError:
+        return []
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -78,7 +78,8 @@ def load_jaffe(
 
     The layout is that of the owners: pictures named like `KA.AN1.39.tiff` (subject, expression,
     take, number), in one folder or in folders below it. Copies converted to another format
-    are read too (`KA.AN1.39.png`, `KA.AN1.39.tiff.jpg`).
+    are read too (`KA.AN1.39.png`, `KA.AN1.39.tiff.jpg`). Papers, notes and archives beside them
+    are passed over.
 
     Parameters
     ----------
@@ -143,7 +144,9 @@ def load_jaffe(
 def list_jaffe(root: Path, *, crop: bool | tuple[float, float, float, float] = False) -> Listing:
     """Return the pictures, unread."""
     box = _check_crop(crop)
-    found, problems = pictures_below(root, "")
+    found, others = pictures_below(root, "")
+    # The owners ship papers and notes beside the pictures.
+    problems = [problem for problem in others if _NAME.match(Path(problem.where).name)]
     rows: list[tuple[str, re.Match[str]]] = []
     for name in found:
         match = _NAME.match(Path(name).name)

@@ -12,6 +12,7 @@ from skfer.preprocessing._picture import EXTENSIONS
 
 from ._docs import documented
 from ._expressions import EXPRESSION_CODES, EXPRESSIONS
+from ._faces import Place, aligning_reader, read_points
 from ._folder import is_litter
 from ._listing import Listing, Options, check_root, load
 from ._problems import DatasetError, Problem, drop_repeats, in_part
@@ -51,6 +52,7 @@ LAYOUTS = (
     "(or Image/original/train_00001.jpg)",
     "train/1/*.jpg to train/7/ and test/1/ to test/7/",
 )
+_N_POINTS = 5  # left eye, right eye, nose, corners of the mouth
 _LISTS = ("list_patition_label.txt", "list_partition_label.txt")
 _PICTURE = re.compile(r"^(train|test)_(\d+)(?!\d)", re.IGNORECASE)
 _LINE = re.compile(r"^(train|test)(_\d+)\.(\w+)\s+(\S+)$", re.IGNORECASE)
@@ -75,7 +77,7 @@ expression recognition in the wild", CVPR 2017.
 def load_raf_db(
     root: str | os.PathLike[str],
     *,
-    aligned: bool = True,
+    aligned: bool | str = True,
     image_size: int | tuple[int, int] | None = 64,
     color: bool = False,
     classes: Iterable[str] | None = None,
@@ -99,9 +101,12 @@ def load_raf_db(
     ----------
     root : str or path-like
         The folder that holds one of these trees.
-    aligned : bool, default=True
+    aligned : bool or "points", default=True
         Read the aligned faces, `Image/aligned/train_00001_aligned.jpg`; False reads the original
-        pictures, `Image/original/train_00001.jpg`. The folder form has only one.
+        pictures, `Image/original/train_00001.jpg`, as they are: of many sizes, with all that is
+        around the face. "points" cuts the face out of the original, by the five points in
+        `Annotation/manual/train_00001_manu_attri.txt`, so that the eyes come to one place (see
+        :func:`skfer.preprocessing.align_face`). The folder form has only what is in the folders.
     {size}
     {parts}
     {rest}
@@ -150,14 +155,18 @@ def load_raf_db(
     return load(list_raf_db(check_root(root), aligned=aligned), options)
 
 
-def list_raf_db(root: Path, *, aligned: bool = True) -> Listing:
+def list_raf_db(root: Path, *, aligned: bool | str = True) -> Listing:
     """Return the faces of either layout, unread."""
+    if aligned not in (True, False, "points"):
+        raise ValueError(f"aligned={aligned!r} is not known: give True, False or 'points'.")
     path = _find_list(root)
     if path is not None:
         return _list_owners(root, path, aligned)
     parts = part_folders(root, CODES)
     if not parts:
         raise no_layout("RAF-DB", root, LAYOUTS)
+    if aligned == "points":
+        raise ValueError("aligned='points': the folder form has no points. Leave it out.")
     found, problems = labelled_pictures(root, parts, CODES)
     found, misplaced = _without_misplaced(found)
     found, repeated = without_repeats(found, _stem)
@@ -204,18 +213,18 @@ def _without_misplaced(found: list[Labelled]) -> tuple[list[Labelled], list[Prob
     return kept, problems
 
 
-def _list_owners(root: Path, path: Path, aligned: bool) -> Listing:
-    folder = _image_folder(root, path, "aligned" if aligned else "original")
+def _list_owners(root: Path, path: Path, aligned: bool | str) -> Listing:
+    folder = _image_folder(root, path, "aligned" if aligned is True else "original")
     found, problems = _read_list(path)
     # The list may say .jpg where the disk has .JPG.
     on_disk = {name.lower(): name for name in sorted(os.listdir(folder))}
     names = []
     for match, _ in found:
         stem = f"{match[1].lower()}{match[2]}"
-        name = f"{stem}_aligned.{match[3]}" if aligned else f"{stem}.{match[3]}"
+        name = f"{stem}_aligned.{match[3]}" if aligned is True else f"{stem}.{match[3]}"
         names.append(f"{relative(folder, root)}/{on_disk.get(name.lower(), name)}")
     target = [EXPRESSION_CODES[CODES[match[4]]] for match, _ in found]
-    return Listing(
+    listing = Listing(
         name="raf-db",
         root=root,
         filenames=names,
@@ -233,6 +242,28 @@ def _list_owners(root: Path, path: Path, aligned: bool) -> Listing:
         published=PUBLISHED,
         published_parts=PUBLISHED_PARTS,
     )
+    return _by_points(listing, path) if aligned == "points" else listing
+
+
+def _by_points(listing: Listing, path: Path) -> Listing:
+    """Let the faces be turned by the points that people marked, as they are read."""
+    root = listing.root
+    folder = find_beside(path, root, "manual")
+    if folder is None:
+        raise DatasetError(
+            f"root={str(root)!r} has no folder Annotation/manual with the points: unpack it "
+            "there, or give another aligned=."
+        )
+    stems = [Path(name).stem for name in listing.filenames]
+    notes = [folder / f"{stem}_manu_attri.txt" for stem in stems]
+    listing.reader = aligning_reader(
+        [root / name for name in listing.filenames],
+        # Gender, race and age follow the points.
+        lambda i: Place(landmarks=read_points(notes[i], _N_POINTS, further=True)),
+    )
+    listing.reader_key = "aligned by five points"
+    listing.sources = listing.filenames + [relative(note, root) for note in notes]
+    return listing
 
 
 def _unlisted(folder: Path, root: Path, names: list[str]) -> list[str]:

@@ -98,6 +98,24 @@ def subfolders(folder: Path) -> list[Path]:
     return [folder / name for name in sorted(names)]
 
 
+def as_on_disk(root: Path, names: Sequence[str]) -> list[str]:
+    """Return names of files in root as the disk has them: the case may differ from a table's."""
+    by_folder: dict[str, list[int]] = {}
+    for i, name in enumerate(names):
+        by_folder.setdefault(name.rpartition("/")[0], []).append(i)
+    found = list(names)
+    for folder, rows in by_folder.items():  # one at a time: there may be a million files
+        place = root / folder
+        there = os.listdir(place) if place.is_dir() else []
+        by_lower = {name.lower(): name for name in sorted(there, reverse=True)}
+        exact = set(there)
+        for i in rows:
+            file = found[i].rpartition("/")[2]
+            if file not in exact and file.lower() in by_lower:
+                found[i] = f"{folder}/{by_lower[file.lower()]}"
+    return found
+
+
 def relative(path: Path, root: Path) -> str:
     """Return the name of a file relative to root, with forward slashes."""
     return path.relative_to(root).as_posix()

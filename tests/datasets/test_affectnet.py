@@ -6,7 +6,7 @@ import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skfer.datasets import DatasetError, DatasetWarning, load_affectnet
+from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_affectnet
 from skfer.datasets._affectnet import _measure
 from skfer.datasets._npy import read_number
 
@@ -128,6 +128,17 @@ def test_a_picture_in_both_parts_is_told(tmp_path):
         load_affectnet(tmp_path)
 
 
+@pytest.mark.parametrize("align", ["landmarks", False])
+def test_names_on_disk_in_another_case(tmp_path, align):
+    made = trees.affectnet_2016(tmp_path, TRAIN, VALIDATION)
+    folder = tmp_path / "Manually_Annotated_Images/1"
+    (folder / "aa.jpg").rename(folder / "AA.JPG")
+    made["Manually_Annotated_Images/1/AA.JPG"] = made["Manually_Annotated_Images/1/aa.jpg"]
+    faces = load_affectnet(tmp_path, align=align)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert faces.filenames[0] == "Manually_Annotated_Images/1/AA.JPG"
+
+
 def test_a_header_without_a_column(tmp_path):
     trees.affectnet_2016(tmp_path, TRAIN, None)
     path = tmp_path / "Manually_Annotated_file_lists" / "training.csv"
@@ -153,6 +164,33 @@ def test_form_of_2021(tmp_path, text):
     assert faces.split.tolist() == ["train", "train", "validation"]
     assert faces.valence.tolist() == [0.7, -0.6, 0.0]
     assert faces.arousal.tolist() == [0.1, 0.5, -0.1]
+
+
+def test_what_archivers_leave_is_passed_over(tmp_path):
+    made = trees.affectnet_2021(tmp_path, ROWS_2021)
+    for name in ("images/._0.jpg", "annotations/._0_exp.npy"):
+        (tmp_path / "train_set" / name).write_bytes(b"\0\5\26\7")
+    trees.check_pixels(load_affectnet(tmp_path, image_size=None), made, tolerance=2)
+
+
+def test_published_counts_of_2021(tmp_path):
+    """The training part as public loaders count it, and 500 of each class but 499 of contempt."""
+    trees.affectnet_2021(tmp_path, ROWS_2021)
+    train = {
+        "neutral": 74_874,
+        "happiness": 134_415,
+        "sadness": 25_459,
+        "surprise": 14_090,
+        "fear": 6_378,
+        "disgust": 3_803,
+        "anger": 24_882,
+        "contempt": 3_750,
+    }
+    report = check_dataset("affectnet", tmp_path)
+    assert report.published == {
+        word: count + (499 if word == "contempt" else 500) for word, count in train.items()
+    }
+    assert report.published_parts == {"train": sum(train.values()), "validation": 3_999}
 
 
 def test_landmark_files(tmp_path):

@@ -107,9 +107,9 @@ def test_alignment_needs_landmarks_and_a_size(tmp_path):
         (None, "is missing"),
         ("", "holds 0 points"),
         ("1 2\n3 4\n", "holds 2 points"),
-        ("a b\n" * 68, "no list of points"),
-        ("1 2 3\n" * 68, "not 68 pairs"),
-        ("nan nan\n" * 68, "not 68 pairs"),
+        ("5 5\na b\n" * 34, "landmarks.txt, line 2: 'a b' is no pair of numbers"),
+        ("1 2 3\n" * 68, "line 1: '1 2 3' is no pair"),
+        ("nan nan\n" * 68, "line 1: 'nan nan' is no pair"),
         ("5 5\n" * 68, "cannot be cut out"),
     ],
 )

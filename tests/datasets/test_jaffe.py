@@ -68,10 +68,18 @@ def test_crop_of_a_tiny_picture_is_told(tmp_path):
 def test_other_forms_and_folders(tmp_path):
     names = ["jaffe/KA.AN1.39.png", "jaffe/KL.DI3.43.tiff.jpg", "more/km.fe1.23.tif"]
     made = trees.named(tmp_path, names)
-    (tmp_path / "jaffe" / "README_FIRST.txt").write_text("")
+    for name in ("README_FIRST.txt", "README", "paper.pdf", "jaffe.zip", "notes.doc"):
+        (tmp_path / "jaffe" / name).write_text("")
     faces = load_jaffe(tmp_path)
     trees.check_pixels(faces, made, tolerance=2)
     assert faces.groups.tolist() == ["KA", "KL", "KM"]
+
+
+def test_a_picture_in_a_wrapping_is_told(tmp_path):
+    trees.named(tmp_path, ["KA.AN1.39.tiff"])
+    (tmp_path / "KA.AN2.40.tiff.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DatasetError, match=r"KA.AN2.40.tiff.zip: not a picture by its extension"):
+        load_jaffe(tmp_path)
 
 
 def test_wrong_names_and_copies(tmp_path):

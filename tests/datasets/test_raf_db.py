@@ -1,5 +1,6 @@
 """load_raf_db."""
 
+import numpy as np
 import pytest
 import trees
 from hypothesis import given, settings
@@ -30,6 +31,45 @@ def test_original_pictures(tmp_path):
     faces = load_raf_db(tmp_path, aligned=False)
     trees.check_pixels(faces, made, tolerance=2)
     assert faces.filenames[0] == "Image/original/train_00001.jpg"
+
+
+def test_originals_are_aligned_by_their_points(tmp_path):
+    trees.raf_db(tmp_path, ROWS[:2], size=(60, 80))
+    eyes = {"train_00001": [(30, 20), (50, 20)], "train_00002": [(35, 30), (55, 30)]}
+    for stem, ((x0, y0), (x1, y1)) in eyes.items():
+        image = np.full((60, 80), 90, dtype=np.uint8)
+        for x, y in eyes[stem]:
+            image[y - 2 : y + 3, x - 2 : x + 3] = 250
+        path = tmp_path / f"Image/original/{stem}.jpg"
+        trees.Image.fromarray(image).save(path, quality=100)
+        points = [(x0, y0), (x1, y1), (40, 35), (33, 45), (47, 45)]
+        trees.write_points(tmp_path / f"Annotation/manual/{stem}_manu_attri.txt", np.array(points))
+        with open(tmp_path / f"Annotation/manual/{stem}_manu_attri.txt", "a") as file:
+            file.write("0\n2\n3\n")
+    one, other = load_raf_db(tmp_path, aligned="points", image_size=50).images.astype(int)
+    assert one[17, 16] > 200  # where align_face brings the eyes: 0.34 and (1 - 0.36) / 2 of 50
+    assert one[17, 34] > 200
+    middle = (slice(8, 28), slice(8, 42))
+    assert np.abs(one[middle] - other[middle]).mean() < 3
+    whole = load_raf_db(tmp_path, aligned=False, image_size=50).images
+    assert np.abs(whole[0].astype(int) - one).mean() > 3
+
+
+def test_points_that_cannot_be_used(tmp_path):
+    trees.raf_db(tmp_path, ROWS[:2])
+    with pytest.raises(DatasetError, match=r"no folder Annotation/manual with the points"):
+        load_raf_db(tmp_path, aligned="points")
+    note = tmp_path / "Annotation/manual/train_00001_manu_attri.txt"
+    trees.write_points(note, np.arange(8).reshape(4, 2))
+    note.write_text(note.read_text() + "\n1\n")
+    pattern = r"(?s)train_00001_manu_attri.txt, line 6: '1' is no pair.*00002_manu.*is missing"
+    with pytest.raises(DatasetError, match=pattern):
+        load_raf_db(tmp_path, aligned="points")
+    with pytest.raises(ValueError, match="aligned='eyes' is not known: give True, False or 'poi"):
+        load_raf_db(tmp_path, aligned="eyes")
+    trees.named(tmp_path / "folders", ["train/1/a.jpg"])
+    with pytest.raises(ValueError, match="aligned='points': the folder form has no points"):
+        load_raf_db(tmp_path / "folders", aligned="points")
 
 
 def test_rows_out_of_order(tmp_path):

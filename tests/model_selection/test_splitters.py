@@ -73,7 +73,7 @@ def test_ids_that_are_whole_numbers_are_in_order_of_size():
     [["a", "b", ""], ["a", "b", None], [1.0, 2.0, np.nan], pd.array(["a", "b", None], "string")],
 )
 def test_samples_of_nobody_are_told(groups):
-    with pytest.raises(ValueError, match="groups names no subject for 1 samples, such as sa.* 2"):
+    with pytest.raises(ValueError, match=r"groups names no subject for 1 samples, such as sa.* 2"):
         list(SubjectKFold(2).split(range(3), groups=groups))
 
 
