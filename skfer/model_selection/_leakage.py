@@ -22,10 +22,9 @@ _GROUPS = {
     "different images": ("group of identical images", "groups of identical images"),
 }
 _COPY = "identical image"
-_SPLIT_BY_GROUPS = "Split by groups, for example with SubjectKFold."
 _KEEP_COPIES = (
-    "Remove the copies, or keep them together by groups=number_identical_images(bunch.images) "
-    "and a splitter that heeds groups, for example GroupKFold."
+    "Where nobody knows who is shown, groups=number_identical_images(bunch.images) and a splitter "
+    "that heeds groups, for example GroupKFold, keep copies together."
 )
 
 
@@ -117,7 +116,10 @@ def check_leakage(bunch: Any, cv: Any) -> list[tuple[np.ndarray, np.ndarray]]:
         if (line := _describe_leak(fold, trait, train, test, getattr(bunch, "filenames", None)))
     ]
     if leaks:
-        raise ValueError(_message(leaks, has_groups=getattr(bunch, "groups", None) is not None))
+        error = ValueError(_message(leaks))
+        if getattr(bunch, "groups", None) is None and all(f" {_COPY}" in leak for leak in leaks):
+            error.add_note(_KEEP_COPIES)
+        raise error
     return folds
 
 
@@ -239,9 +241,8 @@ def _describe_leak(
     return f"fold {fold}: {count} {name}, such as {value}({examples})"
 
 
-def _message(leaks: list[str], has_groups: bool) -> str:
+def _message(leaks: list[str]) -> str:
     lines = ["cv leaks between training and test set:", *leaks[:_MAX_LINES]]
     if len(leaks) > _MAX_LINES:
         lines.append(f"and {len(leaks) - _MAX_LINES} more leaks.")
-    copies = all(f" {_COPY}" in leak for leak in leaks)
-    return "\n".join([*lines, _KEEP_COPIES if copies and not has_groups else _SPLIT_BY_GROUPS])
+    return "\n".join([*lines, "Split by groups, for example with SubjectKFold."])

@@ -100,9 +100,15 @@ def test_the_message_says_which():
     )
     with pytest.raises(ValueError, match=message):
         check_leakage(faces, one_fold(24, [19, 20]))
-    faces.groups = None
-    with pytest.raises(ValueError, match=r"together by groups=number_identical_images\(bunch.im"):
+
+
+def test_copies_without_groups_get_groups_suggested():
+    faces = make_faces()
+    faces.images[20] = faces.images[3]
+    faces.groups = faces.sequence = None
+    with pytest.raises(ValueError, match="1 identical image") as info:
         check_leakage(faces, one_fold(24, [19, 20]))
+    assert "groups=number_identical_images(bunch.images)" in info.value.__notes__[0]
     faces.groups = number_identical_images(faces.images)
     assert len(check_leakage(faces, GroupKFold(3))) == 3
 
