@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from skfer import __version__
 from skfer.embedders._collapse import PATIENCE, warn_caller, warn_if_collapsed
-from skfer.embedders._inputs import as_source, decode_paths, is_paths
+from skfer.embedders._inputs import as_paths, as_source, decode_paths
 from skfer.embedders._labels import (
     check_groups,
     check_triplets,
@@ -158,7 +158,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ----------
         X : array-like
             Images (n, height, width) or (n, height, width, channels), uint8 or float in any
-            range; rows (n, n_features); or an array of n paths to images.
+            range; rows (n, n_features); or n paths to images, which become grey unless
+            `image_shape` has three channels.
         y : array-like of shape (n,)
             Class labels.
         groups : array-like of shape (n,), default=None
@@ -175,7 +176,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             If X and y do not fit together, there is only one class, X holds NaN or
             infinity, or a parameter does not suit the data.
         """
-        resume = self.warm_start and hasattr(self, "net_")
+        resume = self._resumes()
         with restored_on_error(self, resume=resume):
             source, codes = self._validate(X, y, reset=not resume)
             check_groups(groups, codes)
@@ -245,8 +246,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ndarray of shape (n, embedding_dim)
             The embedding, float32.
         """
-        if is_paths(X):
-            X = decode_paths(self, X, self._image_shape(), reset=not hasattr(self, "net_"))
+        paths = as_paths(X)
+        if paths is not None:
+            X = decode_paths(self, paths, self._image_shape(), reset=not self._resumes())
         return self.fit(X, y, groups=groups).transform(X)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
@@ -370,6 +372,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self.classes_ = find_classes(y if classes is None else np.asarray(classes), name)
         codes = encode(y, self.classes_, allow_unlabeled=self._accepts_unlabeled)
         return as_source(self, X, self._image_shape(), reset=reset), codes
+
+    def _resumes(self) -> bool:
+        return self.warm_start and hasattr(self, "net_")
 
     def _image_shape(self) -> tuple[int, ...] | None:
         if self.image_shape is None:

@@ -28,7 +28,8 @@ classification_weight : float, default={classification_weight}
         weights. None means `lr`.
     image_shape : tuple of int, default=None
         (height, width) or (height, width, channels). Rows of that many values are taken as
-        images of this shape; paths are decoded to it.
+        images of this shape; paths are decoded to it. None decodes paths to grey images of
+        the size that they have: (height, width, 3) keeps their colours.
     augment : "auto", nn.Module or None, default="auto"
         Applied to batches of standardised images in training, on the device. "auto" is
         :class:`~skfer.nets.FaceAugment` for images and nothing for rows.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from skfer.training import ImageSource, RowSource, release_pages
 
 _CHECK_CHUNK = 1024
+_PATH = (str, bytes, os.PathLike)
 _MOMENTS_CELLS = 2**20
 
 
@@ -42,8 +43,12 @@ def as_source(
     -------
     ImageSource or RowSource
     """
-    if is_paths(X):
-        X = decode_paths(estimator, X, image_shape, reset)
+    paths = as_paths(X)
+    if paths is not None:
+        X = decode_paths(estimator, paths, image_shape, reset)
+    X = _stacked(X)
+    if not reset:
+        _refuse_single_image(estimator, X)
     if not _is_image_array(X):
         given = X
         X = validate_data(estimator, X, reset=reset, dtype="numeric")
@@ -59,22 +64,85 @@ def as_source(
     return _images(estimator, X, image_shape, reset)
 
 
-def is_paths(X: Any) -> bool:
-    """Whether X is a one-dimensional array of paths."""
-    if isinstance(X, str | Path):
-        raise ValueError(f"X must be an array of paths or images, got the single path {str(X)!r}.")
-    array = X if isinstance(X, np.ndarray) else None
-    if (array is None and isinstance(X, list | tuple)) or hasattr(X, "iloc"):
-        array = np.asarray(X, dtype=object) if all(isinstance(x, str | Path) for x in X) else None
-    if array is None or array.ndim != 1 or len(array) == 0:
-        return False
-    return array.dtype.kind in "UT" or (
-        array.dtype == object and all(isinstance(x, str | Path) for x in array)
-    )
+def as_paths(X: Any) -> list[str] | None:
+    """Return X as a list of paths, or None if it holds something else.
+
+    Parameters
+    ----------
+    X : array-like
+        Paths may be str, bytes or path-like, in a list, an array of shape (n,) or (n, 1), a
+        series, an index or a data frame of one column.
+
+    Raises
+    ------
+    ValueError
+        If X is one path, or only some of what it holds are paths.
+    """
+    check_no_single_path(X)
+    items = _items(X)
+    if items is None or not any(isinstance(item, _PATH) for item in items):
+        return None
+    for i, item in enumerate(items):
+        if not isinstance(item, _PATH):
+            raise ValueError(f"X holds paths, but X[{i}] is {item!r}: leave such samples out.")
+    return [os.fsdecode(item) for item in items]
+
+
+def check_no_single_path(X: Any) -> None:
+    """Raise ValueError if X is a path in place of an array of them."""
+    if isinstance(X, _PATH):
+        raise ValueError(
+            f"X must be an array of paths or images, got the single path {os.fsdecode(X)!r}."
+        )
+
+
+def _items(X: Any) -> Any:
+    """Return what stands in a list, or in the one column of a table that is no table of numbers."""
+    if isinstance(X, list | tuple):
+        return X
+    shape = getattr(X, "shape", ())
+    if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):
+        return None
+    array = np.asarray(X)
+    return array.ravel().tolist() if array.dtype.kind in "OUST" else None
+
+
+def _stacked(X: Any) -> Any:
+    """Make one array of several, in a list, a series or an array: they must agree in shape."""
+    items = None if getattr(X, "ndim", 1) > 1 else _items(X)
+    if not items:
+        return X
+    # Lists of rows are for scikit-learn to check.
+    least = 2 if isinstance(X, list | tuple) else 1
+    shape = _shape(items[0])
+    if len(shape) < least:
+        return X
+    for i, item in enumerate(items):
+        if _shape(item) != shape:
+            raise ValueError(
+                f"X holds arrays of different shapes: X[0] is of shape {shape}, X[{i}] of shape "
+                f"{_shape(item)}. Resize the images to one size."
+            )
+    return np.stack(items)
+
+
+def _shape(item: Any) -> tuple[int, ...]:
+    try:
+        return np.shape(item)
+    except ValueError:  # a list of lists of different lengths
+        return (len(item),)
+
+
+def _refuse_single_image(estimator: Any, X: Any) -> None:
+    shape = getattr(estimator, "input_shape_", ())
+    if len(shape) > 1 and getattr(X, "shape", None) == shape:
+        raise ValueError(
+            f"X is of shape {shape}, as a single image is: give X[None], an array of one image."
+        )
 
 
 def decode_paths(
-    estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool
+    estimator: Any, paths: list[str], image_shape: tuple[int, ...] | None, reset: bool
 ) -> NDArray[np.uint8]:
     """Decode pictures in parallel, to the shape that is wanted or was seen in ``fit``.
 
@@ -82,9 +150,11 @@ def decode_paths(
     ------
     ValueError
         If that shape is no picture's: of rows, or of other than 1 or 3 channels.
+    DatasetError
+        If files cannot be read, or differ in size where no shape is wanted.
     """
     # Decoding pulls in the data-set room, which embedders of arrays can do without.
-    from skfer.datasets import decode_images
+    from skfer.datasets import DatasetError, decode_images
 
     shape = image_shape if reset or image_shape is not None else estimator.input_shape_
     if shape is not None and len(shape) == 1:
@@ -98,20 +168,21 @@ def decode_paths(
             f"X holds paths, which are decoded to 1 or 3 channels, not to the {channels} of "
             f"image_shape={shape}."
         )
-    images = decode_images(
-        [str(path) for path in np.asarray(X).ravel()],
-        image_size=None if shape is None else tuple(shape[:2]),
-        color=channels == 3,
-        n_jobs=-1,
-    )
+    size = None if shape is None else tuple(shape[:2])
+    try:
+        images = decode_images(paths, image_size=size, color=channels == 3, n_jobs=-1)
+    except DatasetError as error:
+        error.hint = (
+            "Set image_shape=(height, width) to bring all to one size."
+            if "image_size" in error.hint
+            else "Mend these files, or leave them out of X, and their labels out of y."
+        )
+        raise
     return images[..., None] if channels == 1 else images
 
 
 def _is_image_array(X: Any) -> bool:
-    ndim = getattr(X, "ndim", None)
-    if ndim is None and isinstance(X, list | tuple):
-        ndim = np.asarray(X, dtype=object).ndim
-    return ndim is not None and ndim > 2
+    return getattr(X, "ndim", 0) > 2
 
 
 def _images(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,8 @@ from sklearn.utils.validation import (
     assert_all_finite,
     column_or_1d,
 )
+
+from skfer.embedders._inputs import check_no_single_path
 
 UNLABELED = -1
 """Code of a sample without a label, in y and in class codes."""
@@ -51,8 +52,7 @@ def check_y(y: Any, X: Any, *, allow_unlabeled: bool, name: str) -> NDArray[Any]
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
     y = column_or_1d(y, warn=True)
-    if isinstance(X, str | Path):
-        raise ValueError(f"X must be an array of paths or images, got the single path {str(X)!r}.")
+    check_no_single_path(X)
     n_samples = _num_samples(X)
     if n_samples == 0:
         raise ValueError("X holds 0 samples, while a minimum of 1 is required.")

@@ -1,5 +1,7 @@
 """What may be given as X and y, and what is refused."""
 
+import os
+from pathlib import Path, PurePosixPath
 from unittest import mock
 
 import numpy as np
@@ -126,6 +128,86 @@ def test_paths_are_decoded(embedder, faces, paths):
     assert_array_equal(fitted(embedder, paths, faces.target), expected)
     assert_array_equal(fitted(embedder, paths.astype(object), faces.target), expected)
     assert_array_equal(fitted(embedder, paths.tolist(), faces.target), expected)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda paths: [Path(path) for path in paths],
+        lambda paths: [PurePosixPath(path) for path in paths],
+        lambda paths: [os.fsencode(path) for path in paths],
+        lambda paths: paths[:, None],
+        pd.Index,
+        pd.Series,
+        lambda paths: pd.DataFrame({"path": paths}),
+        lambda paths: pd.Series([Path(path) for path in paths], index=range(5, 69)),
+    ],
+)
+def test_paths_of_all_kinds(faces, paths, kind):
+    model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0).fit(faces.images, faces.target)
+    X = kind(paths)
+    assert_array_equal(model.transform(X), model.transform(faces.images))
+    Z = clone(model).fit_transform(X, faces.target)
+    assert_array_equal(Z, model.transform(faces.images))
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, 3])
+@pytest.mark.parametrize("kind", [list, pd.Series, lambda items: np.array(items, dtype=object)])
+def test_what_is_no_path_among_paths(faces, paths, kind, missing):
+    items = paths.tolist()
+    items[2] = missing
+    with pytest.raises(ValueError, match=rf"X holds paths, but X\[2\] is (nan|{missing})"):
+        CrossEntropyEmbedder().fit(kind(items), faces.target)
+
+
+def test_pictures_that_do_not_do_say_it_in_words_of_the_embedder(faces, paths):
+    Image.new("L", (30, 20)).save(paths[4])
+    with pytest.raises(ValueError, match=r"004\.png: 30 x 20 .*\nSet image_shape=\(height, w"):
+        CrossEntropyEmbedder().fit(paths, faces.target)
+    Path(paths[4]).write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"004\.png.*\nMend .* or leave them out of X, and") as e:
+        CrossEntropyEmbedder(image_shape=(24, 24)).fit(paths, faces.target)
+    assert "on_error" not in str(e.value)
+
+
+def test_a_second_fit_transform_decodes_to_its_own_size(faces, paths):
+    model = CrossEntropyEmbedder(16, max_epochs=1).fit(faces.images[:, :20], faces.target)
+    model.fit_transform(paths, faces.target)
+    assert model.input_shape_ == (24, 24)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, pd.Series, "objects"])
+def test_images_one_by_one(faces, kind):
+    expected = CrossEntropyEmbedder(16, max_epochs=1, random_state=0)
+    expected.fit(faces.images, faces.target)
+    model = clone(expected).fit(_one_by_one(faces.images, kind), faces.target)
+    assert_array_equal(model.transform(faces.images), expected.transform(faces.images))
+    few = [*faces.images[:3], faces.images[3, :20]]
+    with pytest.raises(ValueError, match=r"X\[0\] is of shape \(24, 24\), X\[3\] .*\(20, 24\)"):
+        model.transform(_one_by_one(few, kind))
+
+
+def _one_by_one(images, kind):
+    if kind != "objects":
+        return kind(list(images))
+    array = np.empty(len(images), dtype=object)
+    array[:] = list(images)
+    return array
+
+
+def test_rows_in_a_series(rows):
+    X, y = rows
+    model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0).fit(X, y)
+    assert_array_equal(model.transform(pd.Series(list(X))), model.transform(X))
+
+
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_a_single_image(faces, channels):
+    images = faces.images if not channels else np.repeat(faces.images[..., None], 3, axis=3)
+    model = CrossEntropyEmbedder(16, max_epochs=1).fit(images, faces.target)
+    with pytest.raises(ValueError, match=r"a single image is: give X\[None\]"):
+        model.transform(images[0])
+    assert model.transform(images[0][None]).shape == (1, 16)
 
 
 def test_paths_are_resized_to_image_shape(embedder, faces, paths):
