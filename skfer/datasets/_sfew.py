@@ -170,7 +170,8 @@ def list_sfew(root: Path, *, aligned: bool | str = "auto", unlabeled: bool = Fal
         raise ValueError(f"aligned={aligned!r} is not known: give True, False or 'auto'.")
     found = {form: _part_folders(root, form) for form in (True, False)}
     # Faces of one part do not do instead of frames of both.
-    form = found[True].keys() >= found[False].keys() if aligned == "auto" else bool(aligned)
+    wanted = found[False].keys() - (set() if unlabeled else {"test"})
+    form = found[True].keys() >= wanted if aligned == "auto" else bool(aligned)
     if not found[form]:
         layouts = LAYOUTS[::-1] if aligned == "auto" else [LAYOUTS[form]]
         raise no_layout("SFEW", root, layouts)

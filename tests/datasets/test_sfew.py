@@ -68,6 +68,12 @@ def test_aligned_faces_of_one_part_do_not_hide_the_frames_of_both(tmp_path):
     assert list_sfew(tmp_path, aligned=True).missing == ["Val_Aligned_Faces/"]
 
 
+def test_frames_of_the_test_part_alone_do_not_hide_aligned_faces(tmp_path):
+    trees.named(tmp_path, [*FRAMES, *FACES, "Test/Juno_002237120_00000056.png"])
+    assert load_sfew(tmp_path).filenames.tolist() == FACES
+    assert load_sfew(tmp_path, unlabeled=True).split.tolist()[-1] == "test"
+
+
 def test_published_numbers_of_aligned_faces(tmp_path):
     trees.named(tmp_path, FACES)
     report = check_dataset("sfew", tmp_path)
