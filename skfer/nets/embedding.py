@@ -37,7 +37,7 @@ def standardize_images(images: Tensor) -> Tensor:
     Parameters
     ----------
     images : Tensor of shape (n, h, w) or (n, h, w, channels)
-        Grey or colour images of any dtype and pixel range.
+        Grey or colour images of any dtype and pixel range (of those that float32 has).
 
     Returns
     -------
@@ -47,9 +47,21 @@ def standardize_images(images: Tensor) -> Tensor:
     if images.ndim == 3:
         images = images[..., None]
     flat = images.float().flatten(1)
-    flat = flat - flat.mean(1, keepdim=True)
+    # A tensor of its own in either case.
+    flat = _bounded(flat) if images.is_floating_point() else flat
+    flat -= flat.mean(1, keepdim=True)
     norm = torch.linalg.vector_norm(flat, dim=1, keepdim=True) / flat.shape[1] ** 0.5
     return (flat / norm.clamp_min(1e-6)).view(images.shape).permute(0, 3, 1, 2)
+
+
+def _bounded(rows: Tensor) -> Tensor:
+    """Scale rows so that their largest magnitude is about 1, whose square is a number still.
+
+    By powers of two, so that what follows is the same for ordinary rows, to the last bit.
+    """
+    largest = rows.detach().abs().amax(1, keepdim=True)
+    exponent = largest.frexp().exponent.clamp(-126, 126)
+    return rows * torch.ldexp(torch.ones_like(largest), -exponent)
 
 
 class AveragePool(nn.Module):

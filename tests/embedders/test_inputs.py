@@ -116,6 +116,18 @@ def test_moments_in_chunks(n, d, seed, cells):
     assert_allclose(scale, X.std(0, dtype=np.float64), atol=1e-9)
 
 
+@pytest.mark.parametrize("scale", [1e-36, 1e30])
+def test_rows_and_images_in_any_range(faces, rows, scale):
+    X, y = rows
+    model = CrossEntropyEmbedder(16, max_epochs=2, random_state=0)
+    expected = clone(model).fit(X, y).transform(X)
+    Z = clone(model).fit(X * scale, y).transform(X * scale)
+    assert_allclose(Z, expected, atol=1e-3)
+    dark = faces.images.astype(np.float32) * np.float32(scale)
+    expected = clone(model).fit(faces.images, faces.target).transform(faces.images)
+    assert_allclose(clone(model).fit(dark, faces.target).transform(dark), expected, atol=0.05)
+
+
 @pytest.fixture
 def paths(faces, tmp_path):
     for i, image in enumerate(faces.images):

@@ -32,6 +32,23 @@ def test_standardizing_knows_no_pixel_range(images):
     )
 
 
+@pytest.mark.parametrize("scale", [1e-36, 1e-12, 1e12, 1e25, 3e38])
+def test_standardizing_knows_no_range_of_floats(images, scale):
+    expected = standardize_images(images)
+    actual = standardize_images((images / 255).double() * scale)
+    torch.testing.assert_close(actual, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_standardizing_gives_gradients():
+    images = torch.rand(2, 5, 5, dtype=torch.float64, requires_grad=True)
+    weights = torch.rand(2, 1, 5, 5)
+    (standardize_images(images) * weights).sum().backward()
+    # What moves all pixels alike, or scales them, moves nothing.
+    torch.testing.assert_close(images.grad.sum((1, 2)), torch.zeros(2).double(), atol=1e-5, rtol=0)
+    along = (images.grad * images.detach()).sum((1, 2))
+    torch.testing.assert_close(along, torch.zeros(2).double(), atol=1e-5, rtol=0)
+
+
 def test_constant_images_become_zeros():
     assert (standardize_images(torch.full((2, 5, 5, 3), 7, dtype=torch.uint8)) == 0).all()
 
