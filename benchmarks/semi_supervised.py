@@ -42,7 +42,7 @@ class FixedSteps(ClassifierMixin, BaseEstimator):
     def fit(self, X: np.ndarray, y: np.ndarray) -> "FixedSteps":
         """Fit; -1 marks rows without a label."""
         self.classes_ = np.unique(y[y >= 0])
-        batch = 8 * min(8, len(self.classes_))
+        batch = np.minimum(np.unique(y[y >= 0], return_counts=True)[1], 8).sum()
         n_batches = len(BalancedBatchSampler(y, 8, 8, 0, n_unlabeled=batch))
         side = round(X.shape[1] ** 0.5)
         self.embedder_ = GaussianMetricEmbedder(

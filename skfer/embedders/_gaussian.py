@@ -17,7 +17,12 @@ from torch import nn
 from skfer.embedders._base import BaseEmbedder
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
-from skfer.embedders._gaussian_training import GaussianObjective, WatchedBatches, split_rounds
+from skfer.embedders._gaussian_training import (
+    FIRST_ROUND,
+    GaussianObjective,
+    WatchedBatches,
+    split_rounds,
+)
 from skfer.embedders._labels import UNLABELED, encode
 from skfer.embedders._mixture import (
     COVARIANCE_TYPES,
@@ -25,9 +30,10 @@ from skfer.embedders._mixture import (
     class_posterior,
     fit_mixture,
     likeliest_component,
+    of_labelled,
     split_classes,
 )
-from skfer.embedders._strangers import FIRST_GUESS, Teacher
+from skfer.embedders._strangers import Teacher
 from skfer.losses import GaussianMetricLoss
 from skfer.training import BalancedBatchSampler, Objective, StopAtBest
 
@@ -70,7 +76,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         clearer they have to be.
     unlabeled_threshold : float, default=0.7
         From which posterior on a sample without a label is trained on, and takes part when its
-        class is split. 1 leaves all of them out.
+        class is split. 1 leaves all of them out: only ``transduction_`` tells of them.
     <shared parameters>
 
     Attributes
@@ -116,15 +122,16 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     sub-class for a start.
 
     -1 marks samples without a label where two other integer labels remain; {-1, 1} are two
-    classes. Every batch gets as many of them as labelled ones, at most, and an epoch has seen all
-    of either kind: few labels beside many faces without make an epoch as long as many do. From a
-    third of the training on, a network with averaged weights [2]_ embeds the training set before
-    each epoch. Its posterior, the mean of the Gaussians' and the classifier's, is averaged over
-    the epochs [3]_; a sample for which it is above the threshold is trained on with the likeliest
+    classes. Every batch gets as many of them as labelled ones, at most, and an epoch is long enough
+    to draw as many as there are of either kind: few labels beside many faces without make it as
+    long as many do. From a third of the training on, a network with averaged weights [2]_ embeds
+    the training set before each epoch. Its posterior, the mean of the Gaussians' and the
+    classifier's, is averaged over the epochs [3]_; a sample for which it is above the threshold is
+    trained on with the likeliest
     class, and counts as much as one with a label. The Gaussians' means are those of the labelled
     ones alone; after training, all of them join the (sub-)class that is likeliest for them.
 
-    ``partial_fit`` splits no class and trains on labelled samples alone. It replaces the
+    ``partial_fit`` splits no class and learns from labelled samples alone. It replaces the
     Gaussians of the (sub-)classes that it is given, and counts on.
 
     Our reading of [1]_: the relative unit of `sigma`, mixed targets, when and in which space a
@@ -336,43 +343,65 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         ratio = max(1, n_labels / len(self.classes_))
         n_classes = min(round(self.classes_per_batch * ratio), n_labels)
         n_samples = max(2, round(self.samples_per_class / ratio))
-        return BalancedBatchSampler(codes, n_classes, n_samples, seed, n_classes * n_samples)
+        sizes = np.unique(codes[codes >= 0], return_counts=True)[1]
+        n_strangers = round(np.minimum(sizes, n_samples).mean() * n_classes)
+        if not self._learns_from_strangers():
+            n_strangers = 0
+        return BalancedBatchSampler(codes, n_classes, n_samples, seed, n_strangers)
+
+    def _learns_from_strangers(self) -> bool:
+        return self.unlabeled_threshold < 1
 
     def _learn(self, source: Any, codes: NDArray[np.intp], groups: Any) -> None:
-        self._counts = np.zeros(1, dtype=np.intp)
-        self._set_subclasses(codes, np.arange(len(self.classes_)))
+        self._start_subclasses(codes)
         train, valid = self._validation(codes, groups)
         batches = self._batches(source, codes, train)
-        validation = None if valid is None else self._batches(source, codes, valid)
-        teacher = self._teacher(codes, len(batches))
+        validation = None if valid is None else self._validation_batches(source, codes, valid)
+        teacher = self._teacher(codes, valid, len(batches))
         rounds = split_rounds(self.max_epochs, self.max_subclasses)
-        first_guess = int(FIRST_GUESS * self.max_epochs)
+        first_guess = max(1, int(FIRST_ROUND * self.max_epochs))
 
         def before_epoch(epoch: int) -> None:
             if epoch in rounds:
-                self._split(source, codes, codes if teacher is None else teacher.classes)
+                guessed = codes if teacher is None else teacher.classes
+                self._split(source, codes, np.where(codes < 0, guessed, codes))
                 fresh = self._batches(source, self.subclass_labels_, train)
                 batches.labels, batches.sampler = fresh.labels, fresh.sampler
                 if validation is not None:
                     validation.labels = fresh.labels
             if teacher is not None and epoch >= first_guess:
+                if epoch == first_guess:
+                    self._restart_stopping()
                 batches.labels = torch.from_numpy(self._guesses(source, teacher))
 
+        self.net_.criterion_.guessing = teacher is not None
         follow = None if teacher is None else teacher.follow
         watched = WatchedBatches(batches, before_epoch, follow)
         self.net_.train(watched, self.max_epochs, validation)
 
-    def _teacher(self, codes: NDArray[np.intp], n_batches: int) -> Teacher | None:
+    def _teacher(
+        self, codes: NDArray[np.intp], valid: NDArray[np.intp] | None, n_batches: int
+    ) -> Teacher | None:
         """Return who guesses the labels of samples without one, if there are such."""
-        if (codes >= 0).all():
+        if (codes >= 0).all() or not self._learns_from_strangers():
             return None
+        taught = codes.copy()
+        if valid is not None:
+            taught[valid] = UNLABELED  # or the validation would know what it asks for
         n_steps = self.max_epochs * n_batches
-        return Teacher(self.net_.module_, codes, n_steps, self.unlabeled_threshold)
+        return Teacher(
+            self.net_.module_, taught, len(self.classes_), n_steps, self.unlabeled_threshold
+        )
 
     def _guesses(self, source: Any, teacher: Teacher) -> NDArray[np.intp]:
         points, logits = self._outputs(source, teacher.module)
-        loss = self.net_.criterion_.metric_loss
-        return teacher.guess(points, logits, self.subclass_labels_, self._owners, loss)
+        return teacher.guess(
+            points,
+            logits if self._has_classifier() else None,
+            self.subclass_labels_,
+            self._owners,
+            self.net_.criterion_.metric_loss,
+        )
 
     def _split(self, source: Any, codes: NDArray[np.intp], classes: NDArray[np.intp]) -> None:
         """Look for sub-classes among the samples whose class is known or guessed."""
@@ -385,24 +414,31 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
             present=np.bincount(self._owners),
             random_state=self._random_state,
         )
-        labels, owners = _of_labelled(labels, owners, codes)
+        labels, owners = of_labelled(labels, owners, codes)
         if not np.array_equal(owners, self._owners):
-            # Losses before and after are of different things.
-            for _, callback in self.net_.callbacks_:
-                if isinstance(callback, StopAtBest):
-                    callback.restart()
+            self._restart_stopping()
         self._set_subclasses(labels, owners)
+
+    def _restart_stopping(self) -> None:
+        """Let early stopping forget what was: losses before and after are of different things."""
+        for _, callback in self.net_.callbacks_:
+            if isinstance(callback, StopAtBest):
+                callback.restart()
 
     def _train(self, source: Any, codes: NDArray[np.intp], **kwargs: Any) -> None:
         """Train one pass of ``partial_fit``; the sub-classes are those that there are."""
         if not hasattr(self, "means_"):
-            self._counts = np.zeros(1, dtype=np.intp)
-            self._set_subclasses(codes, np.arange(len(self.classes_)))
+            self._start_subclasses(codes)
         else:
             joint = self._mixture().log_joint(self._embed(source))
             labels = likeliest_component(joint, self._owners, codes)
             self._set_subclasses(np.where(codes < 0, UNLABELED, labels), self._owners)
-        super()._train(source, self.subclass_labels_, **kwargs)
+        known = None if (codes >= 0).all() else np.flatnonzero(codes >= 0)
+        super()._train(source, self.subclass_labels_, train=known, **kwargs)
+
+    def _start_subclasses(self, codes: NDArray[np.intp]) -> None:
+        self._counts = np.zeros(1, dtype=np.intp)
+        self._set_subclasses(codes, np.arange(len(self.classes_)))
 
     def _set_subclasses(self, labels: NDArray[np.intp], owners: NDArray[np.intp]) -> None:
         self.subclass_labels_ = np.array(labels)
@@ -440,11 +476,13 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         points, labels, owners = self._embed(source), self.subclass_labels_, self._owners
         known = labels >= 0
         mixture = fit_mixture(points[known], labels[known], len(owners), self.covariance_type)
-        if not known.all():
-            joint = mixture.log_joint(points[~known])
-            labels[~known] = joint.argmax(axis=1)
+        if not known.all() and self._learns_from_strangers() and not self._in_passes:
+            labels[~known] = mixture.log_joint(points[~known]).argmax(axis=1)
+            known[:] = True
             mixture = fit_mixture(points, labels, len(owners), self.covariance_type)
-        self._keep(mixture, np.bincount(labels, minlength=len(owners)))
+        self._keep(mixture, np.bincount(labels[known], minlength=len(owners)))
+        if not known.all():
+            labels[~known] = self._mixture().log_joint(points[~known]).argmax(axis=1)
         self.subclass_to_class_ = self.classes_[owners]
         self.n_subclasses_ = np.bincount(owners, minlength=len(self.classes_))
         self.transduction_ = self.subclass_to_class_[labels]
@@ -453,9 +491,10 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         """Set the Gaussians; in ``partial_fit`` those without new samples stay as they were."""
         means, covariances = mixture.means, mixture.covariances
         stay = (counts == 0) & (self._counts > 0)
-        means[stay] = self.means_[stay] if stay.any() else 0
-        if stay.any() and self.covariance_type != "tied":
-            covariances[stay] = self.covariances_[stay]
+        if stay.any():
+            means[stay] = self.means_[stay]
+            if self.covariance_type != "tied":
+                covariances[stay] = self.covariances_[stay]
         self._counts = self._counts + counts
         self.means_, self.covariances_ = means, covariances
         in_class = np.bincount(self._owners, self._counts)
@@ -466,16 +505,3 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         else:
             shares = np.asarray(self.priors)
         self.weights_ = (shares / np.maximum(in_class, 1))[self._owners] * self._counts
-
-
-def _of_labelled(
-    labels: NDArray[np.intp], owners: NDArray[np.intp], codes: NDArray[np.intp]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Leave out sub-classes that no labelled sample is in, and the strangers in the others.
-
-    Strangers help to find the groups; what they are is asked anew in every batch.
-    """
-    kept, places = np.unique(labels[codes >= 0], return_inverse=True)
-    labels = np.full_like(labels, UNLABELED)
-    labels[codes >= 0] = places
-    return labels, owners[kept]

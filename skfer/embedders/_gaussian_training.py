@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 import torch
@@ -16,20 +17,23 @@ from skfer.losses import GaussianMetricLoss, mixup
 from skfer.nets import Embedded
 from skfer.training import Batches, Objective
 
-FIRST_SPLIT = 1 / 3
-"""At which fraction of the training classes are split for the first time."""
+FIRST_ROUND = 1 / 3
+"""At which fraction of the training classes are split, and strangers guessed, for the first time;
+before, the network knows too little."""
 MAX_ROUNDS = 20
 
 
 class GaussianObjective(Objective):
     """The Gaussian loss on (sub-)classes, and cross-entropy on classes beside it.
 
-    Labels are (sub-)classes; -1 for strangers, samples without a label; and below that for
-    strangers whose (sub-)class is guessed, see :func:`~skfer.embedders._strangers.as_guess`. A
-    guessed one counts as much as a sample with a label, but moves no mean.
+    Labels are (sub-)classes. With `guessing`, they are -1 for strangers, samples without a label,
+    and below that for strangers whose (sub-)class is guessed, see
+    :func:`~skfer.embedders._strangers.as_guess`. A guessed one counts as much as a sample with a
+    label, but moves no mean.
     """
 
     owners: Tensor
+    guessing = False
 
     def __init__(
         self,
@@ -47,32 +51,40 @@ class GaussianObjective(Objective):
         """From now on labels are sub-classes, of these classes."""
         self.owners = torch.from_numpy(np.array(owners, dtype=np.int64)).to(self.owners.device)
 
-    def metric(self, output: Embedded, labels: Tensor) -> Tensor:
-        """Gaussian loss of the labelled samples, mixed if wanted, and of guessed strangers."""
+    def forward(self, output: Embedded, labels: Tensor) -> Tensor:
+        """Loss of a batch: of the labelled samples, and of guessed strangers if there are such."""
+        if not self.guessing:
+            return super().forward(output, labels)
         known, guessed = labels >= 0, labels < UNLABELED
-        points, codes = output.embedding[known], labels[known]
-        of_guesses: Tensor | float = 0.0
+        mine, theirs = _part(output, known), _part(output, guessed)
+        loss: Tensor | float = 0.0
         if guessed.any():
-            targets = self._one_hot(from_guess(labels[guessed]), points)
-            strangers = output.embedding[guessed]
-            loss = self.metric_loss(points, codes, queries=strangers, targets=targets)
-            of_guesses = _share(guessed, known) * loss
+            share = (guessed.sum() / known.sum()).clamp(max=1.0)
+            loss = share * self._of_guesses(
+                mine, labels[known], theirs, from_guess(labels[guessed])
+            )
         # Last, as its statistics are those that are kept.
+        return super().forward(mine, labels[known]) + loss
+
+    def metric(self, output: Embedded, labels: Tensor) -> Tensor:
+        """Gaussian loss, of mixed samples if wanted."""
+        points = output.embedding
         if self.mixup is None or not self.training:
-            return self.metric_loss(points, codes) + of_guesses
-        queries, targets = self._mixed(points, self._one_hot(codes, points))
-        return self.metric_loss(points, codes, queries=queries, targets=targets) + of_guesses
+            return self.metric_loss(points, labels)
+        queries, targets = self._mixed(points, self._one_hot(labels, points))
+        return self.metric_loss(points, labels, queries=queries, targets=targets)
 
     def classification(self, output: Embedded, labels: Tensor) -> Tensor:
-        """Cross-entropy of the labelled samples and of guessed strangers, on classes."""
-        known, guessed = labels >= 0, labels < UNLABELED
-        codes = torch.where(known, self.owners[labels.clamp_min(0)], UNLABELED)
-        loss = super().classification(output, codes)
-        if guessed.any():
-            found = self.owners[from_guess(labels[guessed])]
-            of_guesses = F.cross_entropy(output.logits[guessed], found)  # type: ignore[index]
-            loss = loss + _share(guessed, known) * of_guesses
-        return loss
+        """Cross-entropy on classes."""
+        return super().classification(output, self.owners[labels])
+
+    def _of_guesses(self, mine: Embedded, codes: Tensor, theirs: Embedded, found: Tensor) -> Tensor:
+        """Both losses of strangers, around the means of the labelled samples."""
+        targets = self._one_hot(found, mine.embedding)
+        loss = self.metric_loss(mine.embedding, codes, queries=theirs.embedding, targets=targets)
+        if not self.classification_weight:
+            return loss
+        return loss + self.classification_weight * self.classification(theirs, found)
 
     def _mixed(self, points: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         partners = torch.randperm(len(points), device=points.device)
@@ -84,13 +96,15 @@ class GaussianObjective(Objective):
         return F.one_hot(codes, len(self.owners)).to(like)
 
 
-def _share(guessed: Tensor, known: Tensor) -> Tensor:
-    """Return which share of a batch's strangers is guessed."""
-    return guessed.sum() / (~known).sum()
+def _part(output: Embedded, which: Tensor) -> Embedded:
+    return Embedded._make(None if tensor is None else tensor[which] for tensor in output)
 
 
 class WatchedBatches:
     """Batches of one training, before whose epochs and after whose steps something is done.
+
+    All epochs have as many batches as the first, whatever becomes of the sampler: the schedule
+    counts on it.
 
     Parameters
     ----------
@@ -112,26 +126,32 @@ class WatchedBatches:
         self.before_epoch = before_epoch
         self.after_step = after_step
         self.epoch = 0
+        self._n_batches = len(batches)
 
     def __len__(self) -> int:
-        """Return the number of batches of a pass."""
-        return len(self.batches)
+        """Return the number of batches of an epoch."""
+        return self._n_batches
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (inputs, labels), for one pass."""
+        """Yield (inputs, labels), for one epoch."""
         self.before_epoch(self.epoch)
         self.epoch += 1
-        for batch in self.batches:
+        for batch in islice(_endless(self.batches), self._n_batches):
             yield batch
             # The step on a batch is over when the next one is asked for.
             if self.after_step is not None:
                 self.after_step()
 
 
+def _endless(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+    while True:
+        yield from batches
+
+
 def split_rounds(epochs: int, max_subclasses: int) -> set[int]:
     """Return the epochs before which classes are split: none, or some in equal steps."""
     if max_subclasses == 1:
         return set()
-    first = int(FIRST_SPLIT * epochs)
+    first = int(FIRST_ROUND * epochs)
     step = -(-(epochs - first) // MAX_ROUNDS)
     return set(range(first, epochs, step))

@@ -166,9 +166,7 @@ def class_posterior(joint: Floats, owners: Codes, n_classes: int) -> Floats:
         Rows sum to 1.
     """
     posterior = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
-    classes = np.zeros((len(joint), n_classes))
-    for component, owner in enumerate(owners):
-        classes[:, owner] += posterior[:, component]
+    classes = posterior @ np.eye(n_classes)[owners]
     return classes / classes.sum(axis=1, keepdims=True)
 
 
@@ -207,7 +205,8 @@ def split_classes(
     covariance_type : {"full", "tied", "diag", "spherical"}, default="tied"
         Covariance of the mixtures that are compared.
     present : array of int of shape (n_classes,), default=None
-        How many groups each class was trained to have; 1 by default.
+        How many groups each class was trained to have; 1 by default. A class without points has
+        one group, which is empty.
     random_state : RandomState
         Draws the mixtures' first guesses.
 
@@ -220,7 +219,7 @@ def split_classes(
     """
     labels = np.full(len(codes), -1, dtype=np.intp)
     owners: list[int] = []
-    for code in range(codes.max() + 1):
+    for code in range(codes.max() + 1 if present is None else len(present)):
         members = np.flatnonzero(codes == code)
         limit = _limit(points[members], max_components)
         groups = np.zeros(len(members), dtype=np.intp)
@@ -231,6 +230,32 @@ def split_classes(
         labels[members] = len(owners) + groups
         owners += [code] * (int(groups.max(initial=0)) + 1)
     return labels, np.array(owners, dtype=np.intp)
+
+
+def of_labelled(labels: Codes, owners: Codes, codes: Codes) -> tuple[Codes, Codes]:
+    """Leave out groups that no labelled point is in, and the strangers in the others.
+
+    Strangers help to find the groups; what they are is guessed before every epoch. A class without
+    a labelled point keeps its first group, empty.
+
+    Parameters
+    ----------
+    labels, owners
+        From :func:`split_classes`.
+    codes : array of int of shape (n_points,)
+        Class of each point, -1 for strangers.
+
+    Returns
+    -------
+    labels, owners
+        Of the same kind, the labels of strangers -1.
+    """
+    known = codes >= 0
+    kept = np.bincount(labels[known], minlength=len(owners)) > 0
+    _, firsts = np.unique(owners, return_index=True)
+    kept[[k for k in firsts if not kept[owners == owners[k]].any()]] = True
+    places = np.cumsum(kept) - 1
+    return np.where(known, places[labels], -1), owners[kept]
 
 
 def _limit(points: NDArray[np.floating], max_components: int) -> int:

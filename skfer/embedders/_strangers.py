@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from skfer.embedders._labels import UNLABELED
 from skfer.embedders._mixture import class_posterior, likeliest_component
 from skfer.losses import GaussianMetricLoss
 
-FIRST_GUESS = 1 / 3
-"""At which fraction of the training the first guesses are made; before, it knows too little."""
 HORIZON = 1 / 20
 """Over which fraction of the training the teacher's weights are averaged."""
 INERTIA = 0.6
@@ -45,6 +44,8 @@ class Teacher:
         The network that learns.
     codes : array of int of shape (n,)
         Class of each sample, -1 for strangers.
+    n_classes : int
+        Number of classes.
     n_steps : int
         How many steps the training will have.
     threshold : float
@@ -63,24 +64,27 @@ class Teacher:
     .. [2] S. Laine, T. Aila, "Temporal ensembling for semi-supervised learning", ICLR 2017.
     """
 
-    def __init__(self, module: nn.Module, codes: Codes, n_steps: int, threshold: float) -> None:
+    def __init__(
+        self, module: nn.Module, codes: Codes, n_classes: int, n_steps: int, threshold: float
+    ) -> None:
         self._learner = module
-        decay = 1 - 1 / max(1, n_steps * HORIZON)
-        average = get_ema_multi_avg_fn(decay)
-        self._average = AveragedModel(module, multi_avg_fn=average, use_buffers=True)
+        self.module = copy.deepcopy(module)
+        self._pace = 1 / max(1.0, n_steps * HORIZON)
         self._strangers = codes < 0
+        self._n_classes = n_classes
         self._threshold = threshold
         self._beliefs: NDArray[np.floating] | None = None
         self.classes = codes.copy()
 
-    @property
-    def module(self) -> nn.Module:
-        """The network with averaged weights."""
-        return self._average.module
-
+    @torch.no_grad()
     def follow(self) -> None:
         """Take a step after the learning network."""
-        self._average.update_parameters(self._learner)
+        mine, theirs = _tensors(self.module), _tensors(self._learner)
+        numbers = [(a, b) for a, b in zip(mine, theirs, strict=True) if a.is_floating_point()]
+        torch._foreach_lerp_([a for a, _ in numbers], [b for _, b in numbers], self._pace)
+        for a, b in zip(mine, theirs, strict=True):
+            if not a.is_floating_point():
+                a.copy_(b)  # counts and indices have no mean
 
     def guess(
         self,
@@ -111,8 +115,8 @@ class Teacher:
             The labels; those of strangers are guesses of sub-classes (see :func:`as_guess`), or
             -1 where the teacher is not sure.
         """
-        joint = self._joint(points, labels, len(owners), loss)
-        posterior = class_posterior(joint, owners, owners.max() + 1)
+        joint = self._joint(points, labels, owners, loss)
+        posterior = class_posterior(joint, owners, self._n_classes)
         if logits is not None:
             scores = torch.from_numpy(logits[self._strangers])
             posterior = (posterior + scores.softmax(1).numpy()) / 2
@@ -127,13 +131,18 @@ class Teacher:
         return guessed
 
     def _joint(
-        self, points: NDArray[np.float32], labels: Codes, n: int, loss: GaussianMetricLoss
+        self, points: NDArray[np.float32], labels: Codes, owners: Codes, loss: GaussianMetricLoss
     ) -> NDArray[np.float64]:
+        """Return log posteriors of sub-classes, to whose number a class owes nothing."""
         known = ~self._strangers
         logarithms = loss.log_posterior(
             torch.from_numpy(points[known]),
             torch.from_numpy(labels[known]),
             queries=torch.from_numpy(points[self._strangers]),
-            n_classes=n,
+            n_classes=len(owners),
         )
-        return logarithms.double().numpy()
+        return logarithms.double().numpy() - np.log(np.bincount(owners)[owners])
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]

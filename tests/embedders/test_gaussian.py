@@ -15,8 +15,8 @@ from sklearn.model_selection import GroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 
 from skfer import GaussianMetricEmbedder
-from skfer.embedders._gaussian import _of_labelled
 from skfer.embedders._gaussian_training import GaussianObjective, WatchedBatches, split_rounds
+from skfer.embedders._mixture import of_labelled
 from skfer.embedders._strangers import as_guess
 from skfer.losses import GaussianMetricLoss
 from skfer.model_selection import SemiSupervisedSplit
@@ -119,13 +119,15 @@ def test_bad_priors(rows, priors, message):
 # -- what is minimised --------------------------------------------------------------------
 
 
-def _objective(weight=0.0, mixup=None, n_classes=3, sigma=0.5):
-    return GaussianObjective(
+def _objective(weight=0.0, mixup=None, n_classes=3, sigma=0.5, guessing=False):
+    objective = GaussianObjective(
         GaussianMetricLoss(sigma),
         weight,
         n_classes=n_classes,
         mixup=mixup,
     )
+    objective.guessing = guessing
+    return objective
 
 
 def _batch(seed=0, n=30, d=6):
@@ -143,9 +145,7 @@ def test_cross_entropy_is_on_classes():
     logits = torch.randn(30, 2, generator=torch.Generator().manual_seed(1)).double()
     objective = _objective(weight=2.0)
     objective.set_owners(np.array([0, 1, 1]))
-    codes[4] = -1
-    known = codes >= 0
-    expected = torch.nn.functional.cross_entropy(logits[known], codes[known].clamp(max=1))
+    expected = torch.nn.functional.cross_entropy(logits, codes.clamp(max=1))
     total = objective(Embedded(points, logits), codes)
     metric = objective.metric(Embedded(points), codes)
     torch.testing.assert_close(total, metric + 2 * expected)
@@ -155,7 +155,7 @@ def test_strangers_without_a_guess_do_not_count():
     points, codes = _batch()
     points.requires_grad_()
     codes[::2] = -1
-    _objective()(Embedded(points), codes).backward()
+    _objective(guessing=True)(Embedded(points), codes).backward()
     assert (points.grad[::2] == 0).all()
     assert (points.grad[1::2] != 0).any()
 
@@ -168,7 +168,7 @@ def test_guessed_strangers_count_as_much_as_labelled_samples_and_move_no_mean():
     guessed = torch.from_numpy(as_guess(codes.numpy()))
     number = torch.arange(30)
     labels = torch.where(number < 20, codes, torch.where(number < 26, guessed, -1))
-    loss = _objective(weight=2.0)(Embedded(points, logits), labels)
+    loss = _objective(weight=2.0, guessing=True)(Embedded(points, logits), labels)
     known, found = slice(0, 20), slice(20, 26)
     plain = GaussianMetricLoss()
     of_guesses = plain(
@@ -178,9 +178,9 @@ def test_guessed_strangers_count_as_much_as_labelled_samples_and_move_no_mean():
         targets=torch.eye(3).double()[codes[found]],
     )
     cross_entropy = torch.nn.functional.cross_entropy
-    expected = plain(points[known], codes[known]) + 0.6 * of_guesses
+    expected = plain(points[known], codes[known]) + 0.3 * of_guesses
     expected = expected + 2 * cross_entropy(logits[known], codes[known])
-    expected = expected + 2 * 0.6 * cross_entropy(logits[found], codes[found])
+    expected = expected + 2 * 0.3 * cross_entropy(logits[found], codes[found])
     torch.testing.assert_close(loss, expected)
     loss.backward()
     assert (points.grad[26:] == 0).all()
@@ -327,23 +327,31 @@ def test_unlabelled_samples_help_to_find_subclasses(blobs):
 
 
 def test_subclasses_of_strangers_alone_are_left_out():
-    labels, owners = _of_labelled(
+    labels, owners = of_labelled(
         np.array([0, 1, 2, 2, 3]), np.array([0, 0, 1, 1]), np.array([0, -1, 1, -1, 1])
     )
     assert_array_equal(labels, [0, -1, 1, -1, 2])
     assert_array_equal(owners, [0, 1, 1])
 
 
+def test_a_class_of_strangers_alone_keeps_a_subclass():
+    labels, owners = of_labelled(
+        np.array([0, 2, 1, 3]), np.array([0, 1, 1, 2]), np.array([0, -1, -1, 2])
+    )
+    assert_array_equal(owners, [0, 1, 2])
+    assert_array_equal(labels, [0, -1, -1, 2])
+
+
 def test_unlabelled_samples_are_in_the_batches(few, monkeypatch):
     X, _, y = few
     seen = []
-    usual = GaussianObjective.metric
+    usual = GaussianObjective.forward
 
     def spy(self, output, labels):
         seen.append(((labels >= 0).sum().item(), (labels < 0).sum().item()))
         return usual(self, output, labels)
 
-    monkeypatch.setattr(GaussianObjective, "metric", spy)
+    monkeypatch.setattr(GaussianObjective, "forward", spy)
     _model(max_epochs=1, samples_per_class=4).fit(X, y)
     assert set(seen) == {(12, 12)}
 

@@ -10,8 +10,10 @@ from torch import nn
 
 from skfer import GaussianMetricEmbedder
 from skfer.embedders import _gaussian
+from skfer.embedders._gaussian_training import WatchedBatches
 from skfer.embedders._strangers import Teacher, as_guess, from_guess
 from skfer.losses import GaussianMetricLoss
+from skfer.nets import Embedded
 
 LOSS = GaussianMetricLoss(1.0, relative=False)
 
@@ -26,7 +28,8 @@ def test_guesses_are_told_from_labels(codes):
 
 
 def _teacher(codes, threshold=0.7, n_steps=40):
-    return Teacher(nn.Linear(1, 1), np.array(codes), n_steps, threshold)
+    codes = np.array(codes)
+    return Teacher(nn.Linear(1, 1), codes, codes.max() + 1, n_steps, threshold)
 
 
 def _column(*places):
@@ -80,12 +83,35 @@ def test_threshold_of_one_leaves_all_out():
 def test_the_teacher_follows():
     learner = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(learner.weight)
-    teacher = Teacher(learner, np.array([0, -1]), 40, 0.7)
-    teacher.follow()
+    teacher = Teacher(learner, np.array([0, 1, -1]), 2, 40, 0.7)
     nn.init.ones_(learner.weight)
     teacher.follow()
-    assert float(teacher.module.weight.detach()) == pytest.approx(0.5)  # of 40 steps, 2 count
+    assert float(teacher.module.weight.detach()) == pytest.approx(
+        0.5
+    )  # the last two of 40 steps count most
     assert float(learner.weight.detach()) == 1
+
+
+def test_indices_and_counts_are_taken_over_as_they_are():
+    learner = nn.Module()
+    learner.register_buffer("index", torch.arange(2000))
+    learner.register_buffer("mask", torch.ones(3, dtype=torch.bool))
+    learner.register_buffer("mean", torch.zeros(2))
+    teacher = Teacher(learner, np.array([0, 1, -1]), 2, 520, 0.7)
+    learner.mean += 1
+    for _ in range(50):
+        learner.index += 1
+        teacher.follow()
+    assert_array_equal(teacher.module.index, torch.arange(2000) + 50)
+    assert teacher.module.mask.all()
+    assert 0 < float(teacher.module.mean[0]) < 1
+
+
+def test_the_number_of_subclasses_is_no_prior():
+    labels, owners = np.array([0, 1, 2, 3, -1]), np.array([0, 0, 0, 1])
+    teacher = _teacher([0, 0, 0, 1, -1], threshold=0.5)
+    teacher.guess(_column(0, 0.01, -0.01, 1, 0.6), None, labels, owners, LOSS)
+    assert teacher.classes[4] == 1
 
 
 @pytest.fixture
@@ -132,3 +158,83 @@ def test_without_a_classifier(few):
     X, y = few
     model = _model(classification_weight=0.0, max_subclasses=2).fit(X, y)
     assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+
+
+def test_threshold_of_one_is_to_leave_them_out(faces):
+    X = faces.images  # rows would be standardised by all of them
+    y = np.where(np.arange(len(X)) % 4 == 1, -1, faces.target)
+    known = y >= 0
+    model = _model(unlabeled_threshold=1.0, max_epochs=3).fit(X, y)
+    alone = _model(max_epochs=3).fit(X[known], y[known])
+    assert_allclose(model.transform(X), alone.transform(X), atol=1e-5)
+    assert_allclose(model.means_, alone.means_, atol=1e-5)
+    assert_allclose(model.weights_, alone.weights_)
+    assert_array_equal(model.transduction_[~known], model.predict(X[~known]))
+
+
+def test_a_single_stranger_counts_as_one(rows):
+    X, y = rows
+    codes = np.unique(y, return_inverse=True)[1]
+    points = torch.zeros(30, 8, requires_grad=True)
+    logits = torch.zeros(30, 3, requires_grad=True)
+    model = _model().fit(X, codes)
+    objective = model.net_.criterion_
+    objective.guessing = True
+    labels = torch.arange(30) % 3
+    labels[0] = -2
+    objective(Embedded(points, logits), labels).backward()
+    sizes = logits.grad.abs().sum(1)
+    assert_allclose(sizes, sizes[1].item(), rtol=1e-4)
+
+
+def test_batches_have_no_more_strangers_than_labelled_samples(few):
+    X, y = few
+    model = _model().fit(X, y)
+    sizes = np.bincount(y[y >= 0])
+    for batch in model._make_sampler(y, 0):
+        assert (y[batch] < 0).sum() <= np.minimum(sizes, 8).sum()
+
+
+def test_validation_is_the_same_in_every_epoch(few):
+    X, y = few
+    y = np.where(np.arange(len(y)) % 4 == 1, -1, np.arange(len(y)) % 3)
+    model = _model(early_stopping=True, validation_fraction=0.3, lr=1e-12, schedule="constant")
+    model.fit(X, y)
+    losses = [epoch["valid_loss"] for epoch in model.history_]
+    # Only the running means of the norms still move a little.
+    assert np.ptp(losses[-3:]) < 0.02
+
+
+@pytest.mark.parametrize("absent", [1, 2])
+@pytest.mark.parametrize("max_subclasses", [1, 2])
+def test_warm_start_without_a_label_of_a_class(rows, absent, max_subclasses):
+    X, y = rows
+    codes = np.unique(y, return_inverse=True)[1]
+    model = _model(warm_start=True, max_subclasses=max_subclasses, unlabeled_threshold=0.4)
+    model.fit(X, codes).fit(X, np.where(codes == absent, -1, codes))
+    assert_array_equal(model.classes_, [0, 1, 2])
+    assert model.n_subclasses_.min() >= 1
+    assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+    found = model.predict_subclass(X, np.full(len(X), absent))
+    assert_array_equal(model.subclass_to_class_[found], absent)
+
+
+def test_partial_fit_knows_absent_classes(few):
+    X, _ = few
+    codes = np.arange(len(X)) % 3
+    model = _model(max_epochs=30).fit(X, codes)
+    before = model.means_.copy(), model.weights_.copy()
+    rest = codes != 1
+    model.partial_fit(X[rest], np.where(codes[rest] == 2, -1, codes[rest]))
+    assert_array_equal(model.means_[1:], before[0][1:])
+    found = model.transduction_[codes[rest] == 2]
+    assert (found == 2).mean() > 0.5
+
+
+def test_epochs_have_as_many_batches_after_a_split():
+    batches = [0, 1, 2]
+    watched = WatchedBatches(batches, lambda epoch: batches.append(9) if epoch == 1 else None)
+    assert [list(watched) for _ in range(3)] == [[0, 1, 2]] * 3
+    batches[:] = [5]
+    assert list(watched) == [5, 5, 5]
+    assert len(watched) == 3
