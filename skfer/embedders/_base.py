@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Iterator, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -21,37 +20,37 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from skorch.callbacks import BatchScoring, Checkpoint, EpochScoring, LRScheduler
 from torch import Tensor, nn
 
 from skfer import __version__
+from skfer.embedders._callbacks import checked_callbacks
 from skfer.embedders._collapse import PATIENCE, warn_caller, warn_if_collapsed
-from skfer.embedders._inputs import as_paths, as_source, decode_paths
+from skfer.embedders._devices import find_device, find_precision
+from skfer.embedders._inputs import as_paths, as_source, check_image_shape, decode_paths
 from skfer.embedders._labels import (
+    check_classes,
     check_groups,
+    check_same_classes,
     check_triplets,
     check_y,
     encode,
     find_classes,
     validation_split,
 )
+from skfer.embedders._network import make_augment, make_network, run_network
 from skfer.embedders._resuming import check_unchanged, portable, restored_on_error
 from skfer.exceptions import InconsistentVersionWarning
-from skfer.nets import Embedded, EmbeddingNet, FaceAugment, feature_shape, make_backbone
+from skfer.nets import Embedded
 from skfer.training import (
     SCHEDULES,
     BalancedBatchSampler,
     Batches,
     MetricNet,
     Objective,
-    RowSource,
     StopAtBest,
-    autocast,
+    SubsetSampler,
     seeded,
 )
-
-UNSUITED = (BatchScoring, Checkpoint, EpochScoring)
-"""Callbacks of skorch that look for data or batches where these nets have none."""
 
 
 class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -151,7 +150,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     # -- scikit-learn's interface ---------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, groups: Any = None):
+    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
         """Learn the embedding.
 
         Parameters
@@ -179,7 +178,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         resume = self._resumes()
         with restored_on_error(self, resume=resume):
             source, codes = self._validate(X, y, reset=not resume)
-            check_groups(groups, codes)
+            groups = check_groups(groups, len(codes))
             rng = self._random_state = check_random_state(self.random_state)
             with seeded(rng.randint(2**31 - 1), self._device()):
                 resumed_by = "warm_start=True" if resume else None
@@ -191,7 +190,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, groups: Any = None):
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, groups: Any = None) -> Self:
         """Train one pass over some samples, at a constant learning rate.
 
         The first call fixes the classes, the input shape and, for rows, the statistics that
@@ -206,7 +205,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         y : array-like of shape (n,)
             Class labels.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will come; by default those of the first call.
+            All classes that will come, in the first call; by default those of its y. Later calls
+            may leave it out, or give the same.
         groups : object
             Not used; there for consistency.
 
@@ -369,7 +369,11 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._check_params()
         y = check_y(y, X, allow_unlabeled=self._accepts_unlabeled, name=name)
         if reset:
-            self.classes_ = find_classes(y if classes is None else np.asarray(classes), name)
+            self.classes_ = (
+                find_classes(y, name) if classes is None else check_classes(classes, name)
+            )
+        elif classes is not None:
+            check_same_classes(classes, self.classes_, name)
         codes = encode(y, self.classes_, allow_unlabeled=self._accepts_unlabeled)
         return as_source(self, X, self._image_shape(), reset=reset), codes
 
@@ -377,58 +381,36 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self.warm_start and hasattr(self, "net_")
 
     def _image_shape(self) -> tuple[int, ...] | None:
-        if self.image_shape is None:
-            return None
-        shape = tuple(int(side) for side in self.image_shape)
-        if len(shape) not in (2, 3) or min(shape) < 1:
-            raise ValueError(
-                "image_shape must be (height, width) or (height, width, channels), "
-                f"got {self.image_shape!r}."
-            )
-        return shape
+        return check_image_shape(self.image_shape)
 
     def _device(self) -> torch.device:
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            device = torch.device(self.device)
-        except RuntimeError as error:
-            raise ValueError(f"device={self.device!r} is not a device of torch.") from error
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(
-                f"device={self.device!r}, but torch finds no CUDA: use 'auto' or 'cpu'."
-            )
-        return device
-
-    def _precision(self, device: torch.device) -> str:
-        if self.precision != "auto":
-            return self.precision
-        return "bfloat16" if device.type == "cuda" else "float32"
+        return find_device(self.device)
 
     def _prepare_net(self, schedule: str, stopping: list[Any], resumed_by: str | None) -> None:
         """Set up a training; one that is resumed keeps what was learned, and nothing else."""
         device = self._device()
+        callbacks = checked_callbacks(self.callbacks, validated=bool(stopping))
         criterion = self._make_objective()
         before = None if resumed_by is None else self.net_
         if resumed_by is None or before is None:
             self._built_with = {name: getattr(self, name) for name in self._built_from}
-            module = self._make_module()
+            module = make_network(self)
         else:
             check_unchanged(self, resumed_by)
             criterion.take_over(before.criterion_)
             module = before.module_
-            module.augment = self._augment()
+            module.augment = make_augment(self)
         self.net_ = MetricNet(
             module,
             criterion,
             schedule=schedule,
-            precision=self._precision(device),
+            precision=find_precision(self.precision, device),
             optimizer=torch.optim.AdamW,
             optimizer__param_groups=self._parameter_groups(),
             optimizer__weight_decay=self.weight_decay,
             optimizer__fused=True,
             lr=self.lr,
-            callbacks=[*stopping, *self._checked_callbacks()],
+            callbacks=[*stopping, *callbacks],
             train_split=None,
             device=str(device),
             verbose=self.verbose,
@@ -436,46 +418,6 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if before is not None:
             passes = resumed_by == "partial_fit" and self._in_passes
             self.net_.go_on(before, with_optimizer=passes)
-
-    def _checked_callbacks(self) -> list[Any]:
-        callbacks = list(self.callbacks or [])
-        for callback in callbacks:
-            part = callback[1] if isinstance(callback, tuple) else callback
-            if isinstance(part, LRScheduler):
-                raise ValueError(
-                    "callbacks holds an LRScheduler, but the learning rate follows `schedule`."
-                )
-            if isinstance(part, UNSUITED):
-                raise ValueError(
-                    f"callbacks holds {type(part).__name__}, which needs skorch's own data: the "
-                    "losses are in history_, and early_stopping=True keeps the best epoch."
-                )
-        return callbacks
-
-    def _make_module(self) -> EmbeddingNet:
-        shape = self.input_shape_
-        if len(shape) > 1:
-            shape = (shape[2] if len(shape) == 3 else 1, *shape[:2])
-        backbone = make_backbone(self.backbone, shape, self.backbone_weights)
-        features = feature_shape(backbone, shape)
-        module = EmbeddingNet(
-            backbone,
-            features,
-            self.embedding_dim,
-            n_classes=len(self.classes_) if self._has_classifier() else None,
-            attention=self._attention(features),
-            augment=self._augment(),
-            standardize_embedding=self.standardize_embedding,
-        )
-        # Convolutions on the CPU are a third faster with channels last.
-        if len(shape) == 3:
-            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return module
-
-    def _augment(self) -> nn.Module | None:
-        if isinstance(self.augment, nn.Module):
-            return copy.deepcopy(self.augment)
-        return FaceAugment() if self.augment == "auto" and len(self.input_shape_) > 1 else None
 
     def _parameter_groups(self) -> list[tuple[str, dict[str, Any]]]:
         return [] if self.backbone_lr is None else [("backbone.*", {"lr": self.backbone_lr})]
@@ -502,7 +444,7 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         seed = self._random_state.randint(2**31 - 1)
         if which is None:
             return Batches(source, codes, self._make_sampler(codes, seed))
-        return Batches(source, codes, _Subset(self._make_sampler(codes[which], seed), which))
+        return Batches(source, codes, SubsetSampler(self._make_sampler(codes[which], seed), which))
 
     def _validation_batches(
         self, source: Any, codes: NDArray[np.intp], which: NDArray[np.intp]
@@ -519,16 +461,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     ) -> Iterator[tuple[slice, Embedded]]:
         """Run the network, or another one, over a source in batches of one size, in inference."""
         device = self._inference_device()
-        module = (self.net_.module_ if module is None else module).to(device).eval()
-        precision = self._precision(device)
-        size = 512 if device.type == "cuda" or isinstance(source, RowSource) else 64
-        for start in range(0, len(source), size):
-            rows = slice(start, min(start + size, len(source)))
-            batch = _pad(source[rows], size)
-            with torch.inference_mode(), autocast(device, precision):
-                output = module(batch.to(device, non_blocking=True))
-            n = rows.stop - rows.start
-            yield rows, Embedded._make(None if t is None else t[:n] for t in output)
+        precision = find_precision(self.precision, device)
+        module = self.net_.module_ if module is None else module
+        return run_network(module, source, device, precision)
 
     def _inference_device(self) -> torch.device:
         """Return the wanted device; the CPU, with a warning, where a loaded model finds no CUDA."""
@@ -547,26 +482,3 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if not self._has_classifier():
             advice.append("add a classification term (classification_weight)")
         return "Try this: " + "; ".join(advice) + "."
-
-
-class _Subset:
-    """Batches of a sampler over part of the samples, as indices into all of them."""
-
-    def __init__(self, sampler: Any, which: NDArray[np.intp]) -> None:
-        self.sampler = sampler
-        self.which = which
-
-    def __len__(self) -> int:
-        return len(self.sampler)
-
-    def __iter__(self) -> Iterator[NDArray[np.intp]]:
-        for batch in self.sampler:
-            yield self.which[batch]
-
-
-def _pad(batch: Tensor, size: int) -> Tensor:
-    if len(batch) == size:
-        return batch
-    padded = batch.new_zeros(size, *batch.shape[1:])
-    padded[: len(batch)] = batch
-    return padded

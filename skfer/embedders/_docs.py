@@ -15,10 +15,10 @@ classification_weight : float, default={classification_weight}
         embedding to a point.
     backbone : "auto", "timm/NAME", nn.Module or callable, default="auto"
         The network that turns standardised inputs (mean 0, standard deviation 1, channels
-        first) into features. "auto" is :class:`~skfer.nets.CompactResNet` for images and
-        :class:`~skfer.nets.MLP` for rows; "timm/NAME" any network of timm (needs
-        ``skfer[vision]``). A module is copied with its weights, so that
-        ``backbone=fitted.backbone_`` starts from what another embedder has learned. A
+        first) into features. "auto" is :class:`~skfer.nets.CompactResNet` for images, of
+        16 x 16 pixels at least, and :class:`~skfer.nets.MLP` for rows; "timm/NAME" any
+        network of timm (needs ``skfer[vision]``). A module is copied with its weights, so
+        that ``backbone=fitted.backbone_`` starts from what another embedder has learned. A
         callable gets the input shape, channels first, and returns a module. A feature map
         (n, c, h, w) is pooled; rows (n, c) are taken as they are.
     backbone_weights : path-like, default=None
@@ -49,26 +49,29 @@ classification_weight : float, default={classification_weight}
     early_stopping : bool, default=False
         Whether to set samples aside (whole subjects, if `groups` are given), to stop when
         their loss no longer improves, and to keep the best weights. Use a constant
-        schedule with it.
+        schedule with it. ``partial_fit`` knows nothing of it.
     validation_fraction : float, default=0.1
         Share of samples, or of subjects, set aside by `early_stopping`.
     n_iter_no_change : int, default=10
         How many epochs without improvement `early_stopping` waits.
     device : str, default="auto"
-        "auto" is CUDA where there is one and the CPU elsewhere; or any device of torch.
+        "auto" is CUDA where there is one and the CPU elsewhere; or any device of torch that
+        is there.
     precision : {{"auto", "float32", "bfloat16"}}, default="auto"
         Arithmetic of the layers. "auto" is bfloat16 on CUDA and float32 on the CPU.
     callbacks : list of skorch callbacks, default=None
         Passed to the :class:`skorch.NeuralNet` that trains. Those that need skorch's own data
-        or schedule (``EpochScoring``, ``Checkpoint``, ``LRScheduler``) are refused.
+        or schedule (``EpochScoring``, ``Checkpoint``, ``LRScheduler`` and the like) are
+        refused.
     warm_start : bool, default=False
         Whether a further ``fit`` goes on from the present weights; other parameters hold as
-        they are then.
+        they are then, and those that the network is made of must be the same.
     verbose : int, default=0
         1 prints a line an epoch.
     random_state : int, RandomState instance or None, default=None
         Fixes initial weights, batches and augmentation. The same seed, machine, number of
-        threads and precision give the same embedding, bit for bit."""
+        threads and precision give the same embedding, bit for bit. None draws a seed from
+        numpy's global generator."""
 
 SHARED_ATTRIBUTES = """\
 classes_ : ndarray of shape (n_classes,)

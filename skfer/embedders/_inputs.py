@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,26 @@ def as_source(
             else _flat_images(estimator, X, image_shape, reset)
         )
     return _images(estimator, X, image_shape, reset)
+
+
+def check_image_shape(image_shape: Any) -> tuple[int, ...] | None:
+    """Return an ``image_shape`` parameter as a tuple of int, or None for None.
+
+    Raises
+    ------
+    ValueError
+        If it is not (height, width) or (height, width, channels).
+    """
+    if image_shape is None:
+        return None
+    sides = tuple(image_shape)
+    whole = all(isinstance(side, Integral) and int(side) > 0 for side in sides)
+    if len(sides) not in (2, 3) or not whole:
+        raise ValueError(
+            "image_shape must be (height, width) or (height, width, channels), in whole numbers, "
+            f"got {image_shape!r}."
+        )
+    return tuple(int(side) for side in sides)
 
 
 def as_paths(X: Any) -> list[str] | None:
@@ -208,8 +229,8 @@ def _images(
             f"X has images of shape {shape}, which look like channels first: skfer takes "
             "channels last, (n, height, width, channels). Try X.transpose(0, 2, 3, 1)."
         )
-    if image_shape is not None and tuple(image_shape) != shape:
-        raise ValueError(f"X has images of shape {shape}, but image_shape={tuple(image_shape)}.")
+    if image_shape is not None and image_shape != shape:
+        raise ValueError(f"X has images of shape {shape}, but image_shape={image_shape}.")
     _check_finite(X)
     _set_or_compare(estimator, shape, reset)
     if reset:
@@ -224,21 +245,26 @@ def _check_finite(X: NDArray[Any]) -> None:
         return
     for start in range(0, len(X), _CHECK_CHUNK):
         chunk = X[start : start + _CHECK_CHUNK]
-        check_array(chunk.reshape(len(chunk), -1), input_name="X", dtype=None)
+        rows = chunk.reshape(len(chunk), -1)
+        try:
+            check_array(rows, input_name="X", dtype=None)
+        except ValueError as error:
+            bad = start + int(np.isfinite(rows).all(axis=1).argmin())
+            first_line = str(error).splitlines()[0]
+            raise ValueError(f"{first_line} The first such image is X[{bad}].") from None
         release_pages(X)
 
 
 def _flat_images(
     estimator: Any, X: NDArray[Any], image_shape: tuple[int, ...], reset: bool
 ) -> ImageSource:
-    shape = tuple(int(side) for side in image_shape)
-    if X.shape[1] != np.prod(shape):
+    if X.shape[1] != np.prod(image_shape):
         raise ValueError(
-            f"image_shape={shape} needs rows of {np.prod(shape)} values, got X with "
+            f"image_shape={image_shape} needs rows of {np.prod(image_shape)} values, got X with "
             f"{X.shape[1]} features."
         )
-    _set_or_compare(estimator, shape, reset)
-    return ImageSource(X, shape)
+    _set_or_compare(estimator, image_shape, reset)
+    return ImageSource(X, image_shape)
 
 
 def _rows(estimator: Any, X: NDArray[Any], reset: bool) -> RowSource:

@@ -92,18 +92,74 @@ def find_classes(y: NDArray[Any], name: str) -> NDArray[Any]:
     if len(classes) < 2:
         raise ValueError(
             f"{name} needs at least two classes in y to learn distances; got one class: "
-            f"{classes.tolist()}."
+            f"{classes.tolist()}. (The first partial_fit takes all that will come as classes=.)"
         )
     return classes
 
 
-def check_groups(groups: Any, codes: NDArray[np.intp]) -> None:
-    """Raise ValueError unless there is one group for each sample, or None."""
-    if groups is not None and _num_samples(groups) != len(codes):
+def check_classes(classes: Any, name: str) -> NDArray[Any]:
+    """Return the classes that a user announces, sorted.
+
+    Raises
+    ------
+    ValueError
+        If they are no list of labels, have missing ones, or are fewer than two.
+    """
+    return find_classes(_column(classes, "classes"), name)
+
+
+def check_same_classes(classes: Any, known: NDArray[Any], name: str) -> None:
+    """Raise ValueError if a user announces other classes than those of the first call."""
+    given = check_classes(classes, name)
+    if not np.array_equal(given, known):
         raise ValueError(
-            f"groups must have one entry for each sample: X has {len(codes)} samples, groups has "
-            f"{_num_samples(groups)}."
+            f"classes={given.tolist()} is not the same as in the first call: {known.tolist()}. "
+            "Leave it out, or give the same."
         )
+
+
+def _column(values: Any, name: str) -> NDArray[Any]:
+    """Return values as a one-dimensional array that can be sorted, without missing ones."""
+    array = np.asarray(values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array.ravel()
+    if array.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got an array of shape {array.shape}.")
+    for i, value in enumerate(array.tolist() if array.dtype.kind in "Of" else ()):
+        if value is None or _is_nan(value):
+            raise ValueError(f"{name} must have no missing values, got {name}[{i}]={value!r}.")
+    try:
+        np.unique(array)
+    except TypeError as error:
+        raise ValueError(f"{name} must hold values of one kind: {error}.") from error
+    return array
+
+
+def _is_nan(value: Any) -> bool:
+    """Whether a value is NaN, NaT or pandas' NA, which are equal to nothing, not to themselves."""
+    try:
+        return bool(value != value)
+    except TypeError:
+        return True
+
+
+def check_groups(groups: Any, n_samples: int) -> NDArray[Any] | None:
+    """Return groups as an array, or None for None.
+
+    Raises
+    ------
+    ValueError
+        Unless there is one group for each sample.
+    """
+    if groups is None:
+        return None
+    groups = _column(groups, "groups")
+    if len(groups) != n_samples:
+        raise ValueError(
+            f"groups must have one entry for each sample: X has {n_samples} samples, groups has "
+            f"{len(groups)}."
+        )
+    return groups
 
 
 def encode(

@@ -91,7 +91,7 @@ class MultiThresholdEmbedder(BaseEmbedder):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseEmbedder._parameter_constraints,
         "n_thresholds": [Interval(Integral, 1, None, closed="left")],
-        "threshold_range": [tuple, list],
+        "threshold_range": ["array-like"],
         "thresholds": ["array-like", None],
         "loss": [StrOptions({"dual-triplet", "triplet"})],
         "mining": [StrOptions({"batch-all", "batch-hard"}), Mapping],
@@ -180,8 +180,8 @@ class MultiThresholdEmbedder(BaseEmbedder):
         return np.asarray(names, dtype=object)
 
     def _check_params(self) -> None:
-        n = self.n_thresholds if self.thresholds is None else len(self.thresholds)
-        if n < 1 or self.embedding_dim % n:
+        n = self.n_thresholds if self.thresholds is None else len(self._given_thresholds())
+        if self.embedding_dim % n:
             raise ValueError(
                 f"embedding_dim={self.embedding_dim} must be a multiple of the number of "
                 f"thresholds, {n}: each slice has the same size."
@@ -190,6 +190,17 @@ class MultiThresholdEmbedder(BaseEmbedder):
             self._check_range()
         if isinstance(self.mining, Mapping):
             check_mining_schedule(self.mining)
+
+    def _given_thresholds(self) -> NDArray[np.float64]:
+        try:
+            thresholds = np.asarray(self.thresholds, dtype=np.float64)
+        except (TypeError, ValueError):
+            thresholds = np.empty(0)
+        if thresholds.ndim != 1 or len(thresholds) == 0:
+            raise ValueError(
+                f"thresholds must be a list of numbers in (0, 4], or None, got {self.thresholds!r}."
+            )
+        return thresholds
 
     def _check_range(self) -> None:
         ends = tuple(self.threshold_range)
@@ -203,7 +214,7 @@ class MultiThresholdEmbedder(BaseEmbedder):
 
     def _make_objective(self) -> Objective:
         if self.thresholds is not None:
-            self.thresholds_ = np.asarray(self.thresholds, dtype=np.float64)
+            self.thresholds_ = self._given_thresholds()
         else:
             low, high = self.threshold_range
             self.thresholds_ = slice_thresholds(low, high, self.n_thresholds)
@@ -252,7 +263,7 @@ class MultiThresholdObjective(Objective):
 def check_mining_schedule(mining: Mapping[Any, Any]) -> None:
     """Raise ValueError unless `mining` maps fractions, 0 among them, to ways of mining."""
     starts = list(mining)
-    fractions = all(isinstance(s, int | float) and 0 <= s < 1 for s in starts)
+    fractions = all(isinstance(s, Real) and 0 <= float(s) < 1 for s in starts)
     if not fractions or 0 not in starts:
         raise ValueError(
             "mining as a dict maps the fraction of the training from which on it holds, in "

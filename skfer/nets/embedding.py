@@ -130,9 +130,18 @@ class EmbeddingNet(nn.Module):
         if x.ndim > 2:
             x = standardize_images(x)
             if self.training and self.augment is not None:
-                x = self.augment(x)
+                x = self._augmented(x)
         pooled, element, pixel = self.pool(self.backbone(x))
         # Losses are computed in float32 whatever precision the layers run in.
         embedding = self.standardize(self.project(pooled).float())
         logits = None if self.classify is None else self.classify(embedding).float()
         return Embedded(embedding, logits, element, pixel)
+
+    def _augmented(self, x: Tensor) -> Tensor:
+        augmented = self.augment(x)  # type: ignore[misc]
+        if augmented.shape != x.shape:
+            raise ValueError(
+                f"augment: {type(self.augment).__name__} must keep the shape of a batch (n, "
+                f"channels, height, width), {tuple(x.shape)}, but made it {tuple(augmented.shape)}."
+            )
+        return augmented

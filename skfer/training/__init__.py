@@ -2,7 +2,7 @@
 
 from skfer.training._net import MetricNet, autocast, on_cpu, seeded, spread
 from skfer.training._objective import Objective
-from skfer.training._sampling import BalancedBatchSampler, ShuffledBatchSampler
+from skfer.training._sampling import BalancedBatchSampler, ShuffledBatchSampler, SubsetSampler
 from skfer.training._schedule import SCHEDULES
 from skfer.training._source import Batches, ImageSource, RowSource, release_pages
 from skfer.training._stopping import StopAtBest
@@ -17,6 +17,7 @@ __all__ = [
     "RowSource",
     "ShuffledBatchSampler",
     "StopAtBest",
+    "SubsetSampler",
     "autocast",
     "on_cpu",
     "release_pages",

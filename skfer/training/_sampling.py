@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,3 +152,28 @@ class ShuffledBatchSampler:
     def covering(self) -> list[NDArray[np.intp]]:
         """Return batches in which every sample comes once."""
         return np.array_split(self._rng.permutation(self._n_samples), self._n_batches)
+
+
+class SubsetSampler:
+    """Batches of a sampler over part of the samples, as indices into all of them.
+
+    Parameters
+    ----------
+    sampler : iterable of index arrays
+        Draws among the part.
+    which : array of int
+        The part.
+    """
+
+    def __init__(self, sampler: Any, which: NDArray[np.intp]) -> None:
+        self.sampler = sampler
+        self.which = which
+
+    def __len__(self) -> int:
+        """Return the number of batches of a pass."""
+        return len(self.sampler)
+
+    def __iter__(self) -> Iterator[NDArray[np.intp]]:
+        """Yield the indices of one batch after the other, for one pass."""
+        for batch in self.sampler:
+            yield self.which[batch]

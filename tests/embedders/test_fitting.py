@@ -10,7 +10,15 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from skorch.callbacks import Callback, Checkpoint, EpochScoring, LRScheduler
+from skorch.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    InputShapeSetter,
+    LRScheduler,
+    TrainEndCheckpoint,
+)
 from torch import nn
 
 from skfer import CrossEntropyEmbedder, EmbeddingCollapseWarning, MultiThresholdEmbedder
@@ -181,16 +189,39 @@ def test_warm_start_takes_new_settings(embedder, faces):
     assert before.shape == embedder.transform(faces.images).shape
 
 
-def test_groups_of_another_length(embedder, rows):
-    X, y = rows
-    with pytest.raises(ValueError, match="groups must have one entry for each sample"):
-        embedder.fit(X, y, groups=np.arange(7))
-
-
-@pytest.mark.parametrize("callback", [LRScheduler(), EpochScoring("accuracy"), Checkpoint()])
+@pytest.mark.parametrize(
+    "callback",
+    [
+        LRScheduler(),
+        LRScheduler,
+        EpochScoring("accuracy"),
+        Checkpoint(),
+        TrainEndCheckpoint(),
+        ("shape", InputShapeSetter()),
+        EarlyStopping(),
+        EarlyStopping,
+        "ProgressBar",
+        ("name",),
+        3,
+    ],
+)
 def test_callbacks_that_do_not_suit(callback, rows):
-    with pytest.raises(ValueError, match=f"callbacks holds .*{type(callback).__name__}"):
+    parts = callback if isinstance(callback, tuple) else (callback,)
+    kind = parts[-1] if isinstance(parts[-1], type) else type(parts[-1])
+    word = kind.__name__ if issubclass(kind, Callback) else str(parts[-1])
+    with pytest.raises(ValueError, match=f"callbacks holds .*{word}"):
         CrossEntropyEmbedder(callbacks=[callback]).fit(*rows)
+
+
+def test_early_stopping_of_skorch(rows):
+    model = CrossEntropyEmbedder(16, max_epochs=50, random_state=0, schedule="constant", lr=0.05)
+    model.set_params(callbacks=[EarlyStopping(monitor="train_loss", patience=3)])
+    assert model.fit(*rows).n_iter_ < 50
+    model.set_params(callbacks=[EarlyStopping(patience=3, threshold=9)], early_stopping=True)
+    model.set_params(n_iter_no_change=40)
+    assert model.fit(*rows).n_iter_ < 40
+    with pytest.raises(ValueError, match="EarlyStopping for 'valid_loss', which only fit with"):
+        model.partial_fit(*rows)
 
 
 def test_a_loss_that_is_not_finite_is_told(rows):
@@ -224,6 +255,16 @@ def test_schedules(embedder, faces, schedule):
     rates = [e["lr"] for e in embedder.fit(faces.images, faces.target).history_]
     assert max(rates) <= 0.01
     assert (rates[-1] == rates[0]) == (schedule == "constant")
+
+
+def test_a_given_module_is_trained_as_a_copy(embedder, faces):
+    first = clone(embedder).fit(faces.images, faces.target)
+    shared = embedder.set_params(backbone=first.backbone_)
+    weights = {k: v.clone() for k, v in first.backbone_.state_dict().items()}
+    shared.fit(faces.images, faces.target).partial_fit(faces.images, faces.target)
+    assert shared.backbone is first.backbone_
+    for name, value in first.backbone_.state_dict().items():
+        assert torch.equal(value, weights[name])
 
 
 def test_fitted_backbone_starts_another_embedder(embedder, faces):

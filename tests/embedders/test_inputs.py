@@ -300,7 +300,7 @@ BAD = {
     "lengths": (lambda f: (f.images, f.target[:-1]), {}, "X has 64 samples, y has 63"),
     "one class": (lambda f: (f.images, np.zeros(64, int)), {}, "at least two classes in y"),
     "no y": (lambda f: (f.images, None), {}, "requires y"),
-    "nan": (lambda f: (_nan(f), f.target), {}, "X contains NaN"),
+    "nan": (lambda f: (_nan(f), f.target), {}, r"X contains NaN. The first such .* X\[5\]"),
     "inf": (lambda f: (np.where(np.isnan(_nan(f)), np.inf, 1.0), f.target), {}, "infinity"),
     "continuous": (lambda f: (f.images, np.linspace(0, 1, 64)), {}, "continuous"),
     "5-d": (lambda f: (f.images[..., None, None], f.target), {}, r"X must be images"),
@@ -340,6 +340,24 @@ BAD = {
     ),
     "image_shape": (lambda f: (f.data, f.target), {"image_shape": (9, 9)}, r"image_shape=\(9, 9\)"),
     "image_shape's kind": (lambda f: (f.data, f.target), {"image_shape": (9,)}, "image_shape must"),
+    "image_shape's numbers": (
+        lambda f: (f.images, f.target),
+        {"image_shape": (24.7, 24.2)},
+        r"image_shape must .* in whole numbers, got \(24\.7, 24\.2\)",
+    ),
+    "image_shape's sides": (
+        lambda f: (f.images, f.target),
+        {"image_shape": (24, None)},
+        r"image_shape must .* got \(24, None\)",
+    ),
+    "augment's shape": (
+        lambda f: (f.images, f.target),
+        {"augment": nn.AvgPool2d(2)},
+        r"augment: AvgPool2d must keep .*\(\d+, 1, 24, 24\), but made it \(\d+, 1, 12, 12\)",
+    ),
+    "meta": (lambda f: (f.images, f.target), {"device": "meta"}, "torch finds no META"),
+    "mps": (lambda f: (f.images, f.target), {"device": "mps:7"}, "torch finds no MPS"),
+    "no such GPU": (lambda f: (f.images, f.target), {"device": "cuda:99"}, "finds no CUDA:99"),
     "other image_shape": (
         lambda f: (f.images, f.target),
         {"image_shape": (9, 9)},
@@ -350,6 +368,57 @@ BAD = {
     "epochs": (lambda f: (f.images, f.target), {"max_epochs": 0}, "'max_epochs' parameter"),
     "schedule": (lambda f: (f.images, f.target), {"schedule": "x"}, "'schedule' parameter"),
 }
+
+
+BAD_GROUPS = {
+    "missing": ([None] * 40, r"groups must have no missing values, got groups\[0\]=None"),
+    "nan": (np.where(np.arange(40) == 3, np.nan, 1), r"missing values, got groups\[3\]=nan"),
+    "pandas' NA": (np.array(["a", pd.NA] * 20), r"groups\[1\]=<NA>"),
+    "2-d": (np.zeros((40, 2)), r"groups must be one-dimensional.* shape \(40, 2\)"),
+    "scalar": (3, r"groups must be one-dimensional.* shape \(\)"),
+    "mixed": (np.array([1, "a"] * 20, dtype=object), "groups must hold values of one kind"),
+    "length": (np.zeros(7), "X has 40 samples, groups has 7"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_GROUPS)
+def test_bad_groups(embedder, rows, case):
+    groups, message = BAD_GROUPS[case]
+    with pytest.raises(ValueError, match=message):
+        embedder.fit(*rows, groups=groups)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, lambda g: np.array(g)[:, None]])
+def test_groups_of_all_kinds(rows, kind):
+    model = CrossEntropyEmbedder(16, max_epochs=1, early_stopping=True, random_state=0)
+    names = [f"person {i % 5}" for i in range(40)]
+    expected = clone(model).fit(*rows, groups=names).transform(rows[0])
+    assert_array_equal(model.fit(*rows, groups=kind(names)).transform(rows[0]), expected)
+
+
+BAD_CLASSES = {
+    "nan": ([0.0, np.nan, 1.0], r"classes must have no missing values, got classes\[1\]=nan"),
+    "2-d": (np.zeros((3, 2)), r"classes must be one-dimensional.* \(3, 2\)"),
+    "one": (["joy"], "at least two classes"),
+    "too few": (["joy", "awe"], "y holds .*'rage'.*takes all that will come as classes="),
+}
+
+
+@pytest.mark.parametrize("case", BAD_CLASSES)
+def test_bad_classes(embedder, rows, case):
+    classes, message = BAD_CLASSES[case]
+    with pytest.raises(ValueError, match=message):
+        embedder.partial_fit(*rows, classes=classes)
+
+
+def test_classes_of_later_calls(embedder, rows):
+    X, y = rows
+    with pytest.raises(ValueError, match=r"at least two classes in y.*as classes="):
+        embedder.partial_fit(X, ["joy"] * 40)
+    embedder.partial_fit(X, ["joy"] * 40, classes=["rage", "joy", "awe"])
+    embedder.partial_fit(X, y, classes=["awe", "rage", "joy"]).partial_fit(X, y)
+    with pytest.raises(ValueError, match=r"classes=\['awe', 'joy'\] is not the same as in the fi"):
+        embedder.partial_fit(X, y, classes=["joy", "awe"])
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -368,6 +437,10 @@ BAD_THRESHOLDS = {
     "range equal": ({"threshold_range": (1.0, 1.0)}, "threshold_range"),
     "range length": ({"threshold_range": (1.0,)}, "threshold_range must be"),
     "range too far": ({"threshold_range": (1.0, 5.0)}, "threshold_range"),
+    "words": ({"thresholds": ["a", "b"]}, r"thresholds must be a list of numbers.*\['a', 'b'\]"),
+    "none": ({"thresholds": []}, r"thresholds must be a list of numbers in \(0, 4\], .* got \[\]"),
+    "table": ({"thresholds": np.ones((2, 2))}, "thresholds must be a list of numbers"),
+    "nan": ({"thresholds": [1.0, np.nan]}, r"thresholds must lie in \(0, 4\]"),
     "mining": ({"mining": "semi-hard"}, "'mining' parameter"),
     "mining schedule": ({"mining": {0.5: "batch-hard"}}, "mining as a dict"),
     "mining in it": ({"mining": {0: "semi-hard"}}, "'semi-hard'"),
@@ -379,6 +452,15 @@ def test_bad_thresholds(faces, case):
     params, message = BAD_THRESHOLDS[case]
     with pytest.raises(ValueError, match=message):
         MultiThresholdEmbedder(16, max_epochs=1, **params).fit(faces.images, faces.target)
+
+
+def test_numbers_of_numpy(faces):
+    model = MultiThresholdEmbedder(16, max_epochs=1, random_state=0)
+    expected = clone(model).fit(faces.images, faces.target).transform(faces.images)
+    mining = {np.int64(0): "batch-all", np.float32(0.5): "batch-all"}
+    model.set_params(threshold_range=np.array([0.1, 1.0]), mining=mining)
+    model = clone(model).set_params(image_shape=np.array([24, 24]))
+    assert_array_equal(model.fit(faces.images, faces.target).transform(faces.images), expected)
 
 
 @pytest.mark.parametrize("cls", [CrossEntropyEmbedder, MultiThresholdEmbedder])

@@ -139,6 +139,23 @@ def test_guesses_start_after_a_third(few, monkeypatch):
     assert epochs == list(range(3, 9))
 
 
+def test_the_guesses_are_of_the_averaged_network(few, monkeypatch):
+    asked = []
+    usual = GaussianMetricEmbedder._outputs
+
+    def spy(self, source, module):
+        outputs = usual(self, source, module)
+        if module is not self.net_.module_:
+            other = usual(self, source, self.net_.module_)[0]
+            asked.append(np.abs(outputs[0] - other).max())
+        return outputs
+
+    monkeypatch.setattr(GaussianMetricEmbedder, "_outputs", spy)
+    _model(max_epochs=40).fit(*few)
+    assert len(asked) == 27
+    assert min(asked) > 0
+
+
 def test_no_teacher_where_all_have_labels(rows, monkeypatch):
     def never(*args):
         raise AssertionError

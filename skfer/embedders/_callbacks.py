@@ -1,0 +1,62 @@
+"""Checks the callbacks of skorch that a user passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    InputShapeSetter,
+    LRScheduler,
+    TrainEndCheckpoint,
+)
+
+UNSUITED = {
+    BatchScoring: "needs skorch's own data: the losses are in history_",
+    EpochScoring: "needs skorch's own data: the losses are in history_",
+    Checkpoint: "needs skorch's own data: early_stopping=True keeps the best epoch",
+    TrainEndCheckpoint: "needs skorch's own data: pickle the fitted embedder",
+    InputShapeSetter: "needs skorch's own data: a callable as backbone gets the input shape",
+    LRScheduler: "is at odds with `schedule`, which the learning rate follows",
+}
+"""Callbacks of skorch that look for what these nets have not, and what to do instead."""
+
+
+def checked_callbacks(callbacks: Sequence[Any] | None, *, validated: bool) -> list[Any]:
+    """Return callbacks as a list.
+
+    Parameters
+    ----------
+    callbacks : sequence of callback, class, or (name, callback), or None
+        As skorch takes them.
+    validated : bool
+        Whether there will be a ``valid_loss``.
+
+    Raises
+    ------
+    ValueError
+        If one of them is no callback, or one that does not suit.
+    """
+    callbacks = list(callbacks or [])
+    for given in callbacks:
+        callback = given[1] if isinstance(given, tuple) and len(given) == 2 else given
+        kind = callback if isinstance(callback, type) else type(callback)
+        if not issubclass(kind, Callback):
+            raise ValueError(
+                f"callbacks holds {given!r}: give callbacks of skorch, or (name, callback)."
+            )
+        for unsuited, why in UNSUITED.items():
+            if issubclass(kind, unsuited):
+                raise ValueError(f"callbacks holds {kind.__name__}, which {why}.")
+        monitor = getattr(callback, "monitor", "valid_loss")
+        if issubclass(kind, EarlyStopping) and str(monitor).startswith("valid") and not validated:
+            raise ValueError(
+                f"callbacks holds {kind.__name__} for {monitor!r}, which only fit with "
+                "early_stopping=True has: set it, or monitor='train_loss'."
+            )
+    return callbacks

@@ -1,0 +1,49 @@
+"""Where a network runs, and in which arithmetic."""
+
+from typing import Any
+
+import torch
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device that a ``device`` parameter stands for.
+
+    Parameters
+    ----------
+    name : str
+        "auto" is CUDA where there is one, or else the CPU.
+
+    Raises
+    ------
+    ValueError
+        If torch does not know it or does not find it.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={name!r} is not a device of torch: use 'auto', 'cpu' or 'cuda'."
+        ) from error
+    if not _is_there(device):
+        raise ValueError(
+            f"device={name!r}, but torch finds no {name.upper()}: use 'auto' or 'cpu'."
+        )
+    return device
+
+
+def _is_there(device: torch.device) -> bool:
+    if device.type == "cpu":
+        return True
+    kind: Any = getattr(torch, device.type, None)
+    if not hasattr(kind, "is_available") or not kind.is_available():
+        return False
+    return device.index is None or device.index < kind.device_count()
+
+
+def find_precision(name: str, device: torch.device) -> str:
+    """Return the arithmetic that a ``precision`` parameter stands for on a device."""
+    if name != "auto":
+        return name
+    return "bfloat16" if device.type == "cuda" else "float32"
