@@ -124,7 +124,7 @@ MULTI_THRESHOLD = Suite(
     about="Many thresholds at once against a search for one, cross-entropy and the losses of "
     "pytorch-metric-learning. All but PCA have the same network and budget, and all but "
     "cross-entropy have the same classification term beside their metric loss. In each fold the "
-    "search takes the threshold that was best on the other folds, and costs the sum of the five fits.",
+    "search takes the threshold that was best on the other folds, and costs the sum of five fits.",
     reference="multi-threshold",
     searched=tuple(f"one threshold, {t}" for t in SINGLE),
     methods={
