@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
+
+_AT_ONCE = 16
 
 
 class FaceAugment(nn.Module):
@@ -56,7 +59,7 @@ class FaceAugment(nn.Module):
         self.flip = flip
         self.contrast = contrast
         self.brightness = brightness
-        self._cache: tuple | None = None
+        self._cache: tuple[object, _Workspace] | None = None
 
     def __getstate__(self) -> dict:
         # The cached axes live on a device; a pickle must not.
@@ -67,53 +70,87 @@ class FaceAugment(nn.Module):
         """Augment images (n, channels, height, width), float; the shape stays."""
         # One draw for all parameters, and as few calls as may be: on small numbers a call costs
         # more than the numbers.
-        params = self._params(torch.rand(len(images), 7, device=images.device))
-        grid = self._sample_grid(images, params)
-        moved = F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
-        moved *= params[:, 5, None, None, None].to(moved.dtype)
-        moved += params[:, 6, None, None, None].to(moved.dtype)
+        space = self._workspace(images)
+        draws = torch.rand(len(images), 7, device=images.device)
+        params = torch.addcmul(space.low, draws, space.span)
+        along_x, along_y = _turned_axes(params, space)
+        gain = params[:, 5, None, None, None].to(images.dtype)
+        brightness = params[:, 6, None, None, None].to(images.dtype)
+        moved = torch.empty_like(images)
+        for start in range(0, len(images), space.size):
+            part = slice(start, start + space.size)
+            some = images[part]
+            grid = torch.addcmul(along_x[part], space.y, along_y[part], out=space.grid[: len(some)])
+            grid = grid.view(-1, *some.shape[2:], 2).to(some.dtype)
+            sampled = F.grid_sample(some, grid, padding_mode="zeros", align_corners=False)
+            torch.mul(sampled, gain[part], out=moved[part]).add_(brightness[part])
         return moved
 
-    def _params(self, draws: Tensor) -> Tensor:
-        """Map draws (n, 7) in [0, 1) to angle, scale, two shifts, mirroring, gain, brightness.
+    def _limits(self) -> list[list[float]]:
+        """Return the most and the middle of angle, scale, two shifts, mirroring, gain, brightness.
 
         The angle is in radians, the shifts are of axes from -1 to 1, an image with mirroring
         below 0 is mirrored.
         """
         angle, shift = math.radians(self.degrees), 2 * self.shift
         most = [angle, self.zoom, shift, shift, 1, self.contrast, self.brightness]
-        middle = [0, 1, 0, 0, 0 if self.flip else 2, 1, 0]
-        limits = torch.tensor([most, middle], device=draws.device)
-        return torch.addcmul(limits[1] - limits[0], draws, 2 * limits[0])
+        return [most, [0, 1, 0, 0, 0 if self.flip else 2, 1, 0]]
 
-    def _sample_grid(self, images: Tensor, params: Tensor) -> Tensor:
-        """Return where to look for each pixel: (n, height, width, 2), either axis from -1 to 1."""
-        n, _, height, width = images.shape
-        phases, x, stretch, y, grid = self._workspace(n, height, width, images.device)
-        turns = torch.cos(params[:, :1] + phases) * params[:, 1:2]  # cos, -sin, sin, cos
-        turns[:, :2] *= torch.ones_like(params[:, 4:5]).copysign_(params[:, 4:5])
-        # grid[i, j, k] = shift_i + turn_i @ [x_k, y_j], without a product over all pixels.
-        along_x = torch.addcmul(params[:, None, 2:4], turns[:, None, :2], x).view(n, 1, -1)
-        along_y = (turns[:, None, 2:] * stretch).view(n, 1, -1)
-        torch.addcmul(along_x, y, along_y, out=grid)
-        return grid.view(n, height, width, 2).to(images.dtype)
-
-    def _workspace(
-        self, n: int, height: int, width: int, device: torch.device
-    ) -> tuple[Tensor, ...]:
-        """Return what depends on the shape alone, and memory for the grid.
+    def _workspace(self, images: Tensor) -> _Workspace:
+        """Return what depends on settings and shape alone, and memory for a grid.
 
         Kept from batch to batch: fresh memory for each grid would cost as much as filling it.
-        The axes are stretched so that a turn is rigid in pixels.
         """
-        key = (n, height, width, device)
+        n, _, height, width = images.shape
+        device, limits = images.device, self._limits()
+        # A CPU moves a few images at a time, whose grid stays in its cache.
+        size = min(max(n, 1), _AT_ONCE) if device.type == "cpu" else max(n, 1)
+        key = (size, height, width, device, limits)
         if self._cache is None or self._cache[0] != key:
-            aspect = height / width
-            phases = torch.tensor([0, math.pi / 2, -math.pi / 2, 0], device=device)
-            x = ((torch.arange(width, device=device) * 2 + 1) / width - 1)[:, None]
-            x = x * torch.tensor([1, 1 / aspect], device=device)
-            stretch = torch.tensor([aspect, 1], device=device).expand(width, 2).contiguous()
-            y = ((torch.arange(height, device=device) * 2 + 1) / height - 1)[None, :, None]
-            grid = torch.empty(n, height, 2 * width, device=device)
-            self._cache = (key, phases, x, stretch, y, grid)
-        return self._cache[1:]
+            self._cache = (key, _make_workspace(size, height, width, device, limits))
+        return self._cache[1]
+
+
+class _Workspace(NamedTuple):
+    """How many images are moved at a time; limits of the parameters; axes; memory for a grid."""
+
+    size: int
+    low: Tensor
+    span: Tensor
+    phases: Tensor
+    x: Tensor
+    stretch: Tensor
+    y: Tensor
+    grid: Tensor
+
+
+def _make_workspace(
+    size: int, height: int, width: int, device: torch.device, limits: list[list[float]]
+) -> _Workspace:
+    """Lay out the axes, stretched so that a turn is rigid in pixels."""
+    most, middle = torch.tensor(limits, device=device)
+    aspect = height / width
+    x = ((torch.arange(width, device=device) * 2 + 1) / width - 1)[:, None]
+    return _Workspace(
+        size=size,
+        low=middle - most,
+        span=2 * most,
+        phases=torch.tensor([0, math.pi / 2, -math.pi / 2, 0], device=device),
+        x=x * torch.tensor([1, 1 / aspect], device=device),
+        stretch=torch.tensor([aspect, 1], device=device).expand(width, 2).contiguous(),
+        y=((torch.arange(height, device=device) * 2 + 1) / height - 1)[None, :, None],
+        grid=torch.empty(size, height, 2 * width, device=device),
+    )
+
+
+def _turned_axes(params: Tensor, space: _Workspace) -> tuple[Tensor, Tensor]:
+    """Return the two terms of grid[i, j, k] = shift_i + turn_i @ [x_k, y_j].
+
+    Without a product over all pixels: the grid is the first term plus y_j times the second.
+    """
+    n = len(params)
+    turns = torch.cos(params[:, :1] + space.phases) * params[:, 1:2]  # cos, -sin, sin, cos
+    turns[:, :2] *= torch.ones_like(params[:, 4:5]).copysign_(params[:, 4:5])
+    along_x = torch.addcmul(params[:, None, 2:4], turns[:, None, :2], space.x).view(n, 1, -1)
+    along_y = (turns[:, None, 2:] * space.stretch).view(n, 1, -1)
+    return along_x, along_y

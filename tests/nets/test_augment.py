@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.nets import FaceAugment
+from skfer.nets.augment import _turned_axes
 
 STILL = {"degrees": 0, "zoom": 0, "shift": 0, "flip": False, "contrast": 0, "brightness": 0}
 
@@ -42,25 +43,36 @@ def _theta(params, aspect):
     return torch.tensor(maps)
 
 
+def _params(augment, draws):
+    space = augment._workspace(torch.zeros(len(draws), 1, 8, 8))
+    return torch.addcmul(space.low, draws, space.span)
+
+
+def _grid(augment, images, params):
+    space = augment._workspace(images)
+    along_x, along_y = _turned_axes(params, space)
+    return (along_x + space.y * along_y).view(len(images), *images.shape[2:], 2)
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(5, 40), st.integers(5, 40), st.integers(0, 2**31 - 1))
 def test_grid_is_that_of_affine_grid(height, width, seed):
     augment = FaceAugment(degrees=40, zoom=0.5, shift=0.3)
     draws = torch.rand(3, 7, generator=torch.Generator().manual_seed(seed))
-    params = augment._params(draws)
+    params = _params(augment, draws)
     images = torch.zeros(3, 1, height, width)
     theta = _theta(params, height / width)
     expected = F.affine_grid(theta, list(images.shape), align_corners=False)
-    grid = augment._sample_grid(images, params)
+    grid = _grid(augment, images, params)
     torch.testing.assert_close(grid, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_rotation_keeps_distances():
     """A turn is rigid in pixels, though the grid's axes run from -1 to 1 on either side."""
     augment = FaceAugment(degrees=90, zoom=0, shift=0, flip=False)
-    params = augment._params(torch.full((1, 7), 0.75))
+    params = _params(augment, torch.full((1, 7), 0.75))
     assert params[0, 0] == pytest.approx(math.pi / 4)
-    grid = augment._sample_grid(torch.zeros(1, 1, 30, 20), params)[0]
+    grid = _grid(augment, torch.zeros(1, 1, 30, 20), params)[0]
     pixels = grid * torch.tensor([20 / 2, 30 / 2])
     for steps in (pixels.diff(dim=0), pixels.diff(dim=1)):
         lengths = torch.linalg.vector_norm(steps, dim=2)
@@ -71,7 +83,7 @@ def test_rotation_keeps_distances():
 @given(st.lists(st.floats(0, 1, width=32), min_size=7, max_size=7))
 def test_parameters_stay_within_bounds(draws):
     augment = FaceAugment(degrees=18, zoom=0.2, shift=0.1, contrast=0.3, brightness=0.4)
-    angle, scale, *shifts, mirror, gain, brightness = augment._params(torch.tensor([draws]))[0]
+    angle, scale, *shifts, mirror, gain, brightness = _params(augment, torch.tensor([draws]))[0]
     assert abs(angle) <= math.radians(18) + 1e-6
     assert abs(scale - 1) <= 0.2 + 1e-6
     assert max(map(abs, shifts)) <= 0.2 + 1e-6
@@ -108,3 +120,23 @@ def test_seed_fixes_it_and_copies_carry_no_cache(images):
     assert torch.equal(augment(images), first)
     assert pickle.loads(pickle.dumps(augment))._cache is None
     assert copy.deepcopy(augment)._cache is None
+
+
+def test_many_images_are_moved_as_few_are():
+    images = torch.randn(41, 1, 20, 24, generator=torch.Generator().manual_seed(1))
+    augment = FaceAugment()
+    torch.manual_seed(0)
+    moved = augment(images)
+    torch.manual_seed(0)
+    params = _params(augment, torch.rand(41, 7))
+    expected = F.grid_sample(images, _grid(augment, images, params), align_corners=False)
+    expected = expected * params[:, 5, None, None, None] + params[:, 6, None, None, None]
+    torch.testing.assert_close(moved, expected)
+
+
+def test_changed_settings_hold(images):
+    augment = FaceAugment()
+    augment(images)
+    for name, value in STILL.items():
+        setattr(augment, name, value)
+    torch.testing.assert_close(augment(images), images, atol=1e-4, rtol=1e-4)
