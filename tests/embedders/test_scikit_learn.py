@@ -108,13 +108,19 @@ def test_model_of_another_device_is_pickled_on_the_cpu(embedder, faces):
 
 
 def _on_meta(value):
-    """A tensor, or a dict or tuple that holds one, moved; None for anything else."""
+    """A tensor, or a dict or tuple that holds one at any depth, moved; None for anything else."""
     if isinstance(value, torch.Tensor):
         return value.to("meta")
-    if isinstance(value, dict) and any(isinstance(v, torch.Tensor) for v in value.values()):
-        return {k: _on_meta(v) for k, v in value.items()}
-    if isinstance(value, tuple) and any(isinstance(v, torch.Tensor) for v in value):
-        return tuple(v if _on_meta(v) is None else _on_meta(v) for v in value)
+    if isinstance(value, dict):
+        moved = {k: _on_meta(v) for k, v in value.items()}
+        found = any(v is not None for v in moved.values())
+        return {k: value[k] if v is None else v for k, v in moved.items()} if found else None
+    if isinstance(value, tuple):
+        moved = [_on_meta(v) for v in value]
+        if all(v is None for v in moved):
+            return None
+        moved = [old if new is None else new for old, new in zip(value, moved, strict=True)]
+        return value._make(moved) if hasattr(value, "_make") else tuple(moved)
     return None
 
 
