@@ -74,7 +74,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     split_dimensions : int, default=4
         In how many principal components of a class sub-classes are looked for. The more, the
         clearer they have to be.
-    unlabeled_threshold : float, default=0.7
+    unlabeled_threshold : float, default=0.9
         From which posterior on a sample without a label is trained on, and takes part when its
         class is split. 1 leaves all of them out: only ``transduction_`` tells of them.
     <shared parameters>
@@ -122,14 +122,15 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     sub-class for a start.
 
     -1 marks samples without a label where two other integer labels remain; {-1, 1} are two
-    classes. Every batch gets as many of them as labelled ones, at most, and an epoch is long enough
-    to draw as many as there are of either kind: few labels beside many faces without make it as
-    long as many do. From a third of the training on, a network with averaged weights [2]_ embeds
-    the training set before each epoch. Its posterior, the mean of the Gaussians' and the
-    classifier's, is averaged over the epochs [3]_; a sample for which it is above the threshold is
-    trained on with the likeliest
-    class, and counts as much as one with a label. The Gaussians' means are those of the labelled
-    ones alone; after training, all of them join the (sub-)class that is likeliest for them.
+    classes. An epoch is long enough to draw as many as there are of either kind: few labels beside
+    many faces without make it as long as many do. From a third of the training on, a network with
+    averaged weights [2]_ embeds the training set before each epoch. Its posterior, the mean of the
+    Gaussians' and the classifier's, is averaged over the epochs [3]_, and weighted so that the
+    classes have the shares that they have among the labels [4]_: unlabelled samples should be of
+    the same mixture of classes. One for which it is above the threshold enters the batches with the
+    likeliest class, and counts as much as one with a label; a batch has no more of them than
+    labelled ones. The Gaussians' means are those of the labelled ones alone; after training, all of
+    them join the (sub-)class that is likeliest for them.
 
     ``partial_fit`` splits no class and learns from labelled samples alone. It replaces the
     Gaussians of the (sub-)classes that it is given, and counts on.
@@ -144,6 +145,8 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     .. [2] A. Tarvainen, H. Valpola, "Mean teachers are better role models: weight-averaged
        consistency targets improve semi-supervised deep learning results", NeurIPS 2017.
     .. [3] S. Laine, T. Aila, "Temporal ensembling for semi-supervised learning", ICLR 2017.
+    .. [4] D. Berthelot et al., "ReMixMatch: semi-supervised learning with distribution matching and
+       augmentation anchoring", ICLR 2020.
 
     Examples
     --------
@@ -186,7 +189,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         max_subclasses: int = 1,
         covariance_type: str = "tied",
         split_dimensions: int = 4,
-        unlabeled_threshold: float = 0.7,
+        unlabeled_threshold: float = 0.9,
         classification_weight: float = 1.0,
         standardize_embedding: bool = True,
         backbone: Any = "auto",
@@ -369,10 +372,15 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
                 batches.labels, batches.sampler = fresh.labels, fresh.sampler
                 if validation is not None:
                     validation.labels = fresh.labels
-            if teacher is not None and epoch >= first_guess:
-                if epoch == first_guess:
-                    self._restart_stopping()
-                batches.labels = torch.from_numpy(self._guesses(source, teacher))
+            if teacher is None:
+                return
+            guessed = self.subclass_labels_
+            if epoch == first_guess:
+                self._restart_stopping()
+            if epoch >= first_guess:
+                guessed = self._guesses(source, teacher)
+                batches.labels = torch.from_numpy(guessed)
+            batches.sampler.offer(np.flatnonzero(guessed < UNLABELED))
 
         self.net_.criterion_.guessing = teacher is not None
         follow = None if teacher is None else teacher.follow

@@ -36,7 +36,8 @@ class Teacher:
 
     Its weights are a moving average of the learning network's ("mean teacher"), and what it
     believes of each stranger is one over the epochs ("temporal ensembling"): a network in the
-    middle of its training is sure of itself and wrong too often.
+    middle of its training is sure of itself and wrong too often. The classes are taken to have the
+    same shares among strangers as among the others ("distribution alignment").
 
     Parameters
     ----------
@@ -62,6 +63,7 @@ class Teacher:
     ----------
     .. [1] A. Tarvainen, H. Valpola, "Mean teachers are better role models", NeurIPS 2017.
     .. [2] S. Laine, T. Aila, "Temporal ensembling for semi-supervised learning", ICLR 2017.
+    .. [3] D. Berthelot et al., "ReMixMatch", ICLR 2020.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class Teacher:
         self._strangers = codes < 0
         self._n_classes = n_classes
         self._threshold = threshold
-        self._beliefs: NDArray[np.floating] | None = None
+        self._beliefs: NDArray[np.floating] = np.empty((0, n_classes))
         self.classes = codes.copy()
 
     @torch.no_grad()
@@ -120,15 +122,28 @@ class Teacher:
         if logits is not None:
             scores = torch.from_numpy(logits[self._strangers])
             posterior = (posterior + scores.softmax(1).numpy()) / 2
-        before = posterior if self._beliefs is None else self._beliefs
+        before = self._beliefs if len(self._beliefs) else posterior
         self._beliefs = INERTIA * before + (1 - INERTIA) * posterior
-        sure = self._beliefs.max(axis=1) > self._threshold
-        found = np.where(sure, self._beliefs.argmax(axis=1), UNLABELED)
+        aligned = self._aligned()
+        sure = aligned.max(axis=1) > self._threshold
+        found = np.where(sure, aligned.argmax(axis=1), UNLABELED)
         self.classes[self._strangers] = found
         parts = likeliest_component(joint, owners, found)
         guessed = labels.copy()
         guessed[self._strangers] = as_guess(np.where(sure, parts, UNLABELED))
         return guessed
+
+    def _aligned(self) -> NDArray[np.floating]:
+        """Return the beliefs, less in a class the more of it is believed than labels tell of.
+
+        A class that is guessed too often is trained on too often, and guessed more often still.
+        """
+        known = np.bincount(self.classes[~self._strangers], minlength=self._n_classes)
+        # With the labelled ones, or few strangers would each be taken for the mean.
+        share = (self._beliefs.sum(axis=0) + known) / len(self.classes)
+        weights = known / known.sum() / np.where(known > 0, share, 1)
+        aligned = self._beliefs * weights
+        return aligned / aligned.sum(axis=1, keepdims=True)
 
     def _joint(
         self, points: NDArray[np.float32], labels: Codes, owners: Codes, loss: GaussianMetricLoss

@@ -67,7 +67,7 @@ class BalancedBatchSampler:
     seed : int
         Fixes all batches.
     n_unlabeled : int, default=0
-        How many samples without a label to add to every batch.
+        How many samples without a label to add to every batch; see also :meth:`offer`.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class BalancedBatchSampler:
         seed: int,
         n_unlabeled: int = 0,
     ) -> None:
-        rng = np.random.RandomState(seed)
+        rng = self._rng = np.random.RandomState(seed)
         members: dict[int, list[int]] = {}
         for i, c in enumerate(labels.tolist()):
             members.setdefault(c, []).append(i)
@@ -103,6 +103,10 @@ class BalancedBatchSampler:
         """Yield the indices of one batch after the other, for one pass."""
         for _ in range(self._n_batches):
             yield self._draw()
+
+    def offer(self, which: NDArray[np.intp]) -> None:
+        """Draw samples without a label from these alone, from now on; passes keep their length."""
+        self._unlabeled = [Deck(which.tolist(), self._rng)] if len(which) else []
 
     def covering(self) -> list[NDArray[np.intp]]:
         """Return batches in which every labelled sample comes once at least.
@@ -177,3 +181,7 @@ class SubsetSampler:
         """Yield the indices of one batch after the other, for one pass."""
         for batch in self.sampler:
             yield self.which[batch]
+
+    def offer(self, which: NDArray[np.intp]) -> None:
+        """Draw samples without a label from these alone, where they belong to the part."""
+        self.sampler.offer(np.flatnonzero(np.isin(self.which, which)))

@@ -342,7 +342,7 @@ def test_a_class_of_strangers_alone_keeps_a_subclass():
     assert_array_equal(labels, [0, -1, -1, 2])
 
 
-def test_unlabelled_samples_are_in_the_batches(few, monkeypatch):
+def test_unlabelled_samples_are_in_the_batches_once_guessed(few, monkeypatch):
     X, _, y = few
     seen = []
     usual = GaussianObjective.forward
@@ -352,8 +352,10 @@ def test_unlabelled_samples_are_in_the_batches(few, monkeypatch):
         return usual(self, output, labels)
 
     monkeypatch.setattr(GaussianObjective, "forward", spy)
-    _model(max_epochs=1, samples_per_class=4).fit(X, y)
-    assert set(seen) == {(12, 12)}
+    _model(max_epochs=9, samples_per_class=4, unlabeled_threshold=0.0).fit(X, y)
+    first = len(seen) // 3
+    assert set(seen[:first]) == {(12, 0)}
+    assert set(seen[first:]) == {(12, 12)}
 
 
 def test_pipeline_in_cross_validation_scores_no_unlabelled_sample(few):

@@ -108,10 +108,52 @@ def test_indices_and_counts_are_taken_over_as_they_are():
 
 
 def test_the_number_of_subclasses_is_no_prior():
-    labels, owners = np.array([0, 1, 2, 3, -1]), np.array([0, 0, 0, 1])
-    teacher = _teacher([0, 0, 0, 1, -1], threshold=0.5)
-    teacher.guess(_column(0, 0.01, -0.01, 1, 0.6), None, labels, owners, LOSS)
-    assert teacher.classes[4] == 1
+    labels, owners = np.array([0, 1, 2, 3, 3, 3, -1]), np.array([0, 0, 0, 1])
+    teacher = _teacher([0, 0, 0, 1, 1, 1, -1], threshold=0.5)
+    teacher.guess(_column(0, 0.01, -0.01, 1, 1, 1, 0.6), None, labels, owners, LOSS)
+    assert teacher.classes[6] == 1
+
+
+def test_a_class_that_is_believed_too_often_is_believed_less():
+    codes = np.array([0, 1] + [-1] * 8)
+    teacher = _teacher(codes, threshold=0.6)
+    points = _column(0, 10, *[4.95] * 7, 9)  # a little nearer to the first class, seven times
+    teacher.guess(points, None, codes, np.arange(2), LOSS)
+    near = 1 / (1 + np.exp(-0.5))
+    assert_allclose(teacher._beliefs[:7, 0], near, rtol=1e-4)
+    shares = np.array([1 + 7 * near, 2 + 7 * (1 - near)]) / 10
+    weighted = np.array([near, 1 - near]) / shares
+    assert_allclose(teacher._aligned()[:7, 0], weighted[0] / weighted.sum(), rtol=1e-3)
+    assert_array_equal(teacher.classes[2:], [-1] * 7 + [1])  # 0.62 became 0.59
+
+
+def test_beliefs_get_the_shares_of_the_labels():
+    codes = np.array([0, 0, 0, 1] + [-1] * 400)
+    teacher = _teacher(codes)
+    points = np.random.RandomState(0).uniform(0, 4, (404, 1)).astype(np.float32)
+    points[:4, 0] = 0, 0, 0, 4
+    teacher.guess(points, None, codes, np.arange(2), LOSS)
+    assert_allclose(teacher._beliefs.mean(axis=0), [0.5, 0.5], atol=0.05)
+    aligned = teacher._aligned()
+    assert_allclose(aligned.sum(axis=1), 1)
+    assert aligned.mean(axis=0)[0] > 0.55  # from one half towards three quarters
+
+
+def test_a_lone_stranger_keeps_its_belief():
+    codes = np.array([0] * 50 + [1] * 50 + [-1])
+    teacher = _teacher(codes)
+    points = _column(*[0] * 50, *[4] * 50, 0.5)
+    teacher.guess(points, None, codes, np.arange(2), LOSS)
+    assert_allclose(teacher._aligned(), teacher._beliefs, atol=0.02)
+
+
+def test_classes_without_a_label_are_not_guessed():
+    codes = np.array([0, 0, 2, -1, -1])
+    teacher = _teacher(codes, threshold=0.5)
+    says = np.zeros((5, 3), dtype=np.float32)
+    says[3, 1] = 50
+    guessed = teacher.guess(_column(0, 0, 9, 1, 8), says, codes, np.arange(3), LOSS)
+    assert_array_equal(guessed[3:], as_guess(np.array([0, 2])))
 
 
 @pytest.fixture

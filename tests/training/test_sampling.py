@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skfer.training import BalancedBatchSampler, ShuffledBatchSampler
+from skfer.training import BalancedBatchSampler, ShuffledBatchSampler, SubsetSampler
 from skfer.training._sampling import Deck
 
 SIZES = st.lists(st.integers(1, 30), min_size=2, max_size=9)
@@ -104,6 +104,29 @@ def test_unlabelled_samples_ride_along():
         assert np.bincount(labels[batch] + 1).tolist() == [5, 3, 3]
     for batch in BalancedBatchSampler(labels, 2, 3, 0):
         assert (labels[batch] >= 0).all()
+
+
+def test_unlabelled_samples_are_drawn_from_those_on_offer():
+    labels = np.array([0] * 9 + [1] * 9 + [-1] * 60)
+    sampler = BalancedBatchSampler(labels, 2, 3, 0, n_unlabeled=5)
+    for offered in (np.arange(20, 28), np.arange(18, 21), np.arange(0)):
+        sampler.offer(offered)
+        batches = list(sampler)
+        assert len(batches) == 12  # as many as for all sixty
+        for batch in batches:
+            drawn = batch[labels[batch] < 0]
+            assert len(np.unique(drawn)) == len(drawn) == min(5, len(offered))
+            assert np.isin(drawn, offered).all()
+
+
+def test_offers_to_a_part_are_of_all():
+    labels = np.array([0] * 6 + [-1] * 6 + [1] * 6)
+    which = np.arange(3, 18)
+    inner = BalancedBatchSampler(labels[which], 2, 3, 0, n_unlabeled=4)
+    sampler = SubsetSampler(inner, which)
+    sampler.offer(np.array([0, 7, 9]))  # the first does not belong to the part
+    for batch in sampler:
+        assert sorted(batch[labels[batch] < 0]) == [7, 9]
 
 
 @settings(deadline=None, max_examples=40)
