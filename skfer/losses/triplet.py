@@ -17,7 +17,7 @@ from torch import Tensor
 
 # Work is cut into pieces of this many numbers: on a CPU so that a few of them stay within a core's
 # cache, elsewhere so that they fit the memory.
-_CPU_PIECE = 2**17
+_CPU_PIECE = 2**18
 _DEVICE_PIECE = 2**25
 
 
