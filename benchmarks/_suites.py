@@ -13,9 +13,9 @@ from skfer import (
     MultiThresholdEmbedder,
     TripletCenterEmbedder,
 )
-from skfer._evaluation import pca_baseline
-from skfer.embedders._base import BaseEmbedder
 from skfer.embedders._triplet_center import TripletCenterObjective
+from skfer.embedders.base import BaseEmbedder
+from skfer.evaluation._comparison import pca_baseline
 from skfer.losses import TripletCenterLoss
 from skfer.training import Objective
 

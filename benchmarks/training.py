@@ -24,8 +24,8 @@ from skfer import (
     MultiThresholdEmbedder,
     TripletCenterEmbedder,
 )
-from skfer.embedders._base import BaseEmbedder
 from skfer.embedders._network import make_network
+from skfer.embedders.base import BaseEmbedder
 from skfer.nets import FaceAugment
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (640, 48, 48)).astype(np.uint8)

@@ -1,14 +1,37 @@
 """Facial expression recognition by deep metric learning, as scikit-learn estimators."""
 
-__version__ = "0.1.0"
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from skfer.embedders import (
-    CrossEntropyEmbedder,
-    GaussianMetricEmbedder,
-    MultiThresholdEmbedder,
-    TripletCenterEmbedder,
+from skfer._version import __version__
+
+if TYPE_CHECKING:
+    from skfer import datasets, inspection, losses, metrics, model_selection, nets, preprocessing
+    from skfer.embedders import (
+        CrossEntropyEmbedder,
+        GaussianMetricEmbedder,
+        MultiThresholdEmbedder,
+        TripletCenterEmbedder,
+    )
+    from skfer.exceptions import EmbeddingCollapseWarning, InconsistentVersionWarning
+
+_ROOM_OF = {
+    "CrossEntropyEmbedder": "skfer.embedders",
+    "EmbeddingCollapseWarning": "skfer.exceptions",
+    "GaussianMetricEmbedder": "skfer.embedders",
+    "InconsistentVersionWarning": "skfer.exceptions",
+    "MultiThresholdEmbedder": "skfer.embedders",
+    "TripletCenterEmbedder": "skfer.embedders",
+}
+_ROOMS = (
+    "datasets",
+    "inspection",
+    "losses",
+    "metrics",
+    "model_selection",
+    "nets",
+    "preprocessing",
 )
-from skfer.exceptions import EmbeddingCollapseWarning, InconsistentVersionWarning
 
 __all__ = [
     "CrossEntropyEmbedder",
@@ -18,4 +41,27 @@ __all__ = [
     "MultiThresholdEmbedder",
     "TripletCenterEmbedder",
     "__version__",
+    "datasets",
+    "inspection",
+    "losses",
+    "metrics",
+    "model_selection",
+    "nets",
+    "preprocessing",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name or a room when it is first used: the command line starts quickly."""
+    if name in _ROOM_OF:
+        value = getattr(import_module(_ROOM_OF[name]), name)
+    elif name in _ROOMS:
+        value = import_module(f"skfer.{name}")
+    else:
+        raise AttributeError(f"module 'skfer' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

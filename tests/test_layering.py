@@ -14,55 +14,103 @@ PACKAGE = Path(skfer.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
 
 # The rooms below each room, and the packages that it may import beside the standard library.
+# A room within a room is named with a dot, and is no part of the outer one.
 ROOMS = {
+    "_version": ((), set()),
     "exceptions": ((), {"sklearn"}),
     "losses": ((), {"torch", "numpy"}),
     "nets": ((), {"torch", "timm"}),
-    "preprocessing": ((), {"numpy", "PIL", "sklearn"}),
-    "datasets": (("preprocessing",), {"numpy", "PIL", "joblib", "sklearn", "tqdm", "pandas"}),
+    "pictures": ((), {"numpy", "PIL", "joblib", "tqdm"}),
+    "preprocessing": (("pictures",), {"numpy", "PIL", "sklearn"}),
+    "datasets.drawn": (("datasets",), {"numpy", "sklearn"}),
+    "datasets.published": (("pictures", "datasets"), {"numpy"}),
+    "datasets": (
+        ("pictures", "preprocessing", "datasets.drawn", "datasets.published"),
+        {"numpy", "PIL", "sklearn", "pandas"},
+    ),
     "metrics": ((), {"numpy", "sklearn"}),
     "model_selection": ((), {"numpy", "sklearn"}),
     "training": (("losses", "nets"), {"numpy", "torch", "skorch"}),
+    "embedders.gaussian": (
+        ("exceptions", "losses", "nets", "training", "embedders"),
+        {"numpy", "scipy", "sklearn", "torch"},
+    ),
     "embedders": (
-        ("exceptions", "losses", "nets", "datasets", "training"),
+        ("_version", "exceptions", "losses", "nets", "pictures", "training", "embedders.gaussian"),
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
     ),
     "inspection": (
         ("datasets", "metrics", "training", "embedders"),
         {"numpy", "scipy", "sklearn", "matplotlib"},
     ),
+    "evaluation": (
+        ("datasets", "metrics", "model_selection"),
+        {"numpy", "sklearn", "torch", "joblib"},
+    ),
+    "cli": (
+        ("_version", "datasets", "embedders", "evaluation", "", "preprocessing"),
+        {"numpy", "sklearn", "torch", "tqdm"},
+    ),
+    "": (
+        (
+            "_version",
+            "exceptions",
+            "embedders",
+            "datasets",
+            "inspection",
+            "losses",
+            "metrics",
+            "model_selection",
+            "nets",
+            "preprocessing",
+        ),
+        set(),
+    ),
 }
-# What stands on all rooms: the command line and its helpers, and the public names.
-TOP = {"__init__", "cli", "_evaluation", "_json_output", "_options", "_protocols"}
 # Imported when used, never by `import skfer`. pandas, where there is one, comes with scikit-learn.
-HEAVY = ("kornia", "pytorch_metric_learning", "matplotlib", "timm")
+HEAVY = ("kornia", "pytorch_metric_learning", "matplotlib", "timm", "torch", "sklearn")
 # Folders that only one machine has.
 MACHINE_PATHS = re.compile(r"(?<![\w.])/(home|root|work|tmp|Users)/")
 FOLDERS = (".", "skfer", "tests", "benchmarks", "docs", "examples")
 SUFFIXES = {".py", ".md", ".rst", ".toml", ".txt", ".cff", ".yaml", ".yml"}
-
-
-def room_of(path):
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
-
-
-def imported(path):
-    """Full names of the modules that a file imports, inside functions too, relative ones solved."""
-    inside = ["skfer", *path.relative_to(PACKAGE).parent.parts]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level:
-            yield ".".join([*inside[: len(inside) - node.level + 1], node.module or ""]).strip(".")
-        elif isinstance(node, ast.ImportFrom):
-            yield node.module
-
-
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
-def test_every_room_has_its_floor():
-    assert {room_of(path) for path in SOURCES} == {*ROOMS, *TOP}
+def module_of(path):
+    """Full name of a file's module."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path) for path in SOURCES}
+
+
+def room_of(module):
+    """The innermost room that holds a module of skfer; "" for the package itself."""
+    inner = module.removeprefix("skfer").removeprefix(".")
+    return max((r for r in ROOMS if inner == r or inner.startswith(f"{r}.")), key=len, default="")
+
+
+def imported(path):
+    """Full names of what a file imports, inside functions and under TYPE_CHECKING too.
+
+    ``from skfer import X`` is the module skfer.X where there is one.
+    """
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} has a relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else node.module
+
+
+def test_every_file_is_in_a_room():
+    rooms = {room_of(module_of(path)) for path in SOURCES}
+    assert rooms == set(ROOMS)
+    at_top = {path.stem for path in PACKAGE.glob("*.py")}
+    assert at_top == {"__init__", "_version", "exceptions"}
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -70,14 +118,12 @@ def test_room_imports_only_from_below(room):
     below, packages = ROOMS[room]
     faults = []
     for path in SOURCES:
-        if room_of(path) != room:
+        if room_of(module_of(path)) != room:
             continue
         for name in imported(path):
-            top, _, rest = name.partition(".")
-            inner = rest.partition(".")[0]
+            top = name.partition(".")[0]
             if top == "skfer":
-                # `from skfer import __version__` reaches no room.
-                fine = inner in ("", room, *below)
+                fine = room_of(name) in (room, *below)
             else:
                 fine = top in packages or top in sys.stdlib_module_names
             if not fine:
@@ -85,10 +131,29 @@ def test_room_imports_only_from_below(room):
     assert not faults, "\n".join(faults)
 
 
-def test_rooms_below_are_listed_first():
-    names = list(ROOMS)
+def test_rooms_stand_on_floors():
+    # A room within a room shares its floor.
+    def floor(room):
+        return room.partition(".")[0]
+
+    names = list(dict.fromkeys(map(floor, ROOMS)))
+    order = {name: number for number, name in enumerate(names) if name}
     for room, (below, _) in ROOMS.items():
-        assert all(names.index(other) < names.index(room) for other in below), room
+        if room:  # the package itself names all rooms, and imports them when they are used
+            upward = [r for r in below if r and order[floor(r)] > order[floor(room)]]
+            assert not upward, f"{room} stands on {upward}"
+
+
+def test_no_circle():
+    needs = {
+        module_of(path): {n for n in imported(path) if n in MODULES and n != "skfer"}
+        for path in SOURCES
+        if module_of(path) != "skfer"
+    }
+    while needs:
+        free = {module for module, names in needs.items() if not names & set(needs) - {module}}
+        assert free, f"these import each other in a circle: {sorted(needs)}"
+        needs = {module: names for module, names in needs.items() if module not in free}
 
 
 def test_import_is_light():

@@ -1,21 +1,20 @@
 """Data sets of labelled faces, all returning one kind of Bunch."""
 
-from ._affectnet import load_affectnet
-from ._bu3dfe import load_bu3dfe
-from ._ck_plus import load_ck_plus
-from ._decode import decode_images
-from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
-from ._fer2013 import load_fer2013
-from ._fer_plus import load_fer_plus
-from ._folder import load_image_folder
-from ._jaffe import load_jaffe
-from ._mmi import load_mmi
-from ._problems import DatasetError, DatasetWarning
-from ._raf_db import load_raf_db
-from ._registry import DATASETS, Dataset, DatasetReport, check_dataset
-from ._sfew import load_sfew
-from ._synthetic import make_expressions
-from ._table import load_image_table
+from skfer.datasets._folder import load_image_folder
+from skfer.datasets._registry import DATASETS, Dataset, DatasetReport, check_dataset
+from skfer.datasets._table import load_image_table
+from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.datasets.drawn._make import make_expressions
+from skfer.datasets.published._affectnet import load_affectnet
+from skfer.datasets.published._bu3dfe import load_bu3dfe
+from skfer.datasets.published._ck_plus import load_ck_plus
+from skfer.datasets.published._fer2013 import load_fer2013
+from skfer.datasets.published._fer_plus import load_fer_plus
+from skfer.datasets.published._jaffe import load_jaffe
+from skfer.datasets.published._mmi import load_mmi
+from skfer.datasets.published._raf_db import load_raf_db
+from skfer.datasets.published._sfew import load_sfew
+from skfer.pictures import DatasetError, DatasetWarning, decode_images
 
 __all__ = [
     "DATASETS",

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from ._problems import DatasetError
+from skfer.pictures import DatasetError
 
 
 def read_cells(

@@ -8,12 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from skfer.preprocessing._picture import EXTENSIONS
-
-from ._cache import is_cache_file
-from ._labels import encode
-from ._listing import Listing, Options, check_root, load
-from ._problems import DatasetError, Problem
+from skfer.datasets._labels import encode
+from skfer.datasets._listing import Listing, Options, check_root, load
+from skfer.pictures import EXTENSIONS, DatasetError, Problem, is_cache_file
 
 _NOTES = (".csv", ".html", ".json", ".md", ".txt", ".xml")
 _LITTER = ("thumbs.db", "desktop.ini", "__macosx")

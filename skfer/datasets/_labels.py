@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ._expressions import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 
 # The words that data sets and their users put for the eight names, and for no label.
 SYNONYMS: dict[str, str] = {

@@ -13,21 +13,26 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from ._bunch import make_bunch
-from ._cache import Cache, fingerprint
-from ._decode import (
+from skfer.datasets._bunch import make_bunch
+from skfer.datasets._labels import class_codes
+from skfer.pictures import (
+    Cache,
     Chunk,
+    DatasetError,
+    Problem,
     Reader,
     check_image_size,
+    check_on_error,
     check_some_left,
     decode_chunks,
     file_reader,
+    fingerprint,
     first_shape,
     gather,
+    handle,
     image_shape,
+    part_of,
 )
-from ._labels import class_codes
-from ._problems import DatasetError, Problem, check_on_error, handle, part_of
 
 # The words for the official parts of a set.
 PARTS = {

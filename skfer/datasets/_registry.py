@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from ._affectnet import list_affectnet, load_affectnet
-from ._bu3dfe import list_bu3dfe, load_bu3dfe
-from ._ck_plus import load_ck_plus, survey_ck_plus
-from ._fer2013 import list_fer2013, load_fer2013
-from ._fer_plus import list_fer_plus, load_fer_plus
-from ._folder import list_folder, load_image_folder
-from ._jaffe import list_jaffe, load_jaffe
-from ._listing import Listing, check_root
-from ._mmi import list_mmi, load_mmi
-from ._problems import N_SHOWN, Problem
-from ._raf_db import list_raf_db, load_raf_db
-from ._sfew import list_sfew, load_sfew
-from ._table import load_image_table
+from skfer.datasets._folder import list_folder, load_image_folder
+from skfer.datasets._listing import Listing, check_root
+from skfer.datasets._table import load_image_table
+from skfer.datasets.published._affectnet import list_affectnet, load_affectnet
+from skfer.datasets.published._bu3dfe import list_bu3dfe, load_bu3dfe
+from skfer.datasets.published._ck_plus import load_ck_plus, survey_ck_plus
+from skfer.datasets.published._fer2013 import list_fer2013, load_fer2013
+from skfer.datasets.published._fer_plus import list_fer_plus, load_fer_plus
+from skfer.datasets.published._jaffe import list_jaffe, load_jaffe
+from skfer.datasets.published._mmi import list_mmi, load_mmi
+from skfer.datasets.published._raf_db import list_raf_db, load_raf_db
+from skfer.datasets.published._sfew import list_sfew, load_sfew
+from skfer.pictures import N_SHOWN, Problem
 
 
 @dataclass(frozen=True)

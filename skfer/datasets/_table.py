@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._csv import read_cells
-from ._labels import canonical, encode
-from ._listing import Listing, Options, check_root, load
-from ._problems import DatasetError, Problem, drop_repeats
+from skfer.datasets._csv import read_cells
+from skfer.datasets._labels import canonical, encode
+from skfer.datasets._listing import Listing, Options, check_root, load
+from skfer.pictures import DatasetError, Problem, drop_repeats
 
 _DELIMITERS = ",;\t|"
 _DESCR = """\

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skfer.embedders._base import BaseEmbedder
+from skfer.embedders.base import BaseEmbedder
 
 
 class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):

@@ -6,14 +6,11 @@ import math
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sklearn
 
 from skfer.exceptions import EmbeddingCollapseWarning
-
-if TYPE_CHECKING:
-    from skfer.embedders._base import BaseEmbedder
 
 COLLAPSE_SPREAD = 0.1
 """Below this share of the squared norm, embeddings count as coincident."""
@@ -42,7 +39,7 @@ def warn_caller(message: str, category: type[Warning]) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
-def warn_if_collapsed(model: BaseEmbedder, n_epochs: int = 1) -> None:
+def warn_if_collapsed(model: Any, n_epochs: int = 1) -> None:
     """Warn if the latest loss is not finite, or if the latest epochs all look like a collapse.
 
     Parameters
@@ -71,6 +68,6 @@ def warn_if_collapsed(model: BaseEmbedder, n_epochs: int = 1) -> None:
         warn_caller(f"{name} did not learn: {what}. {model._advice()}", EmbeddingCollapseWarning)
 
 
-def _looks_collapsed(model: BaseEmbedder, epoch: dict[str, Any]) -> bool:
+def _looks_collapsed(model: Any, epoch: dict[str, Any]) -> bool:
     all_active = model._learns_from_triplets and epoch.get("active_fraction", 0) == 1
     return all_active or epoch["embedding_spread"] < COLLAPSE_SPREAD

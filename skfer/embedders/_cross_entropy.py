@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval
 
-from skfer.embedders._base import BaseEmbedder
 from skfer.embedders._docs import with_shared_docs
+from skfer.embedders.base import BaseEmbedder
 from skfer.training import Objective
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from skfer.pictures import DatasetError, decode_images
 from skfer.training import ImageSource, RowSource, release_pages
 
 _CHECK_CHUNK = 1024
@@ -174,9 +175,6 @@ def decode_paths(
     DatasetError
         If files cannot be read, or differ in size where no shape is wanted.
     """
-    # Decoding pulls in the data-set room, which embedders of arrays can do without.
-    from skfer.datasets import DatasetError, decode_images
-
     shape = image_shape if reset or image_shape is not None else estimator.input_shape_
     if shape is not None and len(shape) == 1:
         raise ValueError(

@@ -13,8 +13,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from skfer.embedders._base import BaseEmbedder
 from skfer.embedders._docs import with_shared_docs
+from skfer.embedders.base import BaseEmbedder
 from skfer.losses import (
     MultiThresholdTripletLoss,
     normalize_slices,

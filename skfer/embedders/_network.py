@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +12,8 @@ from torch import Tensor, nn
 from skfer.nets import Embedded, EmbeddingNet, FaceAugment, feature_shape, make_backbone
 from skfer.training import RowSource, autocast
 
-if TYPE_CHECKING:
-    from skfer.embedders._base import BaseEmbedder
 
-
-def make_network(model: BaseEmbedder) -> EmbeddingNet:
+def make_network(model: Any) -> EmbeddingNet:
     """Return a fresh network by an embedder's parameters, once its input and classes are known."""
     shape = model.input_shape_
     if len(shape) > 1:
@@ -38,7 +35,7 @@ def make_network(model: BaseEmbedder) -> EmbeddingNet:
     return network
 
 
-def make_augment(model: BaseEmbedder) -> nn.Module | None:
+def make_augment(model: Any) -> nn.Module | None:
     """Return what an embedder's ``augment`` stands for, a module of its own."""
     if isinstance(model.augment, nn.Module):
         return copy.deepcopy(model.augment)

@@ -5,19 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sklearn.utils import check_random_state
 from torch import nn
 
 from skfer.training import on_cpu
 
-if TYPE_CHECKING:
-    from skfer.embedders._base import BaseEmbedder
-
 
 @contextmanager
-def restored_on_error(model: BaseEmbedder, *, resume: bool) -> Iterator[None]:
+def restored_on_error(model: Any, *, resume: bool) -> Iterator[None]:
     """Make a block that fails leave an embedder as it was: a bad call loses nothing.
 
     Parameters
@@ -44,7 +41,7 @@ def restored_on_error(model: BaseEmbedder, *, resume: bool) -> Iterator[None]:
         raise
 
 
-def _own_generator(model: BaseEmbedder) -> dict[str, Any]:
+def _own_generator(model: Any) -> dict[str, Any]:
     """Return a copy of the generator, unless it is the user's or numpy's own."""
     rng = getattr(model, "_random_state", None)
     if rng is None or rng is model.random_state or rng is check_random_state(None):
@@ -52,7 +49,7 @@ def _own_generator(model: BaseEmbedder) -> dict[str, Any]:
     return {"_random_state": copy.deepcopy(rng)}
 
 
-def check_unchanged(model: BaseEmbedder, how: str) -> None:
+def check_unchanged(model: Any, how: str) -> None:
     """Raise ValueError for parameters that a trained network cannot change.
 
     Parameters

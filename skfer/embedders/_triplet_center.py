@@ -17,10 +17,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from skfer.embedders._base import BaseEmbedder
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._inputs import as_source
+from skfer.embedders.base import BaseEmbedder
 from skfer.losses import TripletCenterLoss
 from skfer.nets import Embedded
 from skfer.training import BalancedBatchSampler, Objective, ShuffledBatchSampler, autocast

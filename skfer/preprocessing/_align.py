@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skfer.preprocessing._picture import PictureError, plain_picture, read_file
+from skfer.pictures import PictureError, plain_picture, read_file
 from skfer.preprocessing._warp import align_face
 
 Detector = Callable[[np.ndarray], ArrayLike | None]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import trees
+from helpers import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -5,8 +5,8 @@ import pickle
 
 import numpy as np
 import pytest
-import trees
-from copies import ALL, COPIES, IDS
+from helpers import trees
+from helpers.copies import ALL, COPIES, IDS
 
 from skfer import datasets
 from skfer.datasets import DATASETS, EXPRESSIONS, DatasetError, DatasetWarning, check_dataset

@@ -1,8 +1,8 @@
 """The registry and the check of a copy."""
 
 import pytest
-import trees
-from copies import ALL, COPIES, IDS
+from helpers import trees
+from helpers.copies import ALL, COPIES, IDS
 from sklearn.model_selection import KFold
 
 from skfer import datasets

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pandas as pd
 import pytest
-import trees
+from helpers import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -92,7 +92,7 @@ def test_early_stopping_keeps_subjects_apart(embedder, faces, monkeypatch):
         seen.append((set(groups[train]), set(groups[valid])))
         return train, valid
 
-    monkeypatch.setattr("skfer.embedders._base.validation_split", spy)
+    monkeypatch.setattr("skfer.embedders.base.validation_split", spy)
     embedder.set_params(
         early_stopping=True, n_iter_no_change=2, max_epochs=40, schedule="constant", lr=0.03
     )

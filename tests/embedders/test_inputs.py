@@ -247,12 +247,12 @@ def test_paths_that_cannot_be_what_was_fitted(faces, paths):
 
 
 def test_paths_are_decoded_once(faces, paths, monkeypatch):
-    from skfer import datasets
+    from skfer.embedders import _inputs
 
     calls = []
-    decode = datasets.decode_images
+    decode = _inputs.decode_images
     monkeypatch.setattr(
-        datasets, "decode_images", lambda *a, **k: calls.append(a) or decode(*a, **k)
+        _inputs, "decode_images", lambda *a, **k: calls.append(a) or decode(*a, **k)
     )
     model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0)
     Z = model.fit_transform(paths, faces.target)

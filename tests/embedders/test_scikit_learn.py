@@ -167,7 +167,7 @@ def test_explicit_cuda_falls_back_after_loading(embedder, faces):
 
 def test_another_version_warns(embedder, faces, monkeypatch):
     embedder.fit(faces.images, faces.target)
-    monkeypatch.setattr("skfer.embedders._base.__version__", "0.0.9")
+    monkeypatch.setattr("skfer.embedders.base.__version__", "0.0.9")
     data = pickle.dumps(embedder)
     monkeypatch.undo()
     with pytest.warns(InconsistentVersionWarning, match=r"pickled with skfer 0\.0\.9"):

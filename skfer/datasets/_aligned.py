@@ -1,0 +1,98 @@
+"""Reading pictures that come with landmarks or boxes: aligned while they are decoded."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from skfer.pictures import PictureError, read_file
+from skfer.preprocessing import align_face
+
+
+class Place(NamedTuple):
+    """Where the face is in a picture; the whole picture where both are None."""
+
+    landmarks: np.ndarray | None = None  # (68 or 5, 2)
+    box: np.ndarray | None = None  # (4,): x0, y0, x1, y1
+
+
+def aligning_reader(
+    paths: Sequence[Path | str], place: Callable[[int], Place]
+) -> Callable[..., np.ndarray]:
+    """Return the reader of a `Listing` that cuts the face out of each picture.
+
+    `place(i)` says where it is in picture i, or raises `PictureError`.
+    """
+
+    def read(i: int, size: tuple[int, int] | None, color: bool) -> np.ndarray:
+        if size is None:
+            raise ValueError("image_size=None: aligned faces need a size, or give align=False.")
+        where = place(i)
+        image = read_file(paths[i], None, color)
+        try:
+            face = align_face(
+                image, landmarks=where.landmarks, box=where.box, output_size=max(size)
+            )
+        except ValueError as error:
+            raise PictureError(f"its face cannot be cut out: {error}") from error
+        return face if face.shape[:2] == size else resized(face, size)
+
+    return read
+
+
+def cropping_reader(
+    paths: Sequence[Path | str], box: tuple[float, float, float, float]
+) -> Callable[..., np.ndarray]:
+    """Return the reader that takes one part of every picture, given as shares of its sides."""
+
+    def read(i: int, size: tuple[int, int] | None, color: bool) -> np.ndarray:
+        image = read_file(paths[i], None, color)
+        height, width = image.shape[:2]
+        edges = np.round(np.multiply(box, (width, height, width, height))).astype(int)
+        part = image[edges[1] : edges[3], edges[0] : edges[2]]
+        if part.size == 0:
+            raise PictureError(f"{width} x {height} pixels are too few to cut {box} out of them")
+        return part if size is None else resized(part, size)
+
+    return read
+
+
+def read_points(path: Path, n_points: int, *, further: bool = False) -> np.ndarray:
+    """Return the points of a landmark file, a pair of numbers a line; raise `PictureError`.
+
+    With `further` the file may go on with something else.
+    """
+    called = f"its landmark file {path.name}"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise PictureError(f"{called} is missing") from None
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{called} cannot be read: {error}") from None
+    written = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if further:
+        written = written[:n_points]
+    points = []
+    for number, line in written:
+        pair = _numbers(line)
+        if len(pair) != 2 or not np.isfinite(pair).all():
+            raise PictureError(f"{called}, line {number}: {line.strip()!r} is no pair of numbers")
+        points.append(pair)
+    if len(points) != n_points:
+        raise PictureError(f"{called} holds {len(points)} points, not {n_points}")
+    return np.array(points, dtype=np.float64)
+
+
+def _numbers(line: str) -> list[float]:
+    try:
+        return [float(word) for word in line.replace(",", " ").split()]
+    except ValueError:
+        return []
+
+
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return the image at (height, width)."""
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BILINEAR))

@@ -1,0 +1,216 @@
+"""JAFFE, the Japanese Female Facial Expression data set."""
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skfer.datasets._aligned import cropping_reader
+from skfer.datasets._docs import documented
+from skfer.datasets._folder import pictures_below
+from skfer.datasets._layout import no_layout
+from skfer.datasets._listing import Listing, Options, check_root, load
+from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
+from skfer.pictures import Problem, drop_repeats
+
+CODES = {
+    "AN": "anger",
+    "DI": "disgust",
+    "FE": "fear",
+    "HA": "happiness",
+    "NE": "neutral",
+    "SA": "sadness",
+    "SU": "surprise",
+}
+PUBLISHED = {
+    "anger": 30,
+    "disgust": 29,
+    "fear": 32,
+    "happiness": 31,
+    "neutral": 30,
+    "sadness": 31,
+    "surprise": 30,
+}
+SUBJECTS = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
+LAYOUT = "KA.AN1.39.tiff, in root or in folders below it"
+# Where the face is: our reading of "about half of the frame", as shares of width and height
+# (left, upper, right, lower). The heads stand at one place, eyes at about 0.5 of the height.
+FACE_BOX = (0.23, 0.27, 0.77, 0.88)
+_NAME = re.compile(r"^([A-Z]{2})\.([A-Z]{2})(\d)\.(\d+)\.\w+", re.IGNORECASE)
+_DESCR = """\
+The Japanese Female Facial Expression data set (JAFFE)
+------------------------------------------------------
+
+213 pictures of 10 women, grey, 256 x 256 pixels (a few stored with a palette), 2 to 4 of each of
+six posed expressions and neutral: anger 30, disgust 29, fear 32, happiness 31, neutral 30,
+sadness 31, surprise 30. Groups are the women; the field's protocol leaves one out at a time.
+
+The face fills about half of the frame. The default crop, from 0.23 to 0.77 of the width and 0.27 to
+0.88 of the height, is our reading.
+
+Origin: ATR Human Information Processing Research Laboratory, Kyoto University; on request.
+Terms: for non-commercial research; not to be passed on.
+Cite: M. J. Lyons, S. Akamatsu, M. Kamachi, J. Gyoba, "Coding facial expressions with Gabor
+wavelets", FG 1998.
+"""
+
+
+@documented
+def load_jaffe(
+    root: str | os.PathLike[str],
+    *,
+    crop: bool | tuple[float, float, float, float] = True,
+    image_size: int | tuple[int, int] | None = 64,
+    color: bool = False,
+    classes: Iterable[str] | None = None,
+    subset: str | Iterable[str] | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    n_jobs: int | None = None,
+    on_error: str = "raise",
+    return_X_y: bool = False,
+    as_frame: bool = False,
+    verbose: bool | int = False,
+) -> Any:
+    """Load JAFFE from a local copy.
+
+    The layout is that of the owners: pictures named like `KA.AN1.39.tiff` (subject, expression,
+    take, number), in one folder or in folders below it. Copies converted to another format
+    are read too (`KA.AN1.39.png`, `KA.AN1.39.tiff.jpg`). Papers, notes and archives beside them
+    are passed over.
+
+    Parameters
+    ----------
+    root : str or path-like
+        The folder of the pictures.
+    crop : bool or (left, upper, right, lower), default=True
+        The part of each picture to take, in shares of its width and height. True is
+        (0.23, 0.27, 0.77, 0.88), the face without hair and background (our reading: the set
+        gives no boxes); False is the whole picture.
+    {size}
+    {subjects}
+    {rest}
+
+    Returns
+    -------
+    faces : :class:`~sklearn.utils.Bunch`
+        {bunch}
+        take, number : ndarray of int of shape (n_images,)
+            From the names.
+    (data, target) : tuple
+        With `return_X_y=True`.
+
+    Raises
+    ------
+    {raises}
+
+    See Also
+    --------
+    sklearn.model_selection.LeaveOneGroupOut : The field's protocol.
+
+    References
+    ----------
+    .. [1] M. J. Lyons et al., "Coding facial expressions with Gabor wavelets", FG 1998.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from skfer.datasets import load_jaffe
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     for name in ("KA.AN1.39.tiff", "YM.HA2.53.tiff"):
+    ...         Image.new("L", (256, 256)).save(os.path.join(root, name))
+    ...     faces = load_jaffe(root)
+    >>> faces.images.shape, faces.target.tolist(), faces.groups.tolist()
+    ((2, 64, 64), [0, 4], ['KA', 'YM'])
+    """
+    options = Options(
+        image_size=image_size,
+        color=color,
+        classes=classes,
+        subset=subset,
+        cache_dir=cache_dir,
+        n_jobs=n_jobs,
+        on_error=on_error,
+        return_X_y=return_X_y,
+        as_frame=as_frame,
+        verbose=verbose,
+    )
+    return load(list_jaffe(check_root(root), crop=crop), options)
+
+
+def list_jaffe(root: Path, *, crop: bool | tuple[float, float, float, float] = False) -> Listing:
+    """Return the pictures, unread."""
+    box = _check_crop(crop)
+    found, others = pictures_below(root, "")
+    # The owners ship papers and notes beside the pictures.
+    problems = [problem for problem in others if _NAME.match(Path(problem.where).name)]
+    rows: list[tuple[str, re.Match[str]]] = []
+    for name in found:
+        match = _NAME.match(Path(name).name)
+        if match is None or match[2].upper() not in CODES:
+            problems.append(Problem(name, "not named like KA.AN1.39.tiff"))
+        elif match[1].upper() not in SUBJECTS:
+            what = f"subject {match[1]!r} is not among {', '.join(SUBJECTS)}"
+            problems.append(Problem(name, what))
+        else:
+            rows.append((name, match))
+    kept, repeated = drop_repeats(
+        [_picture(match) for _, match in rows],
+        [match[2].upper() for _, match in rows],
+        [name for name, _ in rows],
+    )
+    rows, problems = [rows[i] for i in kept], problems + repeated
+    if not any(_NAME.match(Path(name).name) for name in found):
+        raise no_layout("JAFFE", root, [LAYOUT])
+    listing = _listing(root, rows, problems)
+    if box is not None:
+        paths = [root / name for name in listing.filenames]
+        listing.reader = cropping_reader(paths, box)
+        listing.reader_key = f"cropped to {box}"
+    return listing
+
+
+def _picture(match: re.Match[str]) -> str:
+    """Return the name of a picture without its format, which copies may have changed."""
+    return f"{match[1]}.{match[2]}{match[3]}.{int(match[4])}".upper()
+
+
+def _listing(root: Path, rows: list[tuple[str, re.Match[str]]], problems: list[Problem]) -> Listing:
+    target = [EXPRESSION_CODES[CODES[match[2].upper()]] for _, match in rows]
+    return Listing(
+        name="jaffe",
+        root=root,
+        filenames=[name for name, _ in rows],
+        target=np.array(target, dtype=np.int64),
+        target_names=EXPRESSIONS,
+        descr=_DESCR,
+        columns={
+            "groups": np.array([match[1].upper() for _, match in rows], dtype=np.str_),
+            "take": np.array([int(match[3]) for _, match in rows], dtype=np.int64),
+            "number": np.array([int(match[4]) for _, match in rows], dtype=np.int64),
+        },
+        problems=problems,
+        layout=LAYOUT,
+        published=PUBLISHED,
+        published_groups=len(SUBJECTS),
+    )
+
+
+def _check_crop(
+    crop: bool | tuple[float, float, float, float],
+) -> tuple[float, float, float, float] | None:
+    if isinstance(crop, bool):
+        return FACE_BOX if crop else None
+    try:
+        left, upper, right, lower = (float(edge) for edge in crop)
+    except (TypeError, ValueError):
+        left, upper, right, lower = 1.0, 1.0, 0.0, 0.0
+    if not (0 <= left < right <= 1 and 0 <= upper < lower <= 1):
+        raise ValueError(
+            f"crop={crop!r} is no part of a picture: give True, False or (left, upper, right, "
+            "lower) in [0, 1]."
+        )
+    return left, upper, right, lower

@@ -1,0 +1,230 @@
+"""Many picture files to one uint8 array, in parallel."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
+from PIL import Image
+from tqdm import tqdm
+
+from skfer.pictures._problems import DatasetError, Problem, check_on_error, describe, handle
+from skfer.pictures._reading import PictureError, read_file
+
+CHUNK = 100  # pictures that a thread decodes in one go
+
+# Reads picture number i or raises PictureError.
+Reader = Callable[[int], np.ndarray]
+
+
+class Chunk(NamedTuple):
+    """A stretch of decoded pictures."""
+
+    images: np.ndarray  # (k, *shape) uint8, the readable ones in order
+    kept: list[int]  # their numbers
+    failed: list[int]  # the numbers of the others
+    problems: list[Problem]  # one for each of `failed`
+    differing: list[Problem]  # those of them that are only of another size
+
+
+def decode_images(
+    paths: ArrayLike,
+    *,
+    image_size: int | tuple[int, int] | None = None,
+    color: bool = False,
+    n_jobs: int | None = None,
+    on_error: str = "raise",
+    progress: bool = False,
+) -> np.ndarray:
+    """Decode picture files into one uint8 array, in the order given.
+
+    Palettes, 16 bits (the upper 8 are kept), transparency (black), EXIF orientation and CMYK are
+    dealt with; of several frames the first is read. JPEG files are shrunk while they are decoded
+    where `image_size` allows it, which is several times faster.
+
+    Parameters
+    ----------
+    paths : array-like of str or path-like, shape (n_images,)
+        The files: BMP, GIF, JPEG, PNG, PPM/PGM, TIFF or WebP.
+    image_size : int or (height, width), default=None
+        Every picture is resized to exactly this many pixels (its aspect ratio is not kept). None
+        keeps the size, which must then be the same for all.
+    color : bool, default=False
+        RGB instead of grey.
+    n_jobs : int, default=None
+        Threads that decode, as in joblib: None is 1, -1 all cores.
+    on_error : {"raise", "skip"}, default="raise"
+        Whether a missing, truncated or foreign file is an error or is left out with a warning.
+        All files are tried in either case, and the first few and the total are told.
+    progress : bool, default=False
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    images : ndarray of shape (n_images, height, width) or (n_images, height, width, 3)
+        Grey or RGB, uint8. Fewer than `n_images` if files were skipped.
+
+    Raises
+    ------
+    DatasetError
+        Files cannot be read, or differ in size while `image_size` is None. Also with
+        `on_error="skip"` when none is left.
+    ValueError
+        An argument makes no sense.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from PIL import Image
+    >>> from skfer.datasets import decode_images
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "face.png")
+    ...     Image.new("RGB", (80, 60), "white").save(path)
+    ...     images = decode_images([path, path], image_size=24)
+    >>> images.shape, images.dtype
+    ((2, 24, 24), dtype('uint8'))
+    """
+    check_on_error(on_error)
+    names = check_paths(paths)
+    size = check_image_size(image_size)
+    read = file_reader(names, size, color)
+    shape = first_shape(names, read) if size is None else image_shape(size, color)
+    chunks = decode_chunks(read, names, shape, n_jobs=n_jobs, progress=progress)
+    images, _, problems = gather(chunks, shape, len(names))
+    handle(problems, len(names), "files", on_error)
+    return images
+
+
+def check_paths(paths: ArrayLike) -> list[str]:
+    """Return a non-empty list of file names or raise ValueError."""
+    if isinstance(paths, str | os.PathLike):
+        raise ValueError(f"paths={paths!r} is one path: give a list of them.")
+    names = [os.fspath(path) for path in np.ravel(np.asarray(paths, dtype=object))]
+    if not names:
+        raise ValueError("paths is empty: give at least one file.")
+    return names
+
+
+def check_image_size(image_size: Any) -> tuple[int, int] | None:
+    """Return (height, width), or None for None; raise ValueError for anything else."""
+    if image_size is None:
+        return None
+    pair = image_size.tolist() if isinstance(image_size, np.ndarray) else image_size
+    pair = (pair, pair) if isinstance(pair, int | np.integer) else pair
+    if (
+        not isinstance(pair, Sequence)
+        or len(pair) != 2
+        or any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in pair)
+        or min(pair) < 1
+    ):
+        raise ValueError(
+            f"image_size={image_size!r} is not a size: give a positive int or (height, width)."
+        )
+    return int(pair[0]), int(pair[1])
+
+
+def image_shape(size: tuple[int, int], color: bool) -> tuple[int, ...]:
+    """Return the shape of one image."""
+    return (*size, 3) if color else size
+
+
+def file_reader(paths: Sequence[str], size: tuple[int, int] | None, color: bool) -> Reader:
+    """Return the function that reads `paths[i]`."""
+    return lambda i: read_file(paths[i], size, color)
+
+
+def first_shape(names: Sequence[str], read: Reader) -> tuple[int, ...]:
+    """Return the shape of the first picture that can be read."""
+    problems = []
+    for i, name in enumerate(names):
+        result = _try(read, i, name)
+        if isinstance(result, np.ndarray):
+            return result.shape
+        problems.append(result)
+    check_some_left(problems, len(names))
+    raise AssertionError("unreachable: there is at least one name")
+
+
+def decode_chunks(
+    read: Reader,
+    names: Sequence[str],
+    shape: tuple[int, ...],
+    *,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> Iterator[Chunk]:
+    """Yield the pictures chunk by chunk, in order; raise if they differ in size.
+
+    Threads, because Pillow decodes and resizes without the interpreter lock, and threads need
+    neither a copy of the results nor a second interpreter's memory.
+    """
+    Image.init()  # registers the formats once, before threads would race for it
+    starts = range(0, len(names), CHUNK)
+    jobs = (delayed(_decode_chunk)(read, names, start, shape) for start in starts)
+    differing: list[Problem] = []
+    with tqdm(total=len(names), unit="image", desc="decoding", disable=not progress) as bar:
+        for chunk in Parallel(n_jobs, prefer="threads", return_as="generator")(jobs):
+            bar.update(len(chunk.kept) + len(chunk.failed))
+            differing += chunk.differing
+            yield chunk
+    if differing:
+        text = describe(differing, len(names), "files")
+        hint = "Give image_size=... to bring all to one size."
+        raise DatasetError(text, differing, hint)
+
+
+def gather(
+    chunks: Iterable[Chunk], shape: Sequence[int], total: int
+) -> tuple[np.ndarray, list[int], list[Problem]]:
+    """Return the images of all chunks, the numbers of those that failed, and why."""
+    images = np.empty((total, *shape), dtype=np.uint8)
+    failed: list[int] = []
+    problems: list[Problem] = []
+    n_kept = 0
+    for chunk in chunks:
+        images[n_kept : n_kept + len(chunk.kept)] = chunk.images
+        n_kept += len(chunk.kept)
+        failed += chunk.failed
+        problems += chunk.problems
+    check_some_left(problems, total)
+    return images[:n_kept], failed, problems
+
+
+def check_some_left(problems: Sequence[Problem], total: int) -> None:
+    """Raise `DatasetError` if every file is unusable."""
+    if len(problems) >= total:
+        raise DatasetError(describe(problems, total, "files"), problems)
+
+
+def _decode_chunk(read: Reader, names: Sequence[str], start: int, shape: tuple[int, ...]) -> Chunk:
+    stop = min(start + CHUNK, len(names))
+    images = np.empty((stop - start, *shape), dtype=np.uint8)
+    kept: list[int] = []
+    failed: list[int] = []
+    problems: list[Problem] = []
+    differing: list[Problem] = []
+    for i in range(start, stop):
+        result = _try(read, i, names[i])
+        if isinstance(result, np.ndarray) and result.shape != shape:
+            result = Problem(names[i], f"{_size(result.shape)} pixels, not {_size(shape)}")
+            differing.append(result)
+        if isinstance(result, Problem):
+            failed.append(i)
+            problems.append(result)
+        else:
+            images[len(kept)] = result
+            kept.append(i)
+    return Chunk(images[: len(kept)], kept, failed, problems, differing)
+
+
+def _try(read: Reader, i: int, name: str) -> np.ndarray | Problem:
+    try:
+        return read(i)
+    except PictureError as error:
+        return Problem(name, str(error))
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]} x {shape[0]}"

@@ -1,0 +1,181 @@
+"""load_fer2013."""
+
+import numpy as np
+import pytest
+from helpers import trees
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skfer.datasets import DatasetError, DatasetWarning, load_fer2013
+
+WORDS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+ROWS = [(3, 7, "Training"), (0, 20, "PublicTest"), (6, 7, "PrivateTest"), (5, 90, "Training")]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    "order", [("emotion", "pixels", "Usage"), ("emotion", " Usage", " pixels")]
+)
+def test_table(tmp_path, newline, order):
+    trees.fer2013(tmp_path, ROWS, newline=newline, order=order, name="FER2013.csv")
+    faces = load_fer2013(tmp_path)
+    assert faces.images.shape == (4, 48, 48)
+    assert faces.images[:, 5, 5].tolist() == [7, 20, 7, 90]
+    assert faces.target.tolist() == [4, 0, 5, 7]
+    assert faces.split.tolist() == ["train", "validation", "test", "train"]
+    assert faces.filenames.tolist() == [f"FER2013.csv:{line}" for line in (2, 3, 4, 5)]
+
+
+def test_pixels_are_row_by_row(tmp_path):
+    image = np.random.RandomState(0).randint(0, 256, (48, 48))
+    trees.fer2013(tmp_path, [(3, " ".join(map(str, image.ravel())), "Training")])
+    np.testing.assert_array_equal(load_fer2013(tmp_path).images[0], image)
+    color = load_fer2013(tmp_path, color=True).images[0]
+    np.testing.assert_array_equal(color, np.repeat(image[:, :, None], 3, axis=2))
+    assert load_fer2013(tmp_path, image_size=(24, 30)).images.shape == (1, 24, 30)
+
+
+def test_groups_number_identical_images_alike(tmp_path):
+    trees.fer2013(tmp_path, ROWS)
+    faces = load_fer2013(tmp_path)
+    assert faces.groups.tolist() == [0, 1, 0, 2]
+    # Parts, classes and sizes that are loaded apart agree.
+    assert load_fer2013(tmp_path, subset="test").groups.tolist() == [0]
+    assert load_fer2013(tmp_path, subset="train", image_size=1).groups.tolist() == [0, 2]
+    assert load_fer2013(tmp_path, classes=["surprise"]).groups.tolist() == [2]
+    assert "identical images" in faces.DESCR
+
+
+@pytest.mark.parametrize("subset", ["validation", "PublicTest", ["val"]])
+def test_subset(tmp_path, subset):
+    trees.fer2013(tmp_path, ROWS)
+    assert load_fer2013(tmp_path, subset=subset).target.tolist() == [0]
+
+
+def test_cached(tmp_path):
+    trees.fer2013(tmp_path / "set", ROWS)
+    first = load_fer2013(tmp_path / "set", cache_dir=tmp_path / "cache")
+    np.testing.assert_array_equal(first.images[:, 0, 0], [7, 20, 7, 90])
+    trees.fer2013(tmp_path / "set", [(3, 200, "Training"), *ROWS[1:]])
+    again = load_fer2013(tmp_path / "set", cache_dir=tmp_path / "cache")
+    np.testing.assert_array_equal(again.images[:, 0, 0], [200, 20, 7, 90])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ((7, 3, "Training"), "emotion '7' is not a number from 0 to 6"),
+        (("", 3, "Training"), "emotion ''"),
+        ((3, 3, "Test"), None),
+        ((3, 3, "Holdout"), "Usage 'holdout'"),
+        ((3, "1 2 3", "Training"), "3 pixels, not 2304"),
+        ((3, "", "Training"), "0 pixels"),
+        ((3, "1 " * 2303 + "256", "Training"), "no numbers from 0 to 255"),
+        ((3, "1 " * 2303 + "x", "Training"), "no numbers from 0 to 255"),
+    ],
+)
+def test_faulty_rows_are_told_by_line(tmp_path, row, message):
+    trees.fer2013(tmp_path, [ROWS[0], row, ROWS[1]])
+    if message is None:
+        assert len(load_fer2013(tmp_path).images) == 3
+        return
+    with pytest.raises(DatasetError, match=rf"1 of 3 rows.*\n.*fer2013.csv, line 3: .*{message}"):
+        load_fer2013(tmp_path)
+    with pytest.warns(DatasetWarning, match="line 3"):
+        faces = load_fer2013(tmp_path, on_error="skip")
+    assert faces.target.tolist() == [4, 0]
+    assert faces.groups.tolist() == [0, 2]  # numbered over the whole table
+
+
+def test_short_and_blank_lines(tmp_path):
+    path = trees.fer2013(tmp_path, ROWS[:1])
+    path.write_text(path.read_text() + "\n3\n\n")
+    with pytest.raises(DatasetError, match="line 4: Usage ''"):
+        load_fer2013(tmp_path)
+
+
+def test_missing_columns(tmp_path):
+    trees.table(tmp_path / "fer2013.csv", ("emotion", "pixels"), [(1, 2)])
+    with pytest.raises(DatasetError, match="no column 'usage'"):
+        load_fer2013(tmp_path)
+
+
+def test_folder_form(tmp_path):
+    names = [
+        "train/angry/Training_1.jpg",
+        "train/happy/Training_2.jpg",
+        "test/sad/PublicTest_3.jpg",
+        "test/sad/PrivateTest_4.jpg",
+        "test/sad/5.jpg",
+    ]
+    made = trees.named(tmp_path, names, size=(48, 48), quality=95)
+    faces = load_fer2013(tmp_path)
+    trees.check_pixels(faces, made, tolerance=2)
+    parts = dict(zip(faces.filenames, faces.split, strict=True))
+    assert [parts[name] for name in names] == ["train", "train", "validation", "test", "test"]
+    assert dict(zip(faces.filenames, faces.target, strict=True)) == dict(
+        zip(names, [0, 4, 6, 6, 6], strict=True)
+    )
+    assert faces.groups.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ["test/sad/Training_9.jpg", "train/sad/PrivateTest_9.jpg"])
+def test_folder_form_with_a_picture_of_another_part(tmp_path, name):
+    trees.named(tmp_path, ["train/angry/Training_1.jpg", "test/angry/PublicTest_1.jpg", name])
+    with pytest.raises(DatasetError, match=rf"{name}: named .* but in a folder of"):
+        load_fer2013(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["train/sad/Training_1.jpg", "train/angry/Training_1.png", "test/sad/PublicTest_1.jpg"]
+)
+def test_folder_form_with_a_picture_twice(tmp_path, name):
+    trees.named(tmp_path, ["train/angry/Training_1.jpg", "test/angry/PublicTest_1.jpg"])
+    trees.named(tmp_path, ["train/angry/1.jpg", "train/sad/1.jpg"])  # which tells nothing
+    assert len(load_fer2013(tmp_path).images) == 4
+    trees.named(tmp_path, [name])
+    with pytest.raises(DatasetError, match=rf"{name}: '(training|publictest)_1' again, as in"):
+        load_fer2013(tmp_path)
+
+
+def test_folder_form_twice(tmp_path):
+    trees.named(tmp_path, ["train/sad/a.jpg", "test/sad/b.jpg", "archive/train/sad/a.jpg"])
+    with pytest.raises(DatasetError, match="two folders of the train part, 'train/' and 'arch"):
+        load_fer2013(tmp_path)
+
+
+def test_no_fer2013(tmp_path):
+    with pytest.raises(DatasetError, match="no FER2013 in a known layout"):
+        load_fer2013(tmp_path)
+    trees.picture(tmp_path / "fer2013.csv.zip", format="PNG")
+    with pytest.raises(DatasetError, match="no FER2013 in a known layout"):
+        load_fer2013(tmp_path)
+
+
+row = st.tuples(
+    st.integers(0, 6),
+    st.integers(0, 255),
+    st.sampled_from(["Training", "PublicTest", "PrivateTest"]),
+)
+
+
+@settings(deadline=None, max_examples=15)
+@given(rows=st.lists(row, min_size=1, max_size=8), newline=st.sampled_from(["\n", "\r\n"]))
+def test_any_rows(tmp_path_factory, rows, newline):
+    root = tmp_path_factory.mktemp("fer")
+    trees.fer2013(root, rows, newline=newline)
+    faces = load_fer2013(root)
+    values = np.array([value for _, value, _ in rows])
+    assert faces.images[:, 0, 0].tolist() == values.tolist()
+    assert [faces.target_names[k] for k in faces.target] == [WORDS[e] for e, _, _ in rows]
+    same = faces.groups[:, None] == faces.groups
+    np.testing.assert_array_equal(same, values[:, None] == values)
+    for part in set(faces.split):
+        alone = load_fer2013(root, subset=str(part), image_size=12)
+        np.testing.assert_array_equal(alone.groups, faces.groups[faces.split == part])
+
+
+def test_a_class_that_a_part_does_not_have(tmp_path):
+    trees.fer2013(tmp_path, ROWS)
+    with pytest.raises(DatasetError, match=r"no pictures with classes=\['anger'\] and subset='tr"):
+        load_fer2013(tmp_path, classes=["anger"], subset="train")

@@ -1,0 +1,266 @@
+"""load_raf_db."""
+
+import numpy as np
+import pytest
+from helpers import trees
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_raf_db
+
+WORDS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
+ROWS = [("train_00001.jpg", 5), ("train_00002.jpg", 1), ("test_0001.jpg", 7), ("test_0002.jpg", 4)]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("outer", ["", "basic", "RAF-DB/basic"])
+@pytest.mark.parametrize("name", ["list_patition_label.txt", "list_partition_label.txt"])
+def test_owners_form(tmp_path, newline, outer, name):
+    made = trees.raf_db(tmp_path, ROWS, outer=outer, newline=newline, name=name)
+    faces = load_raf_db(tmp_path)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert faces.images.shape == (4, 64, 64)
+    assert faces.target.tolist() == [6, 7, 5, 4]
+    assert faces.split.tolist() == ["train", "train", "test", "test"]
+    assert faces.groups is None
+    assert all("aligned" in name for name in faces.filenames)
+
+
+def test_original_pictures(tmp_path):
+    made = trees.raf_db(tmp_path, ROWS)
+    faces = load_raf_db(tmp_path, aligned=False)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert faces.filenames[0] == "Image/original/train_00001.jpg"
+
+
+def test_originals_are_aligned_by_their_points(tmp_path):
+    trees.raf_db(tmp_path, ROWS[:2], size=(60, 80))
+    eyes = {"train_00001": [(30, 20), (50, 20)], "train_00002": [(35, 30), (55, 30)]}
+    for stem, ((x0, y0), (x1, y1)) in eyes.items():
+        image = np.full((60, 80), 90, dtype=np.uint8)
+        for x, y in eyes[stem]:
+            image[y - 2 : y + 3, x - 2 : x + 3] = 250
+        path = tmp_path / f"Image/original/{stem}.jpg"
+        trees.Image.fromarray(image).save(path, quality=100)
+        points = [(x0, y0), (x1, y1), (40, 35), (33, 45), (47, 45)]
+        trees.write_points(tmp_path / f"Annotation/manual/{stem}_manu_attri.txt", np.array(points))
+        with open(tmp_path / f"Annotation/manual/{stem}_manu_attri.txt", "a") as file:
+            file.write("0\n2\n3\n")
+    one, other = load_raf_db(tmp_path, aligned="points", image_size=50).images.astype(int)
+    assert one[17, 16] > 200  # where align_face brings the eyes: 0.34 and (1 - 0.36) / 2 of 50
+    assert one[17, 34] > 200
+    middle = (slice(8, 28), slice(8, 42))
+    assert np.abs(one[middle] - other[middle]).mean() < 3
+    whole = load_raf_db(tmp_path, aligned=False, image_size=50).images
+    assert np.abs(whole[0].astype(int) - one).mean() > 3
+
+
+def test_points_that_cannot_be_used(tmp_path):
+    trees.raf_db(tmp_path, ROWS[:2])
+    with pytest.raises(DatasetError, match=r"no folder Annotation/manual with the points"):
+        load_raf_db(tmp_path, aligned="points")
+    note = tmp_path / "Annotation/manual/train_00001_manu_attri.txt"
+    trees.write_points(note, np.arange(8).reshape(4, 2))
+    note.write_text(note.read_text() + "\n1\n")
+    pattern = r"(?s)train_00001_manu_attri.txt, line 6: '1' is no pair.*00002_manu.*is missing"
+    with pytest.raises(DatasetError, match=pattern):
+        load_raf_db(tmp_path, aligned="points")
+    with pytest.raises(ValueError, match="aligned='eyes' is not known: give True, False or 'poi"):
+        load_raf_db(tmp_path, aligned="eyes")
+    trees.named(tmp_path / "folders", ["train/1/a.jpg"])
+    with pytest.raises(ValueError, match="aligned='points': the folder form has no points"):
+        load_raf_db(tmp_path / "folders", aligned="points")
+
+
+def test_rows_out_of_order(tmp_path):
+    made = trees.raf_db(tmp_path, ROWS[::-1])
+    faces = load_raf_db(tmp_path, subset="test")
+    trees.check_pixels(faces, made, tolerance=2)
+    assert faces.target.tolist() == [4, 5]
+
+
+def test_extensions_on_disk_in_another_case(tmp_path):
+    made = trees.raf_db(tmp_path, ROWS)
+    path = tmp_path / "Image/aligned/train_00002_aligned.jpg"
+    path.rename(path.with_suffix(".JPG"))
+    made["Image/aligned/train_00002_aligned.JPG"] = made["Image/aligned/train_00002_aligned.jpg"]
+    faces = load_raf_db(tmp_path)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert faces.filenames[1] == "Image/aligned/train_00002_aligned.JPG"
+
+
+def test_a_list_in_another_encoding(tmp_path):
+    trees.raf_db(tmp_path, ROWS)
+    path = tmp_path / "EmoLabel" / "list_patition_label.txt"
+    text = path.read_text()
+    path.write_bytes(text.encode() + b"tr\xe4in_00003.jpg 3\n")
+    with pytest.raises(DatasetError, match=r"list_patition_label.txt, line 5: not in UTF-8"):
+        load_raf_db(tmp_path)
+    path.write_bytes(text.encode("utf-16"))
+    with pytest.raises(DatasetError, match=r"list_patition_label.txt, line 1: not in UTF-8"):
+        load_raf_db(tmp_path)
+    path.write_text(text, encoding="utf-8-sig")
+    assert len(load_raf_db(tmp_path).images) == 4
+
+
+def test_no_list(tmp_path):
+    trees.raf_db(tmp_path, ROWS)
+    (tmp_path / "EmoLabel" / "list_patition_label.txt").unlink()
+    with pytest.raises(DatasetError, match=r"(?s)no RAF-DB.*list_patition_label.txt"):
+        load_raf_db(tmp_path)
+
+
+def test_pictures_not_unpacked(tmp_path):
+    trees.raf_db(tmp_path, ROWS)
+    (tmp_path / "Image" / "aligned").rename(tmp_path / "Image" / "faces")
+    (tmp_path / "Image" / "aligned.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DatasetError, match=r"no folder Image/aligned: unpack Image/aligned.zip"):
+        load_raf_db(tmp_path)
+
+
+@pytest.mark.parametrize("outer", ["", "basic"])
+@pytest.mark.parametrize("stray", ["old", "archive/2019", "__MACOSX", "compound"])
+def test_a_stray_copy_is_not_used(tmp_path, outer, stray):
+    made = trees.raf_db(tmp_path, ROWS, outer=outer)
+    trees.raf_db(tmp_path, [(name, 8 - label) for name, label in ROWS[::-1]], outer=stray)
+    if stray != "compound" or not outer:
+        (tmp_path / stray / "EmoLabel" / "list_patition_label.txt").unlink()
+    faces = load_raf_db(tmp_path)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert faces.target.tolist() == [6, 7, 5, 4]
+
+
+def test_two_copies_side_by_side_are_refused(tmp_path):
+    trees.raf_db(tmp_path, ROWS, outer="a")
+    trees.raf_db(tmp_path, ROWS, outer="b")
+    with pytest.raises(DatasetError, match=r"has both 'a/EmoLabel/list_pa.*' and 'b/EmoLabel/"):
+        load_raf_db(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("train/2/train_00001.jpg", "'train_00001' again, as in train/1/.*'fear in train' and not"),
+        (
+            "train/1/train_00001_aligned.png",
+            "'train_00001' again, as in train/1/train_00001_aligned.jpg",
+        ),
+        ("train/2/test_0001_aligned.jpg", "named test but in a folder of train"),
+        ("test/2/train_00003_aligned.jpg", "named train but in a folder of test"),
+    ],
+)
+def test_folder_form_with_a_picture_in_two_places(tmp_path, name, message):
+    names = ["train/1/train_00001_aligned.jpg", "train/7/1.jpg", "test/4/1.jpg"]
+    trees.named(tmp_path, names)
+    assert len(load_raf_db(tmp_path).images) == 3
+    trees.named(tmp_path, [name])
+    with pytest.raises(DatasetError, match=rf"{name}: {message}"):
+        load_raf_db(tmp_path)
+    with pytest.warns(DatasetWarning, match=message):
+        faces = load_raf_db(tmp_path, on_error="skip")
+    torn = "train_00001.jpg" in name  # of two labels nobody knows which is right
+    assert len(faces.images) == (2 if torn else 3)
+
+
+def test_check_tells_pictures_without_a_label(tmp_path):
+    trees.raf_db(tmp_path, ROWS)
+    trees.picture(tmp_path / "Image/aligned/test_0009_aligned.jpg", mode="RGB")
+    (tmp_path / "Image/aligned/._test_0001_aligned.jpg").write_bytes(b"")
+    problems = check_dataset("raf-db", tmp_path).problems
+    assert problems == [("Image/aligned/test_0009_aligned.jpg", "a picture without a label")]
+    assert len(load_raf_db(tmp_path).images) == 4
+
+
+def test_folder_form_twice(tmp_path):
+    trees.named(tmp_path, ["train/1/a.jpg", "test/4/b.jpg", "archive/train/1/a.jpg"])
+    with pytest.raises(DatasetError, match="two folders of the train part, 'train/' and 'arch"):
+        load_raf_db(tmp_path)
+
+
+def test_folder_in_a_folder_of_its_name(tmp_path):
+    made = trees.raf_db(tmp_path, ROWS)
+    aligned = tmp_path / "Image" / "aligned"
+    aligned.rename(tmp_path / "Image" / "inner")
+    aligned.mkdir()
+    (tmp_path / "Image" / "inner").rename(aligned / "aligned")
+    faces = load_raf_db(tmp_path)
+    assert faces.images[:, 0, 0].tolist() == [
+        pytest.approx(made[f"Image/aligned/{name}"]["value"], abs=2)
+        for name in (f"{row[0][:-4]}_aligned.jpg" for row in ROWS)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("train_00003.jpg 0", "label '0' is not a number from 1 to 7"),
+        ("train_00003.jpg 8", "label '8'"),
+        ("train_00003.jpg happy", "label 'happy'"),
+        ("train_00003.jpg", "is not like"),
+        ("../train_00003.jpg 3", "is not like"),
+        ("train_00001.jpg 5", "again, as in list_patition_label.txt, line 1"),
+        ("train_00001.jpg 2", "with the label '2' and not '5'"),
+        ("train_00009.jpg 2", "no such file"),
+    ],
+)
+def test_faulty_lines(tmp_path, line, message):
+    trees.raf_db(tmp_path, ROWS)
+    path = tmp_path / "EmoLabel" / "list_patition_label.txt"
+    path.write_text(path.read_text() + "\n" + line + "\n\n")
+    with pytest.raises(DatasetError, match=rf"list_patition_label.txt, line 6.*{message}"):
+        load_raf_db(tmp_path)
+    with pytest.warns(DatasetWarning):
+        faces = load_raf_db(tmp_path, on_error="skip")
+    first = [] if "2' and" in message else [6]  # of two labels nobody knows which is right
+    assert faces.target.tolist() == [*first, 7, 5, 4]
+
+
+@pytest.mark.parametrize("how", sorted(trees.SPOILT))
+def test_faulty_pictures(tmp_path, how):
+    trees.raf_db(tmp_path, ROWS)
+    trees.spoil(tmp_path / "Image/aligned/train_00002_aligned.jpg", how)
+    with pytest.raises(DatasetError, match=rf"1 of 4 lines.*\n.*line 2 .*{trees.SPOILT_SAYS[how]}"):
+        load_raf_db(tmp_path)
+
+
+@pytest.mark.parametrize("outer", ["", "DATASET/"])
+@pytest.mark.parametrize("test", ["test", "valid", "Test"])
+def test_folder_form(tmp_path, outer, test):
+    names = [f"{outer}train/{k}/train_{k:05d}_aligned.jpg" for k in range(1, 8)]
+    names.append(f"{outer}{test}/4/x.JPG")
+    made = trees.named(tmp_path, names, quality=95)
+    faces = load_raf_db(tmp_path)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert [faces.target_names[k] for k in faces.target] == [*WORDS, "happiness"]
+    last = "validation" if test == "valid" else "test"
+    assert faces.split.tolist() == ["train"] * 7 + [last]
+
+
+def test_folder_form_with_an_unknown_class(tmp_path):
+    trees.named(tmp_path, ["train/1/a.png", "train/8/b.png", "train/2/c.zip.png"])
+    (tmp_path / "train" / "2" / "d.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DatasetError, match=r"(?s)train/2/d.zip.*train/8/: .*no class"):
+        load_raf_db(tmp_path)
+
+
+def test_no_raf_db(tmp_path):
+    with pytest.raises(DatasetError, match="no RAF-DB in a known layout"):
+        load_raf_db(tmp_path)
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["train", "test"]), st.integers(0, 99999), st.integers(1, 7)),
+        min_size=1,
+        max_size=6,
+        unique_by=lambda row: row[:2],
+    )
+)
+def test_any_list(tmp_path_factory, rows):
+    root = tmp_path_factory.mktemp("raf")
+    made = trees.raf_db(root, [(f"{part}_{i:05d}.jpg", code) for part, i, code in rows])
+    faces = load_raf_db(root, image_size=None)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert [faces.target_names[k] for k in faces.target] == [WORDS[c - 1] for *_, c in rows]
+    assert faces.split.tolist() == [part for part, *_ in rows]

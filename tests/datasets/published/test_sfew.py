@@ -1,0 +1,174 @@
+"""load_sfew."""
+
+import pytest
+from helpers import trees
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_sfew
+from skfer.datasets.published._sfew import list_sfew
+
+WORDS = {
+    "Angry": "anger",
+    "Disgust": "disgust",
+    "Fear": "fear",
+    "Happy": "happiness",
+    "Neutral": "neutral",
+    "Sad": "sadness",
+    "Surprise": "surprise",
+}
+FRAMES = [
+    "Train/Angry/Airheads_000519240_00000005.png",
+    "Train/Happy/AirHeads_000519241_00000002.png",
+    "Val/Sad/21_002237120_00000056.png",
+    "Val/Surprise/Harry_Potter_2_001237120_00000007.PNG",
+]
+FACES = [
+    "Train_Aligned_Faces/Angry/Airheads_000519240_00000005.png",
+    "Val_Aligned_Faces_new/Sad/21_002237120_00000056.png",
+]
+
+
+def test_frames(tmp_path):
+    made = trees.named(tmp_path, FRAMES)
+    faces = load_sfew(tmp_path)
+    trees.check_pixels(faces, made)
+    assert faces.target.tolist() == [0, 4, 6, 7]
+    assert faces.split.tolist() == ["train", "train", "validation", "validation"]
+    assert faces.groups.tolist() == ["airheads", "airheads", "21", "harry_potter_2"]
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda name: name,
+        lambda name: f"SFEW_2/{name}",
+        lambda name: f"{name[: name.index('_')]}/{name}",  # Train/Train_Aligned_Faces/...
+        lambda name: f"{name.split('/')[0]}/{name}",  # a folder in one of its name
+    ],
+)
+def test_aligned_faces_are_taken_if_they_are_there(tmp_path, move):
+    made = trees.named(tmp_path, [move(name) for name in FACES])
+    made |= trees.named(tmp_path, FRAMES)
+    faces = load_sfew(tmp_path)
+    trees.check_pixels(faces, {name: made[name] for name in faces.filenames})
+    assert len(faces.images) == 2
+    assert all("Aligned" in name for name in faces.filenames)
+    assert load_sfew(tmp_path, aligned=True).target.tolist() == [0, 6]
+    frames = load_sfew(tmp_path, aligned=False)
+    assert frames.filenames.tolist() == FRAMES
+
+
+def test_aligned_faces_of_one_part_do_not_hide_the_frames_of_both(tmp_path):
+    trees.named(tmp_path, [*FRAMES, FACES[0]])
+    assert load_sfew(tmp_path).filenames.tolist() == FRAMES
+    assert check_dataset("sfew", tmp_path).missing == []
+    faces = load_sfew(tmp_path, aligned=True)
+    assert faces.filenames.tolist() == FACES[:1]
+    assert list_sfew(tmp_path, aligned=True).missing == ["Val_Aligned_Faces/"]
+
+
+def test_frames_of_the_test_part_alone_do_not_hide_aligned_faces(tmp_path):
+    trees.named(tmp_path, [*FRAMES, *FACES, "Test/Juno_002237120_00000056.png"])
+    assert load_sfew(tmp_path).filenames.tolist() == FACES
+    assert load_sfew(tmp_path, unlabeled=True).split.tolist()[-1] == "test"
+
+
+def test_published_numbers_of_aligned_faces(tmp_path):
+    trees.named(tmp_path, FACES)
+    report = check_dataset("sfew", tmp_path)
+    assert report.published_parts == {"train": 891, "validation": 431}
+    assert report.published == {
+        "anger": 178 + 77,
+        "disgust": 52 + 23,
+        "fear": 78 + 46,
+        "happiness": 184 + 72,
+        "neutral": 144 + 84,
+        "sadness": 161 + 73,
+        "surprise": 94 + 56,
+    }
+    assert not report.ok
+
+
+@pytest.mark.parametrize("stray", ["old/x", "__MACOSX"])
+def test_a_stray_copy_is_not_used(tmp_path, stray):
+    made = trees.named(tmp_path, FRAMES)
+    trees.named(tmp_path / stray, [name.replace("Angry", "Fear") for name in FRAMES])
+    trees.check_pixels(load_sfew(tmp_path), made)
+
+
+def test_two_copies_side_by_side_are_refused(tmp_path):
+    for outer in ("a", "b"):
+        trees.named(tmp_path / outer, FRAMES)
+    with pytest.raises(DatasetError, match="has both 'a/Train' and 'b/Train': keep one of them"):
+        load_sfew(tmp_path)
+
+
+def test_aligned_faces_that_are_not_there(tmp_path):
+    trees.named(tmp_path, FRAMES)
+    with pytest.raises(DatasetError, match="no SFEW in a known layout:\n  Train_Aligned_Faces"):
+        load_sfew(tmp_path, aligned=True)
+    with pytest.raises(ValueError, match="aligned="):
+        load_sfew(tmp_path, aligned="maybe")
+
+
+def test_unlabeled_test_part(tmp_path):
+    made = trees.named(tmp_path, [*FRAMES, "Test/Juno_002237120_00000056.png"])
+    assert len(load_sfew(tmp_path).images) == 4
+    faces = load_sfew(tmp_path, unlabeled=True)
+    trees.check_pixels(faces, made)
+    assert faces.target.tolist() == [0, 4, 6, 7, -1]
+    assert faces.split[-1] == "test"
+
+
+def test_subset(tmp_path):
+    trees.named(tmp_path, FRAMES)
+    assert load_sfew(tmp_path, subset="val").target.tolist() == [6, 7]
+
+
+def test_faults(tmp_path):
+    wrong = [
+        "Train/Bored/Airheads_000519240_00000009.png",
+        "Train/Angry/face.png",
+        "Val/Angry/Airheads_000519240_00000005.png",
+    ]
+    trees.named(tmp_path, [*FRAMES, *wrong])
+    (tmp_path / "Val" / "Sad.zip").write_bytes(b"PK\x03\x04")
+    (tmp_path / "Val" / "Sad" / "x.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DatasetError) as info:
+        load_sfew(tmp_path)
+    told = dict(info.value.problems)
+    assert "no class" in told["Train/Bored/"]
+    assert "not named like" in told["Train/Angry/face.png"]
+    assert "'.zip'" in told["Val/Sad/x.zip"]
+    assert "with the label" in told["Val/Angry/Airheads_000519240_00000005.png"]
+    with pytest.warns(DatasetWarning):
+        faces = load_sfew(tmp_path, on_error="skip")
+    assert faces.filenames.tolist() == FRAMES[1:]  # of the frame in both parts neither stays
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    st.dictionaries(
+        st.tuples(st.from_regex(r"[A-Za-z0-9_]{1,8}", fullmatch=True), st.integers(0, 99)),
+        st.tuples(st.sampled_from(["Train", "Val"]), st.sampled_from(sorted(WORDS))),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_any_films(tmp_path_factory, rows):
+    root = tmp_path_factory.mktemp("sfew")
+    names = {
+        f"{part}/{word}/{film}_{i:09d}_{i:08d}.png": (film, part, word)
+        for (film, i), (part, word) in rows.items()
+    }
+    made = trees.named(root, names)
+    faces = load_sfew(root, image_size=8)
+    trees.check_pixels(faces, made)
+    assert sorted(faces.filenames) == sorted(names)
+    for name, film, part, code in zip(
+        faces.filenames, faces.groups, faces.split, faces.target, strict=True
+    ):
+        assert film == names[name][0].lower()
+        assert part == {"Train": "train", "Val": "validation"}[names[name][1]]
+        assert faces.target_names[code] == WORDS[names[name][2]]

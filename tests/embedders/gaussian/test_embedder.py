@@ -1,0 +1,444 @@
+"""The Gaussian embedder: posterior, densities, sub-classes, samples without a label."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
+from scipy.stats import multivariate_normal
+from sklearn.base import clone
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GroupKFold, cross_validate
+from sklearn.pipeline import make_pipeline
+
+from skfer import GaussianMetricEmbedder
+from skfer.embedders.gaussian._mixture import of_labelled
+from skfer.embedders.gaussian._objective import GaussianObjective, WatchedBatches, split_rounds
+from skfer.embedders.gaussian._pseudo_labels import as_guess
+from skfer.losses import GaussianMetricLoss
+from skfer.model_selection import SemiSupervisedSplit
+from skfer.nets import Embedded
+
+
+def _model(**kwargs):
+    return GaussianMetricEmbedder(
+        **{"embedding_dim": 8, "max_epochs": 4, "random_state": 0, **kwargs}
+    )
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """Two classes of two blobs each and one of a single blob: rows, classes, blobs."""
+    rng = np.random.RandomState(0)
+    blob = np.repeat(np.arange(5), 60)
+    centers = rng.normal(size=(5, 6)) * 5
+    X = centers[blob] + rng.normal(size=(300, 6))
+    return X, np.array(["calm", "glad", "sad"])[np.array([0, 1, 1, 2, 2])[blob]], blob
+
+
+# -- what it tells ------------------------------------------------------------------------
+
+
+def test_posterior_is_that_of_the_gaussians(rows):
+    X, y = rows
+    model = _model().fit(X, y)
+    Z = model.transform(X).astype(float)
+    joint = np.stack(
+        [multivariate_normal(m, model.covariances_).logpdf(Z) for m in model.means_], axis=1
+    ) + np.log(model.weights_)
+    assert_allclose(model.predict_proba(X), softmax(joint, axis=1), atol=1e-9)
+    assert_allclose(model.score_samples(X), np.log(np.exp(joint).sum(axis=1)))
+    assert_array_equal(model.predict(X), model.classes_[joint.argmax(axis=1)])
+    assert_allclose(model.means_[0], Z[y == "awe"].mean(axis=0), atol=1e-5)
+    assert_allclose(model.weights_, [13 / 40, 14 / 40, 13 / 40])
+
+
+@pytest.mark.parametrize(
+    ("covariance_type", "shape"),
+    [("tied", (8, 8)), ("full", (3, 8, 8)), ("diag", (3, 8)), ("spherical", (3,))],
+)
+def test_attributes_have_the_shapes_of_the_covariance_type(rows, covariance_type, shape):
+    model = _model(covariance_type=covariance_type).fit(*rows)
+    assert model.covariances_.shape == shape
+    assert model.means_.shape == (3, 8)
+    assert_array_equal(model.subclass_to_class_, model.classes_)
+    assert_array_equal(model.n_subclasses_, [1, 1, 1])
+    assert_array_equal(model.transduction_, rows[1])
+    assert model.predict_proba(rows[0]).shape == (40, 3)
+
+
+@pytest.mark.parametrize("covariance_type", ["tied", "full", "diag", "spherical"])
+def test_one_sample_of_a_class_is_enough(rows, covariance_type):
+    X, y = rows
+    keep = np.flatnonzero((y != "awe") | (np.arange(40) == 2))
+    model = _model(covariance_type=covariance_type, max_subclasses=3).fit(X[keep], y[keep])
+    assert_array_equal(np.isfinite(model.score_samples(X)), True)
+    assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+    assert model.weights_[0] == pytest.approx(1 / len(keep))
+
+
+def test_pictures_of_no_face_have_low_density(faces):
+    model = _model(embedding_dim=16, max_epochs=15).fit(faces.images, faces.target)
+    noise = np.random.RandomState(0).randint(0, 256, (50, 24, 24)).astype(np.uint8)
+    flipped = faces.images[:, ::-1]
+    usual = np.median(model.score_samples(faces.images))
+    assert np.median(model.score_samples(noise)) < usual
+    assert np.median(model.score_samples(flipped)) < usual
+
+
+def test_priors_shift_the_posterior(rows):
+    X, y = rows
+    usual = _model().fit(X, y)
+    shifted = _model(priors=[0.98, 0.01, 0.01]).fit(X, y)
+    assert_allclose(shifted.weights_, [0.98, 0.01, 0.01])
+    assert (shifted.predict_proba(X)[:, 0] >= usual.predict_proba(X)[:, 0]).all()
+    even = _model(priors="uniform").fit(X, y)
+    assert_allclose(even.weights_, [1 / 3] * 3)
+    never = _model(priors=[0, 0.5, 0.5]).fit(X, y)
+    assert (never.predict_proba(X)[:, 0] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("priors", "message"),
+    [
+        ([0.5, 0.5], "priors holds 2 probabilities, but y has 3 classes"),
+        ([0.5, 0.5, 0.5], "priors must be one probability for each class, and sum to 1"),
+        ([1.5, -0.5, 0.0], "priors must be"),
+        ([[1.0]], "priors must be"),
+        ("even", "'priors' parameter of GaussianMetricEmbedder must be"),
+    ],
+)
+def test_bad_priors(rows, priors, message):
+    with pytest.raises(ValueError, match=message):
+        _model(priors=priors).fit(*rows)
+
+
+# -- what is minimised --------------------------------------------------------------------
+
+
+def _objective(weight=0.0, mixup=None, n_classes=3, sigma=0.5, guessing=False):
+    objective = GaussianObjective(
+        GaussianMetricLoss(sigma),
+        weight,
+        n_classes=n_classes,
+        mixup=mixup,
+    )
+    objective.guessing = guessing
+    return objective
+
+
+def _batch(seed=0, n=30, d=6):
+    points = torch.randn(n, d, generator=torch.Generator().manual_seed(seed)).double()
+    return points, torch.arange(n) % 3
+
+
+def test_labelled_batches_have_the_plain_loss():
+    points, codes = _batch()
+    assert _objective()(Embedded(points), codes) == GaussianMetricLoss()(points, codes)
+
+
+def test_cross_entropy_is_on_classes():
+    points, codes = _batch()
+    logits = torch.randn(30, 2, generator=torch.Generator().manual_seed(1)).double()
+    objective = _objective(weight=2.0)
+    objective.set_owners(np.array([0, 1, 1]))
+    expected = torch.nn.functional.cross_entropy(logits, codes.clamp(max=1))
+    total = objective(Embedded(points, logits), codes)
+    metric = objective.metric(Embedded(points), codes)
+    torch.testing.assert_close(total, metric + 2 * expected)
+
+
+def test_strangers_without_a_guess_do_not_count():
+    points, codes = _batch()
+    points.requires_grad_()
+    codes[::2] = -1
+    _objective(guessing=True)(Embedded(points), codes).backward()
+    assert (points.grad[::2] == 0).all()
+    assert (points.grad[1::2] != 0).any()
+
+
+def test_guessed_strangers_count_as_much_as_labelled_samples_and_move_no_mean():
+    points, codes = _batch()
+    points.requires_grad_()
+    logits = torch.randn(30, 3, generator=torch.Generator().manual_seed(1)).double()
+    # Twenty with a label, six whose class is guessed, four that are not known.
+    guessed = torch.from_numpy(as_guess(codes.numpy()))
+    number = torch.arange(30)
+    labels = torch.where(number < 20, codes, torch.where(number < 26, guessed, -1))
+    loss = _objective(weight=2.0, guessing=True)(Embedded(points, logits), labels)
+    known, found = slice(0, 20), slice(20, 26)
+    plain = GaussianMetricLoss()
+    of_guesses = plain(
+        points[known],
+        codes[known],
+        queries=points[found],
+        targets=torch.eye(3).double()[codes[found]],
+    )
+    cross_entropy = torch.nn.functional.cross_entropy
+    expected = plain(points[known], codes[known]) + 0.3 * of_guesses
+    expected = expected + 2 * cross_entropy(logits[known], codes[known])
+    expected = expected + 2 * 0.3 * cross_entropy(logits[found], codes[found])
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert (points.grad[26:] == 0).all()
+
+
+def test_mixup_is_for_training_alone():
+    points, codes = _batch()
+    objective = _objective(mixup=2.0)
+    plain = GaussianMetricLoss()(points, codes)
+    assert objective.eval()(Embedded(points), codes) == plain
+    torch.manual_seed(0)
+    mixed = objective.train()(Embedded(points), codes)
+    assert mixed != plain
+    torch.manual_seed(0)
+    assert objective(Embedded(points), codes) == mixed
+
+
+def test_mixup_trains(rows):
+    X, y = rows
+    assert _model(mixup=2.0, max_epochs=30).fit(X, y).score(X, y) > 0.9
+
+
+def test_sigma_of_the_paper(rows):
+    model = _model(sigma=0.5, relative_sigma=False).fit(*rows)
+    assert model.net_.criterion_.metric_loss.relative is False
+
+
+# -- sub-classes --------------------------------------------------------------------------
+
+
+def test_split_rounds():
+    assert split_rounds(40, 1) == set()
+    assert split_rounds(90, 2) == set(range(30, 90, 3))
+    assert split_rounds(9, 4) == {3, 4, 5, 6, 7, 8}
+    assert split_rounds(1, 3) == {0}
+
+
+def test_batches_are_watched():
+    calls = []
+    batches = WatchedBatches([1, 2], calls.append, lambda: calls.append("step"))
+    assert len(batches) == 2
+    assert [list(batches) for _ in range(2)] == [[1, 2]] * 2
+    assert calls == [0, "step", "step", 1, "step", "step"]
+
+
+def test_subclasses_are_found(blobs):
+    X, y, blob = blobs
+    model = _model(max_subclasses=3, max_epochs=12).fit(X[::2], y[::2])
+    assert_array_equal(model.n_subclasses_, [1, 2, 2])
+    assert_array_equal(model.subclass_to_class_, ["calm", "glad", "glad", "sad", "sad"])
+    assert adjusted_rand_score(blob[::2], model.subclass_labels_) > 0.95
+    assert adjusted_rand_score(blob[1::2], model.predict_subclass(X[1::2])) > 0.95
+    assert model.means_.shape == (5, 8)
+    assert_allclose(model.weights_.sum(), 1)
+    assert_array_equal(model.classes_, ["calm", "glad", "sad"])
+    assert_array_equal(model.transduction_, y[::2])
+    assert model.score(X[1::2], y[1::2]) > 0.95
+    assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+
+
+def test_subclass_of_a_known_class(blobs):
+    X, y, _ = blobs
+    model = _model(max_subclasses=2).fit(X, y)
+    wrong = np.roll(y, 100)
+    assert_array_equal(model.subclass_to_class_[model.predict_subclass(X, wrong)], wrong)
+    with pytest.raises(ValueError, match="angry"):
+        model.predict_subclass(X, np.full(300, "angry"))
+
+
+def test_one_subclass_is_the_class(blobs):
+    X, y, _ = blobs
+    model = _model().fit(X, y)
+    assert_array_equal(model.subclass_to_class_, model.classes_)
+    assert_array_equal(model.classes_[model.predict_subclass(X)], model.predict(X))
+
+
+def test_subclasses_survive_pickle_and_partial_fit(blobs):
+    X, y, blob = blobs
+    model = _model(max_subclasses=2, max_epochs=12).fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    assert_array_equal(again.predict_subclass(X), model.predict_subclass(X))
+    again.partial_fit(X, y)
+    assert_array_equal(again.n_subclasses_, model.n_subclasses_)
+    assert adjusted_rand_score(blob, again.subclass_labels_) > 0.95
+
+
+def test_warm_start_looks_for_subclasses_anew(blobs):
+    X, y, _ = blobs
+    model = _model(max_subclasses=2, warm_start=True).fit(X, y)
+    assert model.n_subclasses_.sum() > 3
+    model.set_params(max_subclasses=1).fit(X, y)
+    assert_array_equal(model.n_subclasses_, [1, 1, 1])
+    assert model.n_iter_ == 8
+
+
+def test_subclasses_with_early_stopping(blobs):
+    X, y, blob = blobs
+    model = _model(
+        max_subclasses=2, max_epochs=12, early_stopping=True, validation_fraction=0.3
+    ).fit(X, y)
+    assert adjusted_rand_score(blob, model.subclass_labels_) > 0.9
+
+
+# -- few labels ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def few(blobs):
+    """The blobs, with codes for classes, nine in ten unlabelled."""
+    X, y, _ = blobs
+    codes = np.unique(y, return_inverse=True)[1]
+    return X, codes, np.where(np.arange(300) % 10 == 0, codes, -1)
+
+
+def test_unlabelled_samples_get_labels(few):
+    X, truth, y = few
+    model = _model(max_epochs=20).fit(X, y)
+    assert_array_equal(model.classes_, [0, 1, 2])
+    assert_array_equal(model.transduction_[y >= 0], truth[y >= 0])
+    assert (model.transduction_ == truth).mean() > 0.9
+    assert model.score(X, truth) > 0.9
+    assert (model.subclass_labels_ >= 0).all()
+    assert_allclose(model.weights_, np.bincount(model.transduction_) / 300)
+
+
+def test_unlabelled_samples_with_subclasses(few):
+    X, truth, y = few
+    y = np.where(np.arange(300) % 2 == 0, truth, -1)
+    model = _model(max_epochs=15, max_subclasses=2).fit(X, y)
+    assert_array_equal(model.subclass_to_class_[model.subclass_labels_], model.transduction_)
+    assert (model.transduction_ == truth).mean() > 0.9
+
+
+def test_unlabelled_samples_help_to_find_subclasses(blobs):
+    X, y, blob = blobs
+    truth = np.unique(y, return_inverse=True)[1]
+    # Eighteen labels of a class allow no split; sure samples without a label make it large enough.
+    few = np.where(np.arange(300) % 60 < 9, truth, -1)
+    model = _model(max_epochs=6, max_subclasses=2).fit(X, few)
+    assert_array_equal(model.n_subclasses_, [1, 2, 2])
+    assert adjusted_rand_score(blob, model.subclass_labels_) > 0.9
+    unsure = _model(max_epochs=6, max_subclasses=2, unlabeled_threshold=1.0).fit(X, few)
+    assert_array_equal(unsure.n_subclasses_, [1, 1, 1])
+
+
+def test_subclasses_of_strangers_alone_are_left_out():
+    labels, owners = of_labelled(
+        np.array([0, 1, 2, 2, 3]), np.array([0, 0, 1, 1]), np.array([0, -1, 1, -1, 1])
+    )
+    assert_array_equal(labels, [0, -1, 1, -1, 2])
+    assert_array_equal(owners, [0, 1, 1])
+
+
+def test_a_class_of_strangers_alone_keeps_a_subclass():
+    labels, owners = of_labelled(
+        np.array([0, 2, 1, 3]), np.array([0, 1, 1, 2]), np.array([0, -1, -1, 2])
+    )
+    assert_array_equal(owners, [0, 1, 2])
+    assert_array_equal(labels, [0, -1, -1, 2])
+
+
+def test_unlabelled_samples_are_in_the_batches_once_guessed(few, monkeypatch):
+    X, _, y = few
+    seen = []
+    usual = GaussianObjective.forward
+
+    def spy(self, output, labels):
+        seen.append(((labels >= 0).sum().item(), (labels < 0).sum().item()))
+        return usual(self, output, labels)
+
+    monkeypatch.setattr(GaussianObjective, "forward", spy)
+    _model(max_epochs=9, samples_per_class=4, unlabeled_threshold=0.0).fit(X, y)
+    first = len(seen) // 3
+    assert set(seen[:first]) == {(12, 0)}
+    assert set(seen[first:]) == {(12, 12)}
+
+
+def test_pipeline_in_cross_validation_scores_no_unlabelled_sample(few):
+    X, truth, y = few
+    y = np.where(np.arange(300) % 3 == 0, truth, -1)
+    groups = np.arange(300) // 3 % 10
+    tested = []
+
+    def score(model, X, y):
+        tested.append(y)
+        return model.score(X, y)
+
+    result = cross_validate(
+        make_pipeline(PCA(4), _model(max_epochs=15)),
+        X,
+        y,
+        groups=groups,
+        cv=SemiSupervisedSplit(GroupKFold(2)),
+        scoring=score,
+        error_score="raise",
+        return_estimator=True,
+    )
+    assert result["test_score"].min() > 0.9
+    assert (np.concatenate(tested) >= 0).all()
+    assert len(np.concatenate(tested)) == 100
+    for model in result["estimator"]:
+        assert_array_equal(model.classes_, [0, 1, 2])
+        assert len(model[-1].transduction_) > 100
+
+
+def test_validation_has_labelled_samples_of_other_subjects(few, monkeypatch):
+    X, _, y = few
+    y[:3] = [0, 1, 2]
+    groups = np.arange(300) % 7
+    seen = []
+    usual = GaussianMetricEmbedder._validation
+
+    def spy(self, codes, groups):
+        seen.append(usual(self, codes, groups))
+        return seen[-1]
+
+    monkeypatch.setattr(GaussianMetricEmbedder, "_validation", spy)
+    _model(early_stopping=True, validation_fraction=0.3).fit(X, y, groups=groups)
+    ((train, valid),) = seen
+    assert (y[valid] >= 0).all()
+    assert (y[train] < 0).any()
+    assert not set(groups[train]) & set(groups[valid])
+
+
+def test_partial_fit_takes_unlabelled_samples_of_any_batch(few):
+    X, truth, _ = few
+    model = _model(max_epochs=1)
+    # One other label in the batch: -1 is no class, since the classes are known.
+    y = np.where(np.arange(len(truth)) % 3 == 0, -1, truth)
+    keep = (y == -1) | (y == 0)
+    model.partial_fit(X[keep], y[keep], classes=[0, 1, 2])
+    assert model.classes_.tolist() == [0, 1, 2]
+    model.partial_fit(X, np.where(np.arange(len(truth)) % 3 == 0, -1, truth))
+    assert set(model.transduction_.tolist()) <= {0, 1, 2}
+    with pytest.raises(ValueError, match="needs at least two"):
+        model.partial_fit(X, np.full(len(X), -1))
+    anywhere = model.predict_subclass(X, np.full(len(X), -1))
+    assert_array_equal(anywhere, model.predict_subclass(X))
+
+
+def test_partial_fit_counts_samples_and_keeps_absent_classes(few):
+    X, truth, _ = few
+    model = _model(covariance_type="diag")
+    first = truth < 2
+    model.partial_fit(X[first], truth[first], classes=[0, 1, 2])
+    assert_allclose(model.weights_, [1 / 3, 2 / 3, 0])
+    assert (model.predict_proba(X)[:, 2] == 0).all()
+    before = clone(model), model.means_[:2].copy(), model.covariances_[:2].copy()
+    model.partial_fit(X[~first], truth[~first])
+    assert_allclose(model.weights_, [0.2, 0.4, 0.4])
+    assert_array_equal(model.means_[:2], before[1])
+    assert_array_equal(model.covariances_[:2], before[2])
+    assert np.isfinite(model.score_samples(X)).all()
+    model.fit(X, truth)
+    assert_allclose(model.weights_, [0.2, 0.4, 0.4])
+
+
+def test_strings_have_no_unlabelled_mark(rows):
+    X, y = rows
+    model = _model().fit(X, np.where(np.arange(40) % 4 == 0, "-1", y))
+    assert "-1" in model.classes_
