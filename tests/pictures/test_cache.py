@@ -14,11 +14,11 @@ from helpers import trees
 from skfer.datasets import (
     DatasetError,
     DatasetWarning,
-    _decode,
     load_ck_plus,
     load_image_folder,
     load_jaffe,
 )
+from skfer.pictures import _decode
 
 NAMES = [f"{folder}/{i}.png" for folder in ("fear", "sad") for i in range(20)]
 

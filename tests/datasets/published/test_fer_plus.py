@@ -8,7 +8,8 @@ from helpers import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skfer.datasets import DatasetError, DatasetWarning, _fer_plus, check_dataset, load_fer_plus
+from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_fer_plus
+from skfer.datasets.published import _fer_plus
 from skfer.datasets.published._fer_plus_votes import VOTES, distribution, majority
 
 CLEAR = (9, 0, 0, 1, 0, 0, 0, 0, 0, 0)  # neutral
