@@ -23,7 +23,7 @@ from skfer import MultiThresholdEmbedder
 from skfer.datasets import make_expressions
 
 known = ["anger", "happiness", "neutral", "sadness", "surprise"]
-large = make_expressions(n_subjects=96, expressions=known, random_state=1)
+large = make_expressions(n_subjects=96, classes=known, random_state=1)
 small = make_expressions(n_subjects=10, random_state=0)
 print(f"large: {len(large.target)} faces, small: {len(small.target)} faces")
 

@@ -29,7 +29,7 @@ PROTOCOLS = ("group-fold", "subject-10fold", "leave-one-subject-out", "official"
 # Options of the command that are parameters of some loaders, and what those call them. Other
 # loaders refuse them.
 LOADER_OPTIONS = {
-    "classes": ("classes", "expressions"),
+    "classes": ("classes",),
     "frames": ("frames",),
     "neutral_first": ("neutral_first",),
     "intensities": ("intensities",),

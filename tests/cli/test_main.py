@@ -47,7 +47,7 @@ def faces_on_disk(tmp_path_factory):
         12,
         1,
         image_size=24,
-        expressions=["anger", "happiness", "neutral", "surprise"],
+        classes=["anger", "happiness", "neutral", "surprise"],
         random_state=0,
     )
     lines = ["path,emotion,person"]

@@ -24,7 +24,7 @@ def faces():
         8,
         2,
         image_size=24,
-        expressions=["anger", "happiness", "neutral", "surprise"],
+        classes=["anger", "happiness", "neutral", "surprise"],
         random_state=0,
     )
 

@@ -25,7 +25,7 @@ def make_expressions(
     *,
     image_size: int = 48,
     color: bool = False,
-    expressions: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
     proportions: Mapping[str, float] | None = None,
     intensity_range: tuple[float, float] = (0.65, 1.0),
     nuisance: float = 1.0,
@@ -41,7 +41,7 @@ def make_expressions(
     that a classifier has to generalise to persons it has not seen.
 
     The same seed gives the same bytes on every machine. A larger set holds the smaller one of
-    the same seed, and another ``expressions``, ``proportions``, ``image_size``, ``color`` or
+    the same seed, and another ``classes``, ``proportions``, ``image_size``, ``color`` or
     ``nuisance`` shows the same persons.
 
     Parameters
@@ -54,7 +54,7 @@ def make_expressions(
         Height and width of the pictures in pixels, from 16 to 1024.
     color : bool, default=False
         Draw in colour, (n, H, W, 3) red-green-blue, instead of gray, (n, H, W).
-    expressions : sequence of str, default=None
+    classes : sequence of str, default=None
         Which of anger, contempt, disgust, fear, happiness, neutral, sadness and surprise to draw;
         all by default. Codes do not depend on it.
     proportions : mapping of str to float, default=None
@@ -144,7 +144,7 @@ def make_expressions(
     True
     """
     _check_counts(n_subjects, n_samples_per_expression, image_size)
-    names = _checked_expressions(expressions)
+    names = _checked_classes(classes)
     shares = _checked_proportions(proportions, names)
     low, high = _checked_range(intensity_range)
     _check_nuisance(nuisance)
@@ -222,15 +222,15 @@ def _check_count(name: str, value: Any, low: int, high: int) -> None:
         raise ValueError(f"{name} must be from {low} to {high}; got {value}.")
 
 
-def _checked_expressions(expressions: Any) -> tuple[str, ...]:
-    if expressions is None:
+def _checked_classes(classes: Any) -> tuple[str, ...]:
+    if classes is None:
         return EXPRESSIONS
-    if isinstance(expressions, str):
-        raise TypeError(f"expressions must be a sequence of names; give [{expressions!r}].")
-    names = tuple(expressions)
-    _check_known("expressions", names, EXPRESSIONS)
+    if isinstance(classes, str):
+        raise TypeError(f"classes must be a sequence of names; give [{classes!r}].")
+    names = tuple(classes)
+    _check_known("classes", names, EXPRESSIONS)
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"expressions must name at least one, each once; got {list(names)}.")
+        raise ValueError(f"classes must name at least one, each once; got {list(names)}.")
     return names
 
 

@@ -101,7 +101,7 @@ class TestNesting:
 
     def test_fewer_expressions(self, faces):
         names = ["surprise", "anger"]
-        some = make_expressions(6, 4, expressions=names, random_state=0)
+        some = make_expressions(6, 4, classes=names, random_state=0)
         wanted = np.isin(faces.target, [EXPRESSION_CODES[name] for name in names])
         assert_array_equal(faces.images[wanted], some.images)
         assert_array_equal(faces.target[wanted], some.target)
@@ -219,7 +219,7 @@ class TestBunch:
             n_samples,
             image_size=size,
             color=color,
-            expressions=sorted(expressions),
+            classes=sorted(expressions),
             nuisance=nuisance,
             random_state=seed,
             return_parts=True,
@@ -359,17 +359,17 @@ class TestBadArguments:
             ({"n_samples_per_expression": 0}, ValueError, "n_samples_per_expression must be"),
             ({"image_size": 15}, ValueError, "image_size must be from 16 to 1024; got 15"),
             ({"image_size": (48, 48)}, TypeError, "image_size must be an int"),
-            ({"expressions": "anger"}, TypeError, r"expressions must be a seq.* \['anger'\]"),
-            ({"expressions": []}, ValueError, "expressions must name at least one"),
-            ({"expressions": ["anger", "anger"]}, ValueError, "each once"),
-            ({"expressions": ["rage"]}, ValueError, r"expressions names \['rage'\]"),
+            ({"classes": "anger"}, TypeError, r"classes must be a seq.* \['anger'\]"),
+            ({"classes": []}, ValueError, "classes must name at least one"),
+            ({"classes": ["anger", "anger"]}, ValueError, "each once"),
+            ({"classes": ["rage"]}, ValueError, r"classes names \['rage'\]"),
             ({"proportions": 0.5}, TypeError, "proportions must map names"),
             ({"proportions": {"rage": 0.5}}, ValueError, r"proportions names \['rage'\]"),
             ({"proportions": {"fear": 0}}, ValueError, r"proportions\['fear'\] must be a share"),
             ({"proportions": {"fear": 2}}, ValueError, r"proportions\['fear'\] must be a share"),
             ({"proportions": {"fear": "all"}}, ValueError, "must be a share"),
             (
-                {"expressions": ["anger"], "proportions": {"fear": 0.5}},
+                {"classes": ["anger"], "proportions": {"fear": 0.5}},
                 ValueError,
                 r"proportions names \['fear'\], not among those drawn",
             ),
