@@ -1,4 +1,4 @@
-"""What every loss asks of a batch, and the precision it computes in."""
+"""Checks of the batches that losses are called with, and the precision losses compute in."""
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ def check_points(points: Tensor, name: str, n_features: int | None = None) -> Te
 
 
 def check_labels(labels: Tensor, n_samples: int, n_classes: int | None = None) -> Tensor:
-    """Return labels (n_samples,) as int64; with `n_classes` they have to be below it, and >= 0."""
+    """Return labels (n_samples,) as int64; `n_classes` requires them to be in [0, n_classes)."""
     if labels.shape != (n_samples,):
         raise ValueError(
             f"labels must be of shape ({n_samples},), one for each embedding; got "
@@ -41,7 +41,7 @@ def check_labels(labels: Tensor, n_samples: int, n_classes: int | None = None) -
 
 
 def check_companion(values: Tensor, name: str, shape: tuple[int, ...]) -> None:
-    """Check a floating-point tensor that comes beside the embeddings, such as logits."""
+    """Check a floating-point tensor that accompanies the embeddings, such as logits."""
     if values.shape != shape or not values.is_floating_point():
         raise ValueError(
             f"{name} must be a floating-point tensor of shape {shape}, got {values.dtype} of shape "

@@ -1,4 +1,4 @@
-"""The Gaussian loss: classes as Gaussians of one width, judged by the posterior they give."""
+"""The Gaussian loss: the squared error of the posterior of one Gaussian per class."""
 
 import math
 from typing import Any
@@ -11,31 +11,31 @@ from skfer.losses._checks import check_labels, check_points
 
 
 class GaussianMetricLoss(nn.Module):
-    """Squared error of the posterior of a Gaussian mixture with one component for each class.
+    """Squared error of the posterior of a Gaussian mixture with one component per class.
 
-    Every class of the batch is a Gaussian around the mean ``mu_k`` of its samples, all with the
+    Each class of the batch is a Gaussian around the mean ``mu_k`` of its samples, and all have the
     same standard deviation. The loss is the mean over the samples of
     ``sum_k (P(k | f) - [y = k])^2`` with ``P(k | f) = softmax_k(-||f - mu_k||^2 / (2 sigma^2))``,
-    over the classes present in the batch. The gradient flows through the means too.
+    over the classes present in the batch. The gradient also flows through the means.
 
     Parameters
     ----------
     sigma : float, default=0.5
         The standard deviation of the Gaussians, relative or absolute.
-    relative : bool, default=True
-        If True, the standard deviation is ``sigma * sqrt(n_features)``: `sigma` counts in units of
-        the distance that an embedding of unit spread per coordinate has from its mean, so that it
-        means the same for every length of the embedding. The spread is taken to be 1, as after a
-        batch norm without affine part, and not measured: classes that move apart have to make the
-        loss smaller. If False, `sigma` is the standard deviation itself, as in [1]_, whose public
-        code takes 0.5 for 64 features without standardisation.
+    relative_sigma : bool, default=True
+        If True, the standard deviation is ``sigma * sqrt(n_features)``: `sigma` is in units of the
+        distance of an embedding from its mean when each coordinate has unit variance, so that its
+        meaning does not depend on the length of the embedding. The variance is taken to be 1, as
+        after a batch norm without affine part, and not measured, since classes that move apart
+        must make the loss smaller. If False, `sigma` is the standard deviation itself, as in [1]_,
+        whose public code uses 0.5 for 64 features that are not standardized.
 
     Attributes
     ----------
     stats : dict of str to Tensor
         What the latest call saw, as scalars without gradient: ``"active_fraction"`` is the
         fraction of samples whose own class has a posterior below one half (with soft targets:
-        whose posterior is more than one half away from the target in total variation).
+        whose posterior is farther than one half from the target in total variation).
 
     Raises
     ------
@@ -63,7 +63,7 @@ class GaussianMetricLoss(nn.Module):
     --------
     >>> import torch
     >>> from skfer.losses import GaussianMetricLoss
-    >>> loss = GaussianMetricLoss(sigma=1.0, relative=False)
+    >>> loss = GaussianMetricLoss(sigma=1.0, relative_sigma=False)
     >>> embeddings = torch.tensor([[0.0, 1.0], [0.0, -1.0], [2.0, 0.0]])
     >>> loss(embeddings, torch.tensor([4, 4, 2]))
     tensor(0.0284)
@@ -73,16 +73,16 @@ class GaussianMetricLoss(nn.Module):
             [0.8808, 0.1192]])
     """
 
-    def __init__(self, sigma: float = 0.5, *, relative: bool = True) -> None:
+    def __init__(self, sigma: float = 0.5, *, relative_sigma: bool = True) -> None:
         super().__init__()
         if not (sigma > 0 and math.isfinite(sigma)):
             raise ValueError(f"sigma must be a positive number, got {sigma!r}.")
         self.sigma = sigma
-        self.relative = relative
+        self.relative_sigma = relative_sigma
         self._error: Tensor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # What the latest batch left lives on a device, which a pickle must not name.
+        # The errors of the latest batch may lie on a GPU, which a pickle must not depend on.
         return self.__dict__ | {"_error": None}
 
     def forward(
@@ -98,27 +98,26 @@ class GaussianMetricLoss(nn.Module):
         Parameters
         ----------
         embeddings : Tensor of shape (n_samples, n_features)
-            The labelled samples, whose means are the Gaussians' means.
+            The labeled samples, whose means are the Gaussians' means.
         labels : Tensor of shape (n_samples,)
             Their classes, integers of any value; with `targets`, columns of `targets`.
         queries : Tensor of shape (n_queries, n_features), optional
-            The points where the posterior is judged, such as mixed or unlabelled samples. By
-            default the embeddings themselves.
+            The points at which the posterior is compared with its target, such as mixed or
+            unlabeled samples. By default the embeddings themselves.
         targets : Tensor of shape (n_queries, n_classes), optional
-            What the posterior should be, rows that sum to 1. By default the labels. Columns of
-            classes without a sample among `labels` do not count.
+            What the posterior should be: rows that sum to 1. By default the one-hot labels.
+            Columns of classes that have no sample among `labels` are ignored.
 
         Returns
         -------
         Tensor of shape ()
-            The loss, from 0 to 2; of the embeddings' dtype, or float32 if theirs is of half
-            precision.
+            The loss, from 0 to 2, of the embeddings' dtype, or float32 for half precision.
         """
         if queries is not None and targets is None:
             raise ValueError("targets must be given with queries, one row for each of them.")
         embeddings, queries = _check_points(embeddings, queries)
         n_classes = _check_targets(targets, len(embeddings if queries is None else queries))
-        # Mixed precision would take the products in half precision.
+        # Autocast would compute the products in half precision.
         with torch.autocast(embeddings.device.type, enabled=False):
             classes, onehot = _present_classes(embeddings, labels, n_classes)
             targets = onehot if targets is None else targets.to(onehot).t()[classes]
@@ -135,7 +134,7 @@ class GaussianMetricLoss(nn.Module):
         queries: Tensor | None = None,
         n_classes: int | None = None,
     ) -> Tensor:
-        """Return the logarithm of the posterior whose error the loss is.
+        """Return the logarithm of the posterior that the loss compares with its target.
 
         Parameters
         ----------
@@ -147,15 +146,16 @@ class GaussianMetricLoss(nn.Module):
         Returns
         -------
         Tensor of shape (n_queries, n_present) or (n_queries, n_classes)
-            Log posteriors of the classes present among `labels`, in ascending order, or of
-            `n_classes` classes, with -inf for the absent ones. Differentiable, means included.
+            Log posteriors of the classes present among `labels`, in ascending order, or of all
+            `n_classes` classes, with -inf for the absent ones. Differentiable, also with respect
+            to the means.
         """
         embeddings, queries = _check_points(embeddings, queries)
         with torch.autocast(embeddings.device.type, enabled=False):
             classes, onehot = _present_classes(embeddings, labels, n_classes)
-            points, centred = _centre(embeddings, queries)
+            points, centered = _center(embeddings, queries)
             means = _mean_weights(onehot) @ points
-            scores = _scores(centred, means, self._variance(embeddings))
+            scores = _scores(centered, means, self._variance(embeddings))
             logarithms = scores.log_softmax(0).t()
         if n_classes is None:
             return logarithms
@@ -172,18 +172,18 @@ class GaussianMetricLoss(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the settings for the module's representation."""
-        return f"sigma={self.sigma}, relative={self.relative}"
+        return f"sigma={self.sigma}, relative_sigma={self.relative_sigma}"
 
     def _variance(self, embeddings: Tensor) -> float:
-        variance = self.sigma**2 * (embeddings.shape[1] if self.relative else 1)
-        # What is divided by it, in value and gradient, has to stay finite.
+        variance = self.sigma**2 * (embeddings.shape[1] if self.relative_sigma else 1)
+        # Quotients by the variance have to stay finite, in value and gradient.
         return max(variance, torch.finfo(embeddings.dtype).tiny ** 0.5)
 
 
 def mixup(
     embeddings: Tensor, targets: Tensor, partners: Tensor, shares: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Mix every sample with a partner, in the embedding and in the target.
+    """Mix each sample with a partner, both the embedding and the target.
 
     Parameters
     ----------
@@ -194,20 +194,19 @@ def mixup(
     partners : Tensor of shape (n_samples,)
         The index of each sample's partner.
     shares : Tensor of shape (n_samples,)
-        What share of the mixture is the sample's own, from 0 to 1; drawn from Beta(2, 2) in the
-        authors' manner.
+        The sample's own share of the mixture, from 0 to 1; the authors draw it from Beta(2, 2).
 
     Returns
     -------
     embeddings : Tensor of shape (n_samples, n_features)
         ``share * f_i + (1 - share) * f_partner``.
     targets : Tensor of shape (n_samples, n_classes)
-        The same of the targets.
+        The targets, mixed likewise.
 
     Notes
     -----
-    To mix one-hot targets, and to take the Gaussians' means from the unmixed samples, is our
-    reading of [1]_.
+    Mixing one-hot targets, and taking the Gaussians' means from the unmixed samples, is our reading
+    of [1]_.
 
     References
     ----------
@@ -232,9 +231,9 @@ def mixup(
 class _PosteriorError(torch.autograd.Function):
     """Mean squared error of the posterior, and the errors (n_classes, n_queries) themselves.
 
-    The gradient is written out and made at once: with few classes the time goes into the number of
-    steps, which autograd would double. Classes come first, since sums over a short last axis are
-    slow.
+    The gradient is written out and computed with the value: with few classes the number of
+    operations determines the time, and autograd would double it. The classes are the first axis,
+    since sums over a short last axis are slow.
     """
 
     @staticmethod
@@ -246,16 +245,16 @@ class _PosteriorError(torch.autograd.Function):
         targets: Tensor,
         var: float,
     ) -> tuple[Tensor, Tensor]:
-        points, centred = _centre(embeddings, queries)
+        points, centered = _center(embeddings, queries)
         weights = _mean_weights(onehot)
         means = weights @ points
-        posterior = _scores(centred, means, var).log_softmax(0).exp_()
+        posterior = _scores(centered, means, var).log_softmax(0).exp_()
         error = posterior - targets
         ctx.mark_non_differentiable(error)
         if any(ctx.needs_input_grad):
             pull = posterior * error
             pull = (pull - posterior * pull.sum(0)).mul_(2 / (error.shape[1] * var))
-            to_means = pull @ centred - pull.sum(1, keepdim=True) * means
+            to_means = pull @ centered - pull.sum(1, keepdim=True) * means
             to_queries = pull.t() @ means
             if queries is None:
                 to_points = torch.addmm(to_queries, weights.t(), to_means)
@@ -274,20 +273,20 @@ class _PosteriorError(torch.autograd.Function):
         return to_points * grad, to_queries, None, to_targets, None
 
 
-def _scores(centred: Tensor, means: Tensor, var: float) -> Tensor:
+def _scores(centered: Tensor, means: Tensor, var: float) -> Tensor:
     """Return (|f|^2 - |f - mean|^2) / (2 var) of shape (n_classes, n_queries).
 
-    The softmax over the classes does not see |f|^2, so products do.
+    A softmax over the classes does not depend on |f|^2, so that products suffice.
     """
     norms = means.square().sum(1, keepdim=True)
-    return torch.addmm(norms, means, centred.t(), beta=-0.5 / var, alpha=1 / var)
+    return torch.addmm(norms, means, centered.t(), beta=-0.5 / var, alpha=1 / var)
 
 
-def _centre(embeddings: Tensor, queries: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Move the first sample to the origin, where products do not lose the points' differences.
+def _center(embeddings: Tensor, queries: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Move the first sample to the origin, so that products lose less to rounding.
 
-    The posterior does not depend on where the origin is, so that it is a constant to autograd; and
-    a sample makes embeddings that are all equal exactly 0, as no mean would.
+    The posterior does not depend on the origin, which is therefore a constant to autograd. A sample
+    is subtracted and not the mean, so that embeddings that are all equal become exactly 0.
     """
     origin = embeddings.detach()[0]
     points = embeddings - origin
@@ -295,7 +294,7 @@ def _centre(embeddings: Tensor, queries: Tensor | None) -> tuple[Tensor, Tensor]
 
 
 def _mean_weights(onehot: Tensor) -> Tensor:
-    """Return the (n_classes, n_samples) weights of the samples in their class's mean."""
+    """Return the weight of each sample in each class mean, of shape (n_classes, n_samples)."""
     return onehot / onehot.sum(1, keepdim=True)
 
 
@@ -317,7 +316,7 @@ def _check_points(embeddings: Tensor, queries: Tensor | None) -> tuple[Tensor, T
 
 
 def _check_targets(targets: Tensor | None, n_queries: int) -> int | None:
-    """Return the number of classes that the targets have columns for."""
+    """Return the number of columns of the targets, one for each class."""
     if targets is None:
         return None
     if targets.ndim != 2 or len(targets) != n_queries or not targets.is_floating_point():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from skfer.losses._checks import check_labels, check_points
-from skfer.losses.triplet import judge_batch
+from skfer.losses.triplet import batch_triplet_losses
 
 # Points of the unit sphere are at most this far apart (squared).
 _LARGEST_DISTANCE = 4.0
@@ -20,9 +20,9 @@ _MINING = ("batch-all", "batch-hard")
 class MultiThresholdTripletLoss(nn.Module):
     """Triplet losses on the slices of an embedding, each with a threshold of its own.
 
-    An embedding is cut into as many slices as there are thresholds and every slice is brought to
-    unit length. In each slice triplets are mined and judged by the slice's own threshold (the
-    margin between squared distances). The loss is the mean over the slices, so that no single
+    The embedding is cut into as many slices as there are thresholds, and each slice is normalized
+    to unit length. Triplets are mined in each slice separately, with the slice's own threshold as
+    the margin between squared distances. The loss is the mean over the slices, so that no single
     threshold has to be searched for.
 
     Parameters
@@ -30,12 +30,12 @@ class MultiThresholdTripletLoss(nn.Module):
     thresholds : sequence of float of shape (n_slices,)
         The threshold of each slice, in (0, 4]: squared distances of unit vectors.
     dual : bool, default=True
-        Whether to judge each triplet from its positive's side as well as from its anchor's, as
-        `triplet_hinges` does. Over all triplets this changes nothing.
+        Whether to compare from the positive's side of each triplet as well as from the anchor's,
+        see `triplet_hinges`. With ``mining="batch-all"`` this changes nothing.
     mining : {"batch-all", "batch-hard"}, default="batch-all"
-        Which triplets of the batch count. ``"batch-all"`` takes the mean over the hinges above 0
-        of all triplets; ``"batch-hard"`` takes, for each anchor, its farthest positive and nearest
-        negative, and the mean over the anchors that have both.
+        Which triplets of the batch count. ``"batch-all"`` is the mean of all hinges above 0;
+        ``"batch-hard"`` takes each anchor's farthest positive and nearest negative [2]_, and the
+        mean over the anchors that have both.
 
     Attributes
     ----------
@@ -115,31 +115,31 @@ class MultiThresholdTripletLoss(nn.Module):
         Parameters
         ----------
         embeddings : Tensor of shape (n_samples, n_features)
-            The embeddings, not normalised; n_features is a multiple of the number of thresholds.
+            The embeddings, not normalized; n_features is a multiple of the number of thresholds.
         labels : Tensor of shape (n_samples,)
             The classes, integers of any value.
 
         Returns
         -------
         Tensor of shape ()
-            The loss, >= 0; of the embeddings' dtype, or float32 if theirs is of half precision.
+            The loss, >= 0, of the embeddings' dtype, or float32 for half precision.
         """
         self._check_mining()
         embeddings = _check_embeddings(embeddings, len(self.thresholds))
         labels = check_labels(labels, len(embeddings)).to(embeddings.device)
         margins = self.thresholds.to(embeddings)
 
-        def judge(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            return judge_batch(points, labels, margins, mining=self.mining, dual=self.dual)
+        def evaluate(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            return batch_triplet_losses(points, labels, margins, mining=self.mining, dual=self.dual)
 
-        # Mixed precision would mine on products of half precision.
+        # Autocast would mine on Gram products in half precision.
         with torch.autocast(embeddings.device.type, enabled=False):
-            loss, active = _MeanOverSlices.apply(embeddings, len(margins), judge)
+            loss, active = _MeanOverSlices.apply(embeddings, len(margins), evaluate)
         self.stats = {"active_fraction": active}
         return loss
 
     def __getstate__(self) -> dict[str, Any]:
-        # What the latest batch left lives on a device, which a pickle must not name.
+        # The statistics of the latest batch may lie on a GPU, which a pickle must not depend on.
         return self.__dict__ | {"stats": {}}
 
     def extra_repr(self) -> str:
@@ -161,21 +161,21 @@ class MultiThresholdTripletLoss(nn.Module):
 
 
 def normalize_slices(embeddings: Tensor, n_slices: int) -> Tensor:
-    """Cut embeddings into slices and bring every slice to unit length.
+    """Cut embeddings into slices and normalize each slice to unit length.
 
     Parameters
     ----------
     embeddings : Tensor of shape (n_samples, n_features)
         The embeddings; n_features is a multiple of `n_slices`.
     n_slices : int
-        Into how many slices of equal size to cut.
+        The number of slices, all of one size.
 
     Returns
     -------
     Tensor of shape (n_samples, n_slices, n_features // n_slices)
-        Unit vectors; of the embeddings' dtype, or float32 if theirs is of half precision. A slice
-        of zeros stays as it is. Any finite magnitude is normalised exactly, and has a finite
-        gradient; only below about 1e-37 (in float32) does a slice count as zeros.
+        Unit vectors, of the embeddings' dtype, or float32 for half precision. A slice of zeros
+        stays as it is. Slices of any finite magnitude are normalized exactly and have finite
+        gradients; only below about 1e-37 (in float32) a slice counts as zeros.
 
     Raises
     ------
@@ -198,14 +198,14 @@ def normalize_slices(embeddings: Tensor, n_slices: int) -> Tensor:
 
 
 def slice_thresholds(low: float, high: float, n: int) -> NDArray[np.float64]:
-    """Sample a range of thresholds evenly, its ends included.
+    """Return evenly spaced thresholds over a range, ends included.
 
     Parameters
     ----------
     low, high : float
         The range, with 0 < low < high <= 4 (squared distances of unit vectors).
     n : int
-        How many thresholds. One alone is the middle of the range.
+        The number of thresholds; a single one is the middle of the range.
 
     Returns
     -------
@@ -255,7 +255,7 @@ def max_threshold(n_classes: int) -> float:
 
     Notes
     -----
-    That a range of valid thresholds ends here is our reading.
+    That the range of valid thresholds ends here is our reading.
 
     Examples
     --------
@@ -269,10 +269,10 @@ def max_threshold(n_classes: int) -> float:
 
 
 class _MeanOverSlices(torch.autograd.Function):
-    """The mean loss and active fraction of the slices, with the gradient that a judge returns.
+    """The mean loss and active fraction of the slices, whose gradient `evaluate` returns with them.
 
-    Making the gradient on the way there keeps one number per feature for the way back, and spares
-    autograd's bookkeeping, which at usual batch sizes takes as long as the rest.
+    Computing the gradient in the forward pass stores one number per feature, and saves autograd's
+    bookkeeping, which takes as long as all the rest at usual batch sizes.
     """
 
     @staticmethod
@@ -280,13 +280,13 @@ class _MeanOverSlices(torch.autograd.Function):
         ctx: Any,
         embeddings: Tensor,
         n_slices: int,
-        judge: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
+        evaluate: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
     ) -> tuple[Tensor, Tensor]:
         slices = embeddings.reshape(len(embeddings), n_slices, -1).transpose(0, 1)
         units, magnitude, length = _scale(slices)
         units /= length
-        losses, active, gradient = judge(units)
-        # Only what is at right angles to a unit vector can turn it.
+        losses, active, gradient = evaluate(units)
+        # Normalizing removes the part of the gradient that is parallel to the unit vector.
         gradient -= units * (gradient * units).sum(-1, keepdim=True)
         gradient /= length * n_slices * magnitude
         ctx.save_for_backward(gradient.transpose(0, 1).flatten(1))
@@ -302,13 +302,13 @@ class _MeanOverSlices(torch.autograd.Function):
 
 
 def _scale(slices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return slices over their largest magnitude, that magnitude, and the length they then have.
+    """Return slices divided by their largest magnitude, that magnitude, and their length then.
 
-    Squares of large numbers overflow and those of small ones vanish, so the magnitude goes first.
-    It is a constant to autograd: the direction, and so its gradient, does not depend on it.
+    Squares of large numbers overflow and those of small numbers vanish, hence the division first.
+    The magnitude is a constant to autograd, since the direction does not depend on it.
     """
     magnitude = slices.detach().abs().amax(-1, keepdim=True)
-    # The gradient grows with 1/magnitude; where that would overflow, a slice counts as zeros.
+    # The gradient grows with 1/magnitude: where it would overflow, the slice counts as zeros.
     is_zero = magnitude < 16 * torch.finfo(slices.dtype).tiny
     magnitude.masked_fill_(is_zero, 1)
     scaled = slices / magnitude
@@ -321,7 +321,7 @@ def _check_embeddings(embeddings: Tensor, n_slices: int) -> Tensor:
     n_features = embeddings.shape[1]
     if n_slices < 1 or n_features % n_slices:
         raise ValueError(
-            f"embeddings must have a multiple of {n_slices} features, an equal part for each of "
-            f"the slices; got {n_features} features."
+            f"embeddings must have a multiple of {n_slices} features, the same number for each "
+            f"slice; got {n_features} features."
         )
     return embeddings

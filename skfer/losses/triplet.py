@@ -1,11 +1,11 @@
-"""Triplets of a batch: mined, judged plainly or from both sides, on many slices at once.
+"""Triplet losses of a batch, plain or dual, mined and evaluated on many slices at once.
 
-A slice is a space of its own, with its own distances, its own triplets and its own margin; a single
-space is the case of one slice. All distances are squared Euclidean.
+A slice is a space of its own, with its own distances, triplets and margin; an embedding that is not
+sliced is the case of one slice. All distances are squared Euclidean.
 
-The losses are sums of distances whose weights are constant near by: a distance counts once for each
-active triplet in which it is to shrink, and minus once for each in which it is to grow. So the
-gradient is made together with the value, and no matrix of pairs is kept for the way back.
+The loss is piecewise linear in the distances: a distance has weight +1 for each active triplet in
+which it should shrink, and -1 for each in which it should grow. The gradient is therefore computed
+together with the value, and no matrix of pairs has to be stored for the backward pass.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-# Work is cut into pieces of this many numbers: on a CPU so that a few of them stay within a core's
-# cache, elsewhere so that they fit the memory.
-_CPU_PIECE = 2**18
-_DEVICE_PIECE = 2**25
+# Work is split into chunks of this many numbers: on a CPU so that a few chunks fit in a core's
+# cache, on other devices so that they fit in memory.
+_CPU_CHUNK = 2**18
+_DEVICE_CHUNK = 2**25
 
 
 def triplet_hinges(
@@ -28,11 +28,11 @@ def triplet_hinges(
     margin: Tensor | float,
     dual: bool = False,
 ) -> Tensor:
-    """Judge given triplets, plainly or from both of their positive ends.
+    """Compute the hinges of given triplets, in the plain or the dual form.
 
-    The plain hinge ``[D(a, p) - D(a, n) + margin]_+`` looks at the triangle from the anchor only.
-    The dual form adds ``[D(a, p) - D(p, n) + margin]_+``, the same judgement from the positive's
-    side, and so is symmetric in the two.
+    The plain hinge ``[D(a, p) - D(a, n) + margin]_+`` sees the triangle from the anchor only. The
+    dual form adds ``[D(a, p) - D(p, n) + margin]_+``, the same comparison from the positive's side,
+    and is therefore symmetric in anchor and positive.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def triplet_hinges(
     margin : float or Tensor that broadcasts to the leading shape
         By how much a negative has to be farther away than the positive (squared distance).
     dual : bool, default=False
-        Whether to judge from the positive's side too.
+        Whether to add the hinge from the positive's side.
 
     Returns
     -------
@@ -51,8 +51,8 @@ def triplet_hinges(
 
     Notes
     -----
-    The dual form is our reading of the "dual triplet loss" of Yang et al., whose aim is to mend the
-    incomplete judgement of a triangle by one of its sides.
+    The dual form is our reading of the "dual triplet loss" of [1]_, which is meant to correct the
+    "incomplete judgements" that result from looking at a triangle from one side only.
 
     References
     ----------
@@ -73,33 +73,33 @@ def triplet_hinges(
     return _hinges(torch.stack(edges), margin)
 
 
-def judge_batch(
+def batch_triplet_losses(
     points: Tensor, labels: Tensor, margins: Tensor, *, mining: str, dual: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Judge the triplets of a batch, slice by slice, and differentiate the judgement.
+    """Mine the triplets of a batch, slice by slice, and compute their losses and gradients.
 
     Parameters
     ----------
     points : Tensor of shape (n_slices, n_samples, n_features)
-        The points of every slice, of ordinary magnitudes.
+        The points of every slice, of moderate magnitude.
     labels : Tensor of shape (n_samples,)
         The classes, integers of any value.
     margins : Tensor of shape (n_slices,)
         The margin of every slice.
     mining : {"batch-all", "batch-hard"}
-        Over all triplets, the mean of the hinges above 0; or, over the anchors, the mean loss of
-        each one's hardest triplet [1]_: with its farthest positive and its nearest negative.
+        The mean of the hinges above 0 over all triplets; or the mean over the anchors of the loss
+        of each anchor's hardest triplet [1]_, its farthest positive and its nearest negative.
     dual : bool
-        Whether to judge from the positives' sides too (see `triplet_hinges`). Over all triplets
-        this changes nothing: swapping anchor and positive maps one side onto the other, so that
-        the dual form has the hinges of the plain form, each of them twice.
+        Whether to add the hinges from the positives' side (see `triplet_hinges`). With
+        ``"batch-all"`` this changes nothing: swapping anchor and positive maps one side onto the
+        other, so the dual form has the hinges of the plain form, each of them twice.
 
     Returns
     -------
     losses, active : Tensor of shape (n_slices,)
-        The losses, and the fractions of hinges above 0. Both are 0 where there is no triplet.
+        The losses, and the fractions of hinges above 0; both are 0 where there is no triplet.
     gradient : Tensor of shape (n_slices, n_samples, n_features)
-        The gradient of every slice's loss by its points.
+        The gradient of each slice's loss with respect to its points.
 
     References
     ----------
@@ -109,9 +109,9 @@ def judge_batch(
     Examples
     --------
     >>> import torch
-    >>> from skfer.losses.triplet import judge_batch
+    >>> from skfer.losses.triplet import batch_triplet_losses
     >>> points, labels = torch.tensor([[[0.0], [0.5], [1.0]]]), torch.tensor([0, 0, 1])
-    >>> losses, active, gradient = judge_batch(
+    >>> losses, active, gradient = batch_triplet_losses(
     ...     points, labels, torch.tensor([0.25]), mining="batch-hard", dual=False
     ... )
     >>> losses, active, gradient.flatten()
@@ -120,30 +120,32 @@ def judge_batch(
     n_slices, n_samples, n_features = points.shape
     losses, active = points.new_empty(2, n_slices)
     gradient = torch.empty_like(points)
-    judge: Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+    evaluate: Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
     with torch.no_grad():
         partners = _Partners.of(labels, points.dtype)
         if mining == "batch-hard":
-            judge = partial(_judge_hardest, partners=partners, dual=dual)
+            evaluate = partial(_hardest_triplets, partners=partners, dual=dual)
             size = n_samples * max(n_samples // 2, 2 * n_features)
         else:
-            judge = partial(_judge_all, partners=partners, table=_positives_table(partners))
+            evaluate = partial(_all_triplets, partners=partners, table=_positives_table(partners))
             size = n_samples * max(n_samples, n_features)
-        step = _piece(points, size)
+        step = _items_per_chunk(points, size)
         for start in range(0, n_slices, step):
-            part = slice(start, start + step)
-            judged = judge(_centred(points[part]), margins[part, None])
-            losses[part], active[part], gradient[part] = judged
+            chunk = slice(start, start + step)
+            results = evaluate(_centered(points[chunk]), margins[chunk, None])
+            losses[chunk], active[chunk], gradient[chunk] = results
     return losses, active, gradient
 
 
 class _Partners(NamedTuple):
-    """Who is whose positive and whose negative in a batch."""
+    """Which samples of a batch are positives and negatives of which anchors.
 
-    # Added to values of pairs, these leave the positive (negative) pairs and sink all others.
+    Added to a matrix of pairs, ``not_positive`` leaves the positive pairs as they are and makes all
+    other entries so negative that no maximum picks them; ``not_negative`` likewise.
+    """
+
     not_positive: Tensor
     not_negative: Tensor
-    # How many each sample has, and the number of triplets that gives it as an anchor.
     n_positives: Tensor
     n_triplets: Tensor
 
@@ -151,18 +153,18 @@ class _Partners(NamedTuple):
     def of(cls, labels: Tensor, dtype: torch.dtype) -> Self:
         same = labels[:, None] == labels
         n_same = same.sum(1)
-        sunk = -torch.finfo(dtype).max / 4
-        not_negative = same.to(dtype).mul_(sunk)
-        # Nobody is a positive of theirs.
-        not_positive = (sunk - not_negative).fill_diagonal_(sunk)
+        excluded = -torch.finfo(dtype).max / 4
+        not_negative = same.to(dtype).mul_(excluded)
+        # No sample is a positive of itself.
+        not_positive = (excluded - not_negative).fill_diagonal_(excluded)
         n_positives = n_same - 1
         return cls(not_positive, not_negative, n_positives, n_positives * (len(labels) - n_same))
 
 
-def _judge_hardest(
+def _hardest_triplets(
     points: Tensor, margins: Tensor, partners: _Partners, dual: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return losses, active fractions and gradient of the hardest triplets of a few slices."""
+    """Return losses, active fractions and gradients of the hardest triplets of some slices."""
     valid = partners.n_triplets > 0
     n_valid = valid.sum().clamp_min_(1)
     rows = _rows(_mine(points, partners))
@@ -178,40 +180,40 @@ def _mine(points: Tensor, partners: _Partners) -> Tensor:
     distances = _distances(points)
     nearest = _largest(partners.not_negative - distances)
     farthest = _largest(distances.add_(partners.not_positive))
-    # NaN has no place; any will do, as the loss is NaN then.
+    # Rows with NaN have no largest value; any index will do, since the loss is NaN anyway.
     return torch.stack([farthest, nearest]).nan_to_num_(0).long()
 
 
 def _distances(points: Tensor) -> Tensor:
-    """Return the squared distances of all pairs, up to a constant of each row.
+    """Return the squared distances of all pairs, up to a constant for each row.
 
-    Triplets compare distances within an anchor's row alone.
+    Triplets only compare distances within an anchor's row.
     """
     norms = points.square().sum(2)[:, None]
     return torch.baddbmm(norms, points, points.transpose(1, 2), alpha=-2)
 
 
 def _largest(values: Tensor) -> Tensor:
-    """Return the place of every row's largest value, the first of equal ones; spoils `values`.
+    """Return the index of each row's largest value, the first of equal ones; overwrites `values`.
 
-    The same as ``values.max(-1)[1]``, which is not vectorised and takes several times as long.
+    The same as ``values.max(-1)[1]``, which is not vectorized and takes several times as long.
     """
     gaps = values.sub_(values.amax(-1, keepdim=True))
     places = torch.arange(values.shape[-1], dtype=values.dtype, device=values.device)
-    # Any gap but 0, made immense, puts a place behind all others.
-    immense = torch.finfo(values.dtype).max
-    return torch.add(places, gaps, alpha=-immense, out=gaps).amin(-1)
+    # Every gap but 0 is multiplied so much that its index comes after all others.
+    huge = torch.finfo(values.dtype).max
+    return torch.add(places, gaps, alpha=-huge, out=gaps).amin(-1)
 
 
 def _rows(places: Tensor) -> Tensor:
-    """Turn samples (..., n_slices, n_samples) into rows of the flat points, slice after slice."""
+    """Turn sample indices (..., n_slices, n_samples) into rows of the flattened points."""
     n_slices, n_samples = places.shape[-2:]
     firsts = torch.arange(0, n_slices * n_samples, n_samples, device=places.device)
     return places + firsts[:, None]
 
 
 def _edges(points: Tensor, rows: Tensor, dual: bool) -> Tensor:
-    """Return the edge of each triplet that is to shrink, and the one or two that are to grow."""
+    """Return each triplet's edge that should shrink, and the one or two that should grow."""
     edges = points.new_empty(3 if dual else 2, *points.shape)
     ends = edges[:2].view(-1, points.shape[-1])
     torch.index_select(points.flatten(0, 1), 0, rows.flatten(), out=ends)
@@ -222,14 +224,14 @@ def _edges(points: Tensor, rows: Tensor, dual: bool) -> Tensor:
 
 
 def _hinges(edges: Tensor, margin: Tensor | float) -> Tensor:
-    """Return the hinges of triplets, one for each of the edges that are to grow."""
-    # Distances from differences: products of points would lose those of near pairs.
+    """Return the hinges of triplets, one for each edge that should grow."""
+    # From differences, since Gram products lose the distances of close pairs to rounding.
     distances = edges.square().sum(-1)
     return (distances[0] - distances[1:] + margin).clamp_min(0)
 
 
 def _edge_gradients(edges: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
-    """Differentiate the hinges by the points, each hinge weighted; spoils `edges`."""
+    """Differentiate the weighted hinges with respect to the points; overwrites `edges`."""
     edges[0] *= weights.sum(0)[..., None]
     edges[1:] *= weights[..., None]
     gradient = edges[0] - edges[1]
@@ -241,13 +243,13 @@ def _edge_gradients(edges: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
     return gradient
 
 
-def _judge_all(
+def _all_triplets(
     points: Tensor, margins: Tensor, partners: _Partners, table: tuple[Tensor, Tensor]
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return losses, active fractions and gradient of all triplets of a few slices."""
+    """Return losses, active fractions and gradients of all triplets of some slices."""
     distances = _distances(points)
-    places, sunk = table[0].expand(len(points), -1, -1), table[1]
-    near = distances.gather(2, places) + sunk
+    places, padding = table[0].expand(len(points), -1, -1), table[1]
+    near = distances.gather(2, places) + padding
     bounds = (distances - margins[:, None]).sub_(partners.not_negative)
     of_positives, of_negatives = _count_active(near, bounds)
 
@@ -261,10 +263,10 @@ def _judge_all(
 
 
 def _positives_table(partners: _Partners) -> tuple[Tensor, Tensor]:
-    """List every sample's positives in a row of its own, and what sinks the rest of its row."""
+    """Return each sample's positives as a row of indices, and what excludes the padding."""
     width = max(1, int(partners.n_positives.max()))
-    sunk, places = partners.not_positive.topk(width, dim=1)
-    return places, sunk
+    padding, places = partners.not_positive.topk(width, dim=1)
+    return places, padding
 
 
 def _count_active(near: Tensor, bounds: Tensor) -> tuple[Tensor, Tensor]:
@@ -274,39 +276,35 @@ def _count_active(near: Tensor, bounds: Tensor) -> tuple[Tensor, Tensor]:
     `near` is (n_slices, n_anchors, n_positives), `bounds` is (n_slices, n_anchors, n_samples).
     """
     of_positives, of_negatives = torch.empty_like(near), torch.empty_like(bounds)
-    step = _piece(near, near.shape[2] * bounds.shape[2])
+    step = _items_per_chunk(near, near.shape[2] * bounds.shape[2])
     n_rows = near.shape[0] * near.shape[1]
     space = near.new_empty(min(step, n_rows), near.shape[2], bounds.shape[2])
     columns = (near[..., None], bounds[:, :, None], of_positives, of_negatives)
-    # Comparing all is faster than searching in sorted positives, which a processor mispredicts;
-    # and written as floating-point numbers, comparisons are vectorised.
-    for piece in zip(*(column.flatten(0, 1).split(step) for column in columns), strict=True):
-        active = space[: len(piece[0])]
-        torch.gt(piece[0], piece[1], out=active)
-        torch.sum(active, 2, out=piece[2])
-        torch.sum(active, 1, out=piece[3])
+    # Comparing every positive with every negative is faster than a search in sorted positives,
+    # whose branches a processor mispredicts; written to floating point, comparisons are vectorized.
+    for chunk in zip(*(column.flatten(0, 1).split(step) for column in columns), strict=True):
+        active = space[: len(chunk[0])]
+        torch.gt(chunk[0], chunk[1], out=active)
+        torch.sum(active, 2, out=chunk[2])
+        torch.sum(active, 1, out=chunk[3])
     return of_positives, of_negatives
 
 
 def _pair_gradients(weights: Tensor, points: Tensor) -> Tensor:
     """Differentiate the weighted sum of squared distances of all pairs.
 
-    The weights of a row add up to 0, as each triplet has one positive and one negative.
+    The weights of a row sum to 0, since each triplet has one positive and one negative.
     """
     gradient = points * weights.sum(1)[..., None]
     gradient.baddbmm_(weights, points, beta=2, alpha=-2)
     return gradient.baddbmm_(weights.transpose(1, 2), points, alpha=-2)
 
 
-def _centred(points: Tensor) -> Tensor:
-    """Move every slice's mean to the origin.
-
-    Products of points that lie close together lose the distances between them; products of what is
-    left after centring do not.
-    """
+def _centered(points: Tensor) -> Tensor:
+    """Move each slice's mean to the origin, where Gram products lose the least to rounding."""
     return torch.sub(points, points.mean(1, keepdim=True), out=points.new_empty(points.shape))
 
 
-def _piece(points: Tensor, item_size: int) -> int:
-    """Return how many items of that many numbers are worked on together."""
-    return max(1, (_CPU_PIECE if points.device.type == "cpu" else _DEVICE_PIECE) // item_size)
+def _items_per_chunk(points: Tensor, item_size: int) -> int:
+    """Return how many items of that many numbers are computed together."""
+    return max(1, (_CPU_CHUNK if points.device.type == "cpu" else _DEVICE_CHUNK) // item_size)

@@ -1,4 +1,4 @@
-"""The triplet-center loss, with four ways to choose the negative point."""
+"""The triplet-center loss, with four choices of the negative point."""
 
 import math
 from typing import Any
@@ -12,12 +12,12 @@ _NEGATIVES = ("nearest", "fully-synthesized", "semi-synthesized", "prediction")
 
 
 class TripletCenterLoss(nn.Module):
-    """Triplets of a sample, the center of its class and a negative point made of other centers.
+    """Triplets of a sample, the center of its class, and a negative point made of other centers.
 
     The loss is the mean over the samples of ``[d(f, c_y) - d(f, n) + margin]_+``, with one
     learnable center ``c_k`` for each class and the distance
-    ``d(f, c) = mean_j a_j (f_j - c_j)^2``, in which ``a`` are attention weights in (0, 1), or 1.
-    The mean over the coordinates (not the sum) puts the loss on one scale whatever the length of
+    ``d(f, c) = mean_j a_j (f_j - c_j)^2``, where ``a`` are attention weights in (0, 1), or 1. The
+    mean over the coordinates, not the sum, makes the scale of the loss independent of the length of
     the embedding.
 
     Parameters
@@ -28,7 +28,7 @@ class TripletCenterLoss(nn.Module):
         The length of the embedding.
     margin : float, default=0.5
         By how much the negative point has to be farther away than the own center, as a mean squared
-        difference per coordinate, >= 0. For standardised embeddings (variance 1 per coordinate)
+        difference per coordinate, >= 0. For standardized embeddings (variance 1 per coordinate)
         two samples drawn at random are at distance 2 in this unit, whatever `embedding_dim` is.
     negatives : {"nearest", "fully-synthesized", "semi-synthesized", "prediction"}, \
             default="fully-synthesized"
@@ -36,8 +36,8 @@ class TripletCenterLoss(nn.Module):
 
         - ``"nearest"``: the nearest center of another class, the baseline of [2]_;
         - ``"fully-synthesized"``: coordinate by coordinate the nearest of the other classes'
-          centers, the hardest point that can be put together from them;
-        - ``"semi-synthesized"``: synthesized in some coordinates, nearest center in the rest;
+          centers, the hardest point that can be composed of them;
+        - ``"semi-synthesized"``: synthesized in some coordinates, the nearest center in the rest;
         - ``"prediction"``: the center of the class, other than the own, with the largest logit.
     synthesis_fraction : float, default=0.5
         The fraction of coordinates that ``"semi-synthesized"`` synthesizes, rounded half up: those
@@ -67,8 +67,8 @@ class TripletCenterLoss(nn.Module):
 
     Notes
     -----
-    This is the center term alone: cross-entropy and its balance with this term belong to whoever
-    trains. The centers learn by gradient, as own and as negative centers. Which coordinates
+    This is the center term alone: adding cross-entropy, and weighting the two, is up to the caller.
+    The centers learn by gradient, as own and as negative centers. Which coordinates
     ``"semi-synthesized"`` takes is our reading of [1]_. Half precision is computed in float32, and
     the loss is then a float32.
 
@@ -132,19 +132,19 @@ class TripletCenterLoss(nn.Module):
         labels : Tensor of shape (n_samples,)
             The classes, integers from 0 to ``n_classes - 1``.
         logits : Tensor of shape (n_samples, n_classes), optional
-            The classifier's logits; only ``negatives="prediction"`` looks at them, and no gradient
-            reaches them.
+            The classifier's logits; only ``negatives="prediction"`` uses them, and they receive no
+            gradient.
         attention : Tensor of shape (n_samples, embedding_dim), optional
-            The weights of the coordinates, >= 0. The gradient reaches them.
+            The weights of the coordinates, >= 0; they receive a gradient.
 
         Returns
         -------
         Tensor of shape ()
-            The loss, >= 0; of the embeddings' dtype, or float32 if theirs is of half precision.
+            The loss, >= 0, of the embeddings' dtype, or float32 for half precision.
         """
         embeddings = check_points(embeddings, "embeddings", self.centers.shape[1])
         centers = self.centers.to(embeddings.dtype)
-        # Mixed precision would take the products in half precision.
+        # Autocast would compute the products in half precision.
         with torch.autocast(embeddings.device.type, enabled=False):
             indices = negative_indices(
                 embeddings,
@@ -184,7 +184,7 @@ class TripletCenterLoss(nn.Module):
         self.centers.index_copy_(0, classes, (onehot / onehot.sum(0)).t() @ embeddings)
 
     def __getstate__(self) -> dict[str, Any]:
-        # What the latest batch left lives on a device, which a pickle must not name.
+        # The statistics of the latest batch may lie on a GPU, which a pickle must not depend on.
         return self.__dict__ | {"stats": {}}
 
     def extra_repr(self) -> str:
@@ -207,7 +207,7 @@ def negative_indices(
     logits: Tensor | None = None,
     attention: Tensor | None = None,
 ) -> Tensor:
-    """Choose, for every sample and coordinate, the class whose center the negative point takes.
+    """Choose the class whose center gives each coordinate of each sample's negative point.
 
     Parameters
     ----------
@@ -227,13 +227,13 @@ def negative_indices(
     Returns
     -------
     Tensor of shape (n_samples, n_features), int64
-        The classes; never a sample's own. The negative point is
+        The classes, never a sample's own. The negative point is
         ``centers.gather(0, negative_indices(...))``.
 
     Raises
     ------
     ValueError
-        If something is of the wrong shape, type or range, or the logits are missing.
+        If an argument has a wrong shape, type or value, or the logits are missing.
 
     Examples
     --------
@@ -252,7 +252,7 @@ def negative_indices(
         check_companion(attention, "attention", tuple(embeddings.shape))
         attention = attention.to(embeddings)
     if negatives == "prediction":
-        return _most_likely_rival(logits, labels, n_classes).expand_as(embeddings)
+        return _likeliest_other_class(logits, labels, n_classes).expand_as(embeddings)
     gaps = _gaps(embeddings, centers, labels)
     if negatives == "fully-synthesized":
         return gaps.min(1)[1]
@@ -276,45 +276,45 @@ def _nearest(gaps: Tensor, labels: Tensor, attention: Tensor | None) -> Tensor:
         distances = squares.sum(2)
     else:
         distances = torch.einsum("bkj,bj->bk", squares, attention)
-    # Again, since attention of 0 makes nan of an infinite gap.
+    # Exclude the own class again, since an attention of 0 turns its infinite gap into NaN.
     return distances.scatter_(1, labels[:, None], torch.inf).argmin(1, keepdim=True)
 
 
-def _most_likely_rival(logits: Tensor | None, labels: Tensor, n_classes: int) -> Tensor:
+def _likeliest_other_class(logits: Tensor | None, labels: Tensor, n_classes: int) -> Tensor:
     """Return the class (n_samples, 1), other than the own, with the largest logit."""
     if logits is None:
         raise ValueError("logits must be given for negatives='prediction'.")
     check_companion(logits, "logits", (len(labels), n_classes))
-    # The own class has to lose against rivals of probability 0 too.
-    rivals = logits.clamp_min(torch.finfo(logits.dtype).min)
-    return rivals.scatter(1, labels[:, None], -torch.inf).argmax(1, keepdim=True)
+    # The own class must be below all others, even where their logits are -inf.
+    others = logits.clamp_min(torch.finfo(logits.dtype).min)
+    return others.scatter(1, labels[:, None], -torch.inf).argmax(1, keepdim=True)
 
 
 def _semi_synthesized(
     gaps: Tensor, nearest: Tensor, centers: Tensor, attention: Tensor | None, fraction: float
 ) -> Tensor:
-    """Synthesize the coordinates that come first, and leave the rest to the nearest center."""
+    """Synthesize the coordinates that rank first, and take the nearest center in the rest."""
     synthesized = gaps.min(1)[1]
     whole = nearest.expand_as(synthesized)
     n_first = _round_half_up(fraction * whole.shape[1])
     if n_first == 0:
         return whole
     differences = (centers.gather(0, whole) - centers.gather(0, synthesized)).abs_()
-    return torch.where(_come_first(attention, differences, n_first), synthesized, whole)
+    return torch.where(_rank_first(attention, differences, n_first), synthesized, whole)
 
 
-def _come_first(attention: Tensor | None, differences: Tensor, n_first: int) -> Tensor:
-    """Mark each sample's first coordinates: by attention, then by difference, then by index."""
+def _rank_first(attention: Tensor | None, differences: Tensor, n_first: int) -> Tensor:
+    """Mask each sample's first coordinates, by attention, then by difference, then by index."""
     keys = differences if attention is None else attention
-    marks = keys >= keys.topk(n_first, sorted=False)[0].amin(1, keepdim=True)
-    if (marks.sum(1) == n_first).all():
-        return marks
-    # Ties take much slower sorts. The lesser key goes first: stable sorts keep its order.
+    mask = keys >= keys.topk(n_first, sorted=False)[0].amin(1, keepdim=True)
+    if (mask.sum(1) == n_first).all():
+        return mask
+    # Ties need sorts, which are much slower. Stable sorts keep the order of the lesser key.
     order = differences.argsort(dim=1, descending=True, stable=True)
     if attention is not None:
         by_attention = attention.gather(1, order).argsort(dim=1, descending=True, stable=True)
         order = order.gather(1, by_attention)
-    return torch.zeros_like(marks).scatter_(1, order[:, :n_first], True)
+    return torch.zeros_like(mask).scatter_(1, order[:, :n_first], True)
 
 
 def _round_half_up(number: float) -> int:
@@ -327,10 +327,7 @@ def _squared(embeddings: Tensor, centers: Tensor, indices: Tensor) -> Tensor:
 
 
 class _Pick(torch.autograd.Function):
-    """The coordinates (n_samples, n_features) of centers that indices of that shape name.
-
-    It is gather along the classes, with a gradient that sums in the same order every time.
-    """
+    """``centers.gather(0, indices)``, with a gradient that always sums in the same order."""
 
     @staticmethod
     def forward(ctx: Any, centers: Tensor, indices: Tensor) -> Tensor:
@@ -346,7 +343,7 @@ class _Pick(torch.autograd.Function):
 
 
 def _scatter_sums(values: Tensor, indices: Tensor, n_classes: int) -> Tensor:
-    """Sum values (n_samples, n_features) by class; fast, and in a fixed order on a CPU."""
+    """Sum values (n_samples, n_features) by class; fast, and in a fixed order on a CPU only."""
     return values.new_zeros(n_classes, values.shape[1]).scatter_add(0, indices, values)
 
 

@@ -1,4 +1,4 @@
-"""Selective attention: where on the face to look, and which coordinates to trust."""
+"""Selective attention: weights of the places of a feature map, and of the coordinates."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class SelectiveAttention(nn.Module):
-    """Pool a feature map by pixel-wise attention, and weigh the embedding's coordinates by it.
+    """Pool a feature map by pixel-wise attention, and weight the embedding's coordinates.
 
     Pixel-wise: ``m = sigmoid(conv(features))`` is one number in (0, 1) for every cell of the map,
     and the pooled features are ``sum(m * features) / sum(m)``. Element-wise:
@@ -17,20 +17,19 @@ class SelectiveAttention(nn.Module):
     Parameters
     ----------
     in_channels : int
-        Channels of the feature map, or features of the rows.
+        Number of channels of the feature map, or of features of the rows.
     embedding_dim : int
-        Length of the embedding whose coordinates are weighed.
+        Length of the embedding whose coordinates are weighted.
     pixel : bool, default=True
-        Whether to pool by pixel-wise attention; otherwise all cells of the map count alike.
+        Whether to pool by pixel-wise attention; otherwise all cells of the map count equally.
     element : bool, default=True
-        Whether to weigh the coordinates.
+        Whether to weight the coordinates.
 
     Raises
     ------
     ValueError
         If `in_channels` or `embedding_dim` is below 1. On a call: if the features are neither a map
-        nor rows, have another number of channels, or are rows although `pixel` is set: rows have no
-        place to look at.
+        nor rows, have another number of channels, or are rows although `pixel` is True.
 
     See Also
     --------
@@ -38,9 +37,9 @@ class SelectiveAttention(nn.Module):
 
     Notes
     -----
-    The form of both parts is our reading of [1]_, and near to [2]_: a 1 x 1 convolution for the
-    map, since the cells of a last feature map have seen their surroundings, and two linear layers
-    for the weights. Both start neutral, with all attention at one half: training begins from
+    The form of both parts is our reading of [1]_, and close to [2]_: a 1 x 1 convolution for the
+    map, since each cell of a last feature map already covers its surroundings, and two linear
+    layers for the weights. Both start with all attention at one half, so that training begins with
     average pooling and equal weights.
 
     References
@@ -72,7 +71,7 @@ class SelectiveAttention(nn.Module):
         self.weigh = _weigher(in_channels, embedding_dim) if element else None
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Pool features and return what the attention was.
+        """Pool features, and return the attention with them.
 
         Parameters
         ----------
@@ -83,11 +82,11 @@ class SelectiveAttention(nn.Module):
         Returns
         -------
         pooled : Tensor of shape (n_samples, in_channels)
-            The pooled features; rows as they came.
+            The pooled features; rows are returned as they are.
         weights : Tensor of shape (n_samples, embedding_dim) or None
-            The element-wise attention, if there is any.
+            The element-wise attention, or None without it.
         pixel_map : Tensor of shape (n_samples, 1, height, width) or None
-            The pixel-wise attention, if there is any.
+            The pixel-wise attention, or None without it.
         """
         self._check(features)
         pooled, pixel_map = self._pool(features)
@@ -100,9 +99,9 @@ class SelectiveAttention(nn.Module):
         if self.look is None:
             return features.mean((2, 3)), None
         cells = features.flatten(2)
-        # As a product, this convolution takes half the time.
+        # A matrix product takes half the time of this 1 x 1 convolution.
         scores = self.look.weight.flatten(1) @ cells + self.look.bias
-        # m / sum(m) as a softmax of log(m): a map of vanishing m has no 0 / 0 in it.
+        # m / sum(m) as a softmax of log(m), which avoids 0 / 0 where m vanishes.
         shares = F.logsigmoid(scores).softmax(2)
         pooled = (cells @ shares.transpose(1, 2)).squeeze(2)
         return pooled, scores.sigmoid().unflatten(2, features.shape[2:])
@@ -116,9 +115,8 @@ class SelectiveAttention(nn.Module):
             )
         if features.ndim == 2 and self.look is not None:
             raise ValueError(
-                f"features of shape {shape} are rows, which pixel-wise attention has no place to "
-                "look at: use pixel=False, or features of shape (n_samples, in_channels, height, "
-                "width)."
+                f"features of shape {shape} are rows, which have no pixels to weight: use "
+                "pixel=False, or features of shape (n_samples, in_channels, height, width)."
             )
 
 
@@ -132,7 +130,7 @@ def _weigher(in_channels: int, embedding_dim: int) -> nn.Sequential:
 
 
 def _neutral(layer: Any) -> Any:
-    """Make a layer answer 0, of which the sigmoid is one half, until it is trained."""
+    """Set a layer's parameters to 0, so that the sigmoid of its output starts at one half."""
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.zero_()

@@ -15,14 +15,14 @@ _AT_ONCE = 16
 class FaceAugment(nn.Module):
     """Random rotation, zoom, shift, mirroring, contrast and brightness.
 
-    One affine grid for each image, with the mirroring folded in, so that the images are
-    resampled once. It acts on standardised images (zero mean): what a shift uncovers is
-    filled with zeros, and contrast and brightness are in units of an image's own spread.
+    Each image is resampled once, by one affine grid that includes the mirroring. Images are
+    expected to be standardized (mean 0): pixels from outside the image are filled with 0, and
+    brightness is in units of an image's standard deviation.
 
     Parameters
     ----------
     degrees : float, default=10
-        Largest rotation to either side.
+        Largest rotation to either side, in degrees.
     zoom : float, default=0.1
         Largest relative change of scale.
     shift : float, default=0.06
@@ -62,14 +62,13 @@ class FaceAugment(nn.Module):
         self._cache: tuple[object, _Workspace] | None = None
 
     def __getstate__(self) -> dict:
-        # The cached axes live on a device; a pickle must not.
+        # The cached axes may lie on a GPU, which a pickle must not depend on.
         return self.__dict__ | {"_cache": None}
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """Augment images (n, channels, height, width), float; the shape stays."""
-        # One draw for all parameters, and as few calls as may be: on small numbers a call costs
-        # more than the numbers.
+        """Augment floating-point images (n, channels, height, width); the shape stays the same."""
+        # One draw for all parameters, and few calls: with little data, calls dominate the time.
         space = self._workspace(images)
         draws = torch.rand(len(images), 7, device=images.device)
         params = torch.addcmul(space.low, draws, space.span)
@@ -87,23 +86,23 @@ class FaceAugment(nn.Module):
         return moved
 
     def _limits(self) -> list[list[float]]:
-        """Return the most and the middle of angle, scale, two shifts, mirroring, gain, brightness.
+        """Return the half range and the middle of each random parameter.
 
-        The angle is in radians, the shifts are of axes from -1 to 1, an image with mirroring
-        below 0 is mirrored.
+        These are the angle in radians, the scale, two shifts in units of axes from -1 to 1, the
+        mirroring (below 0 the image is mirrored), the gain, and the brightness.
         """
         angle, shift = math.radians(self.degrees), 2 * self.shift
-        most = [angle, self.zoom, shift, shift, 1, self.contrast, self.brightness]
-        return [most, [0, 1, 0, 0, 0 if self.flip else 2, 1, 0]]
+        half_ranges = [angle, self.zoom, shift, shift, 1, self.contrast, self.brightness]
+        return [half_ranges, [0, 1, 0, 0, 0 if self.flip else 2, 1, 0]]
 
     def _workspace(self, images: Tensor) -> _Workspace:
-        """Return what depends on settings and shape alone, and memory for a grid.
+        """Return what depends on the settings and the shape only, and memory for a grid.
 
-        Kept from batch to batch: fresh memory for each grid would cost as much as filling it.
+        It is kept from batch to batch: allocating a grid would take as long as filling it.
         """
         n, _, height, width = images.shape
         device, limits = images.device, self._limits()
-        # A CPU moves a few images at a time, whose grid stays in its cache.
+        # On a CPU, a few images at a time, so that their grid stays in its cache.
         size = min(max(n, 1), _AT_ONCE) if device.type == "cpu" else max(n, 1)
         key = (size, height, width, device, limits)
         if self._cache is None or self._cache[0] != key:
@@ -112,7 +111,7 @@ class FaceAugment(nn.Module):
 
 
 class _Workspace(NamedTuple):
-    """How many images are moved at a time; limits of the parameters; axes; memory for a grid."""
+    """Number of images per chunk, limits of the parameters, axes, and memory for a grid."""
 
     size: int
     low: Tensor
@@ -127,14 +126,14 @@ class _Workspace(NamedTuple):
 def _make_workspace(
     size: int, height: int, width: int, device: torch.device, limits: list[list[float]]
 ) -> _Workspace:
-    """Lay out the axes, stretched so that a turn is rigid in pixels."""
-    most, middle = torch.tensor(limits, device=device)
+    """Compute the axes, stretched so that rotations are rigid in pixels."""
+    half_ranges, middle = torch.tensor(limits, device=device)
     aspect = height / width
     x = ((torch.arange(width, device=device) * 2 + 1) / width - 1)[:, None]
     return _Workspace(
         size=size,
-        low=middle - most,
-        span=2 * most,
+        low=middle - half_ranges,
+        span=2 * half_ranges,
         phases=torch.tensor([0, math.pi / 2, -math.pi / 2, 0], device=device),
         x=x * torch.tensor([1, 1 / aspect], device=device),
         stretch=torch.tensor([aspect, 1], device=device).expand(width, 2).contiguous(),
@@ -146,7 +145,7 @@ def _make_workspace(
 def _turned_axes(params: Tensor, space: _Workspace) -> tuple[Tensor, Tensor]:
     """Return the two terms of grid[i, j, k] = shift_i + turn_i @ [x_k, y_j].
 
-    Without a product over all pixels: the grid is the first term plus y_j times the second.
+    The grid is the first term plus y_j times the second, without a matrix product per pixel.
     """
     n = len(params)
     turns = torch.cos(params[:, :1] + space.phases) * params[:, 1:2]  # cos, -sin, sin, cos

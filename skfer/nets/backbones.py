@@ -1,4 +1,4 @@
-"""Backbones: from a standardised image or row to features."""
+"""Backbones: networks from standardized images or rows to features."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ class ResidualBlock(nn.Module):
 class CompactResNet(nn.Module):
     """A small residual network for face crops of 16 to 224 pixels and more.
 
-    A stem halves the image until it is a small multiple of the last map, then three residual
-    blocks follow, two of which halve again: the last feature map has 4 to 8 cells a side from
-    32 px on, so a larger image costs little more than its stem. With the default width a
-    grey image takes 66,000 parameters at 48 px.
+    A stem halves the image several times, depending on its size; three residual blocks follow, two
+    of which halve it again. From 32 px on, the last feature map has 4 to 8 cells a side, so a
+    larger image costs little more than its stem. With the default width, the network for gray
+    images of 48 px has 66,000 parameters.
 
     Parameters
     ----------
     input_shape : tuple of int
         (channels, height, width) of the images.
     width : int, default=16
-        Channels of the stem and the first block; the next two blocks have 2 and 3.5 times
-        as many.
+        Number of channels of the stem and the first block; the next two blocks have 2 and 3.5
+        times as many.
 
     Raises
     ------
@@ -148,8 +148,8 @@ class TimmBackbone(nn.Module):
         (channels, height, width) of the images.
     weights : path-like, optional
         A local file of weights (``.safetensors``, ``.pth``, ``.bin``). Without it the
-        network starts from random weights; nothing is ever downloaded. For grey images the
-        filters of a colour network are summed over its channels; a network that is laid out
+        network starts from random weights; nothing is ever downloaded. For gray images the
+        filters of a color network are summed over its channels; a network that is laid out
         for one size of images is laid out for these, and its positions are resized.
 
     Raises
@@ -229,9 +229,9 @@ def _import_timm(name: str) -> Any:
 
 
 def _fitting(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Make weights of colour images fit grey ones, and those of one image size another one.
+    """Make weights of color images fit gray ones, and those of one image size another one.
 
-    A grey image is a colour image of three equal channels: filters are summed over them.
+    A gray image is a color image of three equal channels: filters are summed over them.
     """
     own = model.state_dict()
     for name, value in weights.items():
@@ -247,13 +247,13 @@ def make_backbone(
     input_shape: tuple[int, ...],
     weights: str | Path | None = None,
 ) -> nn.Module:
-    """Make the network that a ``backbone`` parameter stands for.
+    """Make the network that a ``backbone`` parameter describes.
 
     Parameters
     ----------
     backbone : "auto", "timm/NAME", nn.Module or callable
         "auto" is a :class:`CompactResNet` for images and an :class:`MLP` for rows. A module
-        is copied with its weights. A callable gets `input_shape` and returns a module.
+        is copied with its weights. A callable takes `input_shape` and returns a module.
     input_shape : tuple of int
         (channels, height, width) of images, (n_features,) of rows.
     weights : path-like, optional
@@ -272,7 +272,7 @@ def make_backbone(
     """
     if weights is not None and not (isinstance(backbone, str) and backbone.startswith("timm/")):
         raise ValueError(
-            f"backbone_weights={str(weights)!r} goes with backbone='timm/NAME', "
+            f"backbone_weights={str(weights)!r} needs backbone='timm/NAME', "
             f"got backbone={backbone!r}."
         )
     if isinstance(backbone, str):
@@ -289,7 +289,7 @@ def make_backbone(
 
 
 def _on_cpu(module: nn.Module) -> nn.Module:
-    """Move a network to where it is tried out; the backbone of a fit on a GPU comes from there."""
+    """Move a network to the CPU, where it is tried; one of an earlier fit may lie on a GPU."""
     try:
         return module.to("cpu")
     except NotImplementedError as error:
@@ -316,7 +316,7 @@ def _named_backbone(name: str, input_shape: tuple[int, ...], weights) -> nn.Modu
 
 
 def feature_shape(backbone: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Shape of a backbone's features for one input, found by a trial run.
+    """Find the shape of a backbone's features for one input by a trial run.
 
     Parameters
     ----------

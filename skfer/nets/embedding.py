@@ -1,4 +1,4 @@
-"""The whole network: pixels or rows in, embedding (and logits) out."""
+"""The whole network, from pixels or rows to the embedding and the logits."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Embedded(NamedTuple):
     embedding : Tensor of shape (n, embedding_dim)
         The embedding, float32.
     logits : Tensor of shape (n, n_classes) or None
-        Output of the classifier on the embedding, if the network has one.
+        Output of the classifier on the embedding, or None without a classifier.
     attention : Tensor of shape (n, embedding_dim) or None
-        Element-wise attention weights in (0, 1), if the network has them.
+        Element-wise attention weights in (0, 1), or None without them.
     pixel_map : Tensor of shape (n, 1, h, w) or None
-        Pixel-wise attention in (0, 1) on the last feature map, if the network has it.
+        Pixel-wise attention in (0, 1) on the last feature map, or None without it.
     """
 
     embedding: Tensor
@@ -32,12 +32,12 @@ class Embedded(NamedTuple):
 
 
 def standardize_images(images: Tensor) -> Tensor:
-    """Bring every image to mean 0 and standard deviation 1, channels first.
+    """Standardize each image to mean 0 and standard deviation 1, channels first.
 
     Parameters
     ----------
     images : Tensor of shape (n, h, w) or (n, h, w, channels)
-        Grey or colour images of any dtype and pixel range (of those that float32 has).
+        Gray or color images of any dtype and any range of pixel values that float32 can hold.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def standardize_images(images: Tensor) -> Tensor:
     if images.ndim == 3:
         images = images[..., None]
     flat = images.float().flatten(1)
-    # A tensor of its own in either case.
+    # Either way a new tensor, which may be changed in place.
     flat = _bounded(flat) if images.is_floating_point() else flat
     flat -= flat.mean(1, keepdim=True)
     norm = torch.linalg.vector_norm(flat, dim=1, keepdim=True) / flat.shape[1] ** 0.5
@@ -55,9 +55,9 @@ def standardize_images(images: Tensor) -> Tensor:
 
 
 def _bounded(rows: Tensor) -> Tensor:
-    """Scale rows so that their largest magnitude is about 1, whose square is a number still.
+    """Scale rows so that their largest magnitude is about 1, and squares cannot overflow.
 
-    By powers of two, so that what follows is the same for ordinary rows, to the last bit.
+    The factors are powers of two, so that the results for ordinary rows do not change in any bit.
     """
     largest = rows.detach().abs().amax(1, keepdim=True)
     exponent = largest.frexp().exponent.clamp(-126, 126)
@@ -74,12 +74,15 @@ class AveragePool(nn.Module):
 
 
 class EmbeddingNet(nn.Module):
-    """Standardise, augment, backbone, pool, project, standardise the embedding.
+    """Network from images or rows to embeddings, with an optional classifier.
+
+    It standardizes and augments the images, runs the backbone, pools its features, projects them
+    linearly, and standardizes the embedding.
 
     Parameters
     ----------
     backbone : nn.Module
-        Maps standardised images (n, channels, h, w) or rows (n, n_features) to a feature
+        Maps standardized images (n, channels, h, w) or rows (n, n_features) to a feature
         map (n, c, h', w') or to rows (n, c).
     feature_shape : tuple of int
         Shape of the backbone's features for one sample.
@@ -88,12 +91,12 @@ class EmbeddingNet(nn.Module):
     n_classes : int, optional
         Adds a linear classifier on the embedding.
     attention : {None, "pixel", "element", "both"}, default=None
-        Which parts of :class:`SelectiveAttention` pool the features.
+        Which parts of :class:`SelectiveAttention` to use.
     augment : nn.Module, optional
-        Applied to standardised images in training mode.
+        Applied to standardized images in training mode.
     standardize_embedding : bool, default=True
-        Whether every coordinate of the embedding is standardised over the batch by a batch
-        norm without affine part. It keeps the embedding from shrinking to a point.
+        Whether every coordinate of the embedding is standardized over the batch by a batch
+        norm without affine part, which keeps the embedding from shrinking to a point.
     """
 
     def __init__(
@@ -126,13 +129,13 @@ class EmbeddingNet(nn.Module):
         self.classify = nn.Linear(embedding_dim, n_classes) if n_classes else None
 
     def forward(self, x: Tensor) -> Embedded:
-        """Embed images (n, h, w), (n, h, w, channels) or standardised rows (n, n_features)."""
+        """Embed images (n, h, w), (n, h, w, channels) or standardized rows (n, n_features)."""
         if x.ndim > 2:
             x = standardize_images(x)
             if self.training and self.augment is not None:
                 x = self._augmented(x)
         pooled, element, pixel = self.pool(self.backbone(x))
-        # Losses are computed in float32 whatever precision the layers run in.
+        # Losses are computed in float32, whatever precision the layers use.
         embedding = self.standardize(self.project(pooled).float())
         logits = None if self.classify is None else self.classify(embedding).float()
         return Embedded(embedding, logits, element, pixel)

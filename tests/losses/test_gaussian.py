@@ -60,7 +60,7 @@ class TestDefinition:
     @given(batches(), sigmas)
     def test_equals_the_loop_over_classes(self, batch, sigma):
         embeddings, labels, _ = batch
-        loss = GaussianMetricLoss(sigma, relative=False)
+        loss = GaussianMetricLoss(sigma, relative_sigma=False)
         expected = definition(embeddings, labels, sigma)
         assert loss(embeddings, labels).item() == pytest.approx(expected, abs=1e-12)
 
@@ -72,7 +72,7 @@ class TestDefinition:
         queries = torch.randn(7, embeddings.shape[1], generator=generator, dtype=torch.float64)
         targets = torch.rand(7, int(labels.max()) + 1, generator=generator, dtype=torch.float64)
         targets /= targets.sum(1, keepdim=True)
-        loss = GaussianMetricLoss(sigma, relative=False)
+        loss = GaussianMetricLoss(sigma, relative_sigma=False)
         expected = definition(embeddings, labels, sigma, queries, targets)
         value = loss(embeddings, labels, queries=queries, targets=targets).item()
         assert value == pytest.approx(expected, abs=1e-12)
@@ -97,16 +97,16 @@ class TestDefinition:
             covariance_estimator=Isotropic(),
         )
         peer.fit(embeddings.numpy(), labels.numpy())
-        loss = GaussianMetricLoss(sigma, relative=False)
+        loss = GaussianMetricLoss(sigma, relative_sigma=False)
         posterior = loss.log_posterior(embeddings, labels).exp().numpy()
         np.testing.assert_allclose(posterior, peer.predict_proba(embeddings.numpy()), atol=1e-9)
 
-    def test_sigma_is_relative_to_a_standardised_embedding(self):
+    def test_sigma_is_relative_to_a_standardized_embedding(self):
         embeddings = torch.randn(20, 16, generator=torch.Generator().manual_seed(0))
         labels = torch.arange(20) % 4
         relative = GaussianMetricLoss(0.5)(embeddings, labels)
-        assert relative == GaussianMetricLoss(2.0, relative=False)(embeddings, labels)
-        assert relative != GaussianMetricLoss(0.5, relative=False)(embeddings, labels)
+        assert relative == GaussianMetricLoss(2.0, relative_sigma=False)(embeddings, labels)
+        assert relative != GaussianMetricLoss(0.5, relative_sigma=False)(embeddings, labels)
 
     @quick
     @given(batches(), sigmas)
@@ -175,8 +175,10 @@ class TestMustHold:
     @given(batches(), sigmas, st.floats(1e-6, 1e6), st.booleans())
     def test_embeddings_and_sigma_scaled_together(self, batch, sigma, factor, relative):
         embeddings, labels, _ = batch
-        value = GaussianMetricLoss(sigma, relative=relative)(embeddings, labels)
-        scaled = GaussianMetricLoss(sigma * factor, relative=relative)(embeddings * factor, labels)
+        value = GaussianMetricLoss(sigma, relative_sigma=relative)(embeddings, labels)
+        scaled = GaussianMetricLoss(sigma * factor, relative_sigma=relative)(
+            embeddings * factor, labels
+        )
         torch.testing.assert_close(scaled, value, rtol=0, atol=1e-11)
 
     @quick
@@ -195,7 +197,7 @@ class TestMustHold:
     def test_large_embeddings_stay_finite(self, batch, exponent, sigma):
         embeddings, labels, _ = batch
         for relative in (True, False):
-            loss = GaussianMetricLoss(sigma, relative=relative)
+            loss = GaussianMetricLoss(sigma, relative_sigma=relative)
             huge = (embeddings * 10**exponent).clamp(-1e15, 1e15)
             value, grad = gradient(loss, huge, labels)
             assert 0 <= value <= 2
@@ -236,7 +238,7 @@ class TestByHand:
     def test_two_points(self):
         # Squared distance 4 and sigma 1: the other class has odds exp(-2).
         wrong = 1 / (1 + math.exp(2))
-        loss = GaussianMetricLoss(1.0, relative=False)
+        loss = GaussianMetricLoss(1.0, relative_sigma=False)
         value = loss(torch.tensor([[0.0], [2.0]]), torch.tensor([8, -3]))
         assert value.item() == pytest.approx(2 * wrong**2, rel=1e-6)
 
@@ -252,7 +254,7 @@ class TestByHand:
         assert grad[0] > 0
 
     def test_active_fraction(self):
-        loss = GaussianMetricLoss(1.0, relative=False)
+        loss = GaussianMetricLoss(1.0, relative_sigma=False)
         points = torch.tensor([[0.0], [0.0], [9.0], [10.0], [10.0]])
         loss(points, torch.tensor([0, 0, 0, 1, 1]))
         assert loss.stats["active_fraction"].item() == pytest.approx(0.2)
@@ -344,12 +346,12 @@ def test_same_input_same_bits():
 
 
 def test_pickles():
-    loss = GaussianMetricLoss(0.7, relative=False)
+    loss = GaussianMetricLoss(0.7, relative_sigma=False)
     embeddings, labels = torch.randn(6, 3), torch.arange(6) % 2
     expected = loss(embeddings, labels)
     again = pickle.loads(pickle.dumps(loss))
     assert again(embeddings, labels) == expected
-    assert repr(again) == "GaussianMetricLoss(sigma=0.7, relative=False)"
+    assert repr(again) == "GaussianMetricLoss(sigma=0.7, relative_sigma=False)"
 
 
 class TestMixup:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.losses import triplet, triplet_hinges
-from skfer.losses.triplet import judge_batch
+from skfer.losses.triplet import batch_triplet_losses
 
 quick = settings(max_examples=40, deadline=None)
 margins = st.floats(0.05, 4.0)
@@ -39,7 +39,7 @@ def triplets_of(points, labels, mining):
         yield from ((a, p, n) for p in positives for n in negatives)
 
 
-def judge_in_loops(points, labels, margin, mining, dual):
+def evaluate_in_loops(points, labels, margin, mining, dual):
     """Loss and active fraction of one slice, one triplet after another."""
     sides = []
     triplets = list(triplets_of(points, labels, mining))
@@ -93,15 +93,17 @@ class TestTripletHinges:
         torch.testing.assert_close(hinges[1, 0], torch.tensor([0.1, 0.2, 0.3, 0.4]))
 
 
-class TestJudgeBatch:
+class TestBatchTripletLosses:
     @quick
     @given(batches(), minings, st.booleans())
     def test_is_the_definition_in_loops(self, batch, mining, dual):
         points, labels, margin = batch
-        losses, active, gradient = judge_batch(points, labels, margin, mining=mining, dual=dual)
+        losses, active, gradient = batch_triplet_losses(
+            points, labels, margin, mining=mining, dual=dual
+        )
         for s, slice_ in enumerate(points):
             leaf = slice_.clone().requires_grad_()
-            loss, fraction = judge_in_loops(leaf, labels, margin[s], mining, dual)
+            loss, fraction = evaluate_in_loops(leaf, labels, margin[s], mining, dual)
             loss.backward()
             torch.testing.assert_close(losses[s], loss.detach(), rtol=0, atol=1e-12)
             torch.testing.assert_close(gradient[s], leaf.grad, rtol=0, atol=1e-12)
@@ -111,13 +113,13 @@ class TestJudgeBatch:
         """On a line, with 0, 0.5 and 2 in one class and 1 in another."""
         points = torch.tensor([0.0, 0.5, 2.0, 1.0]).reshape(1, 4, 1)
         labels, margin = torch.tensor([3, 3, 3, -3]), torch.tensor([0.5])
-        hard = judge_batch(points, labels, margin, mining="batch-hard", dual=False)
+        hard = batch_triplet_losses(points, labels, margin, mining="batch-hard", dual=False)
         # D(a, p) - D(a, n) + 0.5: 4 - 1, 2.25 - 0.25, 4 - 1; the fourth anchor has no positive.
         assert hard[0].tolist() == pytest.approx([(3.5 + 2.5 + 3.5) / 3])
-        dual = judge_batch(points, labels, margin, mining="batch-hard", dual=True)
+        dual = batch_triplet_losses(points, labels, margin, mining="batch-hard", dual=True)
         # D(a, p) - D(p, n) + 0.5: 4 - 1, 2.25 - 1, 4 - 1
         assert dual[0].tolist() == pytest.approx([(3.5 + 2.5 + 3.5 + 3.5 + 1.75 + 3.5) / 3])
-        every = judge_batch(points, labels, margin, mining="batch-all", dual=False)
+        every = batch_triplet_losses(points, labels, margin, mining="batch-all", dual=False)
         # 0.25 - 1 (not active), 4 - 1; 0.25 - 0.25, 2.25 - 0.25; 4 - 1, 2.25 - 1
         assert every[0].tolist() == pytest.approx([(3.5 + 0.5 + 2.5 + 3.5 + 1.75) / 5])
         assert every[1].tolist() == pytest.approx([5 / 6])
@@ -125,7 +127,7 @@ class TestJudgeBatch:
     @pytest.mark.parametrize("mining", ["batch-all", "batch-hard"])
     def test_a_hinge_of_exactly_zero_is_not_active(self, mining):
         points = torch.tensor([0.0, 1.0, 2.0]).reshape(1, 3, 1)  # 1 - 4 + 3 and 1 - 1 + 3
-        losses, active, _ = judge_batch(
+        losses, active, _ = batch_triplet_losses(
             points, torch.tensor([0, 0, 1]), torch.tensor([3.0]), mining=mining, dual=False
         )
         assert active.tolist() == [0.5]
@@ -134,25 +136,25 @@ class TestJudgeBatch:
     @quick
     @given(batches())
     def test_over_all_triplets_dual_changes_nothing(self, batch):
-        plain = judge_batch(*batch, mining="batch-all", dual=False)
-        dual = judge_batch(*batch, mining="batch-all", dual=True)
+        plain = batch_triplet_losses(*batch, mining="batch-all", dual=False)
+        dual = batch_triplet_losses(*batch, mining="batch-all", dual=True)
         assert all(torch.equal(a, b) for a, b in zip(plain, dual, strict=True))
 
     @quick
     @given(batches(), minings, st.booleans(), st.integers(1, 200))
-    def test_pieces_do_not_matter(self, batch, mining, dual, piece):
-        whole = judge_batch(*batch, mining=mining, dual=dual)
+    def test_the_size_of_chunks_does_not_matter(self, batch, mining, dual, size):
+        whole = batch_triplet_losses(*batch, mining=mining, dual=dual)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(triplet, "_CPU_PIECE", piece)
-            in_pieces = judge_batch(*batch, mining=mining, dual=dual)
-        for one, other in zip(whole, in_pieces, strict=True):
+            patch.setattr(triplet, "_CPU_CHUNK", size)
+            in_chunks = batch_triplet_losses(*batch, mining=mining, dual=dual)
+        for one, other in zip(whole, in_chunks, strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
     @quick
     @given(batches(), minings, st.booleans())
     def test_the_gradient_moves_no_slice_as_a_whole(self, batch, mining, dual):
         """Distances do not change when all points move by one vector."""
-        _, _, gradient = judge_batch(*batch, mining=mining, dual=dual)
+        _, _, gradient = batch_triplet_losses(*batch, mining=mining, dual=dual)
         torch.testing.assert_close(
             gradient.sum(1), torch.zeros_like(gradient[:, 0]), rtol=0, atol=1e-12
         )
@@ -166,15 +168,15 @@ class TestJudgeBatch:
         points = base + spread * torch.randn(3, 20, 4, generator=generator)
         labels, margin = torch.arange(20) % 4, torch.full((3,), 0.5)
         settings = {"mining": mining, "dual": True}
-        _, _, single = judge_batch(points, labels, margin, **settings)
-        _, _, double = judge_batch(points.double(), labels, margin.double(), **settings)
+        _, _, single = batch_triplet_losses(points, labels, margin, **settings)
+        _, _, double = batch_triplet_losses(points.double(), labels, margin.double(), **settings)
         torch.testing.assert_close(single.double(), double, rtol=1e-4, atol=1e-4 * spread)
 
     @pytest.mark.parametrize("mining", ["batch-all", "batch-hard"])
     def test_the_first_of_equal_candidates_counts(self, mining):
         """Coincident points are ties everywhere; the outcome is still one and the same."""
         points, labels = torch.ones(2, 9, 3), torch.arange(9) % 3
-        losses, active, gradient = judge_batch(
+        losses, active, gradient = batch_triplet_losses(
             points, labels, torch.tensor([0.25, 0.5]), mining=mining, dual=True
         )
         expected = [0.25, 0.5] if mining == "batch-all" else [0.5, 1.0]
@@ -186,7 +188,7 @@ class TestJudgeBatch:
     def test_nan_stays_visible(self, mining):
         points = torch.rand(2, 6, 3)
         points[1, 0, 0] = torch.nan
-        losses, _, _ = judge_batch(
+        losses, _, _ = batch_triplet_losses(
             points, torch.arange(6) % 2, torch.tensor([0.5, 0.5]), mining=mining, dual=True
         )
         assert losses.isnan().tolist() == [False, True]

@@ -153,13 +153,13 @@ def test_timm_weights_of_another_network(timm, tmp_path):
     assert torch.equal(net.model.conv.weight, whole["conv.weight"])
 
 
-def test_timm_weights_of_colour_images_on_grey_ones(timm, tmp_path):
+def test_timm_weights_of_color_images_on_gray_ones(timm, tmp_path):
     color = make_backbone("timm/cnn", (3, 24, 24))
     path = tmp_path / "weights.pth"
     torch.save(color.model.state_dict(), path)
-    grey = make_backbone("timm/cnn", (1, 24, 24), weights=path)
+    gray = make_backbone("timm/cnn", (1, 24, 24), weights=path)
     images = torch.rand(2, 1, 24, 24)
-    torch.testing.assert_close(grey(images), color(images.expand(-1, 3, -1, -1)))
+    torch.testing.assert_close(gray(images), color(images.expand(-1, 3, -1, -1)))
 
 
 def test_timm_that_fails_to_import(tmp_path, monkeypatch):
@@ -211,7 +211,7 @@ def test_real_timm(name, shape):
 @pytest.mark.parametrize("name", REAL)
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_real_timm_weights(name, suffix, tmp_path):
-    """A file as timm gives it out: colour, 224 px, with a classifier."""
+    """A file as timm gives it out: color, 224 px, with a classifier."""
     import timm
     from safetensors.torch import save_file
 
@@ -222,8 +222,8 @@ def test_real_timm_weights(name, suffix, tmp_path):
     own = make_backbone(f"timm/{name}", (3, 224, 224), weights=path).eval()
     images = torch.rand(1, 1, 224, 224).expand(-1, 3, -1, -1)
     features = own(images)
-    grey = make_backbone(f"timm/{name}", (1, 224, 224), weights=path).eval()
-    torch.testing.assert_close(grey(images[:, :1]), features, rtol=1e-3, atol=1e-4)
+    gray = make_backbone(f"timm/{name}", (1, 224, 224), weights=path).eval()
+    torch.testing.assert_close(gray(images[:, :1]), features, rtol=1e-3, atol=1e-4)
     small = make_backbone(f"timm/{name}", (1, 32, 32), weights=path)
     assert feature_shape(small, (1, 32, 32))[0] == features.shape[1]
 

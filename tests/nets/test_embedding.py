@@ -53,7 +53,7 @@ def test_constant_images_become_zeros():
     assert (standardize_images(torch.full((2, 5, 5, 3), 7, dtype=torch.uint8)) == 0).all()
 
 
-def test_colour_is_standardized_over_all_channels():
+def test_color_is_standardized_over_all_channels():
     x = standardize_images(torch.rand(2, 8, 8, 3))
     assert x.shape == (2, 3, 8, 8)
     torch.testing.assert_close(x.mean((1, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)

@@ -332,7 +332,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
             raise ValueError(
                 f"priors holds {len(given)} probabilities, but y has {len(self.classes_)} classes."
             )
-        loss = GaussianMetricLoss(self.sigma, relative=self.relative_sigma)
+        loss = GaussianMetricLoss(self.sigma, relative_sigma=self.relative_sigma)
         return GaussianObjective(
             loss,
             self.classification_weight,

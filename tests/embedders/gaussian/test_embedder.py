@@ -205,7 +205,7 @@ def test_mixup_trains(rows):
 
 def test_sigma_of_the_paper(rows):
     model = _model(sigma=0.5, relative_sigma=False).fit(*rows)
-    assert model.net_.criterion_.metric_loss.relative is False
+    assert model.net_.criterion_.metric_loss.relative_sigma is False
 
 
 # -- sub-classes --------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from skfer.embedders.gaussian._pseudo_labels import Teacher, as_guess, from_gues
 from skfer.losses import GaussianMetricLoss
 from skfer.nets import Embedded
 
-LOSS = GaussianMetricLoss(1.0, relative=False)
+LOSS = GaussianMetricLoss(1.0, relative_sigma=False)
 
 
 @given(st.lists(st.integers(-1, 30), min_size=1))
