@@ -32,9 +32,7 @@ def aligning_reader(
         where = place(i)
         image = read_file(paths[i], None, color)
         try:
-            face = align_face(
-                image, landmarks=where.landmarks, box=where.box, output_size=max(size)
-            )
+            face = align_face(image, landmarks=where.landmarks, box=where.box, image_size=max(size))
         except ValueError as error:
             raise PictureError(f"its face cannot be cut out: {error}") from error
         return face if face.shape[:2] == size else resized(face, size)

@@ -241,9 +241,7 @@ def _decode(listing: Listing, options: Options) -> tuple[np.ndarray, list[int], 
     names = listing.filenames if listing.where is None else listing.where
     read = _reader(listing, size, options.color)
     shape = first_shape(names, read) if size is None else image_shape(size, options.color)
-    chunks = decode_chunks(
-        read, names, shape, n_jobs=options.n_jobs, progress=bool(options.verbose)
-    )
+    chunks = decode_chunks(read, names, shape, n_jobs=options.n_jobs, verbose=options.verbose)
     if cache is None:
         return gather(chunks, shape, len(names))
     if options.on_error == "raise":

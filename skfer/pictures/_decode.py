@@ -36,7 +36,7 @@ def decode_images(
     color: bool = False,
     n_jobs: int | None = None,
     on_error: str = "raise",
-    progress: bool = False,
+    verbose: bool | int = False,
 ) -> np.ndarray:
     """Decode picture files into one uint8 array, in the order given.
 
@@ -52,19 +52,19 @@ def decode_images(
         Every picture is resized to exactly this many pixels (its aspect ratio is not kept). None
         keeps the size, which must then be the same for all.
     color : bool, default=False
-        RGB instead of grey.
+        RGB instead of gray.
     n_jobs : int, default=None
         Threads that decode, as in joblib: None is 1, -1 all cores.
     on_error : {"raise", "skip"}, default="raise"
         Whether a missing, truncated or foreign file is an error or is left out with a warning.
         All files are tried in either case, and the first few and the total are told.
-    progress : bool, default=False
+    verbose : bool or int, default=False
         Show a progress bar on stderr.
 
     Returns
     -------
     images : ndarray of shape (n_images, height, width) or (n_images, height, width, 3)
-        Grey or RGB, uint8. Fewer than `n_images` if files were skipped.
+        Gray or RGB, uint8. Fewer than `n_images` if files were skipped.
 
     Raises
     ------
@@ -91,7 +91,7 @@ def decode_images(
     size = check_image_size(image_size)
     read = file_reader(names, size, color)
     shape = first_shape(names, read) if size is None else image_shape(size, color)
-    chunks = decode_chunks(read, names, shape, n_jobs=n_jobs, progress=progress)
+    chunks = decode_chunks(read, names, shape, n_jobs=n_jobs, verbose=verbose)
     images, _, problems = gather(chunks, shape, len(names))
     handle(problems, len(names), "files", on_error)
     return images
@@ -153,7 +153,7 @@ def decode_chunks(
     shape: tuple[int, ...],
     *,
     n_jobs: int | None = None,
-    progress: bool = False,
+    verbose: bool | int = False,
 ) -> Iterator[Chunk]:
     """Yield the pictures chunk by chunk, in order; raise if they differ in size.
 
@@ -164,7 +164,7 @@ def decode_chunks(
     starts = range(0, len(names), CHUNK)
     jobs = (delayed(_decode_chunk)(read, names, start, shape) for start in starts)
     differing: list[Problem] = []
-    with tqdm(total=len(names), unit="image", desc="decoding", disable=not progress) as bar:
+    with tqdm(total=len(names), unit="image", desc="decoding", disable=not verbose) as bar:
         for chunk in Parallel(n_jobs, prefer="threads", return_as="generator")(jobs):
             bar.update(len(chunk.kept) + len(chunk.failed))
             differing += chunk.differing

@@ -115,7 +115,7 @@ def drop_repeats(
     right.
     """
     first: dict[str, int] = {}
-    torn: set[str] = set()
+    conflicting: set[str] = set()
     problems: list[Problem] = []
     for i, name in enumerate(names):
         j = first.setdefault(name, i)
@@ -123,12 +123,12 @@ def drop_repeats(
             continue
         what = f"{name!r} again, as in {places[j]}"
         if labels[i] != labels[j]:
-            torn.add(name)
+            conflicting.add(name)
             what += f", but with the label {labels[i]!r} and not {labels[j]!r}"
         problems.append(Problem(places[i], what))
-    for name in sorted(torn):
+    for name in sorted(conflicting):
         problems.append(Problem(places[first[name]], f"{name!r} has another label further down"))
-    return [i for name, i in first.items() if name not in torn], problems
+    return [i for name, i in first.items() if name not in conflicting], problems
 
 
 def check_on_error(on_error: str) -> None:

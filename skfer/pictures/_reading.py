@@ -19,7 +19,7 @@ EXTENSIONS = (
 # fmt: on
 
 _MODES = {True: "RGB", False: "L"}
-_GREY = ("1", "L", "LA", "La", "F")
+_GRAY = ("1", "L", "LA", "La", "F")
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -126,12 +126,12 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 
 def plain_picture(picture: Image.Image, color: bool | None) -> Image.Image:
-    """Bring any mode to 8-bit grey or RGB; what is transparent becomes black.
+    """Bring any mode to 8-bit gray or RGB; what is transparent becomes black.
 
-    `color` None keeps grey grey and makes everything else RGB.
+    `color` None keeps gray gray and makes everything else RGB.
     """
     if color is None:
-        color = not (picture.mode in _GREY or picture.mode.startswith("I"))
+        color = not (picture.mode in _GRAY or picture.mode.startswith("I"))
     if picture.mode.startswith("I"):
         picture = _from_sixteen_bits(picture)
     elif picture.mode == "F":
@@ -145,7 +145,7 @@ def plain_picture(picture: Image.Image, color: bool | None) -> Image.Image:
 
 
 def _from_sixteen_bits(picture: Image.Image) -> Image.Image:
-    """Keep the upper 8 of 16 bits (older Pillow opens 16-bit grey as 32-bit integers)."""
+    """Keep the upper 8 of 16 bits (older Pillow opens 16-bit gray as 32-bit integers)."""
     values = np.asarray(picture)
     if values.min() < 0 or values.max() > 0xFFFF:
         raise PictureError("pixels of more than 16 bits: save it with 8 or 16 bits")

@@ -33,7 +33,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         Called with each picture that has no landmarks or box of its own, as uint8 array of shape
         (height, width) or (height, width, 3). Returns landmarks of shape (68, 2) or (5, 2), a box
         (x0, y0, x1, y1), or None if it finds no face. Any detector plugs in.
-    output_size : int, default=48
+    image_size : int, default=48
         Side of the result in pixels.
     eye_distance : float, default=0.36
         Distance of the eyes as a share of the output's side.
@@ -42,9 +42,9 @@ class FaceAligner(TransformerMixin, BaseEstimator):
     margin : float, default=0.0
         Share of the longer side of a box that is added on each of its sides.
     equalize : bool, default=False
-        Equalise the histogram of each result.
+        Equalize the histogram of each result.
     color : bool, default=None
-        True gives RGB, False grey. None keeps what the pictures have, which must then be alike.
+        True gives RGB, False gray. None keeps what the pictures have, which must then be alike.
     no_face : {"raise", "whole"}, default="raise"
         What to do when the detector finds none: raise an error or take the whole picture.
 
@@ -65,7 +65,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
     >>> from skfer.preprocessing import FaceAligner
     >>> pictures = np.zeros((3, 60, 80), dtype=np.uint8)
     >>> boxes = [(10, 10, 50, 50)] * 3
-    >>> FaceAligner(output_size=32).transform(pictures, boxes=boxes).shape
+    >>> FaceAligner(image_size=32).transform(pictures, boxes=boxes).shape
     (3, 32, 32)
     >>> FaceAligner(detector=lambda image: (10, 10, 50, 50), color=True).transform(pictures).shape
     (3, 48, 48, 3)
@@ -73,7 +73,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         "detector": [callable, None],
-        "output_size": [Interval(Integral, 1, None, closed="left")],
+        "image_size": [Interval(Integral, 1, None, closed="left")],
         "eye_distance": [Interval(Real, 0, 1, closed="neither")],
         "eye_height": [Interval(Real, 0, 1, closed="neither")],
         "margin": [Interval(Real, -0.5, None, closed="neither")],
@@ -86,7 +86,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         self,
         *,
         detector: Detector | None = None,
-        output_size: int = 48,
+        image_size: int = 48,
         eye_distance: float = 0.36,
         eye_height: float = 0.34,
         margin: float = 0.0,
@@ -95,7 +95,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         no_face: Literal["raise", "whole"] = "raise",
     ):
         self.detector = detector
-        self.output_size = output_size
+        self.image_size = image_size
         self.eye_distance = eye_distance
         self.eye_height = eye_height
         self.margin = margin
@@ -143,14 +143,14 @@ class FaceAligner(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        faces : ndarray of shape (n_samples, output_size, output_size[, n_channels]), uint8
+        faces : ndarray of shape (n_samples, image_size, image_size[, n_channels]), uint8
             The aligned faces.
 
         Raises
         ------
         ValueError
             When an argument has the wrong shape or type, a file cannot be read as a picture, the
-            detector finds no face and ``no_face`` is "raise", or pictures in grey and colour are
+            detector finds no face and ``no_face`` is "raise", or pictures in gray and color are
             mixed and ``color`` is None.
         """
         self._validate_params()
@@ -169,7 +169,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
             if face.shape != faces.shape[1:]:
                 raise ValueError(
                     f"X[{row}] has other channels than X[0]: choose color=True or color=False to "
-                    "make grey and coloured pictures alike."
+                    "make gray and colored pictures alike."
                 )
             faces[row] = face
         return faces  # type: ignore[return-value]
@@ -196,7 +196,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        faces : ndarray of shape (n_samples, output_size, output_size[, n_channels]), uint8
+        faces : ndarray of shape (n_samples, image_size, image_size[, n_channels]), uint8
             The aligned faces.
         """
         return self.fit(X, y).transform(X, landmarks=landmarks, boxes=boxes)
@@ -235,7 +235,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
             _convert(image, self.color),
             landmarks=landmarks,
             box=box,
-            output_size=self.output_size,
+            image_size=self.image_size,
             eye_distance=self.eye_distance,
             eye_height=self.eye_height,
             margin=self.margin,
@@ -323,10 +323,10 @@ def _pixels(picture: Image.Image) -> np.ndarray:
 
 
 def _convert(image: np.ndarray, color: bool | None) -> np.ndarray:
-    """Return the picture in grey or RGB; what is no picture is left for `align_face` to refuse."""
+    """Return the picture in gray or RGB; what is no picture is left for `align_face` to refuse."""
     is_rgb = image.ndim == 3 and image.shape[2] == 3
-    is_grey = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1)
-    if color is None or image.dtype != np.uint8 or not (is_rgb or is_grey):
+    is_gray = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1)
+    if color is None or image.dtype != np.uint8 or not (is_rgb or is_gray):
         return image
     if color:
         return image if is_rgb else np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)

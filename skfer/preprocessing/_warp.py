@@ -19,7 +19,7 @@ def align_face(
     *,
     landmarks: ArrayLike | None = None,
     box: ArrayLike | None = None,
-    output_size: int = 48,
+    image_size: int = 48,
     eye_distance: float = 0.36,
     eye_height: float = 0.34,
     margin: float = 0.0,
@@ -35,17 +35,17 @@ def align_face(
     Parameters
     ----------
     image : array-like of shape (height, width) or (height, width, 1 or 3), uint8, or PIL image
-        The picture, in grey or RGB.
+        The picture, in gray or RGB.
     landmarks : array-like of shape (68, 2) or (5, 2), default=None
-        Points (x, y) in pixels, x to the right and y down, (0, 0) being the centre of the first
+        Points (x, y) in pixels, x to the right and y down, (0, 0) being the center of the first
         pixel. 68 points in the order of iBUG 300-W, where 36-41 are the eye on the picture's left
-        and 42-47 the one on its right; or 5 points that begin with the centres of the eye on the
+        and 42-47 the one on its right; or 5 points that begin with the centers of the eye on the
         picture's left and of the one on its right, as MTCNN gives them. The 5 points of dlib have
         another order and must be averaged to eyes first.
     box : array-like of shape (4,), default=None
         Edges (x0, y0, x1, y1) of the face in pixels, (0, 0, width, height) being the whole
         picture. Not used when landmarks are given.
-    output_size : int, default=48
+    image_size : int, default=48
         Side of the result in pixels.
     eye_distance : float, default=0.36
         Distance of the eyes as a share of the output's side; smaller shows more around the face.
@@ -55,11 +55,11 @@ def align_face(
         Share of the longer side of the box that is added on each of its sides. Negative values
         cut into the box. Not used with landmarks.
     equalize : bool, default=False
-        Equalise the histogram of the result, of its luma if in colour.
+        Equalize the histogram of the result, of its luma if in color.
 
     Returns
     -------
-    face : ndarray of shape (output_size, output_size) or (output_size, output_size, n_channels)
+    face : ndarray of shape (image_size, image_size) or (image_size, image_size, n_channels)
         The face, uint8, with as many dimensions and channels as the picture.
 
     Raises
@@ -71,7 +71,7 @@ def align_face(
     Notes
     -----
     The eyes come to ``x = s * (1 -+ eye_distance) / 2 - 0.5`` and ``y = s * eye_height - 0.5`` in
-    pixels of the result, s being ``output_size``. The defaults show the face from above the brows
+    pixels of the result, s being ``image_size``. The defaults show the face from above the brows
     to below the chin. A picture that shrinks by more than 1.2 is averaged to that scale before it
     is resampled (bicubic), so that fine texture does not turn into noise.
 
@@ -87,32 +87,32 @@ def align_face(
     >>> import numpy as np
     >>> from skfer.preprocessing import align_face
     >>> picture = np.zeros((100, 120), dtype=np.uint8)
-    >>> align_face(picture, box=(30, 20, 90, 80), output_size=32).shape
+    >>> align_face(picture, box=(30, 20, 90, 80), image_size=32).shape
     (32, 32)
     >>> picture[40:43, 40:43] = 255
     >>> eyes_nose_mouth = [(41, 41), (71, 41), (56, 60), (45, 75), (67, 75)]
     >>> face = align_face(
-    ...     picture, landmarks=eyes_nose_mouth, output_size=50, eye_distance=0.38, eye_height=0.35
+    ...     picture, landmarks=eyes_nose_mouth, image_size=50, eye_distance=0.38, eye_height=0.35
     ... )
     >>> print(*np.unravel_index(face.argmax(), face.shape))  # row and column
     17 15
     """
-    check_geometry(output_size, eye_distance, eye_height, margin)
+    check_geometry(image_size, eye_distance, eye_height, margin)
     picture, ndim = _as_picture(image)
     if landmarks is not None:
-        matrix = _matrix_from_eyes(find_eyes(landmarks), output_size, eye_distance, eye_height)
+        matrix = _matrix_from_eyes(find_eyes(landmarks), image_size, eye_distance, eye_height)
     else:
         whole = (0, 0, picture.width, picture.height)
-        matrix = _matrix_from_box(_check_box(whole if box is None else box), output_size, margin)
-    face = _warp(picture, matrix, output_size)
+        matrix = _matrix_from_box(_check_box(whole if box is None else box), image_size, margin)
+    face = _warp(picture, matrix, image_size)
     pixels = np.array(_equalize(face) if equalize else face)
     return pixels[..., None] if pixels.ndim < ndim else pixels
 
 
-def check_geometry(output_size: int, eye_distance: float, eye_height: float, margin: float) -> None:
+def check_geometry(image_size: int, eye_distance: float, eye_height: float, margin: float) -> None:
     """Raise a ValueError that names the first parameter out of range."""
-    if not isinstance(output_size, Integral) or isinstance(output_size, bool) or output_size < 1:
-        raise ValueError(f"output_size must be a positive int, got {output_size!r}.")
+    if not isinstance(image_size, Integral) or isinstance(image_size, bool) or image_size < 1:
+        raise ValueError(f"image_size must be a positive int, got {image_size!r}.")
     for name, value in (("eye_distance", eye_distance), ("eye_height", eye_height)):
         if not isinstance(value, Real) or not 0 < value < 1:
             raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}.")
@@ -121,7 +121,7 @@ def check_geometry(output_size: int, eye_distance: float, eye_height: float, mar
 
 
 def find_eyes(landmarks: ArrayLike) -> np.ndarray:
-    """Return the centres of both eyes, the one on the picture's left first.
+    """Return the centers of both eyes, the one on the picture's left first.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ def _as_picture(image: ArrayLike | Image.Image) -> tuple[Image.Image, int]:
     if isinstance(image, Image.Image):
         if image.mode not in ("L", "RGB"):
             raise ValueError(
-                f"image has mode {image.mode!r}: convert it to 'L' (grey) or 'RGB' first."
+                f"image has mode {image.mode!r}: convert it to 'L' (gray) or 'RGB' first."
             )
         return image, len(image.getbands()) // 3 + 2
     pixels = np.asarray(image)
@@ -195,7 +195,7 @@ def _matrix_from_eyes(
     """Return the similarity from places in the output to places in the picture.
 
     A similarity is a complex number that turns and scales and another that shifts. Places are
-    measured from the corner of the first pixel, half a pixel before its centre.
+    measured from the corner of the first pixel, half a pixel before its center.
     """
     left, right = eyes[:, 0] + 0.5 + 1j * (eyes[:, 1] + 0.5)
     goal_left, goal_right = (

@@ -197,7 +197,7 @@ def test_progress_goes_to_stderr_when_asked(tmp_path, capsys):
     trees.picture(tmp_path / "a.png")
     decode_images([tmp_path / "a.png"])
     assert capsys.readouterr() == ("", "")
-    decode_images([tmp_path / "a.png"], progress=True)
+    decode_images([tmp_path / "a.png"], verbose=True)
     out, err = capsys.readouterr()
     assert out == ""
     assert "1/1" in err

@@ -61,7 +61,7 @@ def test_tags_say_what_it_takes():
 
 def test_aligns_each_picture_as_the_function_does():
     pictures = make_pictures(shape=(40, 44, 3))
-    options = {"output_size": 24, "eye_distance": 0.4, "eye_height": 0.4, "equalize": True}
+    options = {"image_size": 24, "eye_distance": 0.4, "eye_height": 0.4, "equalize": True}
     landmarks = LANDMARKS + np.arange(4)[:, None, None]
     faces = FaceAligner(**options).fit_transform(pictures, landmarks=landmarks)
     assert faces.shape == (4, 24, 24, 3)
@@ -147,22 +147,22 @@ def test_memmaps(tmp_path):
     assert_array_equal(FaceAligner().transform(mapped), FaceAligner().transform(pictures))
 
 
-def test_grey_and_colour(tmp_path):
-    grey, rgb = make_pictures(1)[0], make_pictures(1, (40, 44, 3))[0]
-    palette = Image.fromarray(grey).convert("P")
+def test_grey_and_color(tmp_path):
+    gray, rgb = make_pictures(1)[0], make_pictures(1, (40, 44, 3))[0]
+    palette = Image.fromarray(gray).convert("P")
     palette.save(tmp_path / "palette.png")
-    X = [grey, grey[..., None], rgb, tmp_path / "palette.png"]
+    X = [gray, gray[..., None], rgb, tmp_path / "palette.png"]
     faces = FaceAligner(color=True).transform(X)
     assert faces.shape == (4, 48, 48, 3)
     for row in (0, 1, 3):
-        assert_array_equal(faces[row], np.repeat(align_face(grey)[..., None], 3, axis=2))
+        assert_array_equal(faces[row], np.repeat(align_face(gray)[..., None], 3, axis=2))
     assert_array_equal(faces[2], align_face(rgb))
     faces = FaceAligner(color=False).transform(X)
     assert faces.shape == (4, 48, 48)
     assert_array_equal(faces[2], align_face(Image.fromarray(rgb).convert("L")))
-    assert_array_equal(faces[1], align_face(grey))
+    assert_array_equal(faces[1], align_face(gray))
     with pytest.raises(ValueError, match=r"X\[2\] has other channels .* color=True or color=False"):
-        FaceAligner().transform([grey, grey, rgb])
+        FaceAligner().transform([gray, gray, rgb])
 
 
 def test_files_are_turned_upright(tmp_path):
@@ -179,13 +179,13 @@ def test_in_a_pipeline_with_routing():
     y = np.arange(40) % 2
     landmarks = np.repeat(LANDMARKS[None], 40, axis=0) + np.arange(40)[:, None, None] % 5
     with config_context(enable_metadata_routing=True):
-        aligner = FaceAligner(output_size=8).set_transform_request(landmarks=True)
+        aligner = FaceAligner(image_size=8).set_transform_request(landmarks=True)
         flatten = FunctionTransformer(lambda faces: faces.reshape(len(faces), -1) / 255)
         model = make_pipeline(aligner, flatten, LogisticRegression())
         model.fit(pictures, y, landmarks=landmarks)
         probability = model.predict_proba(pictures, landmarks=landmarks)
         assert model.score(pictures, y, landmarks=landmarks) > 0.5
-    faces = FaceAligner(output_size=8).transform(pictures, landmarks=landmarks)
+    faces = FaceAligner(image_size=8).transform(pictures, landmarks=landmarks)
     plain = LogisticRegression().fit(faces.reshape(40, -1) / 255, y)
     assert_array_equal(probability, plain.predict_proba(faces.reshape(40, -1) / 255))
 
@@ -193,14 +193,14 @@ def test_in_a_pipeline_with_routing():
 def test_in_cross_validation_with_a_detector():
     pictures, y = make_pictures(30), np.arange(30) % 2
     flatten = FunctionTransformer(lambda faces: faces.reshape(len(faces), -1) / 255)
-    aligner = FaceAligner(detector=find_box, output_size=6)
+    aligner = FaceAligner(detector=find_box, image_size=6)
     model = make_pipeline(aligner, flatten, LogisticRegression())
     assert cross_val_score(model, pictures, y, cv=3, error_score="raise").shape == (3,)
 
 
 def test_copies_pickles_and_repeats_are_alike():
     pictures = make_pictures()
-    aligner = FaceAligner(detector=find_box, output_size=20, equalize=True)
+    aligner = FaceAligner(detector=find_box, image_size=20, equalize=True)
     expected = aligner.transform(pictures)
     before = dict(vars(aligner))
     aligner.fit(pictures)
@@ -287,13 +287,13 @@ def test_what_is_transparent_is_black(tmp_path, mode):
 
 
 def test_files_of_many_kinds_are_read_as_data_sets_read_them(tmp_path):
-    grey = Image.fromarray(make_pictures(1, (48, 48))[0])
+    gray = Image.fromarray(make_pictures(1, (48, 48))[0])
     made = {
-        "deep.png": Image.fromarray(np.asarray(grey).astype(np.uint16) * 257),
-        "palette.gif": grey.convert("P"),
-        "grey.jpg": grey,
-        "ink.jpg": grey.convert("CMYK"),
-        "bits.png": grey.convert("1"),
+        "deep.png": Image.fromarray(np.asarray(gray).astype(np.uint16) * 257),
+        "palette.gif": gray.convert("P"),
+        "gray.jpg": gray,
+        "ink.jpg": gray.convert("CMYK"),
+        "bits.png": gray.convert("1"),
     }
     for name, picture in made.items():
         picture.save(tmp_path / name)

@@ -24,7 +24,7 @@ def place_landmarks(eyes, n_points):
 
 
 def draw_eyes(shape, eyes, brightness=(250, 120)):
-    """A dark picture with a soft spot at each eye; the pixel centres are at whole numbers."""
+    """A dark picture with a soft spot at each eye; the pixel centers are at whole numbers."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     width = 0.08 * np.hypot(*(eyes[1] - eyes[0]))
     spots = [
@@ -50,7 +50,7 @@ def eye_places(size, eye_distance=0.36, eye_height=0.34):
 @given(
     angle=st.floats(-np.pi, np.pi),
     distance=st.floats(24, 110),
-    centre=st.tuples(st.floats(82, 157), st.floats(82, 117)),
+    center=st.tuples(st.floats(82, 157), st.floats(82, 117)),
     n_points=st.sampled_from([5, 68]),
     size=st.integers(32, 96),
     eye_distance=st.floats(0.3, 0.5),
@@ -58,16 +58,16 @@ def eye_places(size, eye_distance=0.36, eye_height=0.34):
     color=st.booleans(),
 )
 def test_eyes_come_to_their_places(
-    angle, distance, centre, n_points, size, eye_distance, eye_height, color
+    angle, distance, center, n_points, size, eye_distance, eye_height, color
 ):
     half = distance / 2 * np.array([np.cos(angle), np.sin(angle)])
-    eyes = np.array([centre - half, centre + half])
+    eyes = np.array([center - half, center + half])
     picture = draw_eyes((200, 240), eyes)
     picture = np.stack([picture] * 3, axis=2) if color else picture
     face = align_face(
         picture,
         landmarks=place_landmarks(eyes, n_points),
-        output_size=size,
+        image_size=size,
         eye_distance=eye_distance,
         eye_height=eye_height,
     )
@@ -97,11 +97,11 @@ def smooth_picture(height, width, seed):
 )
 def test_turning_the_picture_changes_nothing(seed, quarter_turns, eyes):
     picture, eyes = smooth_picture(160, 160, seed), np.reshape(eyes, (2, 2))
-    expected = align_face(picture, landmarks=place_landmarks(eyes, 5), output_size=24)
+    expected = align_face(picture, landmarks=place_landmarks(eyes, 5), image_size=24)
     for _ in range(quarter_turns):
         picture = np.rot90(picture)
         eyes = np.stack([eyes[:, 1], 159 - eyes[:, 0]], axis=1)
-    face = align_face(picture, landmarks=place_landmarks(eyes, 5), output_size=24)
+    face = align_face(picture, landmarks=place_landmarks(eyes, 5), image_size=24)
     assert np.abs(face.astype(int) - expected).max() <= 3
 
 
@@ -130,13 +130,13 @@ def test_whole_picture_of_the_right_size_is_returned_exactly():
 
 def test_a_box_is_cut_exactly_and_what_lies_outside_is_black():
     picture = np.random.default_rng(0).integers(1, 256, size=(30, 40), dtype=np.uint8)
-    face = align_face(picture, box=(10, 5, 30, 25), output_size=20)
+    face = align_face(picture, box=(10, 5, 30, 25), image_size=20)
     assert_array_equal(face, picture[5:25, 10:30])
-    face = align_face(picture, box=(10, 5, 30, 25), margin=0.1, output_size=24)
+    face = align_face(picture, box=(10, 5, 30, 25), margin=0.1, image_size=24)
     assert_array_equal(face, picture[3:27, 8:32])
-    face = align_face(picture, box=(10, 5, 30, 25), margin=-0.25, output_size=10)
+    face = align_face(picture, box=(10, 5, 30, 25), margin=-0.25, image_size=10)
     assert_array_equal(face, picture[10:20, 15:25])
-    face = align_face(picture, box=(-10, -10, 20, 20), output_size=30)
+    face = align_face(picture, box=(-10, -10, 20, 20), image_size=30)
     assert_array_equal(face[10:, 10:], picture[:20, :20])
     assert not face[:10].any()
     assert not face[:, :10].any()
@@ -144,22 +144,22 @@ def test_a_box_is_cut_exactly_and_what_lies_outside_is_black():
 
 def test_an_oblong_is_widened_to_a_square_not_stretched():
     picture = np.random.default_rng(0).integers(1, 256, size=(30, 40), dtype=np.uint8)
-    face = align_face(picture, output_size=40)
+    face = align_face(picture, image_size=40)
     assert_array_equal(face[5:35], picture)
     assert not face[:5].any()
     assert not face[35:].any()
-    face = align_face(picture, box=(10, 10, 20, 30), output_size=20)
+    face = align_face(picture, box=(10, 10, 20, 30), image_size=20)
     assert_array_equal(face, picture[10:30, 5:25])
 
 
 @PROPERTY
 @given(height=st.integers(1, 90), width=st.integers(1, 90), size=st.integers(1, 60))
 def test_every_pixel_up_to_the_border_is_used(height, width, size):
-    face = align_face(np.full((height, width), 200, np.uint8), output_size=size)
+    face = align_face(np.full((height, width), 200, np.uint8), image_size=size)
     side = max(height, width)
-    centres = (np.arange(size) + 0.5) * side / size
-    rows = np.abs(centres - side / 2) < height / 2 - 1e-9
-    columns = np.abs(centres - side / 2) < width / 2 - 1e-9
+    centers = (np.arange(size) + 0.5) * side / size
+    rows = np.abs(centers - side / 2) < height / 2 - 1e-9
+    columns = np.abs(centers - side / 2) < width / 2 - 1e-9
     assert (face[np.ix_(rows, columns)] == 200).all()
 
 
@@ -173,7 +173,7 @@ def test_every_pixel_up_to_the_border_is_used(height, width, size):
 def test_a_turned_picture_is_shown_up_to_its_border_and_black_beyond(eyes, size):
     left, right = eyes = np.reshape(eyes, (2, 2))
     face = align_face(
-        np.full((60, 60), 200, np.uint8), landmarks=place_landmarks(eyes, 5), output_size=size
+        np.full((60, 60), 200, np.uint8), landmarks=place_landmarks(eyes, 5), image_size=size
     )
     # Place of each pixel in the picture, in units of the vector from eye to eye.
     y, x = np.mgrid[:size, :size]
@@ -192,7 +192,7 @@ def test_spots_in_the_corners_survive_a_strong_shrink():
     for y in (0, 380):
         for x in (0, 380):
             picture[y : y + 20, x : x + 20] = 240
-    face = align_face(picture, output_size=20)
+    face = align_face(picture, image_size=20)
     for corner in (face[0, 0], face[0, -1], face[-1, 0], face[-1, -1]):
         assert 190 < corner <= 240
 
@@ -201,27 +201,27 @@ def test_spots_in_the_corners_survive_a_strong_shrink():
 def test_fine_texture_becomes_grey_not_noise(shrink):
     checks = (np.indices((400, 400)).sum(axis=0) % 2 * 255).astype(np.uint8)
     size = round(400 / shrink)
-    face = align_face(checks, output_size=size)[2:-2, 2:-2]
+    face = align_face(checks, image_size=size)[2:-2, 2:-2]
     assert abs(face.mean() - 127.5) < 2
     assert face.std() < 25
 
 
 def test_enlarging_is_smooth():
     picture = smooth_picture(40, 40, 3)
-    face = align_face(picture, output_size=200)
+    face = align_face(picture, image_size=200)
     assert np.abs(face[2::5, 2::5].astype(int) - picture).max() <= 1
 
 
 def test_equalize_spreads_the_greys():
     rng = np.random.default_rng(0)
     dull = rng.integers(100, 120, size=(48, 48, 3), dtype=np.uint8)
-    grey = align_face(dull[..., 0], equalize=True)
-    assert grey.min() == 0
-    assert grey.max() == 255
+    gray = align_face(dull[..., 0], equalize=True)
+    assert gray.min() == 0
+    assert gray.max() == 255
     color = align_face(dull, equalize=True)
     assert color.shape == (48, 48, 3)
     assert np.ptp(color.mean(axis=2)) > 3 * np.ptp(dull.mean(axis=2))
-    # Colour differences stay: only luma is spread.
+    # Color differences stay: only luma is spread.
     chroma = np.asarray(Image.fromarray(color).convert("YCbCr"))[..., 1:]
     assert np.abs(chroma.astype(int) - 128).max() < 30
 
@@ -236,8 +236,8 @@ def test_pil_images_arrays_and_views_are_alike():
     view = padded[:, ::2]
     view.setflags(write=False)
     assert_array_equal(align_face(view, landmarks=landmarks), face)
-    grey = Image.fromarray(pixels).convert("L")
-    assert align_face(grey).shape == (48, 48)
+    gray = Image.fromarray(pixels).convert("L")
+    assert align_face(gray).shape == (48, 48)
 
 
 def test_landmarks_go_before_the_box():
@@ -277,8 +277,8 @@ PICTURE = np.zeros((20, 30), np.uint8)
         ({"box": (0, 0, 5, np.inf)}, "box must be four finite numbers"),
         ({"box": (5, 0, 5, 8)}, "box must have x0 < x1 and y0 < y1"),
         ({"box": (0, -9, 5, -1)}, "outside of the image"),
-        ({"output_size": 0}, "output_size must be a positive int"),
-        ({"output_size": 4.0}, "output_size must be a positive int"),
+        ({"image_size": 0}, "image_size must be a positive int"),
+        ({"image_size": 4.0}, "image_size must be a positive int"),
         ({"eye_distance": 1.2}, "eye_distance must be a number between 0 and 1"),
         ({"eye_height": 0}, "eye_height must be a number between 0 and 1"),
         ({"margin": -0.5}, "margin must be a finite number above -0.5"),
