@@ -13,9 +13,14 @@ if TYPE_CHECKING:
         MultiThresholdEmbedder,
         TripletCenterEmbedder,
     )
-    from skfer.exceptions import EmbeddingCollapseWarning, InconsistentVersionWarning
+    from skfer.exceptions import (
+        ArgumentError,
+        EmbeddingCollapseWarning,
+        InconsistentVersionWarning,
+    )
 
 _ROOM_OF = {
+    "ArgumentError": "skfer.exceptions",
     "CrossEntropyEmbedder": "skfer.embedders",
     "EmbeddingCollapseWarning": "skfer.exceptions",
     "GaussianMetricEmbedder": "skfer.embedders",
@@ -34,6 +39,7 @@ _ROOMS = (
 )
 
 __all__ = [
+    "ArgumentError",
     "CrossEntropyEmbedder",
     "EmbeddingCollapseWarning",
     "GaussianMetricEmbedder",

@@ -1,8 +1,160 @@
-"""Warnings that skfer gives."""
+"""Errors and warnings that skfer gives."""
+
+import re
+from collections.abc import Mapping
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["EmbeddingCollapseWarning", "InconsistentVersionWarning"]
+__all__ = ["ArgumentError", "EmbeddingCollapseWarning", "InconsistentVersionWarning"]
+
+_PLACEHOLDER = re.compile(r"\{(\w*)(=[^{}]*)?\}")
+_N_SHOWN = 200  # characters of a value
+
+
+class ArgumentMessage(Exception):  # noqa: N818 (warnings are built on it too)
+    """The text of an error or a warning, which knows the arguments that it speaks of.
+
+    A base of :class:`ArgumentError`, and of warnings that advise to give another argument. Who
+    calls skfer under other names, as the command line does, renders the text in these.
+
+    Parameters
+    ----------
+    template : str
+        The text, with placeholders: ``{name}`` for the name of an argument, ``{name=}`` for an
+        argument and its value, ``{name=text}`` for an argument and a value to give instead, and
+        ``{}`` for the next of `texts`.
+    *texts : object
+        What stands for each ``{}``.
+    **given : object
+        Values of the arguments that the template has as ``{name=}``.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        The arguments that the text speaks of, in its order, each once. It is about the first.
+    """
+
+    def __init__(self, template: str, *texts: object, **given: object) -> None:
+        super().__init__(template, *texts)
+        # Not the values: they may be large, or fail to be pickled.
+        self._given = {name: shorten(repr(value)) for name, value in given.items()}
+
+    @property
+    def template(self) -> str:
+        """The text with its placeholders."""
+        return str(self.args[0])
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments that the text speaks of, in its order, each once."""
+        found = (match[1] for match in _PLACEHOLDER.finditer(self.template))
+        return tuple(dict.fromkeys(name for name in found if name))
+
+    def __str__(self) -> str:
+        return self.render({})
+
+    def render(self, names: Mapping[str, str]) -> str:
+        """Return the text with other names for the arguments.
+
+        Parameters
+        ----------
+        names : mapping of str to str
+            What arguments are called, such as ``{"image_size": "--image-size"}``. The name of an
+            argument with a value, such as ``{"align=False": "--no-align"}``, goes first. Arguments
+            that it does not have are called as in Python.
+
+        Returns
+        -------
+        str
+            Characters that are not printable are escaped.
+        """
+        texts = iter(self.args[1:])
+
+        def fill(match: re.Match[str]) -> str:
+            name, value = match[1], match[2]
+            if not name:
+                return str(next(texts, match[0]))
+            if value == "=":
+                value = f"={self._given[name]}" if name in self._given else ""
+            return _called(name, value or "", names)
+
+        return _printable(_PLACEHOLDER.sub(fill, self.template))
+
+
+def _called(name: str, value: str, names: Mapping[str, str]) -> str:
+    """Return an argument, with "=" and its value if it has one, in the names of the caller."""
+    if name + value in names:
+        return names[name + value]
+    return f"{names[name]} {value[1:]}".rstrip() if name in names else name + value
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def shorten(text: str, length: int = _N_SHOWN) -> str:
+    """Return a text of at most this many characters, with the middle left out where it is longer.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    length : int, default=200
+        The largest number of characters.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from skfer.exceptions import shorten
+    >>> shorten("anger and contempt", 11)
+    'ange...empt'
+    """
+    if len(text) <= length:
+        return text
+    half = (length - 3) // 2
+    return f"{text[: length - 3 - half]}...{text[len(text) - half :]}"
+
+
+class ArgumentError(ArgumentMessage, ValueError):
+    """An argument makes no sense; the error knows which.
+
+    The text is a template in which arguments are placeholders, so that who calls skfer under
+    other names, as the command line does, can render it in these.
+
+    Parameters
+    ----------
+    template : str
+        The text, with placeholders: ``{name}`` for the name of an argument, ``{name=}`` for an
+        argument and its value, ``{name=text}`` for an argument and a value to give instead, and
+        ``{}`` for the next of `texts`.
+    *texts : object
+        What stands for each ``{}``.
+    **given : object
+        Values of the arguments that the template has as ``{name=}``. A long one is shortened.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        The arguments that the text speaks of, in its order, each once. It is about the first.
+
+    Examples
+    --------
+    >>> from skfer.exceptions import ArgumentError
+    >>> error = ArgumentError(
+    ...     "{align=} needs landmarks, and {} has none: give {align=False}.", "the copy", align=True
+    ... )
+    >>> print(error)
+    align=True needs landmarks, and the copy has none: give align=False.
+    >>> error.arguments
+    ('align',)
+    >>> error.render({"align": "--align", "align=True": "--align", "align=False": "--no-align"})
+    '--align needs landmarks, and the copy has none: give --no-align.'
+    """
 
 
 class EmbeddingCollapseWarning(ConvergenceWarning):

@@ -18,19 +18,19 @@ REPOSITORY = Path(__file__).parents[1]
 ROOMS = {
     "_version": ((), set()),
     "exceptions": ((), {"sklearn"}),
-    "losses": ((), {"torch", "numpy"}),
-    "nets": ((), {"torch", "timm"}),
-    "pictures": ((), {"numpy", "PIL", "joblib", "tqdm"}),
-    "preprocessing": (("pictures",), {"numpy", "PIL", "sklearn"}),
-    "datasets.drawn": (("datasets",), {"numpy", "sklearn"}),
-    "datasets.published": (("pictures", "datasets"), {"numpy"}),
+    "losses": (("exceptions",), {"torch", "numpy"}),
+    "nets": (("exceptions",), {"torch", "timm"}),
+    "pictures": (("exceptions",), {"numpy", "PIL", "joblib", "tqdm"}),
+    "preprocessing": (("exceptions", "pictures"), {"numpy", "PIL", "sklearn"}),
+    "datasets.drawn": (("exceptions", "datasets"), {"numpy", "sklearn"}),
+    "datasets.published": (("exceptions", "pictures", "datasets"), {"numpy"}),
     "datasets": (
-        ("pictures", "preprocessing", "datasets.drawn", "datasets.published"),
+        ("exceptions", "pictures", "preprocessing", "datasets.drawn", "datasets.published"),
         {"numpy", "PIL", "sklearn", "pandas"},
     ),
-    "metrics": ((), {"numpy", "sklearn"}),
-    "model_selection": ((), {"numpy", "sklearn"}),
-    "training": (("losses", "nets"), {"numpy", "torch", "skorch"}),
+    "metrics": (("exceptions",), {"numpy", "sklearn"}),
+    "model_selection": (("exceptions",), {"numpy", "sklearn"}),
+    "training": (("exceptions", "losses", "nets"), {"numpy", "torch", "skorch"}),
     "embedders.gaussian": (
         ("exceptions", "losses", "nets", "training", "embedders"),
         {"numpy", "scipy", "sklearn", "torch"},
@@ -40,15 +40,15 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
     ),
     "inspection": (
-        ("datasets", "metrics", "training", "embedders"),
+        ("exceptions", "datasets", "metrics", "training", "embedders"),
         {"numpy", "scipy", "sklearn", "matplotlib"},
     ),
     "evaluation": (
-        ("datasets", "metrics", "model_selection"),
+        ("exceptions", "datasets", "metrics", "model_selection"),
         {"numpy", "sklearn", "torch", "joblib"},
     ),
     "cli": (
-        ("_version", "datasets", "embedders", "evaluation", "", "preprocessing"),
+        ("_version", "exceptions", "datasets", "embedders", "evaluation", "", "preprocessing"),
         {"numpy", "sklearn", "torch", "tqdm"},
     ),
     "": (

@@ -193,7 +193,7 @@ def decode_paths(
     except DatasetError as error:
         error.hint = (
             "Set image_shape=(height, width) to bring all to one size."
-            if "image_size" in error.hint
+            if "image_size" in error.arguments
             else "Mend these files, or leave them out of X, and their labels out of y."
         )
         raise

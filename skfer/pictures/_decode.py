@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from tqdm import tqdm
 
+from skfer.exceptions import ArgumentError
 from skfer.pictures._problems import DatasetError, Problem, check_on_error, describe, handle
 from skfer.pictures._reading import PictureError, read_file
 
@@ -100,10 +101,10 @@ def decode_images(
 def check_paths(paths: ArrayLike) -> list[str]:
     """Return a non-empty list of file names or raise ValueError."""
     if isinstance(paths, str | os.PathLike):
-        raise ValueError(f"paths={paths!r} is one path: give a list of them.")
+        raise ArgumentError("{paths=} is one path: give a list of them.", paths=paths)
     names = [os.fspath(path) for path in np.ravel(np.asarray(paths, dtype=object))]
     if not names:
-        raise ValueError("paths is empty: give at least one file.")
+        raise ArgumentError("{paths} is empty: give at least one file.")
     return names
 
 
@@ -119,8 +120,9 @@ def check_image_size(image_size: Any) -> tuple[int, int] | None:
         or any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in pair)
         or min(pair) < 1
     ):
-        raise ValueError(
-            f"image_size={image_size!r} is not a size: give a positive int or (height, width)."
+        raise ArgumentError(
+            "{image_size=} is not a size: give a positive int or (height, width).",
+            image_size=image_size,
         )
     return int(pair[0]), int(pair[1])
 
@@ -171,8 +173,8 @@ def decode_chunks(
             yield chunk
     if differing:
         text = describe(differing, len(names), "files")
-        hint = "Give image_size=... to bring all to one size."
-        raise DatasetError(text, differing, hint)
+        hint = "Give {image_size=...} to bring all to one size."
+        raise DatasetError("{}", text, problems=differing, hint=hint)
 
 
 def gather(
@@ -195,7 +197,7 @@ def gather(
 def check_some_left(problems: Sequence[Problem], total: int) -> None:
     """Raise `DatasetError` if every file is unusable."""
     if len(problems) >= total:
-        raise DatasetError(describe(problems, total, "files"), problems)
+        raise DatasetError("{}", describe(problems, total, "files"), problems=problems)
 
 
 def _decode_chunk(read: Reader, names: Sequence[str], start: int, shape: tuple[int, ...]) -> Chunk:

@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from skfer.exceptions import ArgumentError, ArgumentMessage
+
 N_SHOWN = 5
 ON_ERROR = ("raise", "skip")
 
@@ -33,7 +35,7 @@ def part_of(problem: Problem) -> str:
     return getattr(problem, "part", "")
 
 
-class DatasetError(ValueError):
+class DatasetError(ArgumentError):
     """The files of a data set are not what they should be.
 
     The message shows the first few offenders and their total, and what to do; `problems` has all
@@ -41,42 +43,63 @@ class DatasetError(ValueError):
 
     Parameters
     ----------
-    message : str
-        What is wrong (and what to do, where that depends on nothing).
+    template : str
+        What is wrong (and what to do, where that depends on nothing), with the placeholders of
+        :class:`skfer.exceptions.ArgumentError`.
+    *texts : object
+        What stands for each ``{}`` of the template.
     problems : sequence of (where, what) pairs, default=()
         Every offender.
     hint : str, default=""
-        What to do in the caller's words, such as which argument to give. ``str(error)`` shows it
-        after the message.
+        What to do in the caller's words, such as which argument to give: a template too.
+        ``str(error)`` shows it after the message.
+    **given : object
+        Values of the arguments that the template has as ``{name=}``.
 
     Attributes
     ----------
     problems : list of (where, what) pairs
         Every offender.
     hint : str
-        As given. Who has no such arguments sets it to words of their own.
+        As given. Code that has no such arguments sets it to words of its own.
 
     Examples
     --------
     >>> from skfer.datasets import DatasetError
-    >>> DatasetError("1 of 2 files is unusable", [("a.jpg", "an empty file")]).problems
+    >>> error = DatasetError("1 of 2 files is unusable", problems=[("a.jpg", "an empty file")])
+    >>> error.problems
     [('a.jpg', 'an empty file')]
     """
 
     def __init__(
-        self, message: str, problems: Sequence[tuple[str, str]] = (), hint: str = ""
+        self,
+        template: str,
+        *texts: object,
+        problems: Sequence[tuple[str, str]] = (),
+        hint: str = "",
+        **given: object,
     ) -> None:
-        super().__init__(message)
+        super().__init__(template, *texts, **given)
         self.problems = list(problems)
         self.hint = hint
 
-    def __str__(self) -> str:
-        message = super().__str__()
-        return f"{message}\n{self.hint}" if self.hint else message
+    @property
+    def template(self) -> str:
+        """The text with its placeholders, and the hint after it."""
+        return f"{super().template}\n{self.hint}" if self.hint else super().template
 
 
-class DatasetWarning(UserWarning):
+class DatasetWarning(ArgumentMessage, UserWarning):
     """Files of a data set were left out because `on_error="skip"` asked for it.
+
+    Parameters
+    ----------
+    template : str
+        The text, with the placeholders of :class:`skfer.exceptions.ArgumentError`.
+    *texts : object
+        What stands for each ``{}`` of the template.
+    **given : object
+        Values of the arguments that the template has as ``{name=}``.
 
     Examples
     --------
@@ -101,9 +124,9 @@ def handle(problems: Sequence[Problem], total: int, unit: str, on_error: str) ->
         return
     text = describe(problems, total, unit)
     if on_error == "raise":
-        hint = "Mend or remove them, or give on_error='skip' to leave them out."
-        raise DatasetError(text, problems, hint)
-    warnings.warn(f"{text}\nThey are left out.", DatasetWarning, stacklevel=3)
+        hint = "Mend or remove them, or give {on_error='skip'} to leave them out."
+        raise DatasetError("{}", text, problems=problems, hint=hint)
+    warnings.warn(DatasetWarning("{}\nThey are left out.", text), stacklevel=3)
 
 
 def drop_repeats(
@@ -134,4 +157,4 @@ def drop_repeats(
 def check_on_error(on_error: str) -> None:
     """Raise ValueError for an `on_error` that is neither "raise" nor "skip"."""
     if on_error not in ON_ERROR:
-        raise ValueError(f"on_error={on_error!r} is not known: give 'raise' or 'skip'.")
+        raise ArgumentError("{on_error=} is not known: give 'raise' or 'skip'.", on_error=on_error)

@@ -264,9 +264,10 @@ def test_errors_tell_facts_and_hint_apart(tmp_path):
     with pytest.raises(DatasetError) as info:
         datasets.load_raf_db(tmp_path)
     error = info.value
-    hint = "Mend or remove them, or give on_error='skip' to leave them out."
+    hint = "Mend or remove them, or give {on_error='skip'} to leave them out."
     assert error.hint == hint
-    assert str(error).endswith(f"\n{hint}")
+    assert str(error).endswith("\nMend or remove them, or give on_error='skip' to leave them out.")
+    assert error.arguments == ("on_error",)
     copy = pickle.loads(pickle.dumps(error))
     assert (str(copy), copy.hint, copy.problems) == (str(error), hint, error.problems)
     error.hint = "Leave them out."

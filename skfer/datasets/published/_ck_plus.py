@@ -158,12 +158,11 @@ def load_ck_plus(
         align=align,
     )
     if align == "auto" and listing.missing:
-        warnings.warn(
-            f"root={str(listing.root)!r} has no folder 'Landmarks' to align by: whole frames are "
-            "taken. Give align=False to take them without this warning.",
-            DatasetWarning,
-            stacklevel=2,
+        text = (
+            "{root=} has no folder 'Landmarks' to align by: whole frames are taken. Give "
+            "{align=False} to take them without this warning."
         )
+        warnings.warn(DatasetWarning(text, root=str(listing.root)), stacklevel=2)
     return load(listing, options)
 
 

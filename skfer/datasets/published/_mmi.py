@@ -207,7 +207,7 @@ def _notes_in(session: Path) -> list[Path]:
 
 def _fault(where: str, what: str) -> DatasetError:
     """Return the error that ends the reading of a session."""
-    return DatasetError(f"{where}: {what}", [Problem(where, what)])
+    return DatasetError("{}: {}", where, what, problems=[Problem(where, what)])
 
 
 @dataclass
