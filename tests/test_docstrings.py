@@ -15,7 +15,7 @@ GUIDE = sorted((Path(__file__).parents[1] / "docs" / "guide").glob("*.rst"))
 MODULES = ["skfer"] + [module.name for module in pkgutil.walk_packages(skfer.__path__, "skfer.")]
 
 # Rooms for the other rooms alone: what users need of them is public elsewhere.
-INTERNAL = {"skfer.cli", "skfer.pictures"}
+INTERNAL = {"skfer.cli", "skfer.pictures", "skfer.validation"}
 
 # No docstring; a summary that is missing or no sentence; parameters that are undocumented, unknown,
 # in another order, or without a type or a description.

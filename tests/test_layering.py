@@ -13,42 +13,45 @@ import skfer
 PACKAGE = Path(skfer.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
 
+# What every room above them may import: what skfer raises, and how arguments are checked.
+GROUND = ("exceptions", "validation")
 # The rooms below each room, and the packages that it may import beside the standard library.
 # A room within a room is named with a dot, and is no part of the outer one.
 ROOMS = {
     "_version": ((), set()),
     "exceptions": ((), {"sklearn"}),
-    "losses": (("exceptions",), {"torch", "numpy"}),
-    "nets": (("exceptions",), {"torch", "timm"}),
-    "pictures": (("exceptions",), {"numpy", "PIL", "joblib", "tqdm"}),
-    "preprocessing": (("exceptions", "pictures"), {"numpy", "PIL", "sklearn"}),
-    "datasets.drawn": (("exceptions", "datasets"), {"numpy", "sklearn"}),
-    "datasets.published": (("exceptions", "pictures", "datasets"), {"numpy"}),
+    "validation": (("exceptions",), {"numpy", "sklearn"}),
+    "losses": (GROUND, {"torch", "numpy"}),
+    "nets": (GROUND, {"torch", "timm"}),
+    "pictures": (GROUND, {"numpy", "PIL", "joblib", "tqdm"}),
+    "preprocessing": ((*GROUND, "pictures"), {"numpy", "PIL", "sklearn"}),
+    "datasets.drawn": ((*GROUND, "datasets"), {"numpy", "sklearn"}),
+    "datasets.published": ((*GROUND, "pictures", "datasets"), {"numpy"}),
     "datasets": (
-        ("exceptions", "pictures", "preprocessing", "datasets.drawn", "datasets.published"),
+        (*GROUND, "pictures", "preprocessing", "datasets.drawn", "datasets.published"),
         {"numpy", "PIL", "sklearn", "pandas"},
     ),
-    "metrics": (("exceptions",), {"numpy", "sklearn"}),
-    "model_selection": (("exceptions",), {"numpy", "sklearn"}),
-    "training": (("exceptions", "losses", "nets"), {"numpy", "torch", "skorch"}),
+    "metrics": (GROUND, {"numpy", "sklearn"}),
+    "model_selection": (GROUND, {"numpy", "sklearn"}),
+    "training": ((*GROUND, "losses", "nets"), {"numpy", "torch", "skorch"}),
     "embedders.gaussian": (
-        ("exceptions", "losses", "nets", "training", "embedders"),
+        (*GROUND, "losses", "nets", "training", "embedders"),
         {"numpy", "scipy", "sklearn", "torch"},
     ),
     "embedders": (
-        ("_version", "exceptions", "losses", "nets", "pictures", "training", "embedders.gaussian"),
+        ("_version", *GROUND, "losses", "nets", "pictures", "training", "embedders.gaussian"),
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
     ),
     "inspection": (
-        ("exceptions", "datasets", "metrics", "training", "embedders"),
+        (*GROUND, "datasets", "metrics", "training", "embedders"),
         {"numpy", "scipy", "sklearn", "matplotlib"},
     ),
     "evaluation": (
-        ("exceptions", "datasets", "metrics", "model_selection"),
+        (*GROUND, "datasets", "metrics", "model_selection"),
         {"numpy", "sklearn", "torch", "joblib"},
     ),
     "cli": (
-        ("_version", "exceptions", "datasets", "embedders", "evaluation", "", "preprocessing"),
+        ("_version", *GROUND, "datasets", "embedders", "evaluation", "", "preprocessing"),
         {"numpy", "sklearn", "torch", "tqdm"},
     ),
     "": (

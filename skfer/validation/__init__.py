@@ -1,0 +1,48 @@
+"""One way of checking arguments for all rooms: marks of "no value", labels, groups, numbers."""
+
+from skfer.validation._arrays import as_column, check_rows, check_same_length
+from skfer.validation._labels import (
+    check_groups,
+    check_labels,
+    leave_out_unlabeled,
+    number_values,
+    unlabeled_mask,
+)
+from skfer.validation._marks import (
+    MISSING_WORDS,
+    UNLABELED,
+    is_missing,
+    is_unlabeled_mark,
+    missing_mask,
+)
+from skfer.validation._messages import refusal, shown
+from skfer.validation._scalars import (
+    check_choice,
+    check_flag,
+    check_int,
+    check_random_seed,
+    check_real,
+)
+
+__all__ = [
+    "MISSING_WORDS",
+    "UNLABELED",
+    "as_column",
+    "check_choice",
+    "check_flag",
+    "check_groups",
+    "check_int",
+    "check_labels",
+    "check_random_seed",
+    "check_real",
+    "check_rows",
+    "check_same_length",
+    "is_missing",
+    "is_unlabeled_mark",
+    "leave_out_unlabeled",
+    "missing_mask",
+    "number_values",
+    "refusal",
+    "shown",
+    "unlabeled_mask",
+]

@@ -1,0 +1,175 @@
+"""Columns and rows of arrays, without conversions that lose something in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+from skfer.exceptions import shorten
+from skfer.validation._messages import refusal, shown
+
+# The largest integer up to which a float tells all apart.
+_EXACT = 2**53
+
+
+def as_column(values: Any, name: str) -> NDArray[Any]:
+    """Return values as a one-dimensional array in which different values stay different.
+
+    Parameters
+    ----------
+    values : array-like of shape (n,) or (n, 1)
+        An array, a tensor, a Series or a sequence.
+    name : str
+        The argument.
+
+    Returns
+    -------
+    column : ndarray of shape (n,)
+        Of the type of an array; of a sequence that numpy would change (1 beside "1", None beside
+        a word, integers that no float holds) an array of objects.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no column.
+
+    Examples
+    --------
+    >>> from skfer.validation import as_column
+    >>> as_column([1, "1"], "groups")
+    array([1, '1'], dtype=object)
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.array(values.tolist(), dtype=object)
+    elif not hasattr(values, "dtype") and not hasattr(values, "__array__"):
+        values = _as_objects(values, name) if _would_change(values) else values
+    try:
+        column = np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise refusal(
+            name, "cannot be read as an array ({}): give one value a row.", str(error)
+        ) from error
+    if column.ndim == 2 and column.shape[1] == 1:
+        column = column.ravel()
+    if column.ndim != 1:
+        raise refusal(
+            name,
+            "must be one-dimensional, with one value for each sample, got {}.",
+            shown(column if column.ndim else values),
+        )
+    return column
+
+
+def check_rows(rows: Any, name: str, **options: Any) -> NDArray[Any]:
+    """Return a table of finite numbers, by `sklearn.utils.check_array`.
+
+    Parameters
+    ----------
+    rows : array-like of shape (n_samples, n_features)
+        What was given.
+    name : str
+        The argument.
+    **options : dict
+        Passed to `check_array`. By default float32 and float64 stay what they are, and all else
+        becomes float64.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_samples, n_features)
+        The table.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no such table; the message names the argument.
+    """
+    if isinstance(rows, str | bytes) or not hasattr(rows, "__len__"):
+        raise refusal(
+            name, "must be an array of shape (n_samples, n_features), got {}.", shown(rows)
+        )
+    options = {"dtype": (np.float64, np.float32), "input_name": name} | options
+    try:
+        return check_array(rows, **options)
+    except (TypeError, ValueError, OverflowError) as error:
+        # Only the first sentence: scikit-learn's goes on with the whole array.
+        said = str(error).split("\n")[0].removesuffix("instead:").strip().rstrip(".")
+        raise refusal(
+            name,
+            "must be an array of shape (n_samples, n_features) of finite numbers: {}.",
+            shorten(said),
+        ) from error
+
+
+def check_same_length(**columns: Any) -> int:
+    """Raise unless all columns have one entry for each row of the first.
+
+    Parameters
+    ----------
+    **columns : dict of str to array-like
+        The arguments by their names; None is left out.
+
+    Returns
+    -------
+    n_samples : int
+        The common length.
+
+    Raises
+    ------
+    ArgumentError
+        About the first argument of another length.
+
+    Examples
+    --------
+    >>> from skfer.validation import check_same_length
+    >>> check_same_length(X=[[0], [1]], y=[0, 1], groups=None)
+    2
+    """
+    (first, rows), *others = columns.items()
+    n_samples = _length(rows, first)
+    for name, values in others:
+        if values is not None and _length(values, name) != n_samples:
+            raise refusal(
+                name,
+                "has {} entries but {} has {} rows: pass one entry for each row.",
+                _length(values, name),
+                first,
+                n_samples,
+            )
+    return n_samples
+
+
+def _length(values: Any, name: str) -> int:
+    shape = getattr(values, "shape", None)
+    if shape and isinstance(shape[0], int):
+        return shape[0]
+    if shape == () or isinstance(values, str | bytes) or not isinstance(values, Sized):
+        raise refusal(name, "must have one entry for each sample, got {}.", shown(values))
+    return len(values)
+
+
+def _would_change(values: Any) -> bool:
+    """Whether numpy makes other values of those in a sequence, for want of a common type."""
+    if not isinstance(values, list | tuple | range):
+        return not isinstance(values, Sized) or isinstance(values, str | bytes | dict | set)
+    kinds = set(map(type, values))
+    if len(kinds) > 1 and any(issubclass(kind, str | bytes) for kind in kinds):
+        return not all(issubclass(kind, str) for kind in kinds)
+    return any(issubclass(kind, int) for kind in kinds) and any(
+        isinstance(value, int) and abs(value) > _EXACT for value in values
+    )
+
+
+def _as_objects(values: Any, name: str) -> NDArray[Any]:
+    if not isinstance(values, list | tuple | range):
+        raise refusal(
+            name,
+            "must be an array or a list, with one value for each sample, got {}.",
+            shown(values),
+        )
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
