@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from skfer.losses._checks import check_labels, check_points
+from skfer.losses._overflow import safe_factor
 
 
 class GaussianMetricLoss(nn.Module):
@@ -115,14 +116,14 @@ class GaussianMetricLoss(nn.Module):
         """
         if queries is not None and targets is None:
             raise ValueError("targets must be given with queries, one row for each of them.")
-        embeddings, queries = _check_points(embeddings, queries)
+        embeddings, queries, variance = self._scaled(*_check_points(embeddings, queries))
         n_classes = _check_targets(targets, len(embeddings if queries is None else queries))
         # Autocast would compute the products in half precision.
         with torch.autocast(embeddings.device.type, enabled=False):
             classes, onehot = _present_classes(embeddings, labels, n_classes)
             targets = onehot if targets is None else targets.to(onehot).t()[classes]
             loss, self._error = _PosteriorError.apply(
-                embeddings, queries, onehot, targets, self._variance(embeddings)
+                embeddings, queries, onehot, targets, variance
             )
         return loss
 
@@ -150,12 +151,12 @@ class GaussianMetricLoss(nn.Module):
             `n_classes` classes, with -inf for the absent ones. Differentiable, also with respect
             to the means.
         """
-        embeddings, queries = _check_points(embeddings, queries)
+        embeddings, queries, variance = self._scaled(*_check_points(embeddings, queries))
         with torch.autocast(embeddings.device.type, enabled=False):
             classes, onehot = _present_classes(embeddings, labels, n_classes)
             points, centered = _center(embeddings, queries)
             means = _mean_weights(onehot) @ points
-            scores = _scores(centered, means, self._variance(embeddings))
+            scores = _scores(centered, means, variance)
             logarithms = scores.log_softmax(0).t()
         if n_classes is None:
             return logarithms
@@ -174,10 +175,19 @@ class GaussianMetricLoss(nn.Module):
         """Return the settings for the module's representation."""
         return f"sigma={self.sigma}, relative_sigma={self.relative_sigma}"
 
-    def _variance(self, embeddings: Tensor) -> float:
-        variance = self.sigma**2 * (embeddings.shape[1] if self.relative_sigma else 1)
+    def _scaled(
+        self, embeddings: Tensor, queries: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, float]:
+        """Return embeddings, queries and variance in a unit in which no square overflows."""
+        width = self.sigma * (embeddings.shape[1] ** 0.5 if self.relative_sigma else 1)
+        points = (embeddings,) if queries is None else (embeddings, queries)
+        factor = safe_factor(*points, width=width)
+        if factor != 1:
+            embeddings = embeddings * factor
+            queries = None if queries is None else queries * factor
         # Quotients by the variance have to stay finite, in value and gradient.
-        return max(variance, torch.finfo(embeddings.dtype).tiny ** 0.5)
+        least = torch.finfo(embeddings.dtype).tiny ** 0.5
+        return embeddings, queries, max((width * factor) ** 2, least)
 
 
 def mixup(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from skfer.losses._checks import check_companion, check_labels, check_points
+from skfer.losses._overflow import Saturate, safe_factor
 
 _NEGATIVES = ("nearest", "fully-synthesized", "semi-synthesized", "prediction")
 
@@ -155,11 +156,10 @@ class TripletCenterLoss(nn.Module):
                 logits=logits,
                 attention=attention,
             )
-            own = labels.to(indices)[:, None].expand_as(indices)
-            terms = _squared(embeddings, centers, own) - _squared(embeddings, centers, indices)
-            if attention is not None:
-                terms = terms * attention.to(terms)
-            hinges = (terms.mean(1) + self.margin).clamp_min(0)
+            own = _Pick.apply(centers, labels.to(indices)[:, None].expand_as(indices))
+            negative = _Pick.apply(centers, indices)
+            differences = _distance_differences(embeddings, own, negative, attention)
+            hinges = (differences.mean(1) + self.margin).clamp_min(0)
         self.stats = {"active_fraction": (hinges.detach() > 0).to(hinges.dtype).mean()}
         return hinges.mean()
 
@@ -253,7 +253,8 @@ def negative_indices(
         attention = attention.to(embeddings)
     if negatives == "prediction":
         return _likeliest_other_class(logits, labels, n_classes).expand_as(embeddings)
-    gaps = _gaps(embeddings, centers, labels)
+    factor = safe_factor(embeddings, centers)
+    gaps = _gaps(embeddings * factor, centers * factor, labels)
     if negatives == "fully-synthesized":
         return gaps.min(1)[1]
     nearest = _nearest(gaps, labels, attention)
@@ -322,8 +323,21 @@ def _round_half_up(number: float) -> int:
     return math.floor(round(number, 9) + 0.5)
 
 
-def _squared(embeddings: Tensor, centers: Tensor, indices: Tensor) -> Tensor:
-    return (embeddings - _Pick.apply(centers, indices)).square()
+def _distance_differences(
+    points: Tensor, own: Tensor, negative: Tensor, attention: Tensor | None
+) -> Tensor:
+    """Return ``a ((f - own)^2 - (f - negative)^2)``, coordinate by coordinate.
+
+    As a product of differences, it is finite for points so far away that squares are not. What
+    overflows nevertheless becomes as large as the sum over the batch allows.
+    """
+    limit = torch.finfo(points.dtype).max
+    # Quarters and halves, since a difference of two large numbers overflows too.
+    sums = (points / 4 - own / 4) + (points / 4 - negative / 4)
+    steps = negative / 2 - own / 2
+    if attention is not None:
+        steps = steps * Saturate.apply(attention.to(points), limit)
+    return Saturate.apply(8 * (steps * sums), limit / 2 / points.numel())
 
 
 class _Pick(torch.autograd.Function):

@@ -193,16 +193,34 @@ class TestMustHold:
         assert loss.stats["active_fraction"] == 0
 
     @quick
-    @given(batches(torch.float32), st.floats(0, 15), st.sampled_from([0.01, 0.5, 3.0]))
+    @given(batches(torch.float32), st.floats(-38, 38.5), st.sampled_from([1e-20, 0.01, 0.5, 3.0]))
     def test_large_embeddings_stay_finite(self, batch, exponent, sigma):
         embeddings, labels, _ = batch
         for relative in (True, False):
             loss = GaussianMetricLoss(sigma, relative_sigma=relative)
-            huge = (embeddings * 10**exponent).clamp(-1e15, 1e15)
+            huge = (embeddings.double() * 10**exponent).clamp(-3.4e38, 3.4e38).float()
             value, grad = gradient(loss, huge, labels)
             assert 0 <= value <= 2
             assert grad.isfinite().all()
             assert not loss.log_posterior(huge, labels).isnan().any()
+
+    @quick
+    @given(batches(torch.float32), sigmas, st.integers(-100, 120))
+    def test_huge_embeddings_and_sigma_scaled_together(self, batch, sigma, exponent):
+        embeddings, labels, generator = batch
+        queries = torch.randn(5, embeddings.shape[1], generator=generator)
+        factor = 2.0**exponent
+        small, large = (GaussianMetricLoss(s, relative_sigma=False) for s in (sigma, sigma * factor))
+        value, grad = gradient(small, embeddings, labels)
+        scaled_value, scaled_grad = gradient(large, embeddings * factor, labels)
+        torch.testing.assert_close(scaled_value, value, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(scaled_grad * factor, grad, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(
+            large.log_posterior(embeddings * factor, labels, queries=queries * factor),
+            small.log_posterior(embeddings, labels, queries=queries),
+            rtol=1e-5,
+            atol=1e-5,
+        )
 
     @quick
     @given(batches(), sigmas)

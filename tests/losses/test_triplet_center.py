@@ -294,15 +294,36 @@ class TestMustHold:
         )
 
     @quick
-    @given(batches(torch.float32), strategies, st.floats(0, 15), st.booleans())
+    @given(batches(torch.float32), strategies, st.floats(0, 38.5), st.booleans())
     def test_large_embeddings_stay_finite(self, drawn, negatives, exponent, centers_too):
         batch, _ = drawn
         for name in ("embeddings", "centers") if centers_too else ("embeddings",):
-            batch[name] = (batch[name] * 10**exponent).clamp(-1e15, 1e15)
+            batch[name] = (batch[name].double() * 10**exponent).clamp(-3.4e38, 3.4e38).float()
         value, grads = evaluate(batch, True, negatives=negatives)
         assert value.isfinite()
         assert value >= 0
         assert all(grad.isfinite().all() for grad in grads.values())
+
+    @quick
+    @given(batches(torch.float32), strategies, fractions, st.integers(30, 120))
+    def test_large_embeddings_keep_their_negatives(self, drawn, negatives, fraction, exponent):
+        batch, _ = drawn
+        settings_ = {"negatives": negatives, "synthesis_fraction": fraction}
+        expected = indices_of(batch, **settings_)
+        for name in ("embeddings", "centers"):
+            batch[name] = batch[name] * 2.0**exponent
+        assert torch.equal(indices_of(batch, **settings_), expected)
+
+    def test_a_point_whose_square_overflows(self):
+        # (f - 0)^2 - (f - 1)^2 = 2 f - 1
+        loss = TripletCenterLoss(2, 1, margin=0.0)
+        loss.set_centers(torch.tensor([[0.0], [1.0]]), torch.arange(2))
+        points = torch.tensor([[1e25]], requires_grad=True)
+        value = loss(points, torch.tensor([0]))
+        value.backward()
+        assert value.item() == pytest.approx(2e25)
+        assert points.grad.item() == 2
+        assert loss.centers.grad.flatten().tolist() == pytest.approx([-2e25, 2e25])
 
 
 class TestByHand:
