@@ -31,9 +31,13 @@ def main() -> None:
     left.spines[:].set_visible(False)
     left.tick_params(length=0)
     EmbeddingDisplay.from_estimator(
-        model, faces.images[test], faces.target[test], names=faces.target_names
-    ).plot(ax=right)
-    right.set_title("persons the network has never seen", fontsize=9)
+        model,
+        faces.images[test],
+        faces.target[test],
+        names=faces.target_names,
+        ax=right,
+        caption="persons the network has never seen",
+    )
     right.spines[:].set_visible(False)
     path = Path(__file__).parent / "_static" / "embedding.png"
     path.parent.mkdir(exist_ok=True)

@@ -18,18 +18,13 @@ from sklearn.pipeline import make_pipeline
 
 from skfer import MultiThresholdEmbedder
 from skfer.datasets import make_expressions
-from skfer.inspection import EmbeddingDisplay
+from skfer.inspection import EmbeddingDisplay, show_faces
 
 faces = make_expressions(n_subjects=40, random_state=0)
 print(faces.images.shape, faces.images.dtype, "persons:", len(set(faces.groups)))
 
-figure, axes = plt.subplots(2, 8, figsize=(10, 3), layout="constrained")
-for person, row in enumerate(axes):
-    for code, ax in enumerate(row):
-        ax.imshow(faces.images[(faces.groups == person) & (faces.target == code)][0], cmap="gray")
-        ax.set_axis_off()
-        if person == 0:
-            ax.set_title(faces.target_names[code], fontsize=9)
+two_persons = slice(0, 48, 3)  # of three faces of each expression the first
+show_faces(faces.images[two_persons], faces.target[two_persons], names=faces)
 plt.show()
 
 # %%
@@ -55,14 +50,13 @@ print("accuracy on new persons:", scores["test_score"].round(3))
 # The embedding of persons never seen
 # -----------------------------------
 # The first two principal components of the 128 coordinates, for the test part of the first fold.
-# What overlaps here may well be apart in the other coordinates.
-embedder = scores["estimator"][0][0]
+# What overlaps here may well be apart in the other coordinates. Rings are around the faces that the
+# classifier at the end of the pipeline takes for another expression.
+fitted = scores["estimator"][0]
 test = scores["indices"]["test"][0]
-display = EmbeddingDisplay.from_estimator(
-    embedder, faces.images[test], faces.target[test], names=faces.target_names
+EmbeddingDisplay.from_estimator(
+    fitted, faces.images[test], faces.target[test], names=faces, n_pictures=20
 )
-figure, ax = plt.subplots(figsize=(7, 5), layout="constrained")
-display.plot(ax=ax)
 plt.show()
 
 # %%
@@ -70,9 +64,9 @@ plt.show()
 # --------------
 # ``history_`` has a dict an epoch. A spread near 0, or triplets that are all active to the end,
 # are the marks of an embedding that has collapsed; ``fit`` warns of it.
-epochs = range(1, embedder.n_iter_ + 1)
+epochs = range(1, fitted[0].n_iter_ + 1)
 figure, axes = plt.subplots(1, 3, figsize=(10, 2.6), layout="constrained")
 for ax, key in zip(axes, ("train_loss", "active_fraction", "embedding_spread"), strict=True):
-    ax.plot(epochs, [epoch[key] for epoch in embedder.history_])
+    ax.plot(epochs, [epoch[key] for epoch in fitted[0].history_])
     ax.set(xlabel="epoch", title=key.replace("_", " "), ylim=(0, None))
 plt.show()

@@ -43,8 +43,8 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
     ),
     "inspection": (
-        (*GROUND, "datasets", "metrics", "training", "embedders"),
-        {"numpy", "scipy", "sklearn", "matplotlib"},
+        (*GROUND, "pictures", "datasets", "metrics", "training", "embedders"),
+        {"numpy", "scipy", "sklearn", "matplotlib", "PIL", "umap"},
     ),
     "evaluation": (
         (*GROUND, "datasets", "metrics", "model_selection"),

@@ -7,22 +7,42 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.decomposition import PCA
+
+from skfer.exceptions import ArgumentError
+from skfer.inspection._faces import check_faces, faces_of
+from skfer.inspection._labels import NO_LABEL, Labels, read_labels, read_predictions
+from skfer.inspection._models import embed, predictions, subclasses
+from skfer.inspection._projection import project
+from skfer.inspection._scatter import Group, add_pictures, ring, scatter
+from skfer.inspection._style import MARKERS, as_text, ink_of, legend_beside, new_axes, write_caption
+from skfer.validation import UNLABELED, check_int, check_rows
 
 
 class EmbeddingDisplay:
-    """An embedding in the plane, one colour a class.
+    """An embedding in the plane: one color and marker a class.
 
-    Make it by :meth:`from_estimator` or :meth:`from_embedding`.
+    Make it by :meth:`from_estimator` or :meth:`from_embedding`, which draw it; :meth:`plot` draws
+    it again.
 
     Parameters
     ----------
-    points : ndarray of shape (n_samples, 2)
+    points : ndarray of shape (n, 2)
         Where the samples lie.
-    labels : ndarray of shape (n_samples,)
-        Their classes.
-    names : dict
-        From class to its name in the legend.
+    y : ndarray of shape (n,)
+        Their labels, numbers or words; unlabeled ones are drawn as such.
+    y_pred : ndarray of shape (n,), default=None
+        Predicted labels: where they differ from y a sample is marked as wrong.
+    subclass : ndarray of shape (n,), default=None
+        Sub-class of each sample, any integers: each gets a marker of its own in its class's color.
+    is_training : ndarray of shape (n,), bool, default=None
+        Samples that are drawn pale, beneath the others.
+    images : sequence of pictures, default=None
+        The faces, for :meth:`plot` with ``n_pictures``.
+    names : sequence, mapping or Bunch, default=None
+        ``names[code]`` is the name of an integer class, as in ``bunch.target_names``; or a dict
+        from labels to names, or the Bunch.
+    told : str, default=""
+        How the points were found, for the caption.
 
     Attributes
     ----------
@@ -30,105 +50,346 @@ class EmbeddingDisplay:
         Where it was drawn.
     figure_ : matplotlib Figure
         The figure of these axes.
+    scatters_ : dict of str to PathCollection
+        The points, by what the legend calls them.
+    wrong_ : PathCollection or None
+        Rings around the samples that are predicted wrongly.
+    pictures_ : list of AnnotationBbox
+        The faces at some of the points.
+    legend_ : matplotlib Legend or None
+        The legend, if there is more than one kind of point.
+
+    See Also
+    --------
+    RetrievalDisplay : The nearest faces themselves, by distances in all coordinates.
+    SubclassDisplay : The faces of the sub-classes.
 
     Examples
     --------
     >>> import numpy as np
     >>> from skfer.inspection import EmbeddingDisplay
     >>> display = EmbeddingDisplay.from_embedding(np.eye(4), [0, 0, 1, 1], names=["joy", "rage"])
-    >>> display.points.shape
-    (4, 2)
+    >>> display.points.shape, list(display.scatters_)
+    ((4, 2), ['joy', 'rage'])
     """
 
-    def __init__(self, points: NDArray[Any], labels: NDArray[Any], names: dict[Any, str]) -> None:
+    def __init__(
+        self,
+        points: NDArray[Any],
+        y: ArrayLike,
+        *,
+        y_pred: ArrayLike | None = None,
+        subclass: ArrayLike | None = None,
+        is_training: ArrayLike | None = None,
+        images: Any = None,
+        names: Any = None,
+        told: str = "",
+    ) -> None:
         self.points = points
-        self.labels = labels
+        self.y = y
+        self.y_pred = y_pred
+        self.subclass = subclass
+        self.is_training = is_training
+        self.images = images
         self.names = names
+        self.told = told
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, y: ArrayLike, *, names: Sequence[str] | None = None
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        X_train: Any = None,
+        y_train: ArrayLike | None = None,
+        names: Any = None,
+        projection: Any = "pca",
+        mark_errors: bool = True,
+        show_subclasses: bool = True,
+        images: Any = None,
+        random_state: Any = None,
+        ax: Any = None,
+        **kwargs: Any,
     ) -> EmbeddingDisplay:
-        """Embed X with a fitted embedder (or pipeline of transformers) and take it to the plane.
+        """Embed X by a fitted model, take it to the plane and draw it.
 
         Parameters
         ----------
-        estimator : object with ``transform``
-            The fitted embedder.
+        estimator : fitted embedder, pipeline or search
+            What embeds. A classifier at the end of a pipeline is left out of the embedding; its
+            predictions tell which samples are marked as wrong.
         X : array-like
-            What to embed.
-        y : array-like of shape (n_samples,)
-            Classes.
-        names : sequence of str, optional
-            ``names[code]`` is the name of an integer class, as in ``bunch.target_names``.
+            Faces (or rows) to show.
+        y : array-like of shape (n,), default=None
+            Their labels, numbers or words.
+        X_train, y_train : array-like, default=None
+            A training set to draw beneath, in pale. PCA and transformers that can be applied to new
+            samples are fitted to it alone.
+        names : sequence, mapping or Bunch, default=None
+            Names of integer classes: ``bunch.target_names``, a dict, or the Bunch.
+        projection : {"pca", "tsne", "umap"} or transformer, default="pca"
+            What takes the embedding to the plane. A transformer is cloned and fitted. UMAP needs
+            umap-learn.
+        mark_errors : bool, default=True
+            Whether samples that the model predicts wrongly are marked, if it predicts.
+        show_subclasses : bool, default=True
+            Whether sub-classes that a :class:`~skfer.GaussianMetricEmbedder` has found get markers
+            of their own.
+        images : sequence of pictures, default=None
+            The faces, where X holds none.
+        random_state : int, RandomState or None, default=None
+            For t-SNE and UMAP.
+        ax : matplotlib Axes, default=None
+            Where to draw; new axes by default.
+        **kwargs : dict
+            Passed to :meth:`plot`.
 
         Returns
         -------
         EmbeddingDisplay
+            The display, drawn.
         """
-        return cls.from_embedding(estimator.transform(X), y, names=names)
+        embedding = embed(estimator, X)
+        known = y is not None
+        predicted = predictions(estimator, X) if mark_errors and known else None
+        found = subclasses(estimator, X, y) if show_subclasses else None
+        reference = None
+        if X_train is not None:
+            reference = embed(estimator, X_train)
+            if found is not None:
+                found = np.concatenate([subclasses(estimator, X_train, y_train), found])
+        return cls._computed(
+            embedding,
+            y,
+            reference,
+            y_train,
+            names=names,
+            projection=projection,
+            y_pred=predicted,
+            subclass=found,
+            images=faces_of(X, images, len(embedding)),
+            random_state=random_state,
+        ).plot(ax=ax, **kwargs)
 
     @classmethod
     def from_embedding(
-        cls, embedding: ArrayLike, y: ArrayLike, *, names: Sequence[str] | None = None
+        cls,
+        embedding: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        embedding_train: ArrayLike | None = None,
+        y_train: ArrayLike | None = None,
+        names: Any = None,
+        projection: Any = "pca",
+        y_pred: ArrayLike | None = None,
+        subclass: ArrayLike | None = None,
+        images: Any = None,
+        random_state: Any = None,
+        ax: Any = None,
+        **kwargs: Any,
     ) -> EmbeddingDisplay:
-        """Take an embedding to the plane by its two main components.
+        """Take an embedding to the plane and draw it.
 
         Parameters
         ----------
-        embedding : array-like of shape (n_samples, embedding_dim)
-            The embedding.
-        y : array-like of shape (n_samples,)
-            Classes.
-        names : sequence of str, optional
-            ``names[code]`` is the name of an integer class, as in ``bunch.target_names``.
+        embedding : array-like of shape (n, embedding_dim)
+            The embedding; of one coordinate each class gets a row.
+        y : array-like of shape (n,), default=None
+            Labels, numbers or words.
+        embedding_train, y_train : array-like, default=None
+            A training set to draw beneath, in pale.
+        names : sequence, mapping or Bunch, default=None
+            Names of integer classes: ``bunch.target_names``, a dict, or the Bunch.
+        projection : {"pca", "tsne", "umap"} or transformer, default="pca"
+            What takes the embedding to the plane.
+        y_pred : array-like of shape (n,), default=None
+            Predicted labels: those that differ from y are marked as wrong.
+        subclass : array-like of shape (n,), default=None
+            Sub-classes, which get markers of their own.
+        images : sequence of pictures, default=None
+            The faces, to be shown at some of the points by ``n_pictures``.
+        random_state : int, RandomState or None, default=None
+            For t-SNE and UMAP.
+        ax : matplotlib Axes, default=None
+            Where to draw; new axes by default.
+        **kwargs : dict
+            Passed to :meth:`plot`.
 
         Returns
         -------
         EmbeddingDisplay
+            The display, drawn.
 
         Raises
         ------
-        ValueError
-            If embedding and y are of different length.
+        ArgumentError
+            If the arguments do not fit together, or an integer class has no name.
         """
-        embedding, labels = np.asarray(embedding), np.asarray(y)
-        if len(embedding) != len(labels):
-            raise ValueError(
-                "embedding and y must have the same length: "
-                f"embedding has {len(embedding)} rows, y has {len(labels)}."
-            )
-        points = PCA(2, svd_solver="full").fit_transform(embedding)
-        classes = np.unique(labels).tolist()
-        return cls(points, labels, {c: str(c if names is None else names[c]) for c in classes})
+        rows = check_rows(embedding, "embedding")
+        reference = None
+        if embedding_train is not None:
+            reference = check_rows(embedding_train, "embedding_train")
+            if reference.shape[1] != rows.shape[1]:
+                raise ArgumentError(
+                    "{embedding_train} has {} columns and {embedding} {}: embed both by the same "
+                    "model.",
+                    reference.shape[1],
+                    rows.shape[1],
+                )
+        return cls._computed(
+            rows,
+            y,
+            reference,
+            y_train,
+            names=names,
+            projection=projection,
+            y_pred=y_pred,
+            subclass=subclass,
+            images=images,
+            random_state=random_state,
+        ).plot(ax=ax, **kwargs)
 
-    def plot(self, ax: Any = None, **kwargs: Any) -> EmbeddingDisplay:
+    @classmethod
+    def _computed(
+        cls,
+        embedding: NDArray[Any],
+        y: Any,
+        reference: NDArray[Any] | None,
+        y_train: Any,
+        *,
+        names: Any,
+        projection: Any,
+        y_pred: Any,
+        subclass: Any,
+        images: Any,
+        random_state: Any,
+    ) -> EmbeddingDisplay:
+        y = _or_unlabeled(y, len(embedding))
+        read_labels(y, names, n_samples=len(embedding), rows_name="embedding")
+        if images is not None:
+            images = check_faces(images, len(embedding), beside="embedding")
+        n_train = 0
+        if reference is not None:
+            n_train = len(reference)
+            y_train = _or_unlabeled(y_train, n_train)
+            read_labels(
+                y_train, names, n_samples=n_train, argument="y_train", rows_name="embedding_train"
+            )
+            y = np.concatenate([y_train, y])
+        codes = read_labels(y, names).codes
+        plane = project(embedding, reference, codes, projection, random_state)
+        if subclass is not None and len(subclass) == len(embedding) and n_train:
+            subclass = np.concatenate([np.full(n_train, UNLABELED), subclass])
+        if y_pred is not None and n_train:
+            y_pred = np.concatenate([y[:n_train], np.asarray(y_pred)])
+        is_training = None if reference is None else np.arange(len(y)) < n_train
+        return cls(
+            plane.points,
+            y,
+            y_pred=y_pred,
+            subclass=subclass,
+            is_training=is_training,
+            images=images,
+            names=names,
+            told=plane.told,
+        )
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        n_pictures: int = 0,
+        cmap: Any = None,
+        legend: bool = True,
+        caption: str | None = None,
+        **kwargs: Any,
+    ) -> EmbeddingDisplay:
         """Draw the points.
 
         Parameters
         ----------
-        ax : matplotlib Axes, optional
+        ax : matplotlib Axes, default=None
             Where to draw; new axes by default.
+        n_pictures : int, default=0
+            At about how many points, spread over the plane, the face is shown.
+        cmap : str or Colormap, default=None
+            Colors of the classes; by default a palette that color-blind readers tell apart.
+        legend : bool, default=True
+            Whether the classes are named beside the axes.
+        caption : str, default=None
+            What stands above; by default how the points were found. ``""`` leaves it out.
         **kwargs : dict
-            Passed to ``ax.scatter``.
+            Passed to ``ax.scatter``. Arrays of one value a sample are taken apart by class.
 
         Returns
         -------
         EmbeddingDisplay
-            This display, with ``ax_`` and ``figure_``.
+            This display, with the attributes told above.
         """
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise ImportError("plot() needs matplotlib: pip install 'skfer[plot]'.") from error
-        if ax is None:
-            _, ax = plt.subplots()
-        colours = plt.get_cmap("tab10").colors  # type: ignore[attr-defined]
-        options = {"s": 12, "linewidths": 0} | kwargs
-        for k, (label, name) in enumerate(self.names.items()):
-            mine = self.points[self.labels == label]
-            ax.scatter(*mine.T, color=colours[k % len(colours)], label=name, **options)
-        ax.set(xticks=[], yticks=[], aspect="equal")
-        ax.legend(frameon=False, markerscale=1.5, loc="center left", bbox_to_anchor=(1, 0.5))
+        check_int(n_pictures, "n_pictures", at_least=0)
+        ax = new_axes(ax, 6.4, 4.8)
+        ink = ink_of(ax)
+        labels = read_labels(self.y, self.names, n_samples=len(self.points), rows_name="points")
+        colors = [*ink.colors(len(labels.names), cmap), ink.faint]  # the last of the unlabeled
+        groups = _groups(labels, colors, self.subclass, self.is_training)
+        drawn = scatter(ax, self.points, groups, kwargs, cmap)
+        self.scatters_ = {group.name: one for group, one in zip(groups, drawn, strict=True)}
+        wrong = np.zeros(len(labels.codes), dtype=bool)
+        if self.y_pred is not None:
+            _, wrong = read_predictions(self.y_pred, self.y)
+        self.wrong_ = ring(ax, self.points[wrong], kwargs.get("s")) if wrong.any() else None
+        self.pictures_ = self._add_pictures(ax, n_pictures, [colors[c] for c in labels.codes])
+        self.legend_ = _legend(ax, self.scatters_, self.wrong_) if legend else None
+        self.caption_ = write_caption(ax, caption, self.told[:1].upper() + self.told[1:])
+        ax.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _add_pictures(self, ax: Any, n: int, colors: Sequence[Any]) -> list[Any]:
+        if not n:
+            return []
+        if self.images is None:
+            raise ArgumentError("{n_pictures=} needs the faces: give {images}.", n_pictures=n)
+        shown = np.arange(len(self.points))
+        if self.is_training is not None:
+            shown = np.flatnonzero(~np.asarray(self.is_training))
+        faces = check_faces(self.images, len(shown), beside="the embedding")
+        return add_pictures(ax, self.points[shown], faces, n, [colors[int(row)] for row in shown])
+
+
+def _or_unlabeled(y: Any, n: int) -> NDArray[Any]:
+    return np.full(n, None) if y is None else np.asarray(y)
+
+
+def _groups(labels: Labels, colors: Sequence[Any], subclass: Any, is_training: Any) -> list[Group]:
+    """Points that look alike: of one class, sub-class and part; those in front come last."""
+    n = len(labels.codes)
+    training = np.zeros(n, dtype=bool) if is_training is None else np.asarray(is_training)
+    kinds = np.zeros(n, dtype=np.intp) if subclass is None else np.asarray(subclass)
+    groups = []
+    for pale in (True, False):
+        marker = 0
+        for code in range(UNLABELED, len(labels.names)):
+            mine = labels.codes == code
+            own = np.unique(kinds[mine & ~training]) if subclass is not None else np.unique(kinds)
+            for number, kind in enumerate(own if code >= 0 and not pale else [None], 1):
+                rows = mine & (training == pale)
+                rows = rows if kind is None else rows & (kinds == kind)
+                style = MARKERS[marker % len(MARKERS)] if code >= 0 else "."
+                marker += code >= 0
+                if not rows.any():
+                    continue
+                name = labels.of(code) + (f" {number}" if len(own) > 1 and kind is not None else "")
+                name += " (training)" if pale else ""
+                groups.append(Group(name, np.flatnonzero(rows), colors[code], style, pale))
+    return groups
+
+
+def _legend(ax: Any, scatters: dict[str, Any], wrong: Any) -> Any:
+    handles = dict(sorted(scatters.items(), key=lambda item: item[0] == NO_LABEL))
+    if wrong is not None:
+        handles["predicted wrongly"] = wrong
+    if len(handles) < 2:
+        return None
+    return legend_beside(ax, list(handles.values()), [as_text(name) for name in handles])

@@ -1,0 +1,135 @@
+"""Pictures in rows and columns of one Axes, with titles and frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skfer.inspection._style import RIGHT, WRONG, as_text, check_axes, ink_of, new_axes, pyplot
+
+_GAP = 0.1  # between pictures, in widths of one
+_LARGEST, _SMALLEST = 9.0, 5.0  # points of a title
+_CHARACTER = 0.58  # width of one in heights of the font
+
+
+class FaceGrid:
+    """A grid of pictures, the first row on top.
+
+    All of it lies in one Axes, in units of a picture's width: so it fits wherever an Axes does, and
+    hundreds of pictures are drawn at once.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes or None
+        Where to draw; new axes if None.
+    n_rows, n_columns : int
+        Size of the grid.
+    titles : sequence of str
+        All titles that will be given, by which their size is chosen.
+    row_labels : sequence of str
+        What stands to the left of the rows; none if empty.
+    n_lines : int
+        Lines of a title.
+    cell : float
+        Width of a picture in inches, in a figure of one's own.
+    """
+
+    def __init__(
+        self,
+        ax: Any,
+        n_rows: int,
+        n_columns: int,
+        *,
+        titles: Sequence[str] = (),
+        row_labels: Sequence[str] = (),
+        n_lines: int = 1,
+        cell: float = 1.0,
+    ) -> None:
+        lines = [line for text in titles for line in text.split("\n")]
+        labels = [line for text in row_labels for line in text.split("\n")]
+        if ax is not None:
+            check_axes(ax)
+        inches = cell if ax is None else _width(ax) / (n_columns * (1 + _GAP))
+        self.font = _font_size(lines, inches)
+        line = 1.25 * self.font / 72 / inches
+        self._head = (n_lines * line + 0.05) if any(lines) else 0.0
+        self.pitch = (1 + _GAP, 1 + _GAP + self._head)
+        longest = max(map(len, labels), default=0)
+        left = longest * _CHARACTER * self.font / 72 / inches + (0.15 if labels else 0)
+        width = left + n_columns * self.pitch[0] - _GAP
+        height = n_rows * self.pitch[1] - _GAP
+        self.ax = new_axes(ax, width * cell, height * cell + 0.3)
+        self.ink = ink_of(self.ax)
+        self.images: list[Any] = []
+        self.titles: list[Any] = []
+        self.frames: list[Any] = []
+        self.ax.set_axis_off()
+        for row, label in enumerate(row_labels):
+            self._text(-0.12, row * self.pitch[1] + self._head + 0.5, label, "right", "center")
+        # Pictures move the limits and the aspect, so these are set at last, by `finish`.
+        self._limits = (-left - 0.04, width - left + 0.04), (height + 0.04, -0.04)
+
+    def add(
+        self,
+        row: int,
+        column: int,
+        image: NDArray[Any],
+        title: str = "",
+        frame: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Draw a picture; a frame is "right", "wrong", "plain" or None."""
+        x, y = column * self.pitch[0], row * self.pitch[1] + self._head
+        height, width = np.shape(image)[:2]
+        w, h = width / max(width, height), height / max(width, height)
+        box = (x + (1 - w) / 2, y + (1 - h) / 2, w, h)
+        if np.ndim(image) == 2:
+            scale = {} if "norm" in options else {"vmin": 0, "vmax": 255}
+            options = {"cmap": "gray"} | scale | options
+        extent = (box[0], box[0] + w, box[1] + h, box[1])
+        options = {"interpolation": "nearest"} | options | {"extent": extent}
+        drawn = self.ax.imshow(image, **options)
+        self.images.append(drawn)
+        if title:
+            self.titles.append(self._text(x + 0.5, y - 0.04, title, "center", "bottom"))
+        if frame is not None:
+            self._frame(box, frame)
+        return drawn
+
+    def finish(self) -> Any:
+        """Set the limits, and return the Axes."""
+        self.ax.set(xlim=self._limits[0], ylim=self._limits[1], aspect="equal")
+        return self.ax
+
+    def _text(self, x: float, y: float, text: str, across: str, up: str) -> Any:
+        lines = "\n".join(as_text(line) for line in text.split("\n"))
+        return self.ax.text(
+            x, y, lines, ha=across, va=up, fontsize=self.font, color=self.ink.text, linespacing=1.1
+        )
+
+    def _frame(self, box: tuple[float, float, float, float], kind: str) -> None:
+        from matplotlib.patches import Rectangle
+
+        color = {"right": RIGHT, "wrong": WRONG}.get(kind, self.ink.text)
+        options: dict[str, Any] = {"linewidth": 3.0, "linestyle": "-"}
+        if kind == "wrong":  # seen without colors too
+            options["linestyle"] = (0, (2.2, 1.2))
+        rectangle = Rectangle(
+            box[:2], box[2], box[3], fill=False, edgecolor=color, gid=kind, **options
+        )
+        self.frames.append(self.ax.add_patch(rectangle))
+
+
+def _width(ax: Any) -> float:
+    """Width of axes in inches, as far as it is known before the layout is made."""
+    return float(max(ax.get_position().width * ax.figure.get_figwidth(), 0.1))
+
+
+def _font_size(lines: Sequence[str], inches: float) -> float:
+    """Return the size at which the longest of some lines is as wide as a picture."""
+    longest = max(map(len, lines), default=1)
+    size = 72 * inches * (1 + _GAP) / (_CHARACTER * max(longest, 1))
+    return float(np.clip(size, _SMALLEST, min(_LARGEST, pyplot().rcParams["font.size"])))

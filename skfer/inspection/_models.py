@@ -1,0 +1,116 @@
+"""What a Display needs of a fitted model: its embedding, its embedder, its predictions."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from skfer.embedders.base import BaseEmbedder
+from skfer.exceptions import ArgumentError
+from skfer.validation import check_rows
+
+
+class Parts(NamedTuple):
+    """An embedder, and the steps that prepare its input."""
+
+    before: list[Any]
+    embedder: Any
+
+    def prepared(self, X: Any) -> Any:
+        """X as it comes to the embedder."""
+        return _through(self.before, X)
+
+
+def embed(estimator: Any, X: Any) -> NDArray[Any]:
+    """Embed X by a fitted embedder, or by a pipeline or search that holds one.
+
+    Last steps that predict are left out, unless they are what embeds.
+    """
+    steps = steps_of(estimator)
+    while len(steps) > 1 and not _embeds(steps[-1]):
+        if hasattr(steps[-1], "transform") and not hasattr(steps[-1], "predict"):
+            break
+        steps = steps[:-1]
+    for step in steps:
+        if not hasattr(step, "transform"):
+            raise ArgumentError(
+                "{estimator} must embed: {} has no transform. Give a fitted embedder, or a "
+                "pipeline that holds one.",
+                type(step).__name__,
+            )
+    return check_rows(_through(steps, X), "the embedding of X")
+
+
+def steps_of(estimator: Any) -> list[Any]:
+    """Return the fitted steps of a model, in order: of pipelines, searches, frozen ones."""
+    if isinstance(estimator, type):
+        raise ArgumentError(
+            "{estimator} is the class {}: give a fitted object.", estimator.__name__
+        )
+    if hasattr(estimator, "best_estimator_"):
+        return steps_of(estimator.best_estimator_)
+    if type(estimator).__name__ == "FrozenEstimator":
+        return steps_of(estimator.estimator)
+    if isinstance(estimator, Pipeline):
+        used = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+        return [inner for step in used for inner in steps_of(step)]
+    return [estimator]
+
+
+def take_apart(estimator: Any, needs: str, method: str | None = None) -> Parts:
+    """Find the embedder of a model, and what prepares its input.
+
+    Parameters
+    ----------
+    estimator : object
+        A fitted embedder, pipeline or search.
+    needs : str
+        What the caller does, for the error.
+    method : str, optional
+        What the embedder must have.
+    """
+    steps = steps_of(estimator)
+    for place in reversed(range(len(steps))):
+        if _embeds(steps[place]) and (method is None or hasattr(steps[place], method)):
+            return Parts(steps[:place], steps[place])
+    lacks = "" if method is None else f" with {method}"
+    raise ArgumentError(
+        f"{{estimator}} must be a fitted embedder{lacks}, or a pipeline with one, to {needs}: "
+        "got {}.",
+        type(estimator).__name__,
+    )
+
+
+def predictions(estimator: Any, X: Any) -> NDArray[Any] | None:
+    """Return what a model predicts; None if it does not."""
+    return np.asarray(estimator.predict(X)) if hasattr(estimator, "predict") else None
+
+
+def subclasses(estimator: Any, X: Any, y: Any = None) -> NDArray[Any] | None:
+    """Return the sub-class of each sample, if the embedder has found several in a class."""
+    try:
+        parts = take_apart(estimator, "find sub-classes", "predict_subclass")
+    except ArgumentError:
+        return None
+    if np.max(parts.embedder.n_subclasses_) < 2:
+        return None
+    return parts.embedder.predict_subclass(parts.prepared(X), y)
+
+
+def name_of(estimator: Any) -> str:
+    """Return a short name: that of the embedder, or of the last step."""
+    steps = steps_of(estimator)
+    return type(next(filter(_embeds, reversed(steps)), steps[-1])).__name__
+
+
+def _through(steps: list[Any], X: Any) -> Any:
+    for step in steps:
+        X = step.transform(X)
+    return X
+
+
+def _embeds(model: Any) -> bool:
+    return isinstance(model, BaseEmbedder)

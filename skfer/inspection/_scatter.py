@@ -1,0 +1,158 @@
+"""Points in groups, each with its color and marker, whatever else a caller wants of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skfer.inspection._faces import Faces
+from skfer.inspection._style import Ink, ink_of, merged
+
+_SIZE = 26.0
+_PICTURE = 26.0  # points, the side of a face among the points
+# Options of ax.scatter that say how numbers become colors.
+_COLOR_SCALE = ("norm", "vmin", "vmax", "cmap", "colorizer")
+
+
+class Group(NamedTuple):
+    """Points that look alike."""
+
+    name: str
+    rows: NDArray[np.intp]
+    color: Any
+    marker: str
+    pale: bool = False
+
+
+def scatter(
+    ax: Any,
+    points: NDArray[Any],
+    groups: Sequence[Group],
+    options: Mapping[str, Any],
+    cmap: Any = None,
+) -> list[Any]:
+    """Draw groups of points; options are those of ``ax.scatter``, an array is one value a point."""
+    ink = ink_of(ax)
+    options = _common_scale(options, len(points), cmap)
+    return [
+        ax.scatter(*points[group.rows].T, **_options(group, options, len(points), ink))
+        for group in groups
+    ]
+
+
+def ring(ax: Any, points: NDArray[Any], size: Any = None) -> Any:
+    """Draw rings around points."""
+    ink = ink_of(ax)
+    size = 3.0 * (_SIZE if size is None or np.ndim(size) else float(size))
+    return ax.scatter(
+        *points.T, s=size, marker="o", facecolors="none", edgecolors=[ink.text], linewidths=0.8
+    )
+
+
+def add_pictures(
+    ax: Any, points: NDArray[Any], faces: Faces, n: int, colors: Sequence[Any]
+) -> list[Any]:
+    """Show about n faces at points that are spread over the plane, framed in given colors."""
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    added = []
+    for row in spread_rows(points, n):
+        face = faces[row]
+        zoom = _PICTURE / max(face.shape[:2])
+        gray = {"cmap": "gray", "norm": _byte_range()} if face.ndim == 2 else {}
+        box = AnnotationBbox(
+            OffsetImage(face, zoom=zoom, interpolation="bilinear", **gray),
+            points[row],
+            pad=0.08,
+            bboxprops={"edgecolor": colors[row], "facecolor": colors[row], "linewidth": 0},
+        )
+        added.append(ax.add_artist(box))
+    return added
+
+
+def spread_rows(points: NDArray[Any], n: int) -> NDArray[np.intp]:
+    """Rows of about n points: the one nearest to the middle of each cell of a grid."""
+    low, size = points.min(axis=0), np.ptp(points, axis=0).max()
+    if size == 0:
+        return np.arange(min(1, len(points)))
+    side = 1
+    chosen = np.arange(min(1, len(points)))
+    while len(chosen) < min(n, len(points)) and side < 4 * n:
+        side += 1
+        places = (points - low) / size * side
+        cells = np.minimum(places.astype(np.intp), side - 1)
+        order = np.square(places - cells - 0.5).sum(axis=1).argsort(kind="stable")
+        _, first = np.unique(cells[order] @ (1, side), return_index=True)
+        chosen = np.sort(order[first])
+    return chosen[: max(n, 0)]
+
+
+def _byte_range() -> Any:
+    from matplotlib.colors import Normalize
+
+    return Normalize(0, 255)
+
+
+def _common_scale(options: Mapping[str, Any], n: int, cmap: Any) -> dict[str, Any]:
+    """Let numbers that become colors have one scale in all groups; drop a scale without numbers."""
+    from matplotlib.colors import Normalize
+
+    options = dict(options)
+    values: Any = options.get("c")
+    numbers = values is not None and not isinstance(values, str) and _is_of_rows(values, n)
+    numbers = numbers and np.ndim(values) == 1 and np.asarray(values).dtype.kind in "biuf"
+    if not numbers:
+        return {name: value for name, value in options.items() if name not in _COLOR_SCALE}
+    if cmap is not None:
+        options["cmap"] = cmap
+    if options.get("norm") is None and "colorizer" not in options:
+        low, high = options.pop("vmin", None), options.pop("vmax", None)
+        options["norm"] = Normalize(
+            np.nanmin(values) if low is None else low, np.nanmax(values) if high is None else high
+        )
+    return options
+
+
+def _options(group: Group, given: Mapping[str, Any], n: int, ink: Ink) -> dict[str, Any]:
+    from matplotlib.collections import PathCollection
+    from matplotlib.markers import MarkerStyle
+
+    options = {
+        name: np.asarray(value)[group.rows] if _is_of_rows(value, n) else value
+        for name, value in given.items()
+    }
+    defaults: dict[str, Any] = {"s": _SIZE, "linewidths": 0.5, "marker": group.marker, "zorder": 2}
+    if group.pale:
+        defaults |= {"s": _SIZE / 2, "alpha": 0.3, "linewidths": 0, "zorder": 1}
+    own_color = {"c", "color", "facecolor", "facecolors", "fc"} & set(options)
+    if not own_color:
+        defaults["color"] = [group.color]
+        defaults["edgecolors"] = [ink.edge(group.color)]
+    options = merged(PathCollection, defaults, options)
+    if options.get("color") is not None and "edgecolor" in options:
+        # matplotlib lets `color` win over the edge's.
+        options["facecolor"] = options.pop("color")
+    if "alpha" in options and np.ndim(options["alpha"]):
+        # matplotlib wants as many colors as there are values of alpha.
+        for name in {"facecolor", "edgecolor"} & set(options):
+            if len(options[name]) == 1:
+                options[name] = list(options[name]) * len(group.rows)
+    style = options["marker"]
+    style = style if isinstance(style, MarkerStyle) else MarkerStyle(style)
+    if not style.is_filled():
+        options.pop("edgecolor", None)
+        options["linewidth"] = max(1.2, np.max(options["linewidth"]))
+        if "facecolor" in options:
+            options["color"] = options.pop("facecolor")
+    return options
+
+
+def _is_of_rows(value: Any, n: int) -> bool:
+    """Whether a value is an array with an entry for each sample."""
+    if isinstance(value, str) or not hasattr(value, "__len__"):
+        return False
+    # Three or four numbers are a color.
+    return len(value) == n and not (n in (3, 4) and np.ndim(value) == 1)

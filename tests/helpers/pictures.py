@@ -1,0 +1,45 @@
+"""Figures compared with kept pictures, whatever matplotlib's version does to single pixels."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+KEPT = Path(__file__).parents[1] / "inspection" / "pictures"
+UPDATE = "SKFER_UPDATE_PICTURES"
+_DPI, _BLOCK = 48, 6
+
+
+def coarse(path):
+    """A picture in blocks of some pixels: text that is hinted otherwise looks the same."""
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("RGB"), dtype=np.float64)
+    height, width = (side // _BLOCK * _BLOCK for side in pixels.shape[:2])
+    blocks = pixels[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK, 3)
+    return blocks.mean(axis=(1, 3))
+
+
+def difference(one, other):
+    """Largest and mean difference of two pictures of one size, in blocks, of 255."""
+    apart = np.abs(coarse(one) - coarse(other))
+    return apart.max(), apart.mean()
+
+
+def assert_as_kept(figure, name, folder, kept=KEPT):
+    """Compare a figure with the kept picture; set SKFER_UPDATE_PICTURES=1 to keep it anew."""
+    path = kept / f"{name}.png"
+    made = Path(folder) / f"{name}.png"
+    # The layout is made once before the figure has its last size.
+    figure.savefig(made, dpi=_DPI, metadata={"Software": None})
+    if os.environ.get(UPDATE):
+        path.parent.mkdir(exist_ok=True)
+        with Image.open(made) as picture:
+            picture.convert("RGB").quantize(128).save(path, optimize=True)
+    assert path.is_file(), f"no kept picture {path.name}: look at {made}, and set {UPDATE}=1"
+    with Image.open(made) as new, Image.open(path) as old:
+        assert np.abs(np.subtract(new.size, old.size)).max() <= _BLOCK, (new.size, old.size)
+    assert coarse(made).shape == coarse(path).shape
+    most, mean = difference(made, path)
+    assert most < 70, (name, most, mean)
+    assert mean < 2.5, (name, most, mean)

@@ -1,0 +1,62 @@
+"""Figures that nobody sees, drawn faces, and models fitted on them once."""
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pytest
+from helpers.pictures import assert_as_kept
+
+import skfer
+from skfer.datasets import make_expressions
+
+mpl.use("agg")
+
+
+@pytest.fixture(autouse=True)
+def own_figures():
+    """matplotlib's own settings, and no figure left open."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        yield
+        plt.close("all")
+
+
+@pytest.fixture
+def as_kept(tmp_path):
+    """Compare a figure with the kept picture of a name."""
+    return lambda figure, name: assert_as_kept(figure, name, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def faces():
+    """Drawn faces of four expressions and eight persons, with the parts of each."""
+    return make_expressions(
+        8,
+        2,
+        image_size=24,
+        classes=["anger", "happiness", "neutral", "surprise"],
+        random_state=0,
+        return_parts=True,
+    )
+
+
+def _fitted(cls, faces, **options):
+    settings = {"embedding_dim": 16, "max_epochs": 2, "samples_per_class": 4, "random_state": 0}
+    return cls(**settings | options).fit(faces.images, faces.target)
+
+
+@pytest.fixture(scope="session")
+def multi_threshold(faces):
+    """A fitted embedder that does not predict."""
+    return _fitted(skfer.MultiThresholdEmbedder, faces, n_thresholds=4)
+
+
+@pytest.fixture(scope="session")
+def triplet_center(faces):
+    """A fitted embedder with attention, which predicts."""
+    return _fitted(skfer.TripletCenterEmbedder, faces)
+
+
+@pytest.fixture(scope="session")
+def gaussian(faces):
+    """A fitted embedder with Gaussians, which predicts."""
+    return _fitted(skfer.GaussianMetricEmbedder, faces)
