@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from skfer.exceptions import ArgumentError
 from skfer.pictures import PictureError, read_file
 from skfer.preprocessing import align_face
 
@@ -28,7 +29,9 @@ def aligning_reader(
 
     def read(i: int, size: tuple[int, int] | None, color: bool) -> np.ndarray:
         if size is None:
-            raise ValueError("image_size=None: aligned faces need a size, or give align=False.")
+            raise ArgumentError(
+                "{image_size=None}: aligned faces need a size, or give {align=False}."
+            )
         where = place(i)
         image = read_file(paths[i], None, color)
         try:

@@ -20,10 +20,10 @@ def read_cells(
                 yield line, cells
     except csv.Error as error:
         where = f"{str(path)!r}, line {line + 1}"
-        raise DatasetError(f"{where}: no row of a table: {error}. Mend it.") from error
+        raise DatasetError("{}: no row of a table: {}. Mend it.", where, error) from error
     except UnicodeDecodeError as error:
         where = f"{str(path)!r}, line {_first_foreign(path)}"
-        raise DatasetError(f"{where}: not in UTF-8. Save the table as UTF-8.") from error
+        raise DatasetError("{}: not in UTF-8. Save the table as UTF-8.", where) from error
 
 
 def _first_foreign(path: Path) -> int:

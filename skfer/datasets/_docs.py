@@ -7,7 +7,7 @@ F = TypeVar("F", bound=Callable)
 
 SHARED_TEXTS = {
     "{size}": """\
-image_size : int or (height, width), default=64
+image_size : int or (height, width), default=48
         Every picture is brought to exactly this many pixels (an aspect ratio other than that of
         the picture stretches it). None keeps the size, which must then be the same for all.
     color : bool, default=False

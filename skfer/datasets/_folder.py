@@ -10,6 +10,7 @@ import numpy as np
 
 from skfer.datasets._labels import encode
 from skfer.datasets._listing import Listing, Options, check_root, load
+from skfer.exceptions import ArgumentError
 from skfer.pictures import EXTENSIONS, DatasetError, Problem, is_cache_file
 
 _NOTES = (".csv", ".html", ".json", ".md", ".txt", ".xml")
@@ -25,7 +26,7 @@ One folder for each class, read from {root}.
 def load_image_folder(
     root: str | os.PathLike[str],
     *,
-    image_size: int | tuple[int, int] | None = None,
+    image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
     groups: Callable[[str], str] | None = None,
@@ -47,7 +48,7 @@ def load_image_folder(
     ----------
     root : str or path-like
         The folder of class folders.
-    image_size : int or (height, width), default=None
+    image_size : int or (height, width), default=48
         Every picture is resized to exactly this many pixels (its aspect ratio is not kept). None
         keeps the size, which must then be the same for all.
     color : bool, default=False
@@ -153,7 +154,7 @@ def list_folder(root: Path, group_of: Callable[[str], str] | None = None) -> Lis
     problems: list[Problem] = []
     folders = [entry.name for entry in _entries(root) if entry.is_dir()]
     if not folders:
-        raise DatasetError(f"root={str(root)!r} has no class folders in it.")
+        raise DatasetError("{root=} has no class folders in it.", root=str(root))
     for entry in _entries(root):
         if not entry.is_dir() and entry.name.lower().endswith(EXTENSIONS):
             problems.append(Problem(entry.name, "a picture outside the class folders"))
@@ -232,16 +233,18 @@ def _group_function(
     groups: Callable[[str], str] | None, pattern: str | None
 ) -> Callable[[str], str] | None:
     if groups is not None and pattern is not None:
-        raise ValueError("groups and group_pattern are both given: give one of them.")
+        raise ArgumentError("{groups} and {group_pattern} are both given: give one of them.")
     if groups is not None and not callable(groups):
-        raise ValueError(f"groups={groups!r} is not callable: give a function of a file name.")
+        raise ArgumentError(
+            "{groups=} is not callable: give a function of a file name.", groups=groups
+        )
     if pattern is None:
         return groups
     try:
         expression = re.compile(pattern)
     except re.error as error:
-        raise ValueError(
-            f"group_pattern={pattern!r} is not a regular expression: {error}"
+        raise ArgumentError(
+            "{group_pattern=} is not a regular expression: {}", error, group_pattern=pattern
         ) from None
     return lambda name: _first_group(expression, name)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.exceptions import ArgumentError, shorten
 
 # The words that data sets and their users put for the eight names, and for no label.
 SYNONYMS: dict[str, str] = {
@@ -54,16 +55,18 @@ def class_codes(classes: Iterable[str] | None, target_names: Sequence[str]) -> n
     if classes is None:
         return None
     if isinstance(classes, str):
-        raise ValueError(f"classes={classes!r} is one name: give a list of names.")
+        raise ArgumentError("{classes=} is one name: give a list of names.", classes=classes)
     if not isinstance(classes, Iterable):
-        raise ValueError(f"classes={classes!r} is no list of names.")
+        raise ArgumentError("{classes=} is not a list of names.", classes=classes)
     classes = list(classes)
     words = [canonical(str(name)) for name in classes]
     unknown = [word for word in words if word not in target_names]
     if unknown or not words:
-        raise ValueError(
-            f"classes={classes!r}: {unknown or 'nothing'} is not among the classes here: "
-            f"{list(target_names)}."
+        raise ArgumentError(
+            "{classes=}: {} is not among the classes here: {}.",
+            unknown or "nothing",
+            shorten(str(list(target_names))),
+            classes=classes,
         )
     return np.array(sorted({target_names.index(word) for word in words}), dtype=np.int64)
 

@@ -61,8 +61,10 @@ def nearest(found: Sequence[Path], root: Path) -> Path | None:
     first, *others = (path for path in found if len(path.parts) == depth)
     if others:
         raise DatasetError(
-            f"root={str(root)!r} has both {relative(first, root)!r} and "
-            f"{relative(others[0], root)!r}: keep one of them, or give the folder of one copy."
+            "{root=} has both {} and {}: keep one of them, or give the folder of one copy.",
+            repr(relative(first, root)),
+            repr(relative(others[0], root)),
+            root=str(root),
         )
     return first
 
@@ -124,7 +126,7 @@ def relative(path: Path, root: Path) -> str:
 def no_layout(name: str, root: Path, layouts: Iterable[str]) -> DatasetError:
     """Return the error for a root that holds none of the forms of a set."""
     forms = "".join(f"\n  {layout}" for layout in layouts)
-    return DatasetError(f"root={str(root)!r} holds no {name} in a known layout:{forms}")
+    return DatasetError("{root=} has no {} in a known layout:{}", name, forms, root=str(root))
 
 
 def part_folders(
@@ -144,8 +146,12 @@ def part_folders(
         if len(folders) > 1:
             first, second = (f"{relative(folder, root)}/" for folder in folders[:2])
             raise DatasetError(
-                f"root={str(root)!r} has two folders of the {part} part, {first!r} and "
-                f"{second!r}: keep one of them, or give the folder of one copy."
+                "{root=} has two folders of the {} part, {} and {}: keep one of them, or give the "
+                "folder of one copy.",
+                part,
+                repr(first),
+                repr(second),
+                root=str(root),
             )
     return [(part, folder) for part, folders in found.items() for folder in folders]
 

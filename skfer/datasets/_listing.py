@@ -9,12 +9,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from skfer.datasets._bunch import make_bunch
 from skfer.datasets._labels import class_codes
+from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import (
     Cache,
     Chunk,
@@ -116,15 +118,23 @@ class Options:
         check_image_size(self.image_size)
 
 
+class MissingPathError(ArgumentError, FileNotFoundError):
+    """A path that an argument names does not exist."""
+
+
+class NotAFolderError(ArgumentError, NotADirectoryError):
+    """A path that an argument names is not a folder."""
+
+
 def check_root(root: str | os.PathLike[str]) -> Path:
     """Return `root` as a Path or raise if it is no folder."""
     if not isinstance(root, str | os.PathLike):
-        raise ValueError(f"root={root!r} is no path: give the folder of the data set.")
+        raise ArgumentError("{root=} is not a path: give the folder of the data set.", root=root)
     path = Path(root)
     if not path.exists():
-        raise FileNotFoundError(f"root={os.fspath(root)!r} does not exist.")
+        raise MissingPathError("{root=} does not exist.", root=os.fspath(root))
     if not path.is_dir():
-        raise NotADirectoryError(f"root={os.fspath(root)!r} is not a folder.")
+        raise NotAFolderError("{root=} is not a folder.", root=os.fspath(root))
     # Loaders look at the folder's name, which "." and ".." do not tell.
     return path.resolve() if path.name in ("", "..") else path
 
@@ -139,7 +149,7 @@ def load(listing: Listing, options: Options) -> Bunch | tuple[np.ndarray, np.nda
     if not listing.filenames:
         if listing.problems:
             check_some_left(listing.problems, total)
-        raise DatasetError(_nothing(listing, options))
+        raise _nothing(listing, options)
     images, failed, failures = _decode(listing, options)
     problems = listing.problems + failures
     handle(problems, total, listing.unit, options.on_error)
@@ -175,14 +185,11 @@ def _absent(listing: Listing) -> list[Problem]:
     ]
 
 
-def _nothing(listing: Listing, options: Options) -> str:
-    chosen = [
-        f"{name}={value!r}"
-        for name, value in (("classes", options.classes), ("subset", options.subset))
-        if value is not None
-    ]
-    where = f" with {' and '.join(chosen)}" if chosen else ""
-    return f"no pictures{where} found in root={str(listing.root)!r}."
+def _nothing(listing: Listing, options: Options) -> DatasetError:
+    given = {"classes": options.classes, "subset": options.subset}
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    where = f" with {' and '.join(f'{{{name}=}}' for name in chosen)}" if chosen else ""
+    return DatasetError(f"no pictures{where} found in {{root=}}.", root=str(listing.root), **chosen)
 
 
 def choose_classes(listing: Listing, classes: Iterable[str] | None) -> Listing:
@@ -208,8 +215,12 @@ def choose_parts(listing: Listing, subset: str | Iterable[str] | None) -> Listin
     known = [] if column is None else sorted(set(column.tolist()))
     unknown = [word for word in words if word not in known]
     if column is None or unknown or not words:
-        raise ValueError(
-            f"subset={subset!r}: {unknown or 'nothing'} is not among the {kind} here: {known}."
+        raise ArgumentError(
+            "{subset=}: {} is not among the {} here: {}.",
+            unknown or "nothing",
+            kind,
+            shorten(str(known)),
+            subset=subset,
         )
     return replace(listing.take(np.flatnonzero(np.isin(column, words))), problems=problems)
 
@@ -218,7 +229,7 @@ def _words_of(subset: str | Iterable[str]) -> list[str]:
     if isinstance(subset, str):
         return [subset]
     if not isinstance(subset, Iterable):
-        raise ValueError(f"subset={subset!r} is no name: give one or a list of them.")
+        raise ArgumentError("{subset=} is not a name: give one or a list of them.", subset=subset)
     return [str(word) for word in subset]
 
 
@@ -249,7 +260,7 @@ def _decode(listing: Listing, options: Options) -> tuple[np.ndarray, list[int], 
     cache.write(chunks, shape, {"name": listing.name, "root": str(listing.root)})
     found = cache.load()
     if found is None:
-        raise DatasetError(f"the cache {str(cache.images)!r} vanished while it was written.")
+        raise DatasetError("the cache {} vanished while it was written.", cache.images)
     return found
 
 

@@ -21,6 +21,7 @@ from skfer.datasets.published._jaffe import list_jaffe, load_jaffe
 from skfer.datasets.published._mmi import list_mmi, load_mmi
 from skfer.datasets.published._raf_db import list_raf_db, load_raf_db
 from skfer.datasets.published._sfew import list_sfew, load_sfew
+from skfer.exceptions import ArgumentError
 from skfer.pictures import N_SHOWN, Problem
 
 
@@ -201,7 +202,7 @@ def check_dataset(name: str, root: str | os.PathLike[str]) -> DatasetReport:
     lister = DATASETS[name].lister if name in DATASETS else None
     if lister is None:
         known = [known for known, dataset in DATASETS.items() if dataset.lister is not None]
-        raise ValueError(f"name={name!r} is not known: give one of {known}.")
+        raise ArgumentError("{name=} is not known: give one of {}.", known, name=name)
     folder = check_root(root)
     listing = lister(folder)
     split, groups = listing.columns.get("split"), listing.columns.get("groups")

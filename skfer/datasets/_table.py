@@ -10,9 +10,17 @@ import numpy as np
 
 from skfer.datasets._csv import read_cells
 from skfer.datasets._labels import canonical, encode
-from skfer.datasets._listing import Listing, Options, check_root, load
+from skfer.datasets._listing import Listing, MissingPathError, Options, check_root, load
+from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, Problem, drop_repeats
 
+# The parameters that name the columns.
+_PARAMETERS = {
+    "file": "file_column",
+    "label": "label_column",
+    "groups": "group_column",
+    "split": "split_column",
+}
 _DELIMITERS = ",;\t|"
 _DESCR = """\
 Pictures from a table
@@ -37,7 +45,7 @@ def load_image_table(
     label_column: str = "label",
     group_column: str | None = None,
     split_column: str | None = None,
-    image_size: int | tuple[int, int] | None = None,
+    image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -65,7 +73,7 @@ def load_image_table(
         The column of the group, such as the person shown. A row without one is faulty.
     split_column : str, default=None
         The column of the official part, such as train or test.
-    image_size : int or (height, width), default=None
+    image_size : int or (height, width), default=48
         Every picture is resized to exactly this many pixels (its aspect ratio is not kept). None
         keeps the size, which must then be the same for all.
     color : bool, default=False
@@ -142,18 +150,20 @@ def load_image_table(
 
 def _check_arguments(csv: Any, file_column: Any, label_column: Any) -> None:
     if not isinstance(csv, str | os.PathLike):
-        raise ValueError(f"csv is a {type(csv).__name__}, not the path of a table: save it first.")
+        raise ArgumentError(
+            "{csv} is a {}, not the path of a table: save it first.", type(csv).__name__
+        )
     for name, column in (("file_column", file_column), ("label_column", label_column)):
         if not isinstance(column, str):
-            raise ValueError(f"{name}={column!r} is no name of a column.")
+            raise ArgumentError(f"{{{name}=}} is not the name of a column.", **{name: column})
 
 
 def list_table(csv: Path, root: Path, file_column: str, columns: dict[str, str | None]) -> Listing:
     """Return the pictures that a table lists, unread."""
     used = {role: name for role, name in columns.items() if name is not None}
-    rows = read_rows(csv, [file_column, *used.values()])
+    rows = read_rows(csv, {"file": file_column, **used})
     if not rows:
-        raise DatasetError(f"{str(csv)!r} lists no pictures: it has a header and no rows.")
+        raise DatasetError("{csv=} lists no pictures: it has a header and no rows.", csv=str(csv))
     kept, problems = _usable(rows, csv.name, root, file_column, used)
     target, target_names = encode([row.cells[used["label"]] for row, _ in kept])
     given = {
@@ -176,10 +186,10 @@ def list_table(csv: Path, root: Path, file_column: str, columns: dict[str, str |
     )
 
 
-def read_rows(csv: Path, needed: Sequence[str]) -> list[Row]:
+def read_rows(csv: Path, needed: Mapping[str, str]) -> list[Row]:
     """Return the rows of a table that has the columns `needed`, with their line numbers."""
     if not csv.is_file():
-        raise FileNotFoundError(f"csv={str(csv)!r} does not exist or is no file.")
+        raise MissingPathError("{csv=} does not exist or is not a file.", csv=str(csv))
     with open(csv, "rb") as file:
         delimiter = _delimiter(file.readline().decode("utf-8", "replace"))
     lines = read_cells(csv, delimiter=delimiter, strict=True)
@@ -244,13 +254,18 @@ def _delimiter(header_line: str) -> str:
     return max(_DELIMITERS, key=header_line.count)
 
 
-def _check_columns(csv: Path, header: Sequence[str], needed: Sequence[str]) -> None:
-    missing = [name for name in needed if name not in header]
+def _check_columns(csv: Path, header: Sequence[str], needed: Mapping[str, str]) -> None:
+    missing = {role: name for role, name in needed.items() if name not in header}
     if missing:
+        wanted = " and ".join(f"{{{_PARAMETERS[role]}}}" for role in missing)
         raise DatasetError(
-            f"{str(csv)!r} has no column {', '.join(map(repr, missing))}; its columns are "
-            f"{', '.join(map(repr, header)) or 'none (an empty file)'}."
+            f"{{csv=}} has no column {{}}; its columns are {{}}. Give {wanted}.",
+            ", ".join(map(repr, missing.values())),
+            ", ".join(map(repr, header)) or "none (an empty file)",
+            csv=str(csv),
         )
-    repeated = sorted({name for name in needed if header.count(name) > 1})
+    repeated = sorted({name for name in needed.values() if header.count(name) > 1})
     if repeated:
-        raise DatasetError(f"{str(csv)!r} has the column {repeated[0]!r} more than once.")
+        raise DatasetError(
+            "{csv=} has the column {} more than once.", repr(repeated[0]), csv=str(csv)
+        )

@@ -33,8 +33,8 @@ LOADER_OPTIONS = {
     "frames": ("frames",),
     "neutral_first": ("neutral_first",),
     "intensities": ("intensities",),
-    "align": ("align", "aligned"),
-    "crop": ("crop",),
+    "crop": ("align",),  # of jaffe
+    "align": ("align",),
     "group_pattern": ("group_pattern",),
 }
 OWN = ("folder", "table")  # sets of the caller, whose classes may be anything
@@ -134,6 +134,8 @@ def _not_here(key: str, name: str, arguments: argparse.Namespace) -> str:
 
 def _parameter(name: str, key: str) -> str | None:
     """Return what the loader of a data set calls an option, None if it has nothing like it."""
+    if key in ("align", "crop") and (name == "jaffe") != (key == "crop"):
+        return None
     loader = make_expressions if name == "synthetic" else DATASETS[name].loader
     has = inspect.signature(loader).parameters
     return next((word for word in LOADER_OPTIONS.get(key, ()) if word in has), None)

@@ -559,10 +559,10 @@ PASSED_ON = [
     ("affectnet", ["--align"], {"align": "landmarks"}),
     ("affectnet", ["--align", "box"], {"align": "box"}),
     ("affectnet", ["--no-align"], {"align": False}),
-    ("raf-db", ["--no-align"], {"aligned": False}),
-    ("sfew", ["--align"], {"aligned": True}),
-    ("jaffe", ["--crop", "0.1", "0", "0.9", "1"], {"crop": (0.1, 0.0, 0.9, 1.0)}),
-    ("jaffe", ["--no-crop"], {"crop": False}),
+    ("raf-db", ["--no-align"], {"align": False}),
+    ("sfew", ["--align"], {"align": True}),
+    ("jaffe", ["--crop", "0.1", "0", "0.9", "1"], {"align": (0.1, 0.0, 0.9, 1.0)}),
+    ("jaffe", ["--no-crop"], {"align": False}),
     ("fer+", ["--classes", "angry", "fear"], {"classes": ("anger", "fear")}),
     ("sfew", [], {}),
 ]
@@ -576,7 +576,7 @@ def test_options_are_passed_to_loaders(monkeypatch, name, words, passed):
 def test_crops_and_alignments_that_cannot_be(tmp_path, capsys):
     jaffe, ck = _copy(tmp_path, "jaffe"), _copy(tmp_path, "ck+")
     crop = ["--crop", "0.9", "0", "0.1", "1"]
-    assert "--crop (0.9, 0.0, 0.1, 1.0) is no part" in _error(capsys, *jaffe, *crop)
+    assert "--align (0.9, 0.0, 0.1, 1.0) is not a part" in _error(capsys, *jaffe, *crop)
     assert "--align box does not belong to --dataset ck+" in _error(capsys, *ck, "--align", "box")
     shutil.rmtree(tmp_path / "ck+" / "Landmarks")
     assert "or give --no-align to take whole frames" in _error(capsys, *ck, "--align")

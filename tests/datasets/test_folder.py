@@ -18,7 +18,7 @@ def root(tmp_path):
 
 
 def test_bunch(root):
-    faces = load_image_folder(root)
+    faces = load_image_folder(root, image_size=None)
     assert faces.images.shape == (4, 12, 10)
     assert faces.images.dtype == np.uint8
     assert faces.images[:, 0, 0].tolist() == [5, 42, 79, 116]
@@ -30,6 +30,7 @@ def test_bunch(root):
     assert str(root) in faces.DESCR
     assert np.shares_memory(faces.data, faces.images)
     assert faces.data.shape == (4, 120)
+    assert load_image_folder(root).images.shape == (4, 48, 48)
 
 
 def test_return_x_y(root):

@@ -144,9 +144,9 @@ def test_what_the_groups_are(tmp_path, name, make):
 
 
 SENSELESS = [
-    ("classes", 5, "classes=5 is no list of names"),
-    ("root", None, "root=None is no path"),
-    ("root", 3, "root=3 is no path"),
+    ("classes", 5, "classes=5 is not a list of names"),
+    ("root", None, "root=None is not a path"),
+    ("root", 3, "root=3 is not a path"),
     ("image_size", "big", "image_size='big' is not a size"),
     ("image_size", np.array([1.5, 2]), "is not a size"),
 ]
@@ -163,10 +163,10 @@ def test_senseless_arguments(tmp_path, name, make, argument, value, message):
 @pytest.mark.parametrize(
     ("name", "subset", "message"),
     [
-        ("ck+", 5, "subset=5 is no name: give one or a list of them"),
+        ("ck+", 5, "subset=5 is not a name: give one or a list of them"),
         ("ck+", "S999", r"subset='S999': \['S999'\] is not among the subjects here: \['S005'"),
         ("ck+", [], r"subset=\[\]: nothing is not among the subjects"),
-        ("raf-db", 5, "subset=5 is no name"),
+        ("raf-db", 5, "subset=5 is not a name"),
         ("raf-db", "validation", "is not among the parts here: \\['test', 'train'\\]"),
     ],
 )

@@ -13,6 +13,7 @@ def test_wild_faces_counts(real_faces_root, tmp_path):
         root / "images",
         label_column="expression",
         group_column="person",
+        image_size=None,
         cache_dir=tmp_path,
         n_jobs=2,
     )

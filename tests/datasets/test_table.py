@@ -154,7 +154,7 @@ def test_rows_without_a_group_are_no_group_of_their_own(tmp_path):
 def test_senseless_arguments(tmp_path):
     path = make(tmp_path)
     for name in ("file_column", "label_column"):
-        with pytest.raises(ValueError, match=f"{name}=None is no name of a column"):
+        with pytest.raises(ValueError, match=f"{name}=None is not the name of a column"):
             load_image_table(path, **{name: None})
     table = pd.read_csv(path)
     with pytest.raises(ValueError, match="csv is a DataFrame, not the path of a table: save it"):

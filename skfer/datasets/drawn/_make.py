@@ -14,6 +14,7 @@ from skfer.datasets.drawn._descr import DESCR
 from skfer.datasets.drawn._draws import SUBCLASS_NAMES, Draws, draw_faces_at_random, rows_kept
 from skfer.datasets.drawn._model import ACTION_UNITS, MIRRORED, action_unit_table
 from skfer.datasets.drawn._render import PART_NAMES
+from skfer.exceptions import ArgumentError
 
 # How much one person's action units differ from time to time, as a share of their intensity.
 _UNIT_JITTER = 0.15
@@ -149,7 +150,7 @@ def make_expressions(
     low, high = _checked_range(intensity_range)
     _check_nuisance(nuisance)
     if return_parts and return_X_y:
-        raise ValueError("return_parts=True needs the Bunch: leave out return_X_y=True.")
+        raise ArgumentError("{return_parts=True} needs the Bunch: leave out {return_X_y=True}.")
     draws = draw_faces_at_random(n_subjects, n_samples_per_expression, _generator(random_state))
     kept = rows_kept(draws, names, shares)
     draws = {name: values[kept] for name, values in draws.items()}
@@ -219,7 +220,7 @@ def _check_count(name: str, value: Any, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(f"{name} must be an int; got {value!r}.")
     if not low <= int(value) <= high:
-        raise ValueError(f"{name} must be from {low} to {high}; got {value}.")
+        raise ArgumentError(f"{{{name}}} must be from {low} to {high}; got {{}}.", value)
 
 
 def _checked_classes(classes: Any) -> tuple[str, ...]:
@@ -230,7 +231,7 @@ def _checked_classes(classes: Any) -> tuple[str, ...]:
     names = tuple(classes)
     _check_known("classes", names, EXPRESSIONS)
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"classes must name at least one, each once; got {list(names)}.")
+        raise ArgumentError("{classes} must name at least one, each once; got {}.", list(names))
     return names
 
 
@@ -244,14 +245,18 @@ def _checked_proportions(proportions: Any, names: tuple[str, ...]) -> dict[str, 
     _check_known("proportions", tuple(proportions), names)
     for name, share in proportions.items():
         if not isinstance(share, Real) or not 0 < float(share) <= 1:
-            raise ValueError(f"proportions[{name!r}] must be a share in (0, 1]; got {share!r}.")
+            raise ArgumentError(
+                "{proportions}[{}] must be a share in (0, 1]; got {}.", repr(name), repr(share)
+            )
     return {name: float(share) for name, share in proportions.items()}
 
 
 def _check_known(argument: str, given: tuple[Any, ...], known: tuple[str, ...]) -> None:
     unknown = [name for name in given if name not in known]
     if unknown:
-        raise ValueError(f"{argument} names {unknown}, not among those drawn: {list(known)}.")
+        raise ArgumentError(
+            f"{{{argument}}} names {{}}, not among those drawn: {{}}.", unknown, list(known)
+        )
 
 
 def _checked_range(intensity_range: Any) -> tuple[float, float]:
@@ -262,8 +267,8 @@ def _checked_range(intensity_range: Any) -> tuple[float, float]:
             f"intensity_range must be a pair of numbers; got {intensity_range!r}."
         ) from None
     if not 0 <= low <= high <= 1:
-        raise ValueError(
-            f"intensity_range must be (low, high) with 0 <= low <= high <= 1; got {(low, high)}."
+        raise ArgumentError(
+            "{intensity_range} must be (low, high) with 0 <= low <= high <= 1; got {}.", (low, high)
         )
     return low, high
 
@@ -272,4 +277,4 @@ def _check_nuisance(nuisance: Any) -> None:
     if isinstance(nuisance, bool) or not isinstance(nuisance, Real):
         raise TypeError(f"nuisance must be a number; got {nuisance!r}.")
     if not 0 <= float(nuisance) <= 5:
-        raise ValueError(f"nuisance must be from 0 (clean pictures) to 5; got {nuisance}.")
+        raise ArgumentError("{nuisance} must be from 0 (clean pictures) to 5; got {}.", nuisance)

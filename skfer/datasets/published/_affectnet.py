@@ -18,6 +18,7 @@ from skfer.datasets._layout import as_on_disk, find_file, find_folder, no_layout
 from skfer.datasets._listing import Listing, Options, check_root, load
 from skfer.datasets._table import inside
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, PictureError, Problem, drop_repeats, in_part, read_number
 
 CODES = (
@@ -92,7 +93,7 @@ def load_affectnet(
     *,
     align: str | bool = "auto",
     unlabeled: bool = False,
-    image_size: int | tuple[int, int] | None = 64,
+    image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
@@ -197,7 +198,9 @@ class _Rows:
 def list_affectnet(root: Path, *, align: str | bool = "auto", unlabeled: bool = False) -> Listing:
     """Return the pictures of either layout, unread."""
     if align not in ("auto", "landmarks", "box", False):
-        raise ValueError(f"align={align!r} is not known: 'auto', 'landmarks', 'box' or False.")
+        raise ArgumentError(
+            "{align=} is not known: give 'auto', 'landmarks', 'box' or False.", align=align
+        )
     rows = _Rows()
     parts = {
         part: folder
@@ -287,7 +290,7 @@ def _read_table(rows: _Rows, root: Path, images: Path, part: str, path: Path) ->
 def _check_header(header: list[str], path: Path) -> list[str]:
     missing = [name for name in HEADER if name not in header]
     if missing:
-        raise DatasetError(f"{str(path)!r} has no column {', '.join(map(repr, missing))}.")
+        raise DatasetError("{} has no column {}.", path, ", ".join(map(repr, missing)))
     return header
 
 
@@ -398,7 +401,7 @@ def _read_annotations(rows: _Rows, root: Path, part: str, folder: Path) -> None:
     """Add the pictures of a part of 2021."""
     for name in ("images", "annotations"):
         if not (folder / name).is_dir():
-            raise DatasetError(f"{relative(folder, root)}/ has no folder {name!r}.")
+            raise DatasetError("{}/ has no folder {}.", relative(folder, root), repr(name))
     found, wrong = pictures_below(root, relative(folder / "images", root))
     problems = list(wrong)
     notes = f"{folder / 'annotations'}{os.sep}"
@@ -432,7 +435,9 @@ def _read_annotations(rows: _Rows, root: Path, part: str, folder: Path) -> None:
 def _by_files(listing: Listing, how: str | bool) -> Listing:
     """Let the faces be turned by the landmark files as they are read."""
     if how == "box":
-        raise ValueError("align='box': this form has no boxes. Its pictures are cut out already.")
+        raise ArgumentError(
+            "{align='box'}: this layout has no boxes. Its pictures are cut out already."
+        )
     if not how:
         return listing
     notes = [_note(name) for name in listing.filenames]

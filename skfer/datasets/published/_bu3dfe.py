@@ -13,6 +13,7 @@ from skfer.datasets._layout import no_layout, relative, subfolders
 from skfer.datasets._listing import Listing, Options, check_root, load
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
 from skfer.datasets.published._jaffe import CODES
+from skfer.exceptions import ArgumentError
 from skfer.pictures import EXTENSIONS, Problem, drop_repeats
 
 PUBLISHED = {
@@ -49,7 +50,7 @@ def load_bu3dfe(
     root: str | os.PathLike[str],
     *,
     intensities: Sequence[int] | None = None,
-    image_size: int | tuple[int, int] | None = 64,
+    image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
@@ -128,8 +129,9 @@ def list_bu3dfe(root: Path, *, intensities: Sequence[int] | None = None) -> List
     several = isinstance(intensities, Iterable) and not isinstance(intensities, str)
     given = list(intensities or ()) if several else []
     if intensities is not None and not (several and all(n in range(1, 5) for n in given)):
-        raise ValueError(
-            f"intensities={intensities!r} is not known: give a list of some of 1, 2, 3 and 4."
+        raise ArgumentError(
+            "{intensities=} is not known: give a list of some of 1, 2, 3 and 4.",
+            intensities=intensities,
         )
     wanted = range(5) if intensities is None else [0, *given]
     folders = _subject_folders(root)

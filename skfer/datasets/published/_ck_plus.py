@@ -15,6 +15,7 @@ from skfer.datasets._vocabulary import EXPRESSIONS
 from skfer.datasets.published._ck_plus_classes import find_classes, list_classes
 from skfer.datasets.published._ck_plus_rows import Rows
 from skfer.datasets.published._ck_plus_sequences import aligned, find_images, list_sequences
+from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetWarning
 
 # Labelled sequences; the folder form has three frames of each.
@@ -61,7 +62,7 @@ def load_ck_plus(
     neutral_first: bool = False,
     unlabeled: bool = False,
     align: bool | str = "auto",
-    image_size: int | tuple[int, int] | None = 64,
+    image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
@@ -134,7 +135,7 @@ def load_ck_plus(
     ...         path = os.path.join(root, "CK+48", name)
     ...         os.makedirs(os.path.dirname(path))
     ...         Image.new("L", (48, 48)).save(path)
-    ...     faces = load_ck_plus(root, image_size=48)
+    ...     faces = load_ck_plus(root)
     >>> faces.target.tolist(), faces.groups.tolist(), faces.sequence.tolist()
     ([0, 4], ['S010', 'S011'], ['S010_004', 'S011_006'])
     """
@@ -177,7 +178,7 @@ def list_ck_plus(
     """Return the frames of either layout, unread."""
     n_last = check_frames(frames)
     if align not in (True, False, "auto"):
-        raise ValueError(f"align={align!r} is not known: give True, False or 'auto'.")
+        raise ArgumentError("{align=} is not known: give True, False or 'auto'.", align=align)
     images = find_images(root)
     if images is not None:
         rows = list_sequences(root, images, n_last, neutral_first, unlabeled)
@@ -195,11 +196,11 @@ def _refuse_what_classes_lack(neutral_first: bool, unlabeled: bool, align: bool 
     """Raise ValueError for an argument that asks the folder form for what it does not have."""
     has = "this copy is of the form CK+48, which has"
     if neutral_first:
-        raise ValueError(f"neutral_first=True: {has} the last three frames of a sequence alone.")
+        raise ArgumentError(f"{{neutral_first=True}}: {has} only the last three frames.")
     if unlabeled:
-        raise ValueError(f"unlabeled=True: {has} labelled sequences alone.")
+        raise ArgumentError(f"{{unlabeled=True}}: {has} only labeled sequences.")
     if align is True:
-        raise ValueError(f"align=True: {has} no landmarks. Its faces are cut out already.")
+        raise ArgumentError(f"{{align=True}}: {has} no landmarks. Its faces are cut out already.")
 
 
 def _listing(root: Path, rows: Rows, layout: str, published: dict[str, int]) -> Listing:
@@ -237,5 +238,7 @@ def check_frames(frames: int | str) -> int | None:
     if frames == "all":
         return None
     if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 1:
-        raise ValueError(f"frames={frames!r} is not known: give 'peak', 'all' or a positive int.")
+        raise ArgumentError(
+            "{frames=} is not known: give 'peak', 'all' or a positive int.", frames=frames
+        )
     return int(frames)

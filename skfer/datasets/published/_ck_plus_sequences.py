@@ -112,7 +112,9 @@ def _read_labels(root: Path, images: Path, problems: list[Problem]) -> dict[str,
     folder = find_beside(images, root, "Emotion", "Emotion_labels")
     if folder is None:
         raise DatasetError(
-            f"root={str(root)!r} has {images.name!r} but no folder 'Emotion' with the labels."
+            "{root=} has {} but no folder 'Emotion' with the labels.",
+            repr(images.name),
+            root=str(root),
         )
     labels: dict[str, _Label] = {}
     torn: set[str] = set()
@@ -166,8 +168,9 @@ def aligned(listing: Listing, images: Path, align: bool | str) -> Listing:
         return replace(listing, missing=["Landmarks/"])
     if folder is None:
         raise DatasetError(
-            f"root={str(root)!r} has no folder 'Landmarks' to align by: add it, or give "
-            "align=False to take whole frames."
+            "{root=} has no folder 'Landmarks' to align by: add it, or give {align=False} to take "
+            "whole frames.",
+            root=str(root),
         )
     points = _landmark_files(folder, listing.filenames)
     listing.reader = aligning_reader(

@@ -66,7 +66,7 @@ learning contests", ICONIP 2013.
 def load_fer2013(
     root: str | os.PathLike[str],
     *,
-    image_size: int | tuple[int, int] | None = None,
+    image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
@@ -89,7 +89,6 @@ def load_fer2013(
     root : str or path-like
         The folder that holds the table or the folders.
     {size}
-        The default None is 48 x 48.
     {parts}
     {rest}
 
@@ -222,7 +221,7 @@ def read_pixel_rows(path: Path) -> tuple[list[PixelRow], int]:
         header = [name.lower() for name in _cells(first.removeprefix(b"\xef\xbb\xbf"))]
         missing = [name for name in ("pixels", "usage") if name not in header]
         if missing:
-            raise DatasetError(f"{str(path)!r} has no column {', '.join(map(repr, missing))}.")
+            raise DatasetError("{} has no column {}.", path, ", ".join(map(repr, missing)))
         emotion = header.index("emotion") if "emotion" in header else -1
         usage, pixels = header.index("usage"), header.index("pixels")
         start = len(first)

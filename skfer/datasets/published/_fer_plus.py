@@ -30,6 +30,7 @@ from skfer.datasets.published._fer_plus_votes import (
     majority,
     read_votes,
 )
+from skfer.exceptions import ArgumentError
 from skfer.pictures import EXTENSIONS, DatasetError, Problem, drop_repeats, in_part
 
 LAYOUTS = (
@@ -75,7 +76,7 @@ def load_fer_plus(
     root: str | os.PathLike[str],
     *,
     labels: str = "majority",
-    image_size: int | tuple[int, int] | None = None,
+    image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
@@ -106,7 +107,6 @@ def load_fer_plus(
         dropped. "distribution" loads all pictures whose votes are mostly for expressions; `target`
         is -1 where there is no majority, and `distribution` is the soft target.
     {size}
-        The default None is 48 x 48.
     {parts}
     {rest}
 
@@ -169,7 +169,9 @@ def load_fer_plus(
 def list_fer_plus(root: Path, *, labels: str = "majority") -> Listing:
     """Return the faces of either layout, unread."""
     if labels not in ("majority", "distribution"):
-        raise ValueError(f"labels={labels!r} is not known: give 'majority' or 'distribution'.")
+        raise ArgumentError(
+            "{labels=} is not known: give 'majority' or 'distribution'.", labels=labels
+        )
     pixels = find_file(root, "fer2013.csv", "icml_face_data.csv")
     votes = find_file(root, "fer2013new.csv")
     if pixels is not None and votes is not None:
@@ -211,14 +213,23 @@ def _list_tables(root: Path, pixels: Path, votes: Path, labels: str) -> Listing:
     rows = read_votes(votes, root)
     if len(faces) != len(rows):
         raise DatasetError(
-            f"{pixels.name} has {len(faces)} rows and {votes.name} {len(rows)}: they belong "
-            "together row by row, so one of them is not whole."
+            "{} has {} rows and {} has {}: they belong together row by row, so one of them is not "
+            "whole.",
+            pixels.name,
+            len(faces),
+            votes.name,
+            len(rows),
         )
     for face, row in zip(faces, rows, strict=True):
         if PARTS.get(face.usage) != row.part:
             raise DatasetError(
-                f"{pixels.name}, line {face.line} is of {face.usage!r} but {row.place} of "
-                f"{row.part!r}: they belong together row by row, so one is out of order."
+                "{}, line {} is of {} but {} of {}: they belong together row by row, so one is out "
+                "of order.",
+                pixels.name,
+                face.line,
+                repr(face.usage),
+                row.place,
+                repr(row.part),
             )
     _check_order(rows)
     _check_agreement(faces, rows, f"{pixels.name} and {votes.name}")
@@ -245,9 +256,12 @@ def _check_order(rows: Sequence[VoteRow]) -> None:
         before, other = last.get(row.part, (-1, row))
         if number <= before:
             raise DatasetError(
-                f"{row.place} names {row.name!r} after {other.name!r} in {other.place}: the names "
-                "rise in the published table, whose rows belong to those of fer2013.csv in order. "
-                "Restore its order."
+                "{} names {} after {} in {}: the names rise in the published table, whose rows "
+                "belong to those of fer2013.csv in order. Restore its order.",
+                row.place,
+                repr(row.name),
+                repr(other.name),
+                other.place,
             )
         last[row.part] = number, row
 
@@ -264,9 +278,12 @@ def _check_agreement(faces: Sequence[PixelRow], rows: Sequence[VoteRow], tables:
         share = float(np.mean(same))
         if len(same) >= _N_TELLING and share < _LEAST_AGREEMENT:
             raise DatasetError(
-                f"{tables} agree on {share:.0%} of the labels of the {part} part, and the "
-                "published tables on most: they belong together row by row, so the rows of one "
-                "are out of order. Restore its order."
+                "{} agree on {} of the labels of the {} part, and the published tables on most: "
+                "they belong together row by row, so the rows of one are out of order. Restore "
+                "its order.",
+                tables,
+                f"{share:.0%}",
+                part,
             )
 
 
@@ -324,7 +341,7 @@ def _rows_of(
         return [row._replace(part=part) for row in read_votes(place.table, root)]
     if everything is None:
         where = relative(place.pictures, root)
-        raise DatasetError(f"{where}/ has no label.csv, and there is no fer2013new.csv.")
+        raise DatasetError("{}/ has no label.csv, and there is no fer2013new.csv.", where)
     return [row for row in everything if row.part == part]
 
 

@@ -84,14 +84,16 @@ def _columns(cells: Sequence[str], where: str) -> dict[str, int]:
     for i, cell in enumerate(cells):
         key = _OTHERS.get(_key(cell), _key(cell))
         if key in columns and key in (*_KEYS, *_OTHERS.values()):
-            raise DatasetError(f"{where}: the column {cell!r} is there more than once.")
+            raise DatasetError("{}: the column {} is there more than once.", where, repr(cell))
         columns[key] = i
     wanted = {"name": "Image name", **dict(zip(_KEYS, VOTES, strict=True))}
     missing = [name for key, name in wanted.items() if key not in columns]
     if missing:
         raise DatasetError(
-            f"{where}: no column {', '.join(map(repr, missing))}; its columns are "
-            f"{', '.join(map(repr, cells))}."
+            "{}: no column {}; its columns are {}.",
+            where,
+            ", ".join(map(repr, missing)),
+            ", ".join(map(repr, cells)),
         )
     return columns
 

@@ -14,6 +14,7 @@ from skfer.datasets._folder import pictures_below
 from skfer.datasets._layout import no_layout
 from skfer.datasets._listing import Listing, Options, check_root, load
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
+from skfer.exceptions import ArgumentError
 from skfer.pictures import Problem, drop_repeats
 
 CODES = {
@@ -62,8 +63,8 @@ wavelets", FG 1998.
 def load_jaffe(
     root: str | os.PathLike[str],
     *,
-    crop: bool | tuple[float, float, float, float] = True,
-    image_size: int | tuple[int, int] | None = 64,
+    align: bool | tuple[float, float, float, float] = True,
+    image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
@@ -85,7 +86,7 @@ def load_jaffe(
     ----------
     root : str or path-like
         The folder of the pictures.
-    crop : bool or (left, upper, right, lower), default=True
+    align : bool or (left, upper, right, lower), default=True
         The part of each picture to take, in shares of its width and height. True is
         (0.23, 0.27, 0.77, 0.88), the face without hair and background (our reading: the set
         gives no boxes); False is the whole picture.
@@ -124,7 +125,7 @@ def load_jaffe(
     ...         Image.new("L", (256, 256)).save(os.path.join(root, name))
     ...     faces = load_jaffe(root)
     >>> faces.images.shape, faces.target.tolist(), faces.groups.tolist()
-    ((2, 64, 64), [0, 4], ['KA', 'YM'])
+    ((2, 48, 48), [0, 4], ['KA', 'YM'])
     """
     options = Options(
         image_size=image_size,
@@ -138,12 +139,12 @@ def load_jaffe(
         as_frame=as_frame,
         verbose=verbose,
     )
-    return load(list_jaffe(check_root(root), crop=crop), options)
+    return load(list_jaffe(check_root(root), align=align), options)
 
 
-def list_jaffe(root: Path, *, crop: bool | tuple[float, float, float, float] = False) -> Listing:
+def list_jaffe(root: Path, *, align: bool | tuple[float, float, float, float] = False) -> Listing:
     """Return the pictures, unread."""
-    box = _check_crop(crop)
+    box = _check_align(align)
     found, others = pictures_below(root, "")
     # The owners ship papers and notes beside the pictures.
     problems = [problem for problem in others if _NAME.match(Path(problem.where).name)]
@@ -199,18 +200,19 @@ def _listing(root: Path, rows: list[tuple[str, re.Match[str]]], problems: list[P
     )
 
 
-def _check_crop(
-    crop: bool | tuple[float, float, float, float],
+def _check_align(
+    align: bool | tuple[float, float, float, float],
 ) -> tuple[float, float, float, float] | None:
-    if isinstance(crop, bool):
-        return FACE_BOX if crop else None
+    if isinstance(align, bool):
+        return FACE_BOX if align else None
     try:
-        left, upper, right, lower = (float(edge) for edge in crop)
+        left, upper, right, lower = (float(edge) for edge in align)
     except (TypeError, ValueError):
         left, upper, right, lower = 1.0, 1.0, 0.0, 0.0
     if not (0 <= left < right <= 1 and 0 <= upper < lower <= 1):
-        raise ValueError(
-            f"crop={crop!r} is no part of a picture: give True, False or (left, upper, right, "
-            "lower) in [0, 1]."
+        raise ArgumentError(
+            "{align=} is not a part of a picture: give True, False or (left, upper, right, lower) "
+            "in [0, 1].",
+            align=align,
         )
     return left, upper, right, lower

@@ -16,6 +16,7 @@ from skfer.datasets._layout import find_folder, no_layout, relative, subfolders
 from skfer.datasets._listing import Listing, Options, check_root, load
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from skfer.datasets.published._mmi_subjects import Person, name_people
+from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, Problem, drop_repeats
 
 CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -52,7 +53,7 @@ def load_mmi(
     frames: int | str = 3,
     neutral_first: bool = False,
     unlabeled: bool = False,
-    image_size: int | tuple[int, int] | None = 64,
+    image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
@@ -196,7 +197,7 @@ def _check_frames(frames: int | str) -> int | None:
     if frames == "all":
         return None
     if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 1:
-        raise ValueError(f"frames={frames!r} is not known: give 'all' or a positive int.")
+        raise ArgumentError("{frames=} is not known: give 'all' or a positive int.", frames=frames)
     return int(frames)
 
 

@@ -66,8 +66,10 @@ def _refuse_other_numbers(people: Sequence[Person]) -> None:
         if all(person) and _plain(person.named) != _plain(person.given):
             raise DatasetError(
                 "some sessions tell their subject by names alone and some by session.xml alone, "
-                f"which count differently ({person.named} is {person.given!r}): a person might "
-                "have two ids. Name the frames like S001-001_00001.png."
+                "which count differently ({} is {}): a person might have two ids. Name the frames "
+                "like S001-001_00001.png.",
+                person.named,
+                repr(person.given),
             )
 
 

@@ -24,6 +24,7 @@ from skfer.datasets._layout import (
 )
 from skfer.datasets._listing import Listing, Options, check_root, load
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
+from skfer.exceptions import ArgumentError
 from skfer.pictures import EXTENSIONS, DatasetError, Problem, drop_repeats, in_part
 
 CODES = {
@@ -75,8 +76,8 @@ expression recognition in the wild", CVPR 2017.
 def load_raf_db(
     root: str | os.PathLike[str],
     *,
-    aligned: bool | str = True,
-    image_size: int | tuple[int, int] | None = 64,
+    align: bool | str = True,
+    image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
@@ -99,7 +100,7 @@ def load_raf_db(
     ----------
     root : str or path-like
         The folder that holds one of these trees.
-    aligned : bool or "points", default=True
+    align : bool or "points", default=True
         Read the aligned faces, `Image/aligned/train_00001_aligned.jpg`; False reads the original
         pictures, `Image/original/train_00001.jpg`, as they are: of many sizes, with all that is
         around the face. "points" cuts the face out of the original, by the five points in
@@ -150,21 +151,21 @@ def load_raf_db(
         as_frame=as_frame,
         verbose=verbose,
     )
-    return load(list_raf_db(check_root(root), aligned=aligned), options)
+    return load(list_raf_db(check_root(root), align=align), options)
 
 
-def list_raf_db(root: Path, *, aligned: bool | str = True) -> Listing:
+def list_raf_db(root: Path, *, align: bool | str = True) -> Listing:
     """Return the faces of either layout, unread."""
-    if aligned not in (True, False, "points"):
-        raise ValueError(f"aligned={aligned!r} is not known: give True, False or 'points'.")
+    if align not in (True, False, "points"):
+        raise ArgumentError("{align=} is not known: give True, False or 'points'.", align=align)
     path = _find_list(root)
     if path is not None:
-        return _list_owners(root, path, aligned)
+        return _list_owners(root, path, align)
     parts = part_folders(root, CODES)
     if not parts:
         raise no_layout("RAF-DB", root, LAYOUTS)
-    if aligned == "points":
-        raise ValueError("aligned='points': the folder form has no points. Leave it out.")
+    if align == "points":
+        raise ArgumentError("{align='points'}: the folder form has no points. Leave it out.")
     found, problems = labelled_pictures(root, parts, CODES)
     found, misplaced = _without_misplaced(found)
     found, repeated = without_repeats(found, _stem)
@@ -211,15 +212,15 @@ def _without_misplaced(found: list[Labelled]) -> tuple[list[Labelled], list[Prob
     return kept, problems
 
 
-def _list_owners(root: Path, path: Path, aligned: bool | str) -> Listing:
-    folder = _image_folder(root, path, "aligned" if aligned is True else "original")
+def _list_owners(root: Path, path: Path, align: bool | str) -> Listing:
+    folder = _image_folder(root, path, "aligned" if align is True else "original")
     found, problems = _read_list(path)
     # The list may say .jpg where the disk has .JPG.
     on_disk = {name.lower(): name for name in sorted(os.listdir(folder))}
     names = []
     for match, _ in found:
         stem = f"{match[1].lower()}{match[2]}"
-        name = f"{stem}_aligned.{match[3]}" if aligned is True else f"{stem}.{match[3]}"
+        name = f"{stem}_aligned.{match[3]}" if align is True else f"{stem}.{match[3]}"
         names.append(f"{relative(folder, root)}/{on_disk.get(name.lower(), name)}")
     target = [EXPRESSION_CODES[CODES[match[4]]] for match, _ in found]
     listing = Listing(
@@ -240,7 +241,7 @@ def _list_owners(root: Path, path: Path, aligned: bool | str) -> Listing:
         published=PUBLISHED,
         published_parts=PUBLISHED_PARTS,
     )
-    return _by_points(listing, path) if aligned == "points" else listing
+    return _by_points(listing, path) if align == "points" else listing
 
 
 def _by_points(listing: Listing, path: Path) -> Listing:
@@ -249,8 +250,9 @@ def _by_points(listing: Listing, path: Path) -> Listing:
     folder = find_beside(path, root, "manual")
     if folder is None:
         raise DatasetError(
-            f"root={str(root)!r} has no folder Annotation/manual with the points: unpack it "
-            "there, or give another aligned=."
+            "{root=} has no folder Annotation/manual with the points: unpack it there, or give "
+            "another {align}.",
+            root=str(root),
         )
     stems = [Path(name).stem for name in listing.filenames]
     notes = [folder / f"{stem}_manu_attri.txt" for stem in stems]
@@ -277,7 +279,7 @@ def _image_folder(root: Path, path: Path, name: str) -> Path:
     if folder is None:
         zipped = find_file(root, f"{name}.zip", depth=3)
         hint = f"unpack {relative(zipped, root)}" if zipped else "unpack the pictures there"
-        raise DatasetError(f"root={str(root)!r} has no folder Image/{name}: {hint}.")
+        raise DatasetError("{root=} has no folder Image/{}: {}.", name, hint, root=str(root))
     return folder
 
 

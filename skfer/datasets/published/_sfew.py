@@ -22,6 +22,7 @@ from skfer.datasets._layout import (
 )
 from skfer.datasets._listing import Listing, Options, check_root, load
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.exceptions import ArgumentError
 from skfer.pictures import Problem, drop_repeats, in_part
 
 # Train and validation together.
@@ -82,9 +83,9 @@ and image based emotion recognition challenges in the wild: EmotiW 2015", ICMI 2
 def load_sfew(
     root: str | os.PathLike[str],
     *,
-    aligned: bool | str = "auto",
+    align: bool | str = "auto",
     unlabeled: bool = False,
-    image_size: int | tuple[int, int] | None = 64,
+    image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
@@ -106,7 +107,7 @@ def load_sfew(
     ----------
     root : str or path-like
         The folder that holds these trees.
-    aligned : bool or "auto", default="auto"
+    align : bool or "auto", default="auto"
         Read the aligned faces or the whole frames. "auto" takes the faces if they are there for
         each part whose frames are.
     unlabeled : bool, default=False
@@ -160,20 +161,20 @@ def load_sfew(
         as_frame=as_frame,
         verbose=verbose,
     )
-    listing = list_sfew(check_root(root), aligned=aligned, unlabeled=unlabeled)
+    listing = list_sfew(check_root(root), align=align, unlabeled=unlabeled)
     return load(listing, options)
 
 
-def list_sfew(root: Path, *, aligned: bool | str = "auto", unlabeled: bool = False) -> Listing:
+def list_sfew(root: Path, *, align: bool | str = "auto", unlabeled: bool = False) -> Listing:
     """Return the pictures of either layout, unread."""
-    if aligned not in (True, False, "auto"):
-        raise ValueError(f"aligned={aligned!r} is not known: give True, False or 'auto'.")
+    if align not in (True, False, "auto"):
+        raise ArgumentError("{align=} is not known: give True, False or 'auto'.", align=align)
     found = {form: _part_folders(root, form) for form in (True, False)}
     # Faces of one part do not do instead of frames of both.
     wanted = found[False].keys() - (set() if unlabeled else {"test"})
-    form = found[True].keys() >= wanted if aligned == "auto" else bool(aligned)
+    form = found[True].keys() >= wanted if align == "auto" else bool(align)
     if not found[form]:
-        layouts = LAYOUTS[::-1] if aligned == "auto" else [LAYOUTS[form]]
+        layouts = LAYOUTS[::-1] if align == "auto" else [LAYOUTS[form]]
         raise no_layout("SFEW", root, layouts)
     listing = _list(root, found[form], form, unlabeled)
     listing.missing = [

@@ -31,7 +31,7 @@ def test_form_of_2016(tmp_path, header, newline, outer):
     for align in ("auto", "landmarks", "box", False):
         faces = load_affectnet(tmp_path, align=align)
         trees.check_pixels(faces, made, tolerance=2)
-        assert faces.images.shape == (3, 64, 64)
+        assert faces.images.shape == (3, 48, 48)
         assert faces.target.tolist() == [4, 1, 5]
         assert faces.split.tolist() == ["train", "train", "validation"]
         assert faces.valence.tolist() == [0.5, -0.5, 0.5]

@@ -22,7 +22,7 @@ def test_names_tell_everything(tmp_path, outer):
         (tmp_path / outer / "F0001" / name).write_text("")
     faces = load_bu3dfe(tmp_path)
     trees.check_pixels(faces, made)
-    assert faces.images.shape == (4, 64, 64)
+    assert faces.images.shape == (4, 48, 48)
     assert faces.target.tolist() == [0, 5, 7, 4]
     assert faces.groups.tolist() == ["F0001"] * 3 + ["M0044"]
     assert faces.intensity.tolist() == [1, 0, 4, 3]

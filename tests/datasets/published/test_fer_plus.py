@@ -61,7 +61,7 @@ def test_distribution_keeps_what_has_no_majority(tmp_path):
 
 def test_rows_that_do_not_belong_together(tmp_path):
     make(tmp_path, rows=ROWS[:-1])
-    with pytest.raises(DatasetError, match=r"fer2013.csv has 5 rows and fer2013new.csv 4"):
+    with pytest.raises(DatasetError, match=r"fer2013.csv has 5 rows and fer2013new.csv has 4"):
         load_fer_plus(tmp_path)
     make(tmp_path, rows=[ROWS[3], *ROWS[:3], ROWS[4]])
     with pytest.raises(DatasetError, match=r"fer2013.csv, line 2 .*fer2013new.csv, line 2"):

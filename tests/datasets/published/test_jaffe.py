@@ -24,7 +24,7 @@ def test_names_tell_everything(tmp_path):
     made = trees.named(tmp_path, ["KA.AN1.39.tiff", "KA.SU3.38.tiff", "YM.NE2.50.TIFF"])
     faces = load_jaffe(tmp_path)
     trees.check_pixels(faces, made)
-    assert faces.images.shape == (3, 64, 64)
+    assert faces.images.shape == (3, 48, 48)
     assert faces.target.tolist() == [0, 7, 5]
     assert faces.groups.tolist() == ["KA", "KA", "YM"]
     assert faces.take.tolist() == [1, 3, 2]
@@ -46,23 +46,23 @@ def test_default_crop_is_the_face(tmp_path):
     trees.Image.fromarray(image).save(tmp_path / "KA.AN1.39.tiff")
     assert load_jaffe(tmp_path).images.min() == 200
     assert load_jaffe(tmp_path, image_size=None).images.shape == (1, 156, 138)
-    whole = load_jaffe(tmp_path, crop=False, image_size=None).images[0]
+    whole = load_jaffe(tmp_path, align=False, image_size=None).images[0]
     np.testing.assert_array_equal(whole, image)
-    part = load_jaffe(tmp_path, crop=(0, 0, 0.5, 0.25), image_size=None).images[0]
+    part = load_jaffe(tmp_path, align=(0, 0, 0.5, 0.25), image_size=None).images[0]
     np.testing.assert_array_equal(part, image[:64, :128])
-    assert load_jaffe(tmp_path, color=True).images.shape == (1, 64, 64, 3)
+    assert load_jaffe(tmp_path, color=True).images.shape == (1, 48, 48, 3)
 
 
-@pytest.mark.parametrize("crop", [(0, 0, 1), (0.5, 0, 0.5, 1), (-0.1, 0, 1, 1), (0, 0, 1, 1.2)])
-def test_senseless_crop(tmp_path, crop):
-    with pytest.raises(ValueError, match="crop="):
-        load_jaffe(tmp_path, crop=crop)
+@pytest.mark.parametrize("align", [(0, 0, 1), (0.5, 0, 0.5, 1), (-0.1, 0, 1, 1), (0, 0, 1, 1.2)])
+def test_senseless_align(tmp_path, align):
+    with pytest.raises(ValueError, match="align="):
+        load_jaffe(tmp_path, align=align)
 
 
 def test_crop_of_a_tiny_picture_is_told(tmp_path):
     trees.named(tmp_path, ["KA.AN1.39.tiff"], size=(1, 1))
     with pytest.raises(DatasetError, match="too few to cut"):
-        load_jaffe(tmp_path, crop=(0, 0, 0.1, 0.1))
+        load_jaffe(tmp_path, align=(0, 0, 0.1, 0.1))
 
 
 def test_other_forms_and_folders(tmp_path):
@@ -123,11 +123,13 @@ def test_subset_and_classes(tmp_path):
         load_jaffe(tmp_path, subset="ZZ")
 
 
-@pytest.mark.parametrize("crop", [None, "face", "abcd", 3, (0, 1), (0, 0, 1, None)])
-def test_crops_that_are_none(tmp_path, crop):
+@pytest.mark.parametrize("align", [None, "face", "abcd", 3, (0, 1), (0, 0, 1, None)])
+def test_crops_that_are_none(tmp_path, align):
     trees.named(tmp_path, ["KA.AN1.39.tiff"])
-    with pytest.raises(ValueError, match=r"crop=.* is no part of a picture: give True, False or"):
-        load_jaffe(tmp_path, crop=crop)
+    with pytest.raises(
+        ValueError, match=r"align=.* is not a part of a picture: give True, False or"
+    ):
+        load_jaffe(tmp_path, align=align)
 
 
 def test_no_jaffe(tmp_path):

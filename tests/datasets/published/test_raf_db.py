@@ -19,7 +19,7 @@ def test_owners_form(tmp_path, newline, outer, name):
     made = trees.raf_db(tmp_path, ROWS, outer=outer, newline=newline, name=name)
     faces = load_raf_db(tmp_path)
     trees.check_pixels(faces, made, tolerance=2)
-    assert faces.images.shape == (4, 64, 64)
+    assert faces.images.shape == (4, 48, 48)
     assert faces.target.tolist() == [6, 7, 5, 4]
     assert faces.split.tolist() == ["train", "train", "test", "test"]
     assert faces.groups is None
@@ -28,7 +28,7 @@ def test_owners_form(tmp_path, newline, outer, name):
 
 def test_original_pictures(tmp_path):
     made = trees.raf_db(tmp_path, ROWS)
-    faces = load_raf_db(tmp_path, aligned=False)
+    faces = load_raf_db(tmp_path, align=False)
     trees.check_pixels(faces, made, tolerance=2)
     assert faces.filenames[0] == "Image/original/train_00001.jpg"
 
@@ -46,30 +46,30 @@ def test_originals_are_aligned_by_their_points(tmp_path):
         trees.write_points(tmp_path / f"Annotation/manual/{stem}_manu_attri.txt", np.array(points))
         with open(tmp_path / f"Annotation/manual/{stem}_manu_attri.txt", "a") as file:
             file.write("0\n2\n3\n")
-    one, other = load_raf_db(tmp_path, aligned="points", image_size=50).images.astype(int)
+    one, other = load_raf_db(tmp_path, align="points", image_size=50).images.astype(int)
     assert one[17, 16] > 200  # where align_face brings the eyes: 0.34 and (1 - 0.36) / 2 of 50
     assert one[17, 34] > 200
     middle = (slice(8, 28), slice(8, 42))
     assert np.abs(one[middle] - other[middle]).mean() < 3
-    whole = load_raf_db(tmp_path, aligned=False, image_size=50).images
+    whole = load_raf_db(tmp_path, align=False, image_size=50).images
     assert np.abs(whole[0].astype(int) - one).mean() > 3
 
 
 def test_points_that_cannot_be_used(tmp_path):
     trees.raf_db(tmp_path, ROWS[:2])
     with pytest.raises(DatasetError, match=r"no folder Annotation/manual with the points"):
-        load_raf_db(tmp_path, aligned="points")
+        load_raf_db(tmp_path, align="points")
     note = tmp_path / "Annotation/manual/train_00001_manu_attri.txt"
     trees.write_points(note, np.arange(8).reshape(4, 2))
     note.write_text(note.read_text() + "\n1\n")
     pattern = r"(?s)train_00001_manu_attri.txt, line 6: '1' is no pair.*00002_manu.*is missing"
     with pytest.raises(DatasetError, match=pattern):
-        load_raf_db(tmp_path, aligned="points")
-    with pytest.raises(ValueError, match="aligned='eyes' is not known: give True, False or 'poi"):
-        load_raf_db(tmp_path, aligned="eyes")
+        load_raf_db(tmp_path, align="points")
+    with pytest.raises(ValueError, match="align='eyes' is not known: give True, False or 'poi"):
+        load_raf_db(tmp_path, align="eyes")
     trees.named(tmp_path / "folders", ["train/1/a.jpg"])
-    with pytest.raises(ValueError, match="aligned='points': the folder form has no points"):
-        load_raf_db(tmp_path / "folders", aligned="points")
+    with pytest.raises(ValueError, match="align='points': the folder form has no points"):
+        load_raf_db(tmp_path / "folders", align="points")
 
 
 def test_rows_out_of_order(tmp_path):

@@ -54,8 +54,8 @@ def test_aligned_faces_are_taken_if_they_are_there(tmp_path, move):
     trees.check_pixels(faces, {name: made[name] for name in faces.filenames})
     assert len(faces.images) == 2
     assert all("Aligned" in name for name in faces.filenames)
-    assert load_sfew(tmp_path, aligned=True).target.tolist() == [0, 6]
-    frames = load_sfew(tmp_path, aligned=False)
+    assert load_sfew(tmp_path, align=True).target.tolist() == [0, 6]
+    frames = load_sfew(tmp_path, align=False)
     assert frames.filenames.tolist() == FRAMES
 
 
@@ -63,9 +63,9 @@ def test_aligned_faces_of_one_part_do_not_hide_the_frames_of_both(tmp_path):
     trees.named(tmp_path, [*FRAMES, FACES[0]])
     assert load_sfew(tmp_path).filenames.tolist() == FRAMES
     assert check_dataset("sfew", tmp_path).missing == []
-    faces = load_sfew(tmp_path, aligned=True)
+    faces = load_sfew(tmp_path, align=True)
     assert faces.filenames.tolist() == FACES[:1]
-    assert list_sfew(tmp_path, aligned=True).missing == ["Val_Aligned_Faces/"]
+    assert list_sfew(tmp_path, align=True).missing == ["Val_Aligned_Faces/"]
 
 
 def test_frames_of_the_test_part_alone_do_not_hide_aligned_faces(tmp_path):
@@ -107,9 +107,9 @@ def test_two_copies_side_by_side_are_refused(tmp_path):
 def test_aligned_faces_that_are_not_there(tmp_path):
     trees.named(tmp_path, FRAMES)
     with pytest.raises(DatasetError, match="no SFEW in a known layout:\n  Train_Aligned_Faces"):
-        load_sfew(tmp_path, aligned=True)
-    with pytest.raises(ValueError, match="aligned="):
-        load_sfew(tmp_path, aligned="maybe")
+        load_sfew(tmp_path, align=True)
+    with pytest.raises(ValueError, match="align="):
+        load_sfew(tmp_path, align="maybe")
 
 
 def test_unlabeled_test_part(tmp_path):
