@@ -128,7 +128,7 @@ def load_image_table(
     ...         _ = file.write("file,label,person\na.png,fear,Ann\nb.png,anger,Bob\n")
     ...     faces = load_image_table(table, group_column="person")
     >>> faces.target.tolist(), faces.groups.tolist(), faces.images.shape
-    ([3, 0], ['Ann', 'Bob'], (2, 32, 32))
+    ([3, 0], ['Ann', 'Bob'], (2, 48, 48))
     """
     options = Options(
         image_size=image_size,
