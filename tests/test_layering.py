@@ -22,7 +22,7 @@ ROOMS = {
     "exceptions": ((), {"sklearn"}),
     "validation": (("exceptions",), {"numpy", "sklearn"}),
     "losses": (GROUND, {"torch", "numpy"}),
-    "nets": (GROUND, {"torch", "timm"}),
+    "nets": (GROUND, {"torch", "timm", "safetensors"}),
     "pictures": (GROUND, {"numpy", "PIL", "joblib", "tqdm"}),
     "preprocessing": ((*GROUND, "pictures"), {"numpy", "PIL", "sklearn"}),
     "datasets.drawn": ((*GROUND, "datasets"), {"numpy", "sklearn"}),
@@ -41,6 +41,10 @@ ROOMS = {
     "embedders": (
         ("_version", *GROUND, "losses", "nets", "pictures", "training", "embedders.gaussian"),
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
+    ),
+    "pretraining": (
+        ("_version", "datasets", "nets", "training", "embedders"),
+        {"numpy", "sklearn", "torch", "tqdm"},
     ),
     "inspection": (
         (*GROUND, "pictures", "datasets", "metrics", "training", "embedders"),

@@ -10,16 +10,22 @@ from skfer.nets.backbones import (
     make_backbone,
 )
 from skfer.nets.embedding import Embedded, EmbeddingNet, standardize_images
+from skfer.nets.start import START_FILE, FaceBackbone, face_backbone, load_start, save_start
 
 __all__ = [
     "MLP",
+    "START_FILE",
     "CompactResNet",
     "Embedded",
     "EmbeddingNet",
     "FaceAugment",
+    "FaceBackbone",
     "SelectiveAttention",
     "TimmBackbone",
+    "face_backbone",
     "feature_shape",
+    "load_start",
     "make_backbone",
+    "save_start",
     "standardize_images",
 ]

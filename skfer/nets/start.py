@@ -1,0 +1,192 @@
+"""The start: a backbone that has learned from drawn faces, and its file of weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from skfer.nets.backbones import CompactResNet
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""Folder of the files that come with the package; a model card lies beside each."""
+START_FILE = WEIGHTS / "face_start.safetensors"
+"""Weights that have seen drawn faces alone."""
+
+_LUMINANCE = (0.299, 0.587, 0.114)
+
+
+class FaceBackbone(nn.Module):
+    """A compact residual network for images of any size, at one working resolution.
+
+    An image is resampled, antialiased, until its shorter side has `image_size` pixels, and brought
+    to mean 0 and standard deviation 1; a :class:`CompactResNet` follows. So an image of 224 pixels
+    is seen as one of `image_size` pixels is, and one smaller than that is enlarged: the same
+    weights serve all sizes.
+
+    Parameters
+    ----------
+    in_channels : int, default=1
+        Channels of the images.
+    image_size : int, default=48
+        Shorter side, in pixels, that the network works at.
+    width : int, default=16
+        Width of the :class:`CompactResNet`.
+
+    See Also
+    --------
+    face_backbone : This network with the weights that come with the package.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.nets import FaceBackbone
+    >>> FaceBackbone()(torch.zeros(2, 1, 96, 128)).shape
+    torch.Size([2, 56, 6, 8])
+    """
+
+    def __init__(self, in_channels: int = 1, *, image_size: int = 48, width: int = 16) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.image_size = image_size
+        self.width = width
+        self.layers = CompactResNet((in_channels, image_size, image_size), width).layers
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (n, in_channels, height, width) to a feature map (n, 3.5 width, h, w)."""
+        return self.layers(_standardize(_resample(x, self.image_size)))
+
+
+def _resample(x: Tensor, size: int) -> Tensor:
+    """Bring the shorter side to ``size`` pixels; the aspect stays."""
+    height, width = x.shape[2:]
+    shorter = min(height, width)
+    if shorter == size:
+        return x
+    sides = (round(height * size / shorter), round(width * size / shorter))
+    return F.interpolate(x, sides, mode="bilinear", antialias=True, align_corners=False)
+
+
+def _standardize(x: Tensor) -> Tensor:
+    flat = x.flatten(1)
+    std, mean = torch.std_mean(flat, 1, correction=0)
+    return (x - mean[:, None, None, None]) / std.clamp_min(1e-6)[:, None, None, None]
+
+
+def face_backbone(in_channels: int = 1, *, weights: str | Path | None = None) -> FaceBackbone:
+    """Return a backbone that has learned expressions from drawn faces: a start for a fit.
+
+    The weights come with the package and have never seen a person: they were learned, by
+    ``python -m skfer.pretraining``, from drawn faces alone. Any embedder takes the module as its
+    ``backbone``. It works at 48 pixels whatever the size of the images.
+
+    Parameters
+    ----------
+    in_channels : int, default=1
+        Channels of the images: the weights of the first layer, learned on gray images, are spread
+        over them; over three as red, green and blue make luminance, otherwise evenly.
+    weights : path-like, default=None
+        Another file that ``python -m skfer.pretraining`` wrote; by default the one that comes with
+        the package.
+
+    Returns
+    -------
+    FaceBackbone
+        A new module on the CPU, in training mode, owned by the caller.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If `in_channels` is below 1, or the file does not hold such weights.
+
+    Examples
+    --------
+    >>> from skfer import CrossEntropyEmbedder
+    >>> from skfer.nets import face_backbone
+    >>> embedder = CrossEntropyEmbedder(backbone=face_backbone())
+    """
+    if in_channels < 1:
+        raise ValueError(f"in_channels must be at least 1, got {in_channels}.")
+    tensors, about = load_start(START_FILE if weights is None else weights)
+    backbone = FaceBackbone(in_channels, image_size=about["image_size"], width=about["width"])
+    layers = {
+        name.removeprefix("backbone."): value
+        for name, value in tensors.items()
+        if name.startswith("backbone.")
+    }
+    layers["layers.0.weight"] = _spread(layers["layers.0.weight"], in_channels)
+    backbone.load_state_dict(layers)
+    return backbone
+
+
+def _spread(gray: Tensor, channels: int) -> Tensor:
+    """Make the first convolution of gray images answer alike to images of more channels."""
+    shares = _LUMINANCE if channels == 3 else [1 / channels] * channels
+    return gray * torch.tensor(shares)[None, :, None, None]
+
+
+def load_start(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a file of weights.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that :func:`save_start` wrote.
+
+    Returns
+    -------
+    tensors : dict of str to Tensor
+        Weights by name, float32, on the CPU.
+    about : dict
+        What was saved with them: at least "image_size" and "width".
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no file of such weights.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"weights={str(path)!r} is not a file.")
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            about = json.loads((file.metadata() or {})["skfer"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except Exception as error:
+        raise ValueError(
+            f"weights={str(path)!r} does not hold a start: give a file that "
+            f"`python -m skfer.pretraining` wrote ({type(error).__name__}: {error})."
+        ) from error
+    return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, about
+
+
+def save_start(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> None:
+    """Write weights to a file, in 16 bits; an interrupted write leaves no half file.
+
+    Parameters
+    ----------
+    path : path-like
+        Where to.
+    tensors : mapping of str to Tensor
+        Weights by name; those of the backbone begin with "backbone.".
+    about : mapping
+        What JSON can hold: at least "image_size" and "width".
+    """
+    path = Path(path)
+    halves = {
+        name: value.half().contiguous() if value.is_floating_point() else value
+        for name, value in tensors.items()
+    }
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_bytes(save(halves, {"skfer": json.dumps(dict(about), sort_keys=True)}))
+    unfinished.replace(path)

@@ -1,0 +1,5 @@
+"""How the weights that come with the package are made: ``python -m skfer.pretraining``."""
+
+from skfer.pretraining._recipe import Recipe, make_start
+
+__all__ = ["Recipe", "make_start"]

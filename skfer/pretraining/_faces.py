@@ -1,0 +1,60 @@
+"""The drawn faces that a start learns from: made in chunks, kept on disk."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from skfer.datasets import make_expressions
+
+PERSONS_PER_CHUNK = 100
+_FIELDS = ("images", "target", "units")
+
+
+def draw_faces(folder: Path, persons: int, image_size: int, seed: int, bar: Any) -> SimpleNamespace:
+    """Draw what is not in the folder yet, and return all of it.
+
+    Returns
+    -------
+    SimpleNamespace
+        images (n, size, size), uint8; target (n,), codes of expressions; units (n, n_units),
+        intensities of action units; digest, a hash of the pictures.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    chunks = []
+    for number, count in _chunks(persons):
+        path = folder / f"{image_size}-{seed}-{number}-{count}.npz"
+        if not path.exists():
+            _write(path, _draw(number, count, image_size, seed))
+        with np.load(path) as file:
+            chunks.append({name: file[name] for name in _FIELDS})
+        bar.update(count)
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk["images"].tobytes())
+    fields = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in _FIELDS}
+    return SimpleNamespace(**fields, digest=digest.hexdigest())
+
+
+def _chunks(persons: int) -> Iterator[tuple[int, int]]:
+    for number, first in enumerate(range(0, persons, PERSONS_PER_CHUNK)):
+        yield number, min(PERSONS_PER_CHUNK, persons - first)
+
+
+def _draw(number: int, persons: int, image_size: int, seed: int) -> dict[str, np.ndarray]:
+    """One chunk, whose persons are in no other chunk."""
+    rng = np.random.RandomState([seed, number])
+    faces = make_expressions(persons, 3, image_size=image_size, random_state=rng)
+    units = faces.action_units.astype(np.float32)
+    return {"images": faces.images, "target": faces.target, "units": units}
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    unfinished = path.with_suffix(".tmp")
+    with unfinished.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    os.replace(unfinished, path)

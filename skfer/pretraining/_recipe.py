@@ -1,0 +1,181 @@
+"""From a seed to a file of weights."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from skfer.datasets import EXPRESSIONS
+from skfer.nets import save_start
+from skfer.pretraining._card import write_card
+from skfer.pretraining._faces import draw_faces
+from skfer.pretraining._network import Averaged, StartNet, loss_of
+from skfer.training import SCHEDULES
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what a start becomes.
+
+    Attributes
+    ----------
+    seed : int
+        Seed of drawing and learning.
+    persons : int
+        Number of drawn persons.
+    epochs : int
+        Passes over the faces.
+    width : int
+        Width of the backbone.
+    image_size : int
+        Side of the pictures, in pixels.
+    batch_size : int
+        Faces in a step.
+    lr, weight_decay : float
+        Of AdamW, along a one-cycle schedule.
+    smoothing : float
+        Of the labels.
+    average : float
+        Decay of the moving average of the weights, which is what is kept.
+    """
+
+    seed: int = 0
+    persons: int = 800
+    epochs: int = 10
+    width: int = 16
+    image_size: int = 48
+    batch_size: int = 128
+    lr: float = 4e-3
+    weight_decay: float = 0.02
+    smoothing: float = 0.05
+    average: float = 0.998
+
+
+def make_start(
+    out: str | Path, recipe: Recipe | None = None, *, device: str = "cpu", verbose: bool = False
+) -> Path:
+    """Draw faces, learn from them, and write weights and their model card.
+
+    What is in the folder is not done again: a run that was cut off goes on after its last epoch.
+
+    Parameters
+    ----------
+    out : path-like
+        Folder to write to: "face_start.safetensors", its card "face_start.md", and a folder "work"
+        with the drawn faces and the last epoch, which may be removed afterwards.
+    recipe : Recipe, default=None
+        What to do; ``Recipe()`` by default.
+    device : str, default="cpu"
+        Device of torch to learn on.
+    verbose : bool, default=False
+        Whether to show progress bars.
+
+    Returns
+    -------
+    Path
+        The file of weights.
+    """
+    recipe = Recipe() if recipe is None else recipe
+    out = Path(out)
+    with tqdm(total=recipe.persons, desc="drawing persons", disable=not verbose) as bar:
+        faces = draw_faces(out / "work", recipe.persons, recipe.image_size, recipe.seed, bar)
+    learner = _Learner(recipe, faces, device)
+    learner.resume(out / "work" / "last.pt")
+    while learner.epoch < recipe.epochs:
+        learner.learn(verbose)
+        learner.keep(out / "work" / "last.pt")
+    path = out / "face_start.safetensors"
+    about = {"image_size": recipe.image_size, "width": recipe.width, "classes": EXPRESSIONS}
+    state = learner.averaged.state
+    named = {k: v for k, v in state.items() if not k.startswith("read_units")}
+    save_start(path, named, about)
+    write_card(path, asdict(recipe), faces, learner.seconds, learner.history)
+    return path
+
+
+class _Learner:
+    """The state of a run between epochs."""
+
+    def __init__(self, recipe: Recipe, faces: Any, device: str) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.device = recipe, torch.device(device)
+        self.images = torch.from_numpy(faces.images)
+        self.target = torch.from_numpy(faces.target)
+        self.units = torch.from_numpy(faces.units)
+        network = StartNet(recipe.image_size, recipe.width, len(EXPRESSIONS), faces.units.shape[1])
+        self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = Averaged(self.network, recipe.average)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), recipe.lr, weight_decay=recipe.weight_decay
+        )
+        self.epoch, self.seconds = 0, 0.0
+        self.history: list[float] = []
+
+    def learn(self, verbose: bool) -> None:
+        """Go through the faces once."""
+        recipe, begin = self.recipe, time.perf_counter()
+        torch.manual_seed(recipe.seed + 1000 + self.epoch)
+        order = torch.randperm(len(self.target)).split(recipe.batch_size)
+        steps = len(order)
+        total = 0.0
+        self.network.train()
+        for step, rows in enumerate(tqdm(order, f"epoch {self.epoch + 1}", disable=not verbose)):
+            progress = (self.epoch + step / steps) / recipe.epochs
+            for group in self.optimizer.param_groups:
+                group["lr"] = recipe.lr * SCHEDULES["one-cycle"](progress)
+            total += self._step(rows)
+        self.epoch += 1
+        self.history.append(round(total / steps, 4))
+        self.seconds += time.perf_counter() - begin
+
+    def _step(self, rows: Tensor) -> float:
+        images, target, units = (
+            values[rows].to(self.device) for values in (self.images, self.target, self.units)
+        )
+        loss = loss_of(self.network(images), target, units, self.recipe.smoothing)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.averaged.update(self.network)
+        return float(loss.detach())
+
+    def keep(self, path: Path) -> None:
+        """Write the state to a file."""
+        state = {
+            "recipe": asdict(self.recipe),
+            "network": self.network.state_dict(),
+            "average": self.averaged.state,
+            "steps": self.averaged.steps,
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+            "history": self.history,
+        }
+        torch.save(state, path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a file, if there is one of the same recipe."""
+        if not path.exists():
+            return
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if state["recipe"] != asdict(self.recipe):
+            return
+        self.network.load_state_dict(state["network"])
+        self.averaged.state, self.averaged.steps = state["average"], state["steps"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.seconds = state["epoch"], state["seconds"]
+        self.history = state["history"]
+
+
+def embed(backbone: torch.nn.Module, images: np.ndarray) -> np.ndarray:
+    """Pooled features of images, in inference mode."""
+    backbone.eval()
+    with torch.inference_mode():
+        batches = torch.from_numpy(images)[:, None].float().split(256)
+        return torch.cat([backbone(batch).mean((2, 3)) for batch in batches]).numpy()

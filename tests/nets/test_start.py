@@ -1,0 +1,107 @@
+"""The start that comes with the package: its file, its card, and what it says of a picture."""
+
+import hashlib
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from skfer.nets import (
+    START_FILE,
+    FaceBackbone,
+    face_backbone,
+    feature_shape,
+    load_start,
+    save_start,
+)
+
+SHA256 = "f588618c9c33a1101a5c627e20c5170967014d5eb189be10fc7881e0fb0870a2"
+GOLDEN = [0.3952, 0.4931, 0.4654, 0.9734, 0.2186, 1.1998]
+"""The first pooled features of the picture below."""
+
+
+def picture(height=48, width=48):
+    """Waves that no library function draws, alike at every size."""
+    y = (np.arange(height) + 0.5) / height
+    x = (np.arange(width) + 0.5) / width
+    waves = (4 * x * (1 - x))[None, :] * y[:, None] + (8 * y * (1 - y) ** 2)[:, None] * (x > 0.3)
+    return torch.tensor(waves, dtype=torch.float32)[None, None]
+
+
+def pooled(backbone, x):
+    backbone.eval()
+    with torch.inference_mode():
+        return backbone(x).mean((2, 3))
+
+
+def test_file_is_the_one_on_its_card():
+    content = START_FILE.read_bytes()
+    assert hashlib.sha256(content).hexdigest() == SHA256
+    assert SHA256 in START_FILE.with_suffix(".md").read_text(encoding="utf-8")
+    assert len(content) < 1_000_000
+
+
+def test_golden_embedding():
+    features = pooled(face_backbone(), picture())
+    np.testing.assert_allclose(features[0, : len(GOLDEN)], GOLDEN, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (48, 48), (64, 48), (224, 224), (30, 100)])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_takes_any_image(shape, channels):
+    backbone = face_backbone(channels)
+    assert (
+        feature_shape(backbone, (channels, *shape))[0]
+        == pooled(backbone, torch.zeros(1, channels, *shape)).shape[1]
+    )
+
+
+def test_a_gray_image_says_the_same_in_all_channels():
+    gray = pooled(face_backbone(), picture())
+    for channels in (2, 3, 4):
+        same = pooled(face_backbone(channels), picture().repeat(1, channels, 1, 1))
+        torch.testing.assert_close(same, gray, rtol=1e-3, atol=1e-4)
+
+
+def test_size_brightness_and_contrast_hardly_matter():
+    backbone = face_backbone()
+    want = pooled(backbone, picture())
+    torch.testing.assert_close(pooled(backbone, 100 * picture() + 20), want, rtol=1e-3, atol=1e-3)
+    smooth = torch.nn.functional.interpolate(
+        picture(), (192, 192), mode="bilinear", align_corners=False
+    )
+    apart = (pooled(backbone, smooth) - want).norm() / want.norm()
+    assert apart < 0.1
+
+
+def test_modules_share_nothing():
+    first, second = face_backbone(), face_backbone()
+    with torch.no_grad():
+        for weight in first.parameters():
+            weight.zero_()
+    assert any(weight.abs().sum() > 0 for weight in second.parameters())
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    backbone = FaceBackbone(width=8)
+    named = {f"backbone.{name}": value for name, value in backbone.state_dict().items()}
+    path = tmp_path / "own.safetensors"
+    save_start(path, named, {"image_size": 48, "width": 8})
+    assert [p.name for p in tmp_path.iterdir()] == ["own.safetensors"]
+    again = face_backbone(weights=path)
+    torch.testing.assert_close(
+        pooled(again, picture()), pooled(backbone, picture()), rtol=1e-2, atol=1e-2
+    )
+    assert load_start(path)[1] == {"image_size": 48, "width": 8}
+
+
+def test_errors_name_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match="in_channels must be at least 1, got 0"):
+        face_backbone(0)
+    with pytest.raises(FileNotFoundError, match=re.escape("none.safetensors' is not a file")):
+        face_backbone(weights=tmp_path / "none.safetensors")
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(b"no weights")
+    with pytest.raises(ValueError, match=r"does not hold a start.*python -m skfer.pretraining"):
+        face_backbone(weights=other)

@@ -1,0 +1,57 @@
+"""The recipe: the same from the same seed, and going on where it was cut off."""
+
+import numpy as np
+import torch
+
+from skfer.nets import face_backbone, load_start
+from skfer.pretraining import Recipe, make_start
+from skfer.pretraining import _recipe as recipe_file
+
+SMALL = Recipe(persons=3, epochs=2, width=8, batch_size=16)
+
+
+def test_one_seed_one_file(tmp_path):
+    paths = [make_start(tmp_path / name, SMALL) for name in ("a", "b")]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    other = make_start(tmp_path / "c", Recipe(persons=3, epochs=2, width=8, batch_size=16, seed=1))
+    assert other.read_bytes() != paths[0].read_bytes()
+
+
+def test_file_loads_as_a_backbone_and_has_a_card(tmp_path):
+    path = make_start(tmp_path, SMALL)
+    features = face_backbone(weights=path).eval()(torch.zeros(1, 1, 48, 48))
+    assert features.shape == (1, 28, 6, 6)
+    assert load_start(path)[1]["width"] == 8
+    card = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert "3 persons, each 2 times" in card
+    assert "sha256" in card
+
+
+def test_a_run_that_was_cut_off_goes_on(tmp_path, monkeypatch):
+    whole = make_start(tmp_path / "whole", SMALL)
+    learn = recipe_file._Learner.learn
+
+    def cut_off(self, verbose):
+        if self.epoch == 1:
+            raise KeyboardInterrupt
+        learn(self, verbose)
+
+    monkeypatch.setattr(recipe_file._Learner, "learn", cut_off)
+    try:
+        make_start(tmp_path / "part", SMALL)
+    except KeyboardInterrupt:
+        pass
+    else:
+        raise AssertionError("nothing was cut off")
+    counted = []
+
+    def count(self, verbose):
+        counted.append(self.epoch)
+        learn(self, verbose)
+
+    monkeypatch.setattr(recipe_file._Learner, "learn", count)
+    again = make_start(tmp_path / "part", SMALL)
+    assert counted == [1]
+    np.testing.assert_array_equal(
+        np.frombuffer(again.read_bytes(), np.uint8), np.frombuffer(whole.read_bytes(), np.uint8)
+    )
