@@ -22,25 +22,27 @@ from skfer.training import SCHEDULES
 class Recipe:
     """All that decides what a start becomes.
 
-    Attributes
+    Parameters
     ----------
-    seed : int
+    seed : int, default=0
         Seed of drawing and learning.
-    persons : int
+    persons : int, default=800
         Number of drawn persons.
-    epochs : int
+    epochs : int, default=10
         Passes over the faces.
-    width : int
+    width : int, default=16
         Width of the backbone.
-    image_size : int
+    image_size : int, default=48
         Side of the pictures, in pixels.
-    batch_size : int
+    batch_size : int, default=128
         Faces in a step.
-    lr, weight_decay : float
-        Of AdamW, along a one-cycle schedule.
-    smoothing : float
+    lr : float, default=4e-3
+        Highest learning rate of AdamW, along a one-cycle schedule.
+    weight_decay : float, default=0.02
+        Of AdamW.
+    smoothing : float, default=0.05
         Of the labels.
-    average : float
+    average : float, default=0.998
         Decay of the moving average of the weights, which is what is kept.
     """
 
