@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 from skfer import MultiThresholdEmbedder
 from skfer.datasets import make_expressions
-from skfer.inspection import EmbeddingDisplay, show_faces
+from skfer.inspection import EmbeddingDisplay, TrainingDisplay, show_faces
 
 faces = make_expressions(n_subjects=40, random_state=0)
 print(faces.images.shape, faces.images.dtype, "persons:", len(set(faces.groups)))
@@ -52,10 +52,13 @@ print("accuracy on new persons:", scores["test_score"].round(3))
 # The first two principal components of the 128 coordinates, for the test part of the first fold.
 # What overlaps here may well be apart in the other coordinates. Rings are around the faces that the
 # classifier at the end of the pipeline takes for another expression.
-fitted = scores["estimator"][0]
 test = scores["indices"]["test"][0]
 EmbeddingDisplay.from_estimator(
-    fitted, faces.images[test], faces.target[test], names=faces, n_pictures=20
+    scores["estimator"][0],
+    faces.images[test],
+    faces.target[test],
+    names=faces,
+    n_pictures=20,
 )
 plt.show()
 
@@ -64,9 +67,8 @@ plt.show()
 # --------------
 # ``history_`` has a dict an epoch. A spread near 0, or triplets that are all active to the end,
 # are the marks of an embedding that has collapsed; ``fit`` warns of it.
-epochs = range(1, fitted[0].n_iter_ + 1)
-figure, axes = plt.subplots(1, 3, figsize=(10, 2.6), layout="constrained")
-for ax, key in zip(axes, ("train_loss", "active_fraction", "embedding_spread"), strict=True):
-    ax.plot(epochs, [epoch[key] for epoch in fitted[0].history_])
-    ax.set(xlabel="epoch", title=key.replace("_", " "), ylim=(0, None))
+# Here are all three folds: their mean, and a band around it.
+TrainingDisplay.from_estimator(
+    scores["estimator"], metrics=["loss", "active_fraction", "embedding_spread"]
+)
 plt.show()

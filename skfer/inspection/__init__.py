@@ -2,5 +2,6 @@
 
 from skfer.inspection._embedding import EmbeddingDisplay
 from skfer.inspection._show import show_faces
+from skfer.inspection._training import TrainingDisplay
 
-__all__ = ["EmbeddingDisplay", "show_faces"]
+__all__ = ["EmbeddingDisplay", "TrainingDisplay", "show_faces"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from skfer.exceptions import ArgumentError
+
 # Okabe and Ito's colors without black, which is the text's. In gray they differ little, so nothing
 # is told by a color alone: markers and line styles go along. With eight colors and eleven markers
 # 88 classes look different.
@@ -70,46 +72,68 @@ def new_axes(ax: Any, width: float, height: float) -> Any:
     return plt.subplots(figsize=(width, height), layout="constrained")[1]
 
 
-def several_axes(ax: Any, n: int, width: float, height: float, ratios: Any = None) -> list[Any]:
-    """Return n axes side by side: the given ones, parts of the given one, or new ones."""
-    plt = pyplot()
+def several_axes(
+    ax: Any, n: int, *, columns: int, panel: tuple[float, float], ratios: Any = None
+) -> list[Any]:
+    """Return n axes in rows: the given ones, parts of the given one, or new ones.
+
+    Parameters
+    ----------
+    ax : Axes, sequence of Axes, or None
+        One is divided.
+    n : int
+        How many are wanted.
+    columns : int
+        The most in a row.
+    panel : tuple of float
+        Width and height of each in inches, in a figure of one's own.
+    ratios : sequence of float, optional
+        Relative widths of the columns.
+    """
+    columns = min(columns, n)
+    rows = -(-n // columns)
     if ax is None:
-        figure = plt.figure(figsize=(width, height), layout="constrained")
-        return list(figure.subplots(1, n, squeeze=False, width_ratios=ratios)[0])
+        size = (panel[0] * columns, panel[1] * rows)
+        figure = pyplot().figure(figsize=size, layout="constrained")
+        spec = figure.add_gridspec(rows, columns, width_ratios=ratios)
+        return [figure.add_subplot(spec[divmod(k, columns)]) for k in range(n)]
     given = list(getattr(ax, "flat", ax)) if hasattr(ax, "__len__") else [ax]
     for one in given:
         check_axes(one)
     if len(given) == n:
         return given
     if len(given) != 1:
-        raise _refuse_axes(f"{len(given)} axes, and there are {n} panels: give {n}, one, or None")
-    return _divided(given[0], n, ratios)
+        raise ArgumentError(
+            "{ax} has {} axes, and there are {} panels: give so many, one, or None.", len(given), n
+        )
+    return _divided(given[0], n, columns, ratios)
 
 
-def _divided(ax: Any, n: int, ratios: Any) -> list[Any]:
+def _divided(ax: Any, n: int, columns: int, ratios: Any) -> list[Any]:
+    """Parts of an Axes, with space for labels between them; it is drawn no more itself."""
     ax.set_axis_off()
+    width = ax.get_position().width * ax.figure.get_figwidth()
+    if ratios is None:
+        columns = max(1, min(columns, int(width / 2)))
+    rows = -(-n // columns)
     spec = ax.get_subplotspec()
-    if spec is not None:
-        parts = spec.subgridspec(1, n, width_ratios=ratios, wspace=0.35)
-        return [ax.figure.add_subplot(parts[k]) for k in range(n)]
-    shares = [1.0] * n if ratios is None else list(ratios)
-    unit = 1 / (sum(shares) + 0.35 * (n - 1))
-    lefts = [unit * (sum(shares[:k]) + 0.35 * k) for k in range(n)]
-    return [
-        ax.inset_axes((left, 0, share * unit, 1)) for left, share in zip(lefts, shares, strict=True)
-    ]
+    if spec is None:  # placed by hand
+        place = ax.get_position()
+        edges = {"left": place.x0, "right": place.x1, "bottom": place.y0, "top": place.y1}
+        parts = ax.figure.add_gridspec(
+            rows, columns, width_ratios=ratios, wspace=0.5, hspace=0.5, **edges
+        )
+    else:
+        parts = spec.subgridspec(rows, columns, width_ratios=ratios, wspace=0.5, hspace=0.5)
+    return [ax.figure.add_subplot(parts[divmod(k, columns)]) for k in range(n)]
 
 
 def check_axes(ax: Any) -> None:
     """Raise ArgumentError for what is no Axes."""
     if not hasattr(ax, "transData"):
-        raise _refuse_axes(f"a {type(ax).__name__}: give matplotlib Axes, or None for new ones")
-
-
-def _refuse_axes(problem: str) -> Exception:
-    from skfer.exceptions import ArgumentError
-
-    return ArgumentError("{ax} is {}.", problem)
+        raise ArgumentError(
+            "{ax} is a {}: give matplotlib Axes, or None for new ones.", type(ax).__name__
+        )
 
 
 def as_text(name: Any, longest: int = _LONGEST) -> str:

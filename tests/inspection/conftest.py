@@ -2,6 +2,7 @@
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from helpers.pictures import assert_as_kept
 
@@ -37,6 +38,14 @@ def faces():
         random_state=0,
         return_parts=True,
     )
+
+
+@pytest.fixture(scope="session")
+def rows():
+    """Forty rows of five features in three classes, by names."""
+    codes = np.arange(40) % 3
+    X = np.random.RandomState(0).normal(size=(40, 5)) + np.eye(5)[codes] * 3
+    return X, np.array(["joy", "rage", "awe"])[codes]
 
 
 def _fitted(cls, faces, **options):
