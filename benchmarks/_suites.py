@@ -15,7 +15,7 @@ from skfer import (
 )
 from skfer.embedders._triplet_center import TripletCenterObjective
 from skfer.embedders.base import BaseEmbedder
-from skfer.evaluation._comparison import pca_baseline
+from skfer.evaluation import pca_baseline
 from skfer.losses import TripletCenterLoss
 from skfer.training import Objective
 

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 from skfer._version import __version__
 
 if TYPE_CHECKING:
-    from skfer import datasets, inspection, losses, metrics, model_selection, nets, preprocessing
+    from skfer import (
+        datasets,
+        evaluation,
+        inspection,
+        losses,
+        metrics,
+        model_selection,
+        nets,
+        preprocessing,
+    )
     from skfer.embedders import (
         CrossEntropyEmbedder,
         GaussianMetricEmbedder,
@@ -30,6 +39,7 @@ _ROOM_OF = {
 }
 _ROOMS = (
     "datasets",
+    "evaluation",
     "inspection",
     "losses",
     "metrics",
@@ -48,6 +58,7 @@ __all__ = [
     "TripletCenterEmbedder",
     "__version__",
     "datasets",
+    "evaluation",
     "inspection",
     "losses",
     "metrics",

@@ -51,11 +51,11 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "matplotlib", "PIL", "umap"},
     ),
     "evaluation": (
-        (*GROUND, "datasets", "metrics", "model_selection"),
+        (*GROUND, "datasets", "metrics", "model_selection", "embedders"),
         {"numpy", "sklearn", "torch", "joblib"},
     ),
     "cli": (
-        ("_version", *GROUND, "datasets", "embedders", "evaluation", "", "preprocessing"),
+        ("_version", *GROUND, "datasets", "evaluation"),
         {"numpy", "sklearn", "torch", "tqdm"},
     ),
     "": (
@@ -65,6 +65,7 @@ ROOMS = {
             "embedders",
             "datasets",
             "inspection",
+            "evaluation",
             "losses",
             "metrics",
             "model_selection",

@@ -1,4 +1,4 @@
-"""Where numbers go: files, pipes, standard output."""
+"""Where words and numbers go: streams, files, pipes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,29 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print a text, in the characters that the stream can take; standard output by default."""
+    stream = sys.stdout if stream is None else stream
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.replace("±", "+-").encode(encoding, "backslashreplace").decode(encoding)
+    print(text, file=stream, flush=True)
+
+
+def warn(text: str) -> None:
+    """Print a warning in one line."""
+    line = text.replace(":\n  ", ": ").replace("\n  ", "; ").replace("\n", ". ")
+    say(f"skfer: warning: {line}", sys.stderr)
+
+
+def bars_wanted(quiet: bool) -> bool:
+    """Whether to show progress: a bar in a log file is of no use to anybody."""
+    return not quiet and sys.stderr.isatty()
 
 
 def check_writable(path: Path | None) -> None:

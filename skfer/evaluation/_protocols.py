@@ -1,10 +1,7 @@
-"""What `skfer evaluate` works on: a data set, and the protocol that splits it."""
+"""How a data set is split into training and test parts."""
 
 from __future__ import annotations
 
-import argparse
-import inspect
-import sys
 import warnings
 from typing import Any
 
@@ -18,195 +15,79 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import Bunch
 
-from skfer.datasets import DATASETS, EXPRESSIONS, UNLABELED, make_expressions
-from skfer.datasets._labels import canonical
-from skfer.model_selection import OfficialSplit, SubjectKFold, check_leakage
-from skfer.model_selection._leakage import number_identical_images
-
-PROTOCOLS = ("group-fold", "subject-10fold", "leave-one-subject-out", "official")
-"""Subjects apart; ten folds of subjects in order; one subject a fold; the owners' own."""
-
-# Options of the command that are parameters of some loaders, and what those call them. Other
-# loaders refuse them.
-LOADER_OPTIONS = {
-    "classes": ("classes",),
-    "frames": ("frames",),
-    "neutral_first": ("neutral_first",),
-    "intensities": ("intensities",),
-    "crop": ("align",),  # of jaffe
-    "align": ("align",),
-    "group_pattern": ("group_pattern",),
-}
-OWN = ("folder", "table")  # sets of the caller, whose classes may be anything
-PUBLISHED = tuple(sorted(set(DATASETS) - set(OWN)))
-FILE_OPTIONS = ("root", "cache_dir", "skip_bad")  # drawn faces have no use for them
-TABLE_OPTIONS = ("labels", "file_column", "label_column", "group_column")
+from skfer.datasets import UNLABELED
+from skfer.evaluation._names import PROTOCOLS
+from skfer.exceptions import ArgumentError
+from skfer.model_selection import (
+    OfficialSplit,
+    SubjectKFold,
+    check_leakage,
+    number_identical_images,
+)
 
 N_FOLDS = 3  # of group-fold
 
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
-def load_faces(arguments: argparse.Namespace) -> Bunch:
-    """Load the wanted data set, labelled samples alone.
+def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int = 0) -> Bunch:
+    """Take what can be evaluated from a data set: labeled samples, of two classes at least.
 
     Parameters
     ----------
-    arguments : Namespace
-        Of `skfer evaluate`.
+    faces : Bunch
+        From a loader of `skfer.datasets`.
+    max_per_class : int, default=None
+        Take so many samples of each class, drawn at random; None takes all.
+    random_state : int, default=0
+        Draws them.
 
     Returns
     -------
     Bunch
-        images, target, target_names, groups (or None), sequence and split (or None), filenames,
-        dataset (its name), protocol, group_kind (what the groups are), skipped (what was left
-        out, and why).
+        images, target, target_names, groups (or None), group_kind (what the groups are),
+        sequence, split and filenames (or None), skipped (what the loader left out, and why) and
+        n_unlabeled.
 
     Raises
     ------
     ValueError
-        If an argument that the data set needs is missing, one does not belong to it, or there
-        are fewer than two classes.
+        If there are fewer than two classes.
+
+    Examples
+    --------
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.evaluation import prepare
+    >>> prepare(make_expressions(12, 1, random_state=0), max_per_class=4).images.shape
+    (32, 48, 48)
     """
-    name = _name(arguments)
-    own = _own_options(name, arguments)
-    if name == "synthetic":
-        size, seed = arguments.image_size, arguments.seed
-        faces = make_expressions(image_size=size, random_state=seed, **own)
-        usual = "group-fold"
-    else:
-        faces = _load(name, arguments, own)
-        usual = DATASETS[name].protocol
-    _check_asked(name, arguments.classes or [], faces)
-    keep = _chosen(np.asarray(faces.target), arguments.max_per_class, arguments.seed)
-    parts = {
+    target = np.asarray(faces.target)
+    labeled = np.flatnonzero(target != UNLABELED)
+    keep = _chosen(target, labeled, max_per_class, random_state)
+    _check_classes(target[keep], faces.target_names)
+    columns = {
         key: None if faces.get(key) is None else np.asarray(faces[key])[keep]
         for key in ("target", "groups", "sequence", "split", "filenames")
     }
-    images = faces.images if len(keep) == len(faces.images) else faces.images[keep]
-    _check_classes(np.asarray(faces.target)[keep], faces.target_names)
-    kind = DATASETS[name].groups if name in DATASETS else "subjects"
     return Bunch(
-        images=images,
+        # A memmap that is wanted whole stays one.
+        images=faces.images if len(keep) == len(target) else faces.images[keep],
         target_names=faces.target_names,
-        dataset=name,
-        protocol=arguments.protocol or usual,
-        group_kind=kind,
+        group_kind=faces.get("group_kind") or "subjects",
         skipped=faces.get("skipped", []),
-        **parts,
+        n_unlabeled=len(target) - len(labeled),
+        **columns,
     )
 
 
-def _name(arguments: argparse.Namespace) -> str:
-    return arguments.dataset or ("table" if arguments.labels else "synthetic")
-
-
-def _own_options(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the given options that only some data sets have, as the loader calls them."""
-    _check_belonging(name, arguments)
-    given = {key: getattr(arguments, key) for key in LOADER_OPTIONS}
-    return {
-        str(_parameter(name, key)): _value(name, key, value)
-        for key, value in given.items()
-        if value is not None
-    }
-
-
-def _check_belonging(name: str, arguments: argparse.Namespace) -> None:
-    """Raise ValueError if an option is given that the data set does not have."""
-    foreign = [key for key in LOADER_OPTIONS if _parameter(name, key) is None]
-    foreign += TABLE_OPTIONS if name != "table" else ()
-    foreign += FILE_OPTIONS if name == "synthetic" else ()
-    for key in foreign:
-        if getattr(arguments, key) is not None:
-            raise ValueError(_not_here(key, name, arguments))
-
-
-def _not_here(key: str, name: str, arguments: argparse.Namespace) -> str:
-    negative = "no-" if getattr(arguments, key) is False else ""
-    option = f"--{negative}{key.replace('_', '-')}"
-    if arguments.dataset is None and name == "synthetic":
-        return f"{option} needs --dataset NAME or --labels CSV: which set is it?"
-    owners = [other for other in DATASETS if _parameter(other, key) is not None]
-    beside = f" (but to {', '.join(owners)})" if key in LOADER_OPTIONS else ""
-    return f"{option} does not belong to --dataset {name}{beside}: leave it out."
-
-
-def _parameter(name: str, key: str) -> str | None:
-    """Return what the loader of a data set calls an option, None if it has nothing like it."""
-    if key in ("align", "crop") and (name == "jaffe") != (key == "crop"):
-        return None
-    loader = make_expressions if name == "synthetic" else DATASETS[name].loader
-    has = inspect.signature(loader).parameters
-    return next((word for word in LOADER_OPTIONS.get(key, ()) if word in has), None)
-
-
-def _value(name: str, key: str, value: Any) -> Any:
-    if key == "classes" and name not in OWN:
-        return _expressions(value)
-    if key == "align" and name != "affectnet":  # which alone has two ways to do it
-        if value == "box":
-            raise ValueError(f"--align box does not belong to --dataset {name}: give --align.")
-        return value is not False
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _expressions(words: list[str]) -> tuple[str, ...]:
-    for word in words:
-        if canonical(word) not in EXPRESSIONS:
-            raise ValueError(
-                f"--classes {word}: there is no such expression: give some of "
-                f"{' '.join(EXPRESSIONS)}."
-            )
-    return tuple(dict.fromkeys(canonical(word) for word in words))
-
-
-def _check_asked(name: str, words: list[str], faces: Bunch) -> None:
-    """Raise ValueError if a class was asked for that no image has."""
-    found = {faces.target_names[code] for code in np.unique(faces.target) if code != UNLABELED}
-    missing = [word for word in words if canonical(word) not in found]
-    if missing:
-        neutral = canonical(missing[0]) == "neutral" and _parameter(name, "neutral_first")
-        hint = "give --neutral-first, or leave it out" if neutral else "leave it out"
-        raise ValueError(f"--classes {' '.join(missing)}: no image is of it: {hint}.")
-
-
-def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunch:
-    options: dict[str, Any] = own | {
-        "image_size": arguments.image_size,
-        "cache_dir": arguments.cache_dir,
-        "on_error": "skip" if arguments.skip_bad else "raise",
-        "verbose": bars_wanted(arguments),
-        "n_jobs": arguments.n_jobs,
-    }
-    loader = DATASETS[name].loader
-    if arguments.cache_dir is not None and arguments.cache_dir.is_file():
-        raise ValueError(f"--cache-dir {arguments.cache_dir} is a file: give a folder.")
-    if name == "table":
-        if arguments.labels is None:
-            raise ValueError("--dataset table needs --labels CSV.")
-        if not arguments.labels.is_file():
-            raise ValueError(f"--labels {arguments.labels}: there is no such file.")
-        columns = {key: getattr(arguments, key) for key in TABLE_OPTIONS[1:]}
-        options |= {key: column for key, column in columns.items() if column is not None}
-        return loader(arguments.labels, arguments.root, **options)
-    if arguments.root is None:
-        raise ValueError(f"--dataset {name} needs --root DIR, the folder of the data set.")
-    return loader(arguments.root, **options)
-
-
-def bars_wanted(arguments: argparse.Namespace) -> bool:
-    """Whether to show progress: a bar in a log file is of no use to anybody."""
-    return not arguments.quiet and sys.stderr.isatty()
-
-
-def _chosen(y: NDArray[Any], most: int | None, seed: int) -> NDArray[np.intp]:
-    """Positions of the labelled samples, at most `most` of a class."""
-    keep = np.flatnonzero(y != UNLABELED)
-    if most is None or len(keep) == 0:
-        return keep
-    keep = np.random.RandomState(seed).permutation(keep)
-    return np.sort(np.concatenate([keep[y[keep] == c][:most] for c in np.unique(y[keep])]))
+def _chosen(
+    y: NDArray[Any], labeled: NDArray[np.intp], most: int | None, seed: int
+) -> NDArray[np.intp]:
+    """Positions of the labeled samples, at most `most` of a class."""
+    if most is None or len(labeled) == 0:
+        return labeled
+    drawn = np.random.RandomState(seed).permutation(labeled)
+    return np.sort(np.concatenate([drawn[y[drawn] == c][:most] for c in np.unique(y[drawn])]))
 
 
 def _check_classes(y: NDArray[Any], names: NDArray[np.str_]) -> None:
@@ -219,18 +100,28 @@ def _check_classes(y: NDArray[Any], names: NDArray[np.str_]) -> None:
         )
 
 
-def make_splits(faces: Bunch, n_folds: int | None, seed: int) -> list[Split]:
-    """Split by the protocol; a fold that leaks a subject, a sequence or an image is refused.
+def make_splits(
+    faces: Bunch,
+    protocol: str = "group-fold",
+    *,
+    n_folds: int | None = None,
+    random_state: int = 0,
+) -> list[Split]:
+    """Split by a protocol; a fold that leaks a subject, a sequence or an image is refused.
 
     The owners' split is what it is: what its parts share is told by a warning.
 
     Parameters
     ----------
     faces : Bunch
-        From :func:`load_faces`.
-    n_folds : int or None
-        Folds of the protocol "group-fold", the only one that lets one choose; None is 3.
-    seed : int
+        From :func:`prepare`, or a loader.
+    protocol : str, default="group-fold"
+        One of `PROTOCOLS`. "group-fold": folds with subjects apart, and classes in about equal
+        shares; "subject-10fold": ten folds of subjects in order of their names;
+        "leave-one-subject-out": a fold for each; "official": the owners' split.
+    n_folds : int, default=None
+        Folds of "group-fold", the only one that lets one choose; None is 3.
+    random_state : int, default=0
         Shuffles its folds.
 
     Returns
@@ -240,39 +131,57 @@ def make_splits(faces: Bunch, n_folds: int | None, seed: int) -> list[Split]:
 
     Raises
     ------
+    ArgumentError
+        If the protocol or the number of folds does not suit the data.
     ValueError
-        If the protocol does not suit the data, or a fold leaks.
+        If a fold leaks.
+
+    Examples
+    --------
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.evaluation import make_splits
+    >>> faces = make_expressions(12, 1, random_state=0)
+    >>> [len(test) for train, test in make_splits(faces, "leave-one-subject-out")][:3]
+    [8, 8, 8]
     """
-    if n_folds is not None and faces.protocol != "group-fold":
-        raise ValueError(
-            f"--folds belongs to --protocol group-fold, and this is {faces.protocol}: leave out "
-            "one of them."
+    if protocol not in PROTOCOLS:
+        known = ", ".join(PROTOCOLS)
+        raise ArgumentError("{protocol=} is unknown: give one of {}.", known, protocol=protocol)
+    if n_folds is not None and protocol != "group-fold":
+        raise ArgumentError(
+            "{n_folds} belongs to {protocol=group-fold}, and this is {}: leave out one of them.",
+            protocol,
         )
-    if faces.protocol == "official":
-        if faces.split is None:
-            raise ValueError(
-                "--protocol official: this data set has no official split: give --protocol "
-                "group-fold or leave it out."
-            )
-        splits = list(OfficialSplit(faces.split).split(faces.images))
-        _warn_of_shared(faces, *splits[0])
-        return splits
-    if faces.protocol == "group-fold":
-        splits = _group_folds(faces, n_folds or N_FOLDS, seed)
+    if protocol == "official":
+        return _official_split(faces)
+    if protocol == "group-fold":
+        splits = _group_folds(faces, N_FOLDS if n_folds is None else n_folds, random_state)
     else:
-        splits = _subject_folds(faces)
+        splits = _subject_folds(faces, protocol)
     return check_leakage(Bunch(**{k: v for k, v in faces.items() if v is not None}), splits)
+
+
+def _official_split(faces: Bunch) -> list[Split]:
+    if faces.get("split") is None:
+        raise ArgumentError(
+            "{protocol=official}: this data set has no official split: give {protocol=group-fold} "
+            "or leave it out."
+        )
+    splits = list(OfficialSplit(faces.split).split(faces.images))
+    _warn_of_shared(faces, *splits[0])
+    return splits
 
 
 def _warn_of_shared(faces: Bunch, train: NDArray[np.intp], test: NDArray[np.intp]) -> None:
     """Tell how much of what is in the test part is in the training part too."""
     columns = {
-        "sequences": faces.sequence,
+        "sequences": faces.get("sequence"),
         "identical images": number_identical_images(faces.images),
     }
+    kind = _group_kind(faces)
     # Where groups are identical images they are told as such.
-    if faces.group_kind != "different images":
-        columns = {faces.group_kind: faces.groups, **columns}
+    if kind != "different images":
+        columns = {kind: faces.get("groups"), **columns}
     shared = {
         what: len(np.intersect1d(values[train], values[test]))
         for what, values in columns.items()
@@ -284,34 +193,42 @@ def _warn_of_shared(faces: Bunch, train: NDArray[np.intp], test: NDArray[np.intp
             f"the official split has in training and test alike: {told}. It is used as its owners "
             "made it.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
-def _subject_folds(faces: Bunch) -> list[Split]:
-    if faces.groups is None:
-        raise ValueError(
-            f"--protocol {faces.protocol} needs subjects, and the data names none: give "
-            "--group-column (of a table) or --group-pattern (of a folder)."
+def _group_kind(faces: Bunch) -> str:
+    return faces.get("group_kind") or "subjects"
+
+
+def _subject_folds(faces: Bunch, protocol: str) -> list[Split]:
+    groups, kind = faces.get("groups"), _group_kind(faces)
+    if groups is None:
+        raise ArgumentError(
+            "{protocol=} needs subjects, and the data names none: give {group_column} (of a table) "
+            "or {group_pattern} (of a folder).",
+            protocol=protocol,
         )
-    if faces.group_kind != "subjects":
-        raise ValueError(
-            f"--protocol {faces.protocol} needs subjects, and the groups of this data set are "
-            f"{faces.group_kind}: give --protocol official or group-fold."
+    if kind != "subjects":
+        raise ArgumentError(
+            "{protocol=} needs subjects, and the groups of this data set are {}: give "
+            "{protocol=official} or {protocol=group-fold}.",
+            kind,
+            protocol=protocol,
         )
-    splitter = SubjectKFold(10) if faces.protocol == "subject-10fold" else LeaveOneGroupOut()
-    return list(splitter.split(faces.target, faces.target, faces.groups))
+    splitter = SubjectKFold(10) if protocol == "subject-10fold" else LeaveOneGroupOut()
+    return list(splitter.split(faces.target, faces.target, groups))
 
 
 def _group_folds(faces: Bunch, n: int, seed: int) -> list[Split]:
-    y, groups = faces.target, faces.groups
+    y, groups = np.asarray(faces.target), faces.get("groups")
     if n < 2:
-        raise ValueError(f"--folds {n}: cross-validation needs at least 2.")
+        raise ArgumentError("{n_folds=}: cross-validation needs at least 2.", n_folds=n)
     smallest = np.unique(y, return_counts=True)[1].min()
     if groups is None:
         _need(smallest, n, "images in the smallest class")
         return list(StratifiedKFold(n, shuffle=True, random_state=seed).split(y, y))
-    _need(len(np.unique(groups)), n, faces.group_kind)
+    _need(len(np.unique(groups)), n, _group_kind(faces))
     if smallest < n:
         return list(GroupKFold(n).split(y, y, groups))
     return list(StratifiedGroupKFold(n, shuffle=True, random_state=seed).split(y, y, groups))
@@ -319,4 +236,6 @@ def _group_folds(faces: Bunch, n: int, seed: int) -> list[Split]:
 
 def _need(found: int, wanted: int, what: str) -> None:
     if found < wanted:
-        raise ValueError(f"--folds {wanted} needs at least {wanted} {what}, found {found}.")
+        raise ArgumentError(
+            "{n_folds=} needs at least {} {}, found {}.", wanted, what, found, n_folds=wanted
+        )

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.model_selection import check_cv
 
+from skfer.exceptions import ArgumentError
 from skfer.model_selection._splitters import groups_for, is_missing
 
 _CHUNK_BYTES = 2**24
@@ -99,7 +100,7 @@ def check_leakage(bunch: Any, cv: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     >>> check_leakage(faces, KFold(n_splits=2))
     Traceback (most recent call last):
         ...
-    ValueError: cv leaks between training and test set:
+    skfer.exceptions.ArgumentError: cv leaks between training and test set:
     fold 0: 2 subjects, such as 'S1' (sample 2 in train, sample 0 in test)
     fold 1: 2 subjects, such as 'S1' (sample 0 in train, sample 2 in test)
     Split by groups, for example with SubjectKFold.
@@ -116,7 +117,11 @@ def check_leakage(bunch: Any, cv: Any) -> list[tuple[np.ndarray, np.ndarray]]:
         if (line := _describe_leak(fold, trait, train, test, getattr(bunch, "filenames", None)))
     ]
     if leaks:
-        error = ValueError(_message(leaks))
+        error = ArgumentError(
+            "{cv} leaks between training and test set:\n{}\nSplit by {groups}, for example with "
+            "SubjectKFold.",
+            _listed(leaks),
+        )
         if getattr(bunch, "groups", None) is None and all(f" {_COPY}" in leak for leak in leaks):
             error.add_note(_KEEP_COPIES)
         raise error
@@ -241,8 +246,6 @@ def _describe_leak(
     return f"fold {fold}: {count} {name}, such as {value}({examples})"
 
 
-def _message(leaks: list[str]) -> str:
-    lines = ["cv leaks between training and test set:", *leaks[:_MAX_LINES]]
-    if len(leaks) > _MAX_LINES:
-        lines.append(f"and {len(leaks) - _MAX_LINES} more leaks.")
-    return "\n".join([*lines, "Split by groups, for example with SubjectKFold."])
+def _listed(leaks: list[str]) -> str:
+    more = [f"and {len(leaks) - _MAX_LINES} more leaks."] if len(leaks) > _MAX_LINES else []
+    return "\n".join([*leaks[:_MAX_LINES], *more])

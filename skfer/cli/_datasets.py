@@ -1,0 +1,17 @@
+"""`skfer datasets check`."""
+
+from __future__ import annotations
+
+import argparse
+
+from skfer.cli._output import say
+from skfer.datasets import check_dataset
+
+INCOMPLETE = 1
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what was found of a data set; 1 if it is not as published."""
+    report = check_dataset(arguments.name, arguments.root)
+    say(str(report))
+    return 0 if report.ok else INCOMPLETE

@@ -1,0 +1,144 @@
+"""From options to the faces that they name."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from skfer.cli._output import bars_wanted
+from skfer.datasets import DATASETS, EXPRESSIONS, UNLABELED, make_expressions
+from skfer.datasets._labels import canonical
+
+# Options of the command that are parameters of some loaders. Other loaders refuse them.
+LOADER_OPTIONS = ("classes", "frames", "neutral_first", "intensities", "align", "group_pattern")
+_OWN = ("folder", "table")  # sets of the caller, whose classes may be anything
+_FILE_OPTIONS = ("root", "cache_dir", "skip_bad")  # drawn faces have no use for them
+_TABLE_OPTIONS = ("labels", "file_column", "label_column", "group_column")
+
+
+def load_faces(arguments: argparse.Namespace) -> tuple[str, Bunch]:
+    """Load the wanted data set.
+
+    Returns
+    -------
+    name : str
+        Of the data set.
+    faces : Bunch
+        As its loader returns it.
+    """
+    name = arguments.dataset or ("table" if arguments.labels else "synthetic")
+    own = own_options(name, arguments)
+    if name == "synthetic":
+        size, seed = arguments.image_size, arguments.seed
+        faces = make_expressions(image_size=size, random_state=seed, **own)
+    else:
+        faces = _load(name, arguments, own)
+    _check_asked(name, arguments.classes or [], faces)
+    return name, faces
+
+
+def own_options(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the given options that only some data sets have, as the loader calls them."""
+    _check_belonging(name, arguments)
+    given = {key: getattr(arguments, key) for key in LOADER_OPTIONS}
+    return {key: _value(name, key, value) for key, value in given.items() if value is not None}
+
+
+def _check_belonging(name: str, arguments: argparse.Namespace) -> None:
+    """Raise ValueError if an option is given that the data set does not have."""
+    foreign = [key for key in LOADER_OPTIONS if not _has(name, key)]
+    foreign += _TABLE_OPTIONS if name != "table" else ()
+    foreign += _FILE_OPTIONS if name == "synthetic" else ()
+    for key in foreign:
+        if getattr(arguments, key) is not None:
+            raise ValueError(_not_here(key, name, arguments))
+
+
+def _not_here(key: str, name: str, arguments: argparse.Namespace) -> str:
+    negative = "no-" if getattr(arguments, key) is False else ""
+    option = f"--{negative}{key.replace('_', '-')}"
+    if arguments.dataset is None and name == "synthetic":
+        return f"{option} needs --dataset NAME or --labels CSV: which set is it?"
+    owners = [other for other in DATASETS if _has(other, key)]
+    beside = f" (but to {', '.join(owners)})" if key in LOADER_OPTIONS else ""
+    return f"{option} does not belong to --dataset {name}{beside}: leave it out."
+
+
+def _has(name: str, key: str) -> bool:
+    """Whether the loader of a data set has a parameter."""
+    loader = make_expressions if name == "synthetic" else DATASETS[name].loader
+    return key in inspect.signature(loader).parameters
+
+
+def _value(name: str, key: str, value: Any) -> Any:
+    if key == "classes" and name not in _OWN:
+        return _expressions(value)
+    if key == "align" and value is not False:
+        return _alignment(name, value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _alignment(name: str, words: list[str]) -> Any:
+    """Return what `--align` says: nothing more, how (of AffectNet) or which part (of JAFFE)."""
+    if name == "affectnet":
+        return words[0] if words else "landmarks"
+    if not words:
+        return True
+    if name != "jaffe":
+        given = " ".join(words)
+        raise ValueError(f"--align {given} does not belong to --dataset {name}: give --align.")
+    try:
+        return tuple(float(word) for word in words)
+    except ValueError:
+        raise ValueError(
+            f"--align {' '.join(words)} is not a part of a picture: give --align LEFT UPPER RIGHT "
+            "LOWER, in shares of width and height."
+        ) from None
+
+
+def _expressions(words: list[str]) -> tuple[str, ...]:
+    for word in words:
+        if canonical(word) not in EXPRESSIONS:
+            raise ValueError(
+                f"--classes {word}: there is no such expression: give some of "
+                f"{' '.join(EXPRESSIONS)}."
+            )
+    return tuple(dict.fromkeys(canonical(word) for word in words))
+
+
+def _check_asked(name: str, words: list[str], faces: Bunch) -> None:
+    """Raise ValueError if a class was asked for that no image has."""
+    found = {faces.target_names[code] for code in np.unique(faces.target) if code != UNLABELED}
+    missing = [word for word in words if canonical(word) not in found]
+    if missing:
+        neutral = canonical(missing[0]) == "neutral" and _has(name, "neutral_first")
+        hint = "give --neutral-first, or leave it out" if neutral else "leave it out"
+        raise ValueError(f"--classes {' '.join(missing)}: no image is of it: {hint}.")
+
+
+def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunch:
+    options: dict[str, Any] = own | {
+        "image_size": arguments.image_size,
+        "cache_dir": arguments.cache_dir,
+        "on_error": "skip" if arguments.skip_bad else "raise",
+        "verbose": bars_wanted(arguments.quiet),
+        "n_jobs": arguments.n_jobs,
+    }
+    loader = DATASETS[name].loader
+    if arguments.cache_dir is not None and arguments.cache_dir.is_file():
+        raise ValueError(f"--cache-dir {arguments.cache_dir} is a file: give a folder.")
+    if name == "table":
+        if arguments.labels is None:
+            raise ValueError("--dataset table needs --labels CSV.")
+        if not arguments.labels.is_file():
+            raise ValueError(f"--labels {arguments.labels}: there is no such file.")
+        columns = {key: getattr(arguments, key) for key in _TABLE_OPTIONS[1:]}
+        options |= {key: column for key, column in columns.items() if column is not None}
+        return loader(arguments.labels, arguments.root, **options)
+    if arguments.root is None:
+        raise ValueError(f"--dataset {name} needs --root DIR, the folder of the data set.")
+    return loader(arguments.root, **options)

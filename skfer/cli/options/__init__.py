@@ -1,0 +1,41 @@
+"""The options of all commands. Nothing here imports numpy or torch: help is there at once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from skfer._version import __version__
+from skfer.cli.options._data import CHECKABLE
+from skfer.cli.options._evaluate import add_evaluate
+from skfer.cli.options._values import one_of
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands; what it returns has the command's file as ``command``."""
+    parser = argparse.ArgumentParser(
+        "skfer",
+        description="Facial expression recognition by deep metric learning.",
+        epilog="Start with `skfer evaluate`, which needs no data; `skfer evaluate --help` tells "
+        "how to run it on your own faces.",
+    )
+    parser.add_argument("--version", action="version", version=f"skfer {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    add_evaluate(commands)
+    _add_datasets(commands)
+    return parser
+
+
+def _add_datasets(commands: Any) -> None:
+    parser = commands.add_parser("datasets", help="look at your copy of a published data set")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    check = actions.add_parser(
+        "check",
+        help="compare a copy with what is published",
+        description="Tell the layout found, the counts of each class beside the published ones, "
+        "and what is missing. Exit code 1 if the copy is not as published.",
+    )
+    check.add_argument("name", type=one_of(CHECKABLE), metavar="NAME", help=", ".join(CHECKABLE))
+    check.add_argument("root", type=Path, metavar="ROOT", help="the folder of your copy")
+    check.set_defaults(command="datasets")

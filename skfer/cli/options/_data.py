@@ -1,0 +1,102 @@
+"""Options that say which pictures to load; shared by the commands that learn from some."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from skfer.cli.options._values import frames, image_size, one_of, several
+
+PUBLISHED = ("affectnet", "bu3dfe", "ck+", "fer+", "fer2013", "jaffe", "mmi", "raf-db", "sfew")
+CHECKABLE = (*PUBLISHED, "folder")
+DATASETS = ("synthetic", *CHECKABLE, "table")
+"""Names, as the registry of `skfer.datasets` has them; importing that would take seconds."""
+
+EXPRESSIONS = "anger, contempt, disgust, fear, happiness, neutral, sadness, surprise"
+
+
+def add_data(data: Any) -> None:
+    """Add the options of every data set."""
+    data.add_argument(
+        "--dataset",
+        type=one_of(DATASETS),
+        metavar="NAME",
+        help="synthetic: drawn faces (the default); folder: yours, in a folder for each class; "
+        "table: yours, named in a table; or your copy of a published set: " + ", ".join(PUBLISHED),
+    )
+    data.add_argument("--root", type=Path, metavar="DIR", help="the folder of the images")
+    data.add_argument(
+        "--labels",
+        type=Path,
+        metavar="CSV",
+        help="a table with a row for each image; its file names start from --root, or from its own "
+        "folder",
+    )
+    data.add_argument("--file-column", metavar="NAME", help="its column of file names (file)")
+    data.add_argument("--label-column", metavar="NAME", help="its column of labels (label)")
+    data.add_argument(
+        "--group-column", metavar="NAME", help="its column that tells who is shown (none)"
+    )
+    data.add_argument(
+        "--group-pattern",
+        metavar="REGEX",
+        help=r"with --dataset folder: finds who is shown in a file name, such as '(S\d+)_'",
+    )
+    data.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help=f"these classes only: of {EXPRESSIONS}, or of your own names",
+    )
+    data.add_argument(
+        "--image-size", type=image_size, default=48, metavar="N", help="pixels a side (48)"
+    )
+    data.add_argument(
+        "--max-per-class", type=several, metavar="N", help="take this many images of a class"
+    )
+    data.add_argument(
+        "--cache-dir",
+        type=Path,
+        metavar="DIR",
+        help="keep the decoded images in this folder, which makes the next start quick",
+    )
+    data.add_argument(
+        "--skip-bad", action="store_true", default=None, help="leave out files that cannot be read"
+    )
+
+
+def add_variants(sets: Any) -> None:
+    """Add the options that only some published sets have."""
+    sets.add_argument(
+        "--frames",
+        type=frames,
+        metavar="N",
+        help="with ck+ or mmi: how many frames of a sequence to take where its expression is at "
+        "its peak (3), or all",
+    )
+    sets.add_argument(
+        "--neutral-first",
+        action="store_true",
+        default=None,
+        help="with ck+ or mmi: take the first frame of a sequence too, as neutral",
+    )
+    sets.add_argument(
+        "--intensities",
+        type=int,
+        nargs="+",
+        choices=range(1, 5),
+        metavar="N",
+        help="with bu3dfe: expressions of these strengths only, of 1 to 4",
+    )
+    sets.add_argument(
+        "--align",
+        nargs="*",
+        metavar="HOW",
+        help="with ck+, raf-db or sfew: aligned faces; with affectnet: turned by landmarks "
+        "(--align) or cut out by the face box (--align box); with jaffe: the usual part of the "
+        "picture (--align), or another (--align LEFT UPPER RIGHT LOWER, in shares of width and "
+        "height)",
+    )
+    sets.add_argument(
+        "--no-align", dest="align", action="store_const", const=False, help="whole pictures instead"
+    )

@@ -1,0 +1,102 @@
+"""The options of `skfer evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from skfer.cli.options._data import add_data, add_variants
+from skfer.cli.options._values import positive, seed
+from skfer.evaluation import CLASSIFIERS, PROTOCOLS
+
+DESCRIPTION = """\
+Train every embedder of skfer and two baselines (PCA on pixels, and the same network trained with
+cross-entropy), each followed by the same classifier, and test them with subjects apart where it is
+known who is shown. Prints a table of means and standard deviations over the folds: accuracy,
+balanced accuracy and F1 (means over the classes), recall@1 (how often the nearest image, of another
+person if known, has the same label), seconds to train, and images embedded in a second.
+"""
+
+EPILOG = r"""
+examples:
+  drawn faces, to see that all works (a minute or two on a laptop):
+    skfer evaluate
+  your faces, in a folder for each class, with the subject in the file name (happy/S01_3.png):
+    skfer evaluate --dataset folder --root faces/ --group-pattern '(S\d+)_'
+  your faces, named in a table with the columns file, emotion and person:
+    skfer evaluate --labels labels.csv --root images/ --label-column emotion --group-column person
+  your copy of a published set, by its usual protocol, and by variants of it:
+    skfer evaluate --dataset ck+ --root CK+/
+    skfer evaluate --dataset ck+ --root CK+/ --frames 1 --neutral-first
+    skfer evaluate --dataset affectnet --root AffectNet/ --align box --cache-dir cache/ \
+      --classes anger disgust fear happiness neutral sadness surprise
+  all numbers, for a program:
+    skfer evaluate --quiet --json numbers.json
+
+`skfer datasets check NAME ROOT` tells what is in a copy of a published set.
+
+Exit codes: 0 done, 1 (of `skfer datasets check`) the copy is not as published, 2 something is wrong
+with the call or the data, 3 skfer itself failed, 130 interrupted, 141 who read the output has gone.
+"""
+
+
+def add_evaluate(commands: Any) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "evaluate",
+        help="compare all embedders on faces, drawn or your own",
+        description=DESCRIPTION,
+        usage="skfer evaluate [OPTION ...]",  # the whole list would hide what is wrong
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command="evaluate")
+    add_data(parser.add_argument_group("data"))
+    add_variants(parser.add_argument_group("variants of published sets"))
+    _add_how(parser.add_argument_group("evaluation"))
+
+
+def _add_how(how: Any) -> None:
+    how.add_argument(
+        "--protocol",
+        choices=PROTOCOLS,
+        help="how to split. group-fold: folds with subjects apart; subject-10fold: ten folds of "
+        "subjects in order of their names; leave-one-subject-out: a fold for each; official: the "
+        "training and test set of the owners. By default what is usual for the data set",
+    )
+    how.add_argument("--folds", type=positive, metavar="N", help="folds of group-fold (3)")
+    how.add_argument(
+        "--classifier",
+        choices=CLASSIFIERS,
+        default="knn",
+        help="what classifies the embedded images: 5 nearest neighbors (the default) or an SVM",
+    )
+    how.add_argument(
+        "--negatives",
+        choices=["nearest", "fully-synthesized", "semi-synthesized", "prediction"],
+        help="how triplet-center chooses what to push away (as the embedder does by default)",
+    )
+    how.add_argument(
+        "--epochs", type=positive, metavar="N", help="passes over the training set (40)"
+    )
+    how.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="fixes data, folds and training (0)"
+    )
+    jobs = min(os.cpu_count() or 1, 4)
+    how.add_argument(
+        "--n-jobs",
+        type=positive,
+        default=jobs,
+        metavar="N",
+        help=f"trainings side by side, and threads that read pictures ({jobs})",
+    )
+    how.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write all numbers here, with what was run; - is standard output, and the table then "
+        "goes to standard error",
+    )
+    how.add_argument("--quiet", action="store_true", help="no progress bar")

@@ -1,0 +1,64 @@
+"""What reads the values of options, and says what is wrong with one."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+from collections.abc import Callable, Sequence
+
+
+def one_of(names: Sequence[str]) -> Callable[[str], str]:
+    """Return what reads a name in any case and spelling (RAF_DB, BU-3DFE), or tells a near one."""
+    known = {_plain(name): name for name in names}
+
+    def read(text: str) -> str:
+        if _plain(text) in known:
+            return known[_plain(text)]
+        near = difflib.get_close_matches(_plain(text), known, 1)
+        hint = f"did you mean {known[near[0]]}? " if near else ""
+        raise argparse.ArgumentTypeError(f"{text!r} is unknown: {hint}Give {', '.join(names)}.")
+
+    return read
+
+
+def some_of(names: Sequence[str]) -> Callable[[str], list[str]]:
+    """Return what reads names with commas between them, each once."""
+    read = one_of(names)
+    return lambda text: list(dict.fromkeys(read(word) for word in text.split(",") if word))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[-_ ]", "", text.lower()).replace("plus", "+")
+
+
+def frames(text: str) -> int | str:
+    """Read a number of frames, or which."""
+    return text if text in ("peak", "all") else _whole(text, "'peak', 'all' or a whole number")
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    return _whole(text, "a whole number")
+
+
+def several(text: str) -> int:
+    """Read a number of images: a single one of a class is never in training and test alike."""
+    return _whole(text, "a whole number", 2)
+
+
+def image_size(text: str) -> int:
+    """Read a number of pixels that an embedder can take."""
+    return _whole(text, "a whole number", 16)
+
+
+def seed(text: str) -> int:
+    """Read a seed as numpy takes it."""
+    return _whole(text, "a whole number", 0, 2**32 - 1)
+
+
+def _whole(text: str, wanted: str, low: int = 1, high: int | None = None) -> int:
+    bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
+    if not text.isdecimal() or int(text) < low or (high is not None and int(text) > high):
+        raise argparse.ArgumentTypeError(f"give {wanted} {bounds}, not {text!r}")
+    return int(text)

@@ -1,0 +1,135 @@
+"""One method fitted on one fold, and what it reached."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, clone
+
+from skfer.evaluation._measures import measure_embedding, measure_predictions
+
+_NOTHING_TO_FIND = (
+    "recall@k is not defined, since no image that is tested has another one of its class to find: "
+    "left out of the mean"
+)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one method reached on one fold.
+
+    Parameters
+    ----------
+    method : str
+        Its name.
+    fold : int
+        Number of the fold, from 0.
+    seed : int or None
+        What the training was seeded with; None as the method itself says.
+    scores : dict of str to float or None
+        Of each measure, on the test part; None where it is not defined. Where fewer than five
+        groups are tested at a time, retrieval searches the training part: among so few there
+        may be nothing to find.
+    predicted : list
+        The label predicted for each image of the test part, in its order.
+    fit_time : float
+        Seconds to fit the embedder.
+    images_per_second : float
+        Speed of ``transform`` on the test part.
+    n_train, n_test : int
+        Sizes of the two parts.
+    warnings : tuple of str
+        What was warned of, for instance that the embedding collapsed.
+    """
+
+    method: str
+    fold: int
+    seed: int | None
+    scores: dict[str, float | None]
+    predicted: list[Any]
+    fit_time: float
+    images_per_second: float
+    n_train: int
+    n_test: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """One fit to do: a method, and the samples that it is trained and tested on."""
+
+    method: str
+    embedder: Any
+    classifier: BaseEstimator
+    fold: int
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+    seed: int | None = None
+
+
+def run_task(task: Task, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] | None) -> Fit:
+    """Fit an embedder and a classifier on one part of the data and measure them on the other.
+
+    Everything runs on one thread of torch, so that fits can run side by side and a score does
+    not depend on the number of cores.
+    """
+    train, test = task.train, task.test
+    # Recorded, since fits run in other processes, which would print them as they like.
+    with _one_thread(), warnings.catch_warnings(record=True) as caught:
+        start = time.perf_counter()
+        embedder = seeded_clone(task.embedder, task.seed).fit(X[train], y[train])
+        fit_time = time.perf_counter() - start
+        Z_train = embedder.transform(X[train])
+        start = time.perf_counter()
+        Z_test = embedder.transform(X[test])
+        speed = len(test) / (time.perf_counter() - start)
+        predicted = clone(task.classifier).fit(Z_train, y[train]).predict(Z_test)
+    scores = measure_predictions(y[test], predicted) | measure_embedding(
+        Z_train, Z_test, y[train], y[test], None if groups is None else groups[test]
+    )
+    told = [str(warning.message) for warning in caught]
+    if scores["recall_at_1"] is None:
+        told.append(_NOTHING_TO_FIND)
+    return Fit(
+        method=task.method,
+        fold=task.fold,
+        seed=task.seed,
+        scores=scores,
+        predicted=predicted.tolist(),
+        fit_time=fit_time,
+        images_per_second=speed,
+        n_train=len(train),
+        n_test=len(test),
+        warnings=tuple(dict.fromkeys(told)),
+    )
+
+
+def seeded_clone(embedder: Any, seed: int | None) -> Any:
+    """Return an unfitted copy in which every ``random_state`` is `seed`, unless that is None."""
+    copy = clone(embedder)
+    if seed is None:
+        return copy
+    names = [
+        name
+        for name in copy.get_params()
+        if name == "random_state" or name.endswith("__random_state")
+    ]
+    return copy.set_params(**dict.fromkeys(names, seed))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

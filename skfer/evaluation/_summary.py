@@ -1,0 +1,98 @@
+"""Fits taken together: means, deviations, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from skfer.evaluation._fits import Fit
+from skfer.evaluation._measures import MEASURES
+from skfer.evaluation._tables import Cell, Table
+
+
+def summarize(fits: Sequence[Fit], methods: Sequence[str]) -> list[dict[str, Any]]:
+    """Mean and standard deviation over fits, a row a method.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        From :func:`compare`.
+    methods : sequence of str
+        The rows wanted, in order.
+
+    Returns
+    -------
+    list of dict
+        ``method`` and ``n_fits``; ``<measure>`` and ``<measure>_sd`` for each of the measures, None
+        where no fit or only one has a value; ``fit_time`` and ``images_per_second``, means.
+    """
+    return [_row(method, [fit for fit in fits if fit.method == method]) for method in methods]
+
+
+def _row(method: str, fits: Sequence[Fit]) -> dict[str, Any]:
+    row: dict[str, Any] = {"method": method, "n_fits": len(fits)}
+    for measure in MEASURES:
+        values = [v for fit in fits if (v := fit.scores[measure]) is not None]
+        row[measure] = float(np.mean(values)) if values else None
+        row[f"{measure}_sd"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    row["fit_time"] = float(np.mean([fit.fit_time for fit in fits]))
+    row["images_per_second"] = float(np.mean([fit.images_per_second for fit in fits]))
+    return row
+
+
+def fit_warnings(fits: Sequence[Fit]) -> list[str]:
+    """Return what was warned of in training, with the methods and the number of folds.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        From :func:`compare`.
+
+    Returns
+    -------
+    list of str
+        Each warning once.
+    """
+    found: dict[str, tuple[set[str], set[int]]] = {}
+    for fit in sorted(fits, key=lambda f: (f.fold, f.method)):
+        for text in fit.warnings:
+            methods, folds = found.setdefault(text, (set(), set()))
+            methods.add(fit.method)
+            folds.add(fit.fold)
+    n_folds = len({fit.fold for fit in fits})
+    return [
+        f"{', '.join(sorted(methods))}; {len(folds)} of {n_folds} folds: {text}"
+        for text, (methods, folds) in found.items()
+    ]
+
+
+def score_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Rows of :func:`summarize` as a table.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        From :func:`summarize`.
+
+    Returns
+    -------
+    Table
+    """
+    n = max(row["n_fits"] for row in rows)
+    return Table(
+        "one fit each" if n == 1 else f"mean ± standard deviation over {n} fits",
+        [*MEASURES.values(), "fit", "images/s"],
+        [
+            (
+                str(row["method"]),
+                [
+                    *(Cell(row[measure], row[f"{measure}_sd"]) for measure in MEASURES),
+                    Cell(row["fit_time"], form=".1f", unit=" s"),
+                    Cell(row["images_per_second"], form=",.0f"),
+                ],
+            )
+            for row in rows
+        ],
+    )

@@ -1,0 +1,167 @@
+"""Tables as text, Markdown, LaTeX or CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from skfer.evaluation._names import STYLES
+from skfer.exceptions import ArgumentError
+
+
+class Cell(NamedTuple):
+    """A number of a table, with its spread or error where it has one.
+
+    Parameters
+    ----------
+    value : float or None
+        None is shown as a dash.
+    spread : float, default=None
+        Shown after a ±.
+    form : str, default=".3f"
+        How both are written.
+    unit : str, default=""
+        Written after the number.
+    """
+
+    value: float | None
+    spread: float | None = None
+    form: str = ".3f"
+    unit: str = ""
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "-"
+        spread = "" if self.spread is None else f" ± {self.spread:{self.form.lstrip('+')}}"
+        return f"{self.value:{self.form}}{spread}{self.unit}"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named rows of numbers.
+
+    Parameters
+    ----------
+    title : str
+        What it shows.
+    columns : sequence of str
+        Heads of the columns.
+    rows : sequence of (str, sequence of Cell)
+        The name of each row, and a cell for each column.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[Cell]]]
+
+
+def format_tables(tables: Sequence[Table], style: str = "text") -> str:
+    """Write tables one after the other.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+        What to write.
+    style : {"text", "markdown", "latex", "csv"}, default="text"
+        LaTeX needs the package booktabs. CSV is one table in all, with a line for each cell:
+        table, row, column, value, spread.
+
+    Returns
+    -------
+    str
+        Without a line end at its end.
+
+    Raises
+    ------
+    ArgumentError
+        If the style is unknown.
+
+    Examples
+    --------
+    >>> from skfer.evaluation import Cell, Table, format_tables
+    >>> table = Table("accuracy", ["anger", "joy"], [("pca", [Cell(0.5), Cell(0.25, 0.1)])])
+    >>> print(format_tables([table], "markdown"))
+    **accuracy**
+    <BLANKLINE>
+    |     | anger |           joy |
+    | :-- | ----: | ------------: |
+    | pca | 0.500 | 0.250 ± 0.100 |
+    """
+    if style not in STYLES:
+        known = ", ".join(STYLES)
+        raise ArgumentError("{style=} is unknown: give one of {}.", known, style=style)
+    if style == "csv":
+        return _as_csv(tables)
+    write = {"text": _as_text, "markdown": _as_markdown, "latex": _as_latex}[style]
+    return "\n\n".join(write(table) for table in tables)
+
+
+def _cells(table: Table) -> list[list[str]]:
+    body = [[name, *map(str, cells)] for name, cells in table.rows]
+    return [["", *table.columns], *body]
+
+
+def _justified(lines: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Pad cells to the width of their column: the first to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        [
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        for line in lines
+    ]
+
+
+def _as_text(table: Table) -> str:
+    lines = ["  ".join(line).rstrip() for line in _justified(_cells(table))]
+    return "\n".join([table.title, lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def _as_markdown(table: Table) -> str:
+    head, *body = _justified(_cells(table))
+    rule = [
+        ":" + "-" * max(len(cell) - 1, 2) if i == 0 else "-" * (len(cell) - 1) + ":"
+        for i, cell in enumerate(head)
+    ]
+    lines = [f"| {' | '.join(line)} |" for line in (head, rule, *body)]
+    return "\n".join([f"**{table.title}**", "", *lines])
+
+
+def _as_latex(table: Table) -> str:
+    head, *body = _cells(table)
+    lines = [" & ".join(map(_escaped, line)) + r" \\" for line in (head, *body)]
+    columns = "l" + "r" * len(table.columns)
+    return "\n".join(
+        [
+            f"% {table.title}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            lines[0],
+            r"\midrule",
+            *lines[1:],
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+    )
+
+
+def _escaped(text: str) -> str:
+    for character in r"&%#_":
+        text = text.replace(character, "\\" + character)
+    return text.replace("±", r"$\pm$")
+
+
+def _as_csv(tables: Sequence[Table]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["table", "row", "column", "value", "spread"])
+    for table in tables:
+        for name, cells in table.rows:
+            for column, cell in zip(table.columns, cells, strict=True):
+                numbers = ["" if n is None else f"{n:.6g}" for n in (cell.value, cell.spread)]
+                writer.writerow([table.title, name, column, *numbers])
+    return out.getvalue().rstrip("\n")

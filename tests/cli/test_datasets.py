@@ -1,0 +1,18 @@
+"""`skfer datasets check`."""
+
+from PIL import Image
+
+from skfer.cli import main
+from skfer.cli._main import FAILED, INCOMPLETE
+
+
+def test_datasets_check(tmp_path, capsys):
+    Image.new("L", (256, 256)).save(tmp_path / "KA.AN1.39.tiff")
+    assert main(["datasets", "check", "jaffe", str(tmp_path)]) == INCOMPLETE
+    assert "anger" in capsys.readouterr().out
+    assert main(["datasets", "check", "jaffe", str(tmp_path / "none")]) == FAILED
+
+
+def test_the_root_of_a_check_is_no_option(tmp_path, capsys):
+    assert main(["datasets", "check", "jaffe", str(tmp_path / "none")]) == FAILED
+    assert capsys.readouterr().err.startswith(f"skfer: error: ROOT '{tmp_path}/none' does not")

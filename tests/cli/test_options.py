@@ -1,0 +1,76 @@
+"""What options say, and what they refuse."""
+
+import shlex
+
+import pytest
+from helpers.calls import parsed
+
+from skfer.cli import _faces, main
+from skfer.cli import _main as exits
+from skfer.cli._main import FAILED
+from skfer.cli.options import make_parser
+from skfer.cli.options._evaluate import EPILOG
+
+SENSELESS = {
+    "--max-per-class": ("1",),
+    "--seed": ("-1", "4294967296", "x"),
+    "--epochs": ("0", "2.5", "many"),
+    "--image-size": ("15", "-3", ""),
+    "--frames": ("0", "some", "-1"),
+    "--intensities": ("5",),
+}
+
+
+@pytest.mark.parametrize(("option", "value"), [(o, v) for o, vs in SENSELESS.items() for v in vs])
+def test_senseless_numbers(capsys, option, value):
+    with pytest.raises(SystemExit) as caught:
+        main(["evaluate", option, value])
+    assert caught.value.code == FAILED
+    said = capsys.readouterr().err
+    assert f"argument {option}: " in said
+    assert value in said.splitlines()[-1]
+    assert "_" not in said.splitlines()[-1]
+
+
+def test_exit_codes_are_told():
+    names = ("INCOMPLETE", "FAILED", "BROKEN", "INTERRUPTED", "READER_GONE")
+    codes = (0, *(getattr(exits, name) for name in names))
+    told = EPILOG[EPILOG.index("Exit codes") :]
+    assert all(f" {code} " in told for code in codes)
+
+
+def test_examples_are_calls():
+    text = EPILOG.replace("\\\n", "")
+    calls = [shlex.split(line) for line in text.splitlines() if line.startswith("    skfer ")]
+    assert len(calls) == 7
+    for _, *words in calls:
+        arguments = make_parser().parse_args(words)
+        name = arguments.dataset or ("table" if arguments.labels else "synthetic")
+        _faces.own_options(name, arguments)
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("CK+", "ck+"),
+        ("ckplus", "ck+"),
+        ("RAF_DB", "raf-db"),
+        ("BU-3DFE", "bu3dfe"),
+        ("FER+", "fer+"),
+    ],
+)
+def test_names_of_sets_in_any_spelling(typed, name):
+    assert parsed("--dataset", typed).dataset == name
+    assert make_parser().parse_args(["datasets", "check", typed, "."]).name == name
+
+
+@pytest.mark.parametrize("call", [["evaluate", "--dataset"], ["datasets", "check"]])
+def test_names_that_are_near(capsys, call):
+    with pytest.raises(SystemExit):
+        main([*call, "afectnet", "."])
+    said = capsys.readouterr().err
+    assert "'afectnet' is unknown: did you mean affectnet? Give " in said
+    assert len(said.splitlines()) == 2
+    with pytest.raises(SystemExit):
+        main([*call, "zzz", "."])
+    assert "'zzz' is unknown: Give " in capsys.readouterr().err

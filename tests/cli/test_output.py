@@ -1,0 +1,75 @@
+"""Where numbers go: files, pipes, standard output."""
+
+import json
+import os
+
+import pytest
+from helpers.calls import QUICK
+
+from skfer.cli import _output, main
+from skfer.cli._main import FAILED
+
+
+def _told_about_json(path, capsys):
+    """Call `evaluate` with a place that it must refuse before it loads anything."""
+    assert main(["evaluate", "--quiet", "--json", str(path)]) == FAILED
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"--json {path}" in captured.err
+    return captured.err
+
+
+def test_json_that_cannot_be_written_is_told_at_once(capsys, tmp_path, monkeypatch):
+    assert "is a folder" in _told_about_json(tmp_path, capsys)
+    link = tmp_path / "link.json"
+    link.symlink_to(tmp_path / "none" / "x.json")
+    assert f"there is no folder {tmp_path / 'none'}" in _told_about_json(link, capsys)
+
+    def refuse(dir):  # as for a user who may not write there; root may
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(_output.tempfile, "TemporaryFile", refuse)
+    file = tmp_path / "x.json"
+    file.write_text("writable, in a folder that is not")
+    assert f"no file can be made in {tmp_path} (Permission" in _told_about_json(file, capsys)
+    monkeypatch.setattr(_output.os, "access", lambda path, mode: False)
+    assert "write-protected" in _told_about_json(file, capsys)
+
+
+def test_json_follows_links(tmp_path):
+    real, link = tmp_path / "real" / "x.json", tmp_path / "link.json"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    _output.check_writable(link)
+    _output.write_json(link, {"a": 1})
+    _output.write_json(link, {"a": 2})
+    assert link.is_symlink()
+    assert json.loads(real.read_text()) == {"a": 2}
+    assert [path.name for path in real.parent.iterdir()] == ["x.json"]
+
+
+def test_json_into_a_pipe_leaves_the_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    _output.check_writable(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        _output.write_json(pipe, {"a": 1})
+        assert json.loads(os.read(reader, 1000)) == {"a": 1}
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_json_that_fails_at_the_end_is_told(tmp_path):
+    with pytest.raises(ValueError, match=r"--json .*x\.json could not be written: No such file"):
+        _output.write_json(tmp_path / "gone" / "x.json", {})
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout"])
+def test_json_on_standard_output(capfd, name):
+    assert main(["evaluate", *QUICK, "--image-size", "24", "--json", name]) == 0
+    captured = capfd.readouterr()
+    assert len(json.loads(captured.out)["folds"]) == 10
+    assert "48 faces of 8 expressions" in captured.err
+    assert "multi-threshold" in captured.err

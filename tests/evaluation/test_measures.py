@@ -1,0 +1,47 @@
+"""Measures of a fold: hand-made values, and which samples are searched."""
+
+import numpy as np
+import pytest
+
+from skfer.evaluation._measures import measure_embedding, measure_predictions
+
+
+def test_predictions_by_hand():
+    y = np.array([0, 0, 0, 1])
+    scores = measure_predictions(y, np.array([0, 0, 1, 1]))
+    assert scores["accuracy"] == 0.75
+    assert scores["balanced_accuracy"] == pytest.approx((2 / 3 + 1) / 2)
+    # F1 of class 0: precision 1, recall 2/3; of class 1: precision 1/2, recall 1.
+    assert scores["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
+
+
+def test_means_are_over_the_classes_that_are_there():
+    y = np.array([0, 0, 1, 1])
+    scores = measure_predictions(y, np.array([0, 2, 1, 1]))
+    assert scores["balanced_accuracy"] == 0.75
+    assert scores["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_the_own_person_is_left_out():
+    # Each face is nearest to one of its own person and label, then to one of another's label.
+    Z = np.array([[0.0], [0.1], [1.0], [1.1], [2.0], [2.1], [3.0], [3.1], [4.0], [4.1]])
+    y = np.array([0, 0, 1, 1, 0, 0, 1, 1, 0, 0])
+    groups = np.repeat(np.arange(5), 2)
+    own_person_found = measure_embedding(Z[:2], Z, y[:2], y, None)["recall_at_1"]
+    left_out = measure_embedding(Z[:2], Z, y[:2], y, groups)["recall_at_1"]
+    assert (own_person_found, left_out) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(("n_groups", "recall"), [(4, 1.0), (5, 0.0)])
+def test_the_training_part_is_searched_where_few_are_tested(n_groups, recall):
+    # Training faces lie beside those of their label; test faces only beside those of another.
+    Z_test = np.arange(n_groups, dtype=float)[:, None]
+    y_test = np.arange(n_groups) % 2
+    Z_train, y_train = Z_test + 0.01, y_test
+    scores = measure_embedding(Z_train, Z_test, y_train, y_test, np.arange(n_groups))
+    assert scores["recall_at_1"] == recall
+
+
+def test_recall_is_none_where_nothing_can_be_found():
+    Z, y = np.eye(2), np.array([0, 1])
+    assert measure_embedding(Z, Z, y, y, None)["recall_at_1"] is None

@@ -1,0 +1,36 @@
+"""What can be compared, by name."""
+
+import numpy as np
+import pytest
+
+from skfer import GaussianMetricEmbedder
+from skfer.evaluation import METHODS, make_methods, pca_baseline
+from skfer.exceptions import ArgumentError
+
+
+def test_all_by_default_with_the_parameters_given():
+    methods = make_methods(random_state=3, negatives="nearest", max_epochs=2)
+    assert tuple(methods) == METHODS
+    assert methods["pca"][-1].random_state == 3
+    assert methods["triplet-center"].negatives == "nearest"
+    embedders = [methods[name] for name in METHODS[1:]]
+    assert {(e.max_epochs, e.random_state) for e in embedders} == {(2, 3)}
+
+
+def test_negatives_are_the_embedders_own_by_default():
+    methods = make_methods(["gaussian", "triplet-center"])
+    assert type(methods["gaussian"]) is GaussianMetricEmbedder
+    default = type(methods["triplet-center"])().negatives
+    assert methods["triplet-center"].negatives == default
+
+
+def test_unknown_names():
+    with pytest.raises(ArgumentError, match="names='pcaa': give some of pca, cross-entropy"):
+        make_methods(["pca", "pcaa"])
+
+
+@pytest.mark.parametrize("shape", [(7, 4, 4), (200, 2, 3, 3)])
+def test_pca_keeps_what_there_is(shape):
+    X = np.random.RandomState(0).rand(*shape)
+    embedded = pca_baseline(random_state=0).fit_transform(X)
+    assert embedded.shape == (shape[0], min(100, shape[0], np.prod(shape[1:])))

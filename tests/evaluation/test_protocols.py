@@ -1,0 +1,98 @@
+"""What is evaluated, and how it is split."""
+
+import numpy as np
+import pytest
+from sklearn.utils import Bunch
+
+from skfer.datasets import make_expressions
+from skfer.evaluation import check_folds, make_splits, prepare
+from skfer.exceptions import ArgumentError
+
+
+def _faces(target, **columns):
+    n = len(target)
+    images = np.arange(n * 16).reshape(n, 4, 4)
+    names = np.array([f"class {i}" for i in range(max(target, default=0) + 1)])
+    return Bunch(images=images, target=np.array(target), target_names=names, **columns)
+
+
+def test_prepare_leaves_unlabeled_out_and_counts_them():
+    faces = prepare(_faces([0, -1, 1, 1, -1], groups=np.array(list("abcde"))))
+    assert faces.n_unlabeled == 2
+    assert faces.target.tolist() == [0, 1, 1]
+    assert faces.groups.tolist() == ["a", "c", "d"]
+    assert faces.images[:, 0, 0].tolist() == [0, 32, 48]
+    assert (faces.split, faces.filenames, faces.group_kind) == (None, None, "subjects")
+
+
+def test_prepare_keeps_an_array_that_is_wanted_whole():
+    given = _faces([0, 1])
+    assert prepare(given).images is given.images
+
+
+def test_prepare_draws_from_each_class():
+    given = _faces([0] * 20 + [1] * 2)
+    first, again, other = (
+        prepare(given, max_per_class=3, random_state=seed).images[:, 0, 0].tolist()
+        for seed in (0, 0, 1)
+    )
+    assert first == again != other
+    assert len(first) == 5
+    assert first == sorted(first)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [([-1, -1], "no image has a label"), ([1, 1, -1], "all 2 images are of one class, 'class 1'")],
+)
+def test_prepare_needs_two_classes(target, said):
+    with pytest.raises(ValueError, match=said):
+        prepare(_faces(target))
+
+
+def test_group_folds_keep_groups_apart_with_three_folds_by_default():
+    faces = make_expressions(12, 1, image_size=24, random_state=0)
+    splits = make_splits(faces)
+    assert len(splits) == 3
+    for train, test in splits:
+        assert not set(faces.groups[train]) & set(faces.groups[test])
+    assert sorted(np.concatenate([test for _, test in splits])) == list(range(96))
+
+
+def test_rare_classes_are_split_by_groups_alone():
+    faces = _faces([0] * 11 + [1], groups=np.repeat(np.arange(6), 2))
+    assert len(make_splits(faces, n_folds=3)) == 3
+
+
+REFUSED = {
+    "unknown": ("kfold", {}, "protocol='kfold' is unknown: give one of group-fold, "),
+    "folds of another": ("official", {"n_folds": 2}, "n_folds belongs to protocol=group-fold"),
+    "no split": ("official", {}, "no official split: give protocol=group-fold"),
+    "one fold": ("group-fold", {"n_folds": 1}, "n_folds=1: cross-validation needs at least 2"),
+    "no fold": ("group-fold", {"n_folds": 0}, "n_folds=0: cross-validation needs at least 2"),
+    "many folds": ("group-fold", {"n_folds": 9}, "n_folds=9 needs at least 9 images in the small"),
+    "no subjects": ("subject-10fold", {}, "names none: give group_column"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refusals_name_the_argument(case):
+    protocol, options, said = REFUSED[case]
+    with pytest.raises(ArgumentError, match=said) as caught:
+        make_splits(_faces([0, 1] * 4), protocol, **options)
+    assert caught.value.arguments
+
+
+def test_many_groups_are_needed_for_many_folds():
+    faces = _faces([0, 1] * 4, groups=np.repeat(["a", "b"], 4))
+    with pytest.raises(ArgumentError, match="n_folds=3 needs at least 3 subjects, found 2"):
+        make_splits(faces, n_folds=3)
+
+
+def test_folds_that_cannot_be_trained_on():
+    splits = [(np.array([0, 1]), np.array([2, 3]))]
+    with pytest.raises(ArgumentError, match="fold 0 has one class to train on"):
+        check_folds(np.array([0, 0, 1, 1]), splits, "svm")
+    with pytest.raises(ArgumentError, match="fold 0 has 2 images to train on, and classifier=knn"):
+        check_folds(np.array([0, 1, 1, 1]), splits, "knn")
+    check_folds(np.array([0, 1, 1, 1]), splits, "svm")

@@ -1,0 +1,72 @@
+"""Tables in every style, character by character."""
+
+import csv
+import io
+
+import pytest
+
+from skfer.evaluation import STYLES, Cell, Table, format_tables
+from skfer.exceptions import ArgumentError
+
+TABLE = Table(
+    "accuracy",
+    ["anger", "a_b & c"],
+    [
+        ("pca", [Cell(0.5), Cell(0.25, 0.1)]),
+        ("gaussian", [Cell(None), Cell(12.0, form=".1f", unit=" s")]),
+    ],
+)
+AS_TEXT = """\
+accuracy
+          anger        a_b & c
+------------------------------
+pca       0.500  0.250 ± 0.100
+gaussian      -         12.0 s"""
+AS_MARKDOWN = """\
+**accuracy**
+
+|          | anger |       a_b & c |
+| :------- | ----: | ------------: |
+| pca      | 0.500 | 0.250 ± 0.100 |
+| gaussian |     - |        12.0 s |"""
+AS_LATEX = r"""% accuracy
+\begin{tabular}{lrr}
+\toprule
+ & anger & a\_b \& c \\
+\midrule
+pca & 0.500 & 0.250 $\pm$ 0.100 \\
+gaussian & - & 12.0 s \\
+\bottomrule
+\end{tabular}"""
+AS_CSV = """\
+table,row,column,value,spread
+accuracy,pca,anger,0.5,
+accuracy,pca,a_b & c,0.25,0.1
+accuracy,gaussian,anger,,
+accuracy,gaussian,a_b & c,12,"""
+WRITTEN = {"text": AS_TEXT, "markdown": AS_MARKDOWN, "latex": AS_LATEX, "csv": AS_CSV}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_each_style(style):
+    assert format_tables([TABLE], style) == WRITTEN[style]
+
+
+@pytest.mark.parametrize("style", ["text", "markdown", "latex"])
+def test_tables_follow_each_other(style):
+    assert format_tables([TABLE, TABLE], style) == f"{WRITTEN[style]}\n\n{WRITTEN[style]}"
+
+
+def test_csv_is_one_table():
+    rows = list(csv.DictReader(io.StringIO(format_tables([TABLE, TABLE], "csv"))))
+    assert len(rows) == 8
+    assert float(rows[1]["spread"]) == 0.1
+
+
+def test_signs_are_not_given_to_spreads():
+    assert str(Cell(0.02, 0.01, form="+.3f")) == "+0.020 ± 0.010"
+
+
+def test_unknown_style():
+    with pytest.raises(ArgumentError, match="style='html' is unknown: give one of text, markdown"):
+        format_tables([TABLE], "html")

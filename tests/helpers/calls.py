@@ -1,0 +1,25 @@
+"""Calls of the command line, and what comes of them."""
+
+from skfer.cli import main
+from skfer.cli._main import FAILED
+from skfer.cli.options import make_parser
+
+SHORT = ["--epochs", "1", "--max-per-class", "6", "--n-jobs", "1", "--quiet"]
+QUICK = [*SHORT, "--folds", "2"]
+
+
+def parsed(*words):
+    """Return the options of a quiet call of `skfer evaluate`."""
+    return make_parser().parse_args(["evaluate", "--quiet", "--image-size", "16", *words])
+
+
+def refused(capsys, *words):
+    """Return what `skfer evaluate` says when it refuses a call."""
+    assert main(["evaluate", "--quiet", "--n-jobs", "1", *words]) == FAILED
+    return capsys.readouterr().err
+
+
+def table_call(root, *more):
+    """Return a call on the faces of the fixture `faces_on_disk`, as their table names them."""
+    columns = ["--file-column", "path", "--label-column", "emotion", "--group-column", "person"]
+    return ["evaluate", "--labels", str(root / "labels.csv"), "--image-size", "24", *columns, *more]
