@@ -15,6 +15,7 @@ import numpy as np
 
 from skfer import GaussianMetricEmbedder
 from skfer.datasets import make_expressions
+from skfer.inspection import RetrievalDisplay
 from skfer.metrics import mean_average_precision_at_r, recall_at_k
 
 faces = make_expressions(90, 3, image_size=32, random_state=0)
@@ -37,23 +38,9 @@ print(f"MAP@R: {mean_average_precision_at_r(Z, target, groups=groups):.3f}")
 # %%
 # A query of each expression, left, and the six faces of other persons that are nearest to it.
 
-distances = np.linalg.norm(Z[:, None] - Z, axis=2)
-distances[groups[:, None] == groups] = np.inf
-rng = np.random.RandomState(0)
-queries = [rng.choice(np.flatnonzero(target == code)) for code in embedder.classes_]
-
-fig, axes = plt.subplots(len(queries), 7, figsize=(7, 8.6), layout="constrained")
-for row, query in zip(axes, queries, strict=True):
-    shown = [query, *distances[query].argsort()[:6]]
-    for ax, i in zip(row, shown, strict=True):
-        ax.imshow(images[i], cmap="gray")
-        ax.set(xticks=[], yticks=[])
-        right = target[i] == target[query]
-        color = "black" if i == query else "tab:green" if right else "tab:red"
-        mark = "query: " if i == query else "" if right else "not: "
-        ax.set_title(mark + faces.target_names[target[i]], fontsize=8, color=color)
-        ax.spines[:].set(color=color, linewidth=3)
-fig.suptitle("Queries and the nearest faces of other persons: right in green, wrong in red")
+RetrievalDisplay.from_estimator(
+    embedder, images, target, groups=groups, names=faces, random_state=0
+)
 plt.show()
 
 # %%

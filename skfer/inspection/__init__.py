@@ -1,7 +1,8 @@
 """What a model has learned, as pictures: Displays as scikit-learn has, and grids of faces."""
 
 from skfer.inspection._embedding import EmbeddingDisplay
+from skfer.inspection._retrieval import RetrievalDisplay
 from skfer.inspection._show import show_faces
 from skfer.inspection._training import TrainingDisplay
 
-__all__ = ["EmbeddingDisplay", "TrainingDisplay", "show_faces"]
+__all__ = ["EmbeddingDisplay", "RetrievalDisplay", "TrainingDisplay", "show_faces"]

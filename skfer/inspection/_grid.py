@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from skfer.inspection._style import RIGHT, WRONG, as_text, check_axes, ink_of, new_axes, pyplot
 
 _GAP = 0.1  # between pictures, in widths of one
-_LARGEST, _SMALLEST = 9.0, 5.0  # points of a title
+_LARGEST, _SMALLEST = 9.0, 4.0  # points of a title
 _CHARACTER = 0.58  # width of one in heights of the font
 
 
@@ -25,8 +25,8 @@ class FaceGrid:
     ----------
     ax : matplotlib Axes or None
         Where to draw; new axes if None.
-    n_rows, n_columns : int
-        Size of the grid.
+    n_rows, n_columns : int or float
+        Size of the grid; a part of a column is a gap.
     titles : sequence of str
         All titles that will be given, by which their size is chosen.
     row_labels : sequence of str
@@ -41,7 +41,7 @@ class FaceGrid:
         self,
         ax: Any,
         n_rows: int,
-        n_columns: int,
+        n_columns: float,
         *,
         titles: Sequence[str] = (),
         row_labels: Sequence[str] = (),
@@ -52,7 +52,8 @@ class FaceGrid:
         labels = [line for text in row_labels for line in text.split("\n")]
         if ax is not None:
             check_axes(ax)
-        inches = cell if ax is None else _width(ax) / (n_columns * (1 + _GAP))
+        inches = cell if ax is None else _cell_in(ax, n_rows, n_columns)
+        self._frame_width = 3.0 * min(1.0, inches)
         self.font = _font_size(lines, inches)
         line = 1.25 * self.font / 72 / inches
         self._head = (n_lines * line + 0.05) if any(lines) else 0.0
@@ -74,8 +75,8 @@ class FaceGrid:
 
     def add(
         self,
-        row: int,
-        column: int,
+        row: float,
+        column: float,
         image: NDArray[Any],
         title: str = "",
         frame: str | None = None,
@@ -114,7 +115,7 @@ class FaceGrid:
         from matplotlib.patches import Rectangle
 
         color = {"right": RIGHT, "wrong": WRONG}.get(kind, self.ink.text)
-        options: dict[str, Any] = {"linewidth": 3.0, "linestyle": "-"}
+        options: dict[str, Any] = {"linewidth": self._frame_width, "linestyle": "-"}
         if kind == "wrong":  # seen without colors too
             options["linestyle"] = (0, (2.2, 1.2))
         rectangle = Rectangle(
@@ -123,9 +124,12 @@ class FaceGrid:
         self.frames.append(self.ax.add_patch(rectangle))
 
 
-def _width(ax: Any) -> float:
-    """Width of axes in inches, as far as it is known before the layout is made."""
-    return float(max(ax.get_position().width * ax.figure.get_figwidth(), 0.1))
+def _cell_in(ax: Any, n_rows: int, n_columns: float) -> float:
+    """Width of a picture in inches, as far as it is known before the layout is made."""
+    place, figure = ax.get_position(), ax.figure
+    across = place.width * figure.get_figwidth() / (n_columns * (1 + _GAP))
+    up = place.height * figure.get_figheight() / (n_rows * (1.3 + _GAP))
+    return float(max(min(across, up), 0.05))
 
 
 def _font_size(lines: Sequence[str], inches: float) -> float:
