@@ -210,7 +210,9 @@ class TestMustHold:
         embeddings, labels, generator = batch
         queries = torch.randn(5, embeddings.shape[1], generator=generator)
         factor = 2.0**exponent
-        small, large = (GaussianMetricLoss(s, relative_sigma=False) for s in (sigma, sigma * factor))
+        small, large = (
+            GaussianMetricLoss(s, relative_sigma=False) for s in (sigma, sigma * factor)
+        )
         value, grad = gradient(small, embeddings, labels)
         scaled_value, scaled_grad = gradient(large, embeddings * factor, labels)
         torch.testing.assert_close(scaled_value, value, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,75 @@
+"""Whether predicted probabilities are what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from skfer.exceptions import ArgumentError
+from skfer.validation import as_column, check_int, check_rows, check_same_length
+
+
+def expected_calibration_error(
+    y_true: ArrayLike,
+    y_proba: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    n_bins: int = 15,
+) -> float:
+    """Mean distance between how sure a classifier is and how often it is right.
+
+    Samples are put into bins of equal width by the largest probability. In each bin the mean of
+    it is compared with the share of right predictions; bins count by their samples.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Labels, numbers or strings.
+    y_proba : array-like of shape (n_samples, n_classes)
+        Predicted probabilities.
+    labels : array-like of shape (n_classes,), default=None
+        The class of each column, as in ``classes_``; None takes the sorted labels of `y_true`.
+    n_bins : int, default=15
+        Number of bins between 0 and 1.
+
+    Returns
+    -------
+    error : float
+        Between 0 (sure exactly as often as right) and 1.
+
+    Raises
+    ------
+    ArgumentError
+        When the arguments do not fit each other, or a row is no distribution.
+
+    References
+    ----------
+    .. [1] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks",
+       ICML 2017, equation 3.
+
+    Examples
+    --------
+    >>> from skfer.metrics import expected_calibration_error
+    >>> proba = [[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]]
+    >>> round(expected_calibration_error(["joy", "joy", "rage", "joy"], proba), 3)
+    0.1
+    """
+    proba = check_rows(y_proba, "y_proba")
+    truth = as_column(y_true, "y_true")
+    check_same_length(y_proba=proba, y_true=truth)
+    check_int(n_bins, "n_bins", at_least=1)
+    classes = np.unique(truth) if labels is None else as_column(labels, "labels")
+    if len(classes) != proba.shape[1]:
+        raise ArgumentError(
+            "{y_proba} has {} columns for {} classes: give the class of each column as {labels}.",
+            proba.shape[1],
+            len(classes),
+        )
+    if proba.min() < 0 or np.abs(proba.sum(axis=1) - 1).max() > 1e-3:
+        raise ArgumentError("{y_proba} has a row that does not sum to 1: give probabilities.")
+    sure = proba.max(axis=1)
+    right = classes[proba.argmax(axis=1)] == truth
+    # A bin has its upper edge, as in the paper.
+    bins = np.clip(np.ceil(sure * n_bins).astype(int) - 1, 0, n_bins - 1)
+    gaps = np.bincount(bins, weights=right - sure, minlength=n_bins)
+    return float(np.abs(gaps).sum() / len(truth))

@@ -1,0 +1,69 @@
+"""The calibration error: by hand, against a loop, and what it refuses."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skfer.exceptions import ArgumentError
+from skfer.metrics import expected_calibration_error
+
+
+def test_by_hand():
+    # Two in the bin up to 0.6, one of them right: |1/2 - 0.6|; two sure and right: |1 - 0.9|.
+    proba = [[0.9, 0.1], [0.1, 0.9], [0.6, 0.4], [0.4, 0.6]]
+    y = np.array([0, 1, 0, 0])
+    assert expected_calibration_error(y, proba) == pytest.approx(0.5 * 0.1 + 0.5 * 0.1)
+
+
+def test_overconfidence_and_its_opposite_in_one_bin_cancel():
+    proba = [[0.75, 0.25]] * 4
+    assert expected_calibration_error([0, 0, 0, 1], proba) == pytest.approx(0)
+
+
+@pytest.mark.parametrize(("sure", "right", "error"), [(1.0, 0, 1.0), (1.0, 1, 0.0), (0.5, 1, 0.5)])
+def test_extremes(sure, right, error):
+    labels = np.array(["a", "b"])
+    y = labels[[0 if right else 1]]
+    proba = [[sure, 1 - sure]]
+    assert expected_calibration_error(y, proba, labels=labels) == pytest.approx(error)
+
+
+def _loop(y, proba, n_bins):
+    total = 0.0
+    for k in range(n_bins):
+        inside = [
+            (max(row), int(np.argmax(row)) == label)
+            for row, label in zip(proba, y, strict=True)
+            if k / n_bins < max(row) <= (k + 1) / n_bins
+        ]
+        if inside:
+            sure, right = np.mean(inside, axis=0)
+            total += len(inside) / len(y) * abs(right - sure)
+    return total
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(2, 5), st.integers(1, 20))
+def test_against_a_loop(seed, n, n_classes, n_bins):
+    draw = np.random.RandomState(seed)
+    proba = draw.dirichlet(np.ones(n_classes), n)
+    y = draw.randint(n_classes, size=n)
+    error = expected_calibration_error(y, proba, labels=range(n_classes), n_bins=n_bins)
+    assert error == pytest.approx(_loop(y, proba, n_bins))
+    assert 0 <= error <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "about"),
+    [
+        (([0, 1], [[0.5, 0.5]]), "y_true"),
+        (([0, 1, 2], [[0.5, 0.5]] * 3), "y_proba"),
+        (([0, 1], [[0.5, 0.6]] * 2), "y_proba"),
+        (([0, 1], [[1.5, -0.5]] * 2), "y_proba"),
+        (([0, 1], [0.5, 0.5]), "y_proba"),
+    ],
+)
+def test_refusals_name_the_argument(arguments, about):
+    with pytest.raises(ArgumentError) as caught:
+        expected_calibration_error(*arguments)
+    assert caught.value.arguments[0] == about
