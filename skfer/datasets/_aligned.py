@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from skfer.exceptions import ArgumentError
-from skfer.pictures import PictureError, read_file
+from skfer.pictures import PictureError, read_picture
 from skfer.preprocessing import align_face
 
 
@@ -33,7 +33,7 @@ def aligning_reader(
                 "{image_size=None}: aligned faces need a size, or give {align=False}."
             )
         where = place(i)
-        image = read_file(paths[i], None, color)
+        image = read_picture(paths[i], None, color)
         try:
             face = align_face(image, landmarks=where.landmarks, box=where.box, image_size=max(size))
         except ValueError as error:
@@ -49,7 +49,7 @@ def cropping_reader(
     """Return the reader that takes one part of every picture, given as shares of its sides."""
 
     def read(i: int, size: tuple[int, int] | None, color: bool) -> np.ndarray:
-        image = read_file(paths[i], None, color)
+        image = read_picture(paths[i], None, color)
         height, width = image.shape[:2]
         edges = np.round(np.multiply(box, (width, height, width, height))).astype(int)
         part = image[edges[1] : edges[3], edges[0] : edges[2]]

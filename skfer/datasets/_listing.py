@@ -27,13 +27,13 @@ from skfer.pictures import (
     check_on_error,
     check_some_left,
     decode_chunks,
-    file_reader,
     fingerprint,
     first_shape,
     gather,
     handle,
     image_shape,
     part_of,
+    picture_reader,
 )
 
 # The words for the official parts of a set.
@@ -257,17 +257,13 @@ def _decode(listing: Listing, options: Options) -> tuple[np.ndarray, list[int], 
         return gather(chunks, shape, len(names))
     if options.on_error == "raise":
         chunks = _raising(chunks, len(names), listing.unit)
-    cache.write(chunks, shape, {"name": listing.name, "root": str(listing.root)})
-    found = cache.load()
-    if found is None:
-        raise DatasetError("the cache {} vanished while it was written.", cache.images)
-    return found
+    return cache.write(chunks, shape, {"name": listing.name, "root": str(listing.root)})
 
 
 def _reader(listing: Listing, size: tuple[int, int] | None, color: bool) -> Reader:
     if listing.reader is None:
         paths = [f"{listing.root}/{name}" for name in listing.filenames]
-        return file_reader(paths, size, color)
+        return picture_reader(paths, size, color)
     return functools.partial(listing.reader, size=size, color=color)
 
 

@@ -8,12 +8,14 @@ from skfer.pictures._decode import (
     check_some_left,
     decode_chunks,
     decode_images,
-    file_reader,
     first_shape,
     gather,
     image_shape,
+    picture_reader,
 )
-from skfer.pictures._npy import read_number
+from skfer.pictures._files import fault_of, open_regular, read_bytes
+from skfer.pictures._npy import read_number, read_numbers
+from skfer.pictures._pixels import PictureError
 from skfer.pictures._problems import (
     N_SHOWN,
     DatasetError,
@@ -25,11 +27,12 @@ from skfer.pictures._problems import (
     in_part,
     part_of,
 )
-from skfer.pictures._reading import EXTENSIONS, PictureError, plain_picture, read_file
+from skfer.pictures._reading import EXTENSIONS, PATH, from_array, read_picture, resize
 
 __all__ = [
     "EXTENSIONS",
     "N_SHOWN",
+    "PATH",
     "Cache",
     "Chunk",
     "DatasetError",
@@ -43,16 +46,21 @@ __all__ = [
     "decode_chunks",
     "decode_images",
     "drop_repeats",
-    "file_reader",
+    "fault_of",
     "fingerprint",
     "first_shape",
+    "from_array",
     "gather",
     "handle",
     "image_shape",
     "in_part",
     "is_cache_file",
+    "open_regular",
     "part_of",
-    "plain_picture",
-    "read_file",
+    "picture_reader",
+    "read_bytes",
     "read_number",
+    "read_numbers",
+    "read_picture",
+    "resize",
 ]

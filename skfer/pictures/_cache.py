@@ -11,9 +11,11 @@ time write one file each, and the last rename wins with the same content.
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,7 +32,11 @@ except ImportError:  # Windows, where an open file cannot be removed anyway
     fcntl = None  # type: ignore[assignment]
 
 _NAME = re.compile(r"-[0-9a-f]{24}\.(npy|json|[0-9a-f]{32}\.partial)$")
-_FORMAT = 1  # to be raised when the same parameters give other pixels than before
+_FORMAT = 2  # to be raised when the same parameters give other pixels than before
+
+
+# Images (memory-mapped, read only), the numbers of the files that failed, and why they did.
+Loaded = tuple[np.ndarray, list[int], list[Problem]]
 
 
 class Cache:
@@ -45,40 +51,73 @@ class Cache:
         self.images = self.folder / f"{name}-{self.key}.npy"
         self.manifest = self.images.with_suffix(".json")
 
-    def load(self) -> tuple[np.ndarray, list[int], list[Problem]] | None:
+    def load(self) -> Loaded | None:
         """Return images (memory-mapped, read only), what failed and why; None if not there."""
         try:
             manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
-            images = np.lib.format.open_memmap(self.images, mode="r")
-            if manifest["key"] != self.key or list(images.shape) != manifest["shape"]:
+            content = manifest["content"]
+            if manifest["checksum"] != _checksum(content) or content["may_pass"]:
                 return None
-            problems = [Problem(where, what) for where, what in manifest["problems"]]
-            return images, manifest["failed"], problems
+            self._check_images(content)
+            return self._open(content)
         except (FileNotFoundError, ValueError, KeyError, TypeError):  # cut short by someone else
             return None
 
     def write(
         self, chunks: Iterable[Chunk], shape: Sequence[int], about: Mapping[str, Any]
-    ) -> None:
-        """Write all chunks, then put both files in place."""
+    ) -> Loaded:
+        """Write all chunks, put both files in place, and return what `load` will."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._remove_dead()
         failed: list[int] = []
         problems: list[Problem] = []
+        blocks: list[tuple[int, int]] = []
+        may_pass = False
         n_images = 0
         with self._atomic(self.images) as images, self._atomic(self.manifest) as manifest:
-            _write_header(images, n_images, shape)
+            images.write(_header((n_images, *shape)))
             for chunk in chunks:
-                images.write(chunk.images.tobytes())
+                pixels = chunk.images.tobytes()
+                images.write(pixels)
+                blocks.append((len(pixels), zlib.crc32(pixels)))
                 n_images += len(chunk.kept)
                 failed += chunk.failed
                 problems += chunk.problems
+                may_pass = may_pass or bool(chunk.passing)
             check_some_left(problems, n_images + len(failed))
             images.seek(0)
-            _write_header(images, n_images, shape)
-            content = {"shape": [n_images, *shape], "failed": failed, "problems": problems}
-            text = json.dumps({"key": self.key, **about, **content}, indent=1)
+            images.write(_header((n_images, *shape)))
+            content = {
+                "key": self.key,
+                **about,
+                "shape": [n_images, *shape],
+                "failed": failed,
+                "problems": problems,
+                "may_pass": may_pass,
+                "blocks": blocks,
+            }
+            text = json.dumps({"checksum": _checksum(content), "content": content})
             manifest.write(text.encode())
+        return self._open(content)
+
+    def _check_images(self, content: Mapping[str, Any]) -> None:
+        """Raise ValueError unless the file still holds what was written.
+
+        It is read, not mapped, so that its pages do not count as this process's memory.
+        """
+        header = _header(content["shape"])
+        with open(self.images, "rb", buffering=0) as file:
+            is_intact = file.read(len(header)) == header and all(
+                zlib.crc32(file.read(size)) == checksum for size, checksum in content["blocks"]
+            )
+        if content["key"] != self.key or not is_intact:
+            raise ValueError("damaged, or another cache than its manifest tells of")
+
+    def _open(self, content: Mapping[str, Any]) -> Loaded:
+        shape = tuple(content["shape"])
+        images = np.memmap(self.images, np.uint8, "r", len(_header(shape)), shape)
+        problems = [Problem(where, what) for where, what in content["problems"]]
+        return images, content["failed"], problems
 
     @contextlib.contextmanager
     def _atomic(self, final: Path) -> Iterator[BinaryIO]:
@@ -153,7 +192,13 @@ def _lock(file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _write_header(file: BinaryIO, n_images: int, shape: Sequence[int]) -> None:
-    # numpy pads a header so that the first axis may grow within its length.
-    header = {"descr": "|u1", "fortran_order": False, "shape": (n_images, *shape)}
+def _checksum(content: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
+
+
+def _header(shape: Sequence[int]) -> bytes:
+    """Return the header of a .npy file, padded by numpy so that the first axis may grow in it."""
+    file = io.BytesIO()
+    header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
     np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue()

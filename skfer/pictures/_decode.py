@@ -1,20 +1,24 @@
 """Many picture files to one uint8 array, in parallel."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import effective_n_jobs
 from numpy.typing import ArrayLike
 from PIL import Image
 from tqdm import tqdm
 
-from skfer.exceptions import ArgumentError
+from skfer.exceptions import ArgumentError, shorten
+from skfer.pictures._pixels import PictureError
 from skfer.pictures._problems import DatasetError, Problem, check_on_error, describe, handle
-from skfer.pictures._reading import PictureError, read_file
+from skfer.pictures._reading import PATH, read_picture
 
 CHUNK = 100  # pictures that a thread decodes in one go
+AHEAD = 2  # chunks that each thread may be ahead of whoever takes them
 
 # Reads picture number i or raises PictureError.
 Reader = Callable[[int], np.ndarray]
@@ -28,10 +32,11 @@ class Chunk(NamedTuple):
     failed: list[int]  # the numbers of the others
     problems: list[Problem]  # one for each of `failed`
     differing: list[Problem]  # those of them that are only of another size
+    passing: list[Problem]  # those of them that may be gone the next time
 
 
 def decode_images(
-    paths: ArrayLike,
+    pictures: ArrayLike | Sequence,
     *,
     image_size: int | tuple[int, int] | None = None,
     color: bool = False,
@@ -39,16 +44,18 @@ def decode_images(
     on_error: str = "raise",
     verbose: bool | int = False,
 ) -> np.ndarray:
-    """Decode picture files into one uint8 array, in the order given.
+    """Decode pictures into one uint8 array, in the order given.
 
     Palettes, 16 bits (the upper 8 are kept), transparency (black), EXIF orientation and CMYK are
-    dealt with; of several frames the first is read. JPEG files are shrunk while they are decoded
-    where `image_size` allows it, which is several times faster.
+    dealt with; of several frames the first is read. A JPEG file at least four times as large as
+    `image_size` is shrunk while it is decoded, which is several times faster and changes a pixel
+    by one or two levels.
 
     Parameters
     ----------
-    paths : array-like of str or path-like, shape (n_images,)
-        The files: BMP, GIF, JPEG, PNG, PPM/PGM, TIFF or WebP.
+    pictures : array-like of path or PIL image, shape (n_images,)
+        Files (BMP, GIF, JPEG, PNG, PPM/PGM, TIFF or WebP) or pictures of Pillow in any mode,
+        which give the same pixels as their files.
     image_size : int or (height, width), default=None
         Every picture is resized to exactly this many pixels (its aspect ratio is not kept). None
         keeps the size, which must then be the same for all.
@@ -88,9 +95,10 @@ def decode_images(
     ((2, 24, 24), dtype('uint8'))
     """
     check_on_error(on_error)
-    names = check_paths(paths)
+    items = _check_pictures(pictures)
+    names = [_name(i, item) for i, item in enumerate(items)]
     size = check_image_size(image_size)
-    read = file_reader(names, size, color)
+    read = picture_reader(items, size, color)
     shape = first_shape(names, read) if size is None else image_shape(size, color)
     chunks = decode_chunks(read, names, shape, n_jobs=n_jobs, verbose=verbose)
     images, _, problems = gather(chunks, shape, len(names))
@@ -98,14 +106,27 @@ def decode_images(
     return images
 
 
-def check_paths(paths: ArrayLike) -> list[str]:
-    """Return a non-empty list of file names or raise ValueError."""
-    if isinstance(paths, str | os.PathLike):
-        raise ArgumentError("{paths=} is one path: give a list of them.", paths=paths)
-    names = [os.fspath(path) for path in np.ravel(np.asarray(paths, dtype=object))]
-    if not names:
-        raise ArgumentError("{paths} is empty: give at least one file.")
-    return names
+def _check_pictures(pictures: Any) -> list[Any]:
+    """Return a list of paths and PIL images that is not empty, or raise ValueError."""
+    if isinstance(pictures, (*PATH, Image.Image)):
+        raise ArgumentError("{pictures=} is one picture: give a list of them.", pictures=pictures)
+    if getattr(pictures, "ndim", 1) > 1:
+        pictures = np.ravel(np.asarray(pictures, dtype=object))
+    items = list(pictures)
+    if not items:
+        raise ArgumentError("{pictures} is empty: give at least one.")
+    for i, item in enumerate(items):
+        if isinstance(item, bytes) and b"\0" in item:
+            text = "{pictures}[{}] is the content of a file, not its path: open it by Pillow first."
+            raise ArgumentError(text, i)
+        if not isinstance(item, (*PATH, Image.Image)):
+            text = "{pictures}[{}] is neither a path nor a PIL image: {}."
+            raise ArgumentError(text, i, shorten(repr(item), 100))
+    return items
+
+
+def _name(i: int, item: Any) -> str:
+    return f"pictures[{i}]" if isinstance(item, Image.Image) else os.fsdecode(item)
 
 
 def check_image_size(image_size: Any) -> tuple[int, int] | None:
@@ -132,19 +153,19 @@ def image_shape(size: tuple[int, int], color: bool) -> tuple[int, ...]:
     return (*size, 3) if color else size
 
 
-def file_reader(paths: Sequence[str], size: tuple[int, int] | None, color: bool) -> Reader:
-    """Return the function that reads `paths[i]`."""
-    return lambda i: read_file(paths[i], size, color)
+def picture_reader(pictures: Sequence, size: tuple[int, int] | None, color: bool) -> Reader:
+    """Return the function that reads `pictures[i]`, a path or a PIL image."""
+    return lambda i: read_picture(pictures[i], size, color)
 
 
 def first_shape(names: Sequence[str], read: Reader) -> tuple[int, ...]:
     """Return the shape of the first picture that can be read."""
     problems = []
     for i, name in enumerate(names):
-        result = _try(read, i, name)
-        if isinstance(result, np.ndarray):
-            return result.shape
-        problems.append(result)
+        try:
+            return read(i).shape
+        except PictureError as error:
+            problems.append(Problem(name, str(error)))
     check_some_left(problems, len(names))
     raise AssertionError("unreachable: there is at least one name")
 
@@ -164,10 +185,11 @@ def decode_chunks(
     """
     Image.init()  # registers the formats once, before threads would race for it
     starts = range(0, len(names), CHUNK)
-    jobs = (delayed(_decode_chunk)(read, names, start, shape) for start in starts)
     differing: list[Problem] = []
     with tqdm(total=len(names), unit="image", desc="decoding", disable=not verbose) as bar:
-        for chunk in Parallel(n_jobs, prefer="threads", return_as="generator")(jobs):
+        for chunk in _in_order(
+            lambda start: _decode_chunk(read, names, start, shape), starts, n_jobs
+        ):
             bar.update(len(chunk.kept) + len(chunk.failed))
             differing += chunk.differing
             yield chunk
@@ -175,6 +197,41 @@ def decode_chunks(
         text = describe(differing, len(names), "files")
         hint = "Give {image_size=...} to bring all to one size."
         raise DatasetError("{}", text, problems=differing, hint=hint)
+
+
+def _in_order(
+    decode: Callable[[int], Chunk], starts: Iterable[int], n_jobs: int | None
+) -> Iterator[Chunk]:
+    """Yield decode(start) for each start, a few of them ahead of whoever takes them.
+
+    A slow disk that a cache is written to must not let the decoded pictures pile up in memory.
+    """
+    n_threads = _count_threads(n_jobs)
+    if n_threads == 1:
+        yield from map(decode, starts)
+        return
+    pending: deque[Future[Chunk]] = deque()
+    with ThreadPoolExecutor(n_threads) as pool:
+        try:
+            for start in starts:
+                pending.append(pool.submit(decode, start))
+                if len(pending) >= AHEAD * n_threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _count_threads(n_jobs: int | None) -> int:
+    if n_jobs is not None and (
+        isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer)
+    ):
+        raise ArgumentError("{n_jobs=} is no number of threads: give an int.", n_jobs=n_jobs)
+    if n_jobs == 0:
+        raise ArgumentError("{n_jobs=} is no number of threads: give -1 for all cores.", n_jobs=0)
+    return int(effective_n_jobs(n_jobs))
 
 
 def gather(
@@ -207,25 +264,23 @@ def _decode_chunk(read: Reader, names: Sequence[str], start: int, shape: tuple[i
     failed: list[int] = []
     problems: list[Problem] = []
     differing: list[Problem] = []
+    passing: list[Problem] = []
     for i in range(start, stop):
-        result = _try(read, i, names[i])
-        if isinstance(result, np.ndarray) and result.shape != shape:
-            result = Problem(names[i], f"{_size(result.shape)} pixels, not {_size(shape)}")
-            differing.append(result)
-        if isinstance(result, Problem):
-            failed.append(i)
-            problems.append(result)
+        try:
+            image = read(i)
+        except PictureError as error:
+            problem = Problem(names[i], str(error))
+            passing += [problem] * error.may_pass
         else:
-            images[len(kept)] = result
-            kept.append(i)
-    return Chunk(images[: len(kept)], kept, failed, problems, differing)
-
-
-def _try(read: Reader, i: int, name: str) -> np.ndarray | Problem:
-    try:
-        return read(i)
-    except PictureError as error:
-        return Problem(name, str(error))
+            if image.shape == shape:
+                images[len(kept)] = image
+                kept.append(i)
+                continue
+            problem = Problem(names[i], f"{_size(image.shape)} pixels, not {_size(shape)}")
+            differing.append(problem)
+        failed.append(i)
+        problems.append(problem)
+    return Chunk(images[: len(kept)], kept, failed, problems, differing, passing)
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Single numbers from .npy files, of which AffectNet has a million: np.load takes too long."""
+"""Numbers from small .npy files, of which AffectNet has a million: np.load takes too long."""
 
 import io
 import os
@@ -6,31 +6,44 @@ from functools import lru_cache
 
 import numpy as np
 
+from skfer.pictures._files import fault_of, read_bytes
+
 _MAGIC = b"\x93NUMPY\x01\x00"
-_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
+_MOST = 2**14  # bytes
 
 
-def read_number(path: str) -> float:
-    """Return the one number in a .npy file, which may be written as text; never unpickles."""
-    handle = os.open(path, _FLAGS)
+def read_number(path: str | os.PathLike[str]) -> float:
+    """Return the one number in a .npy file, which may be written as text."""
+    numbers = read_numbers(path)
+    if numbers.size != 1:
+        raise ValueError(f"{os.path.basename(path)} holds {numbers.size} values, not a number")
+    return float(numbers.reshape(()))
+
+
+def read_numbers(path: str | os.PathLike[str]) -> np.ndarray:
+    """Return a small .npy file as float64; raise ValueError that names it, whatever its fault."""
     try:
-        content = os.read(handle, 4096)
-    finally:
-        os.close(handle)
-    try:
-        return _parse(content)
+        return _parse(read_bytes(path, _MOST))
+    except OSError as error:
+        raise ValueError(f"{os.path.basename(path)} is {fault_of(error)}") from None
     except ValueError as error:
         raise ValueError(f"{os.path.basename(path)} {error}") from None
 
 
 @lru_cache(maxsize=2**16)
-def _parse(content: bytes) -> float:
-    """Return the number; the files of a set hold few different ones, so most are known."""
+def _parse(content: bytes) -> np.ndarray:
+    """Return the numbers; the files of a set hold few different ones, so most are known."""
     if not content.startswith(_MAGIC):
         raise ValueError("is no .npy file of version 1")
     start = 10 + int.from_bytes(content[8:10], "little")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(io.BytesIO(content[8:start]))
-    size = int(np.prod(shape))
-    if size != 1 or dtype.hasobject:
-        raise ValueError(f"holds {size} values of {dtype}, not a number")
-    return float(np.frombuffer(content, dtype, count=1, offset=start)[0])
+    try:
+        header = io.BytesIO(content[8:start])
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(header)
+        if min(shape, default=0) < 0:
+            raise ValueError(f"shape {shape}")
+        values = np.frombuffer(content, dtype, count=int(np.prod(shape)), offset=start)
+        numbers = values.astype(np.float64).reshape(shape, order="F" if fortran else "C")
+    except Exception as error:  # numpy parses the header as Python, which fails in many ways
+        raise ValueError(f"is damaged or holds no numbers ({error!r:.100})") from None
+    numbers.flags.writeable = False
+    return numbers

@@ -1,10 +1,11 @@
 """What is wrong with a data set: collected first, then told at once or skipped."""
 
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from skfer.exceptions import ArgumentError, ArgumentMessage
+from skfer.exceptions import ArgumentError, ArgumentMessage, shorten
 
 N_SHOWN = 5
 ON_ERROR = ("raise", "skip")
@@ -112,7 +113,7 @@ class DatasetWarning(ArgumentMessage, UserWarning):
 def describe(problems: Sequence[Problem], total: int, unit: str) -> str:
     """Return a few lines: how many of how many, and the first few."""
     lines = [f"{len(problems)} of {total} {unit} cannot be used:"]
-    lines += [f"  {problem.where}: {problem.what}" for problem in problems[:N_SHOWN]]
+    lines += [f"  {shorten(where)}: {shorten(what)}" for where, what in problems[:N_SHOWN]]
     if len(problems) > N_SHOWN:
         lines.append(f"  ... and {len(problems) - N_SHOWN} more")
     return "\n".join(lines)
@@ -126,7 +127,15 @@ def handle(problems: Sequence[Problem], total: int, unit: str, on_error: str) ->
     if on_error == "raise":
         hint = "Mend or remove them, or give {on_error='skip'} to leave them out."
         raise DatasetError("{}", text, problems=problems, hint=hint)
-    warnings.warn(DatasetWarning("{}\nThey are left out.", text), stacklevel=3)
+    warn_caller(DatasetWarning("{}\nThey are left out.", text))
+
+
+def warn_caller(warning: Warning) -> None:
+    """Warn as if from the line that called skfer, however deep inside this is noticed."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("skfer."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(warning, stacklevel=level)
 
 
 def drop_repeats(

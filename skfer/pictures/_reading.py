@@ -1,10 +1,15 @@
-"""One picture file to one array: whatever its mode, depth, transparency or orientation."""
+"""One picture to one array, the same whether it comes as a file, from Pillow or as an array."""
 
+import contextlib
 import io
 import os
+from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError, features
+from PIL import Image, ImageFile, UnidentifiedImageError, features
+
+from skfer.pictures._files import fault_of, may_pass, open_regular
+from skfer.pictures._pixels import PictureError, plain_picture
 
 # Naming the formats keeps Pillow from handing a stranger's file to its rarer readers
 # (one of which starts an external program).
@@ -18,20 +23,12 @@ EXTENSIONS = (
 )
 # fmt: on
 
-_MODES = {True: "RGB", False: "L"}
-_GRAY = ("1", "L", "LA", "La", "F")
-_ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+PATH = (str, bytes, os.PathLike)
 _MAX_PIXELS = 89_478_485  # Pillow's own limit, which a program may have switched off
 _MOST_IN_MEMORY = 2**24
+# A JPEG file that shrinks by less is decoded whole: shrinking it meanwhile would change pixels
+# by more than one or two levels, and smaller ones decode quickly anyway.
+_LEAST_SHRINK = 4
 _MAGIC = {
     b"PK\x03\x04": "a zip archive, not a picture: unpack it first",
     b"\x1f\x8b": "a gzip archive, not a picture: unpack it first",
@@ -40,70 +37,110 @@ _MAGIC = {
     b"version https://git-lfs": "a Git LFS pointer, not a picture: run `git lfs pull`",
 }
 
-
-class PictureError(ValueError):
-    """A file that cannot be used as a picture; the message says why in a few words."""
-
-
-def read_file(
-    path: str | os.PathLike[str], size: tuple[int, int] | None = None, color: bool | None = False
-) -> np.ndarray:
-    """Return `read_picture(...)`; raise `PictureError` whatever the file's fault."""
-    try:
-        return read_picture(path, size, color)
-    except MemoryError:
-        raise
-    except Exception as error:  # a damaged file may raise anything from within Pillow
-        raise PictureError(_why_unreadable(path, error)) from error
+Picture = str | bytes | os.PathLike[str] | Image.Image | np.ndarray
 
 
 def read_picture(
-    path: str | os.PathLike[str], size: tuple[int, int] | None = None, color: bool | None = False
+    source: Picture, size: tuple[int, int] | None = None, color: bool | None = False
 ) -> np.ndarray:
-    """Return the picture in a file as (h, w) or (h, w, 3) uint8; `size` is (h, w).
+    """Return a picture as (h, w) or (h, w, 3) uint8; raise `PictureError` whatever its fault.
 
-    `color` None keeps what the file has.
+    `source` is a path, a picture of Pillow in any mode, or a uint8 array; `size` is (h, w).
+    `color` None keeps gray gray and makes everything else RGB.
     """
-    with Image.open(_source(path), formats=FORMATS) as picture:
-        _refuse_bomb(picture)
-        if picture.format == "JPEG":
-            # libjpeg shrinks by 2, 4 or 8 while it decodes, at a fraction of the time. The
-            # side is the longer one: whether to swap them (EXIF) is not known yet.
-            side = (max(size), max(size)) if size else None
-            picture.draft(None if color is None else _MODES[color], side)
-        upright = _upright(picture)
-        upright.load()
-        plain = plain_picture(upright, color)
-        if size is not None and plain.size != (size[1], size[0]):
-            plain = plain.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-        return np.asarray(plain)
+    try:
+        if isinstance(source, np.ndarray):
+            return _finish(from_array(source), size, color)
+        if isinstance(source, Image.Image):
+            return _finish(_anew(source, size, color), size, color)
+        with _opened(source) as picture:
+            _refuse_bomb(picture)
+            _shrink(picture, size, color)
+            return _finish(picture, size, color)
+    except (MemoryError, PictureError):
+        raise
+    except Exception as error:  # a damaged file may raise anything from within Pillow
+        fault = PictureError(_why_unreadable(source, error))
+        fault.may_pass = may_pass(error)
+        raise fault from error
 
 
-def _why_unreadable(path: str | os.PathLike[str], error: Exception) -> str:
-    """Say in a few words why `read_picture` raised `error`."""
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    if isinstance(error, IsADirectoryError):
-        return "a folder, not a file"
+def from_array(pixels: np.ndarray) -> Image.Image:
+    """Return a uint8 array of shape (h, w), (h, w, 1) or (h, w, 3) as a picture of Pillow."""
+    if pixels.dtype != np.uint8:
+        raise PictureError(
+            f"image must be uint8, got {pixels.dtype}: scale to 0..255 and use astype('uint8')."
+        )
+    if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (1,), (3,)) or not pixels.size:
+        raise PictureError(
+            "image must have shape (height, width) or (height, width, 1 or 3) and be non-empty, "
+            f"got {pixels.shape}."
+        )
+    plane = pixels[..., 0] if pixels.shape[2:] == (1,) else pixels
+    return Image.fromarray(np.ascontiguousarray(plane))
+
+
+def resize(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Bring a picture to (h, w) pixels; the only way in which whole pictures are resized."""
+    width_height = (size[1], size[0])
+    if picture.size == width_height:
+        return picture
+    return picture.resize(width_height, Image.Resampling.BILINEAR)
+
+
+def _finish(picture: Image.Image, size: tuple[int, int] | None, color: bool | None) -> np.ndarray:
+    plain = plain_picture(picture, color)
+    return np.asarray(plain if size is None else resize(plain, size))
+
+
+def _shrink(picture: Image.Image, size: tuple[int, int] | None, color: bool | None) -> None:
+    """Let libjpeg shrink by 2, 4 or 8 while it decodes, at a fraction of the time."""
+    if size is not None and min(picture.size) >= _LEAST_SHRINK * max(size):
+        # The side is the longer one: whether to swap them (EXIF) is not known yet.
+        side = _LEAST_SHRINK // 2 * max(size)
+        picture.draft("L" if color is False else None, (side, side))
+
+
+@contextlib.contextmanager
+def _opened(path: str | bytes | os.PathLike[str]) -> Iterator[Image.Image]:
+    """Yield the picture in a file, of which Pillow reads the content faster than the file."""
+    with open_regular(os.fsdecode(path)) as file:
+        is_large = os.fstat(file.fileno()).st_size > _MOST_IN_MEMORY
+        content = io.BufferedReader(file) if is_large else io.BytesIO(file.readall())
+        with Image.open(content, formats=FORMATS) as picture:
+            yield picture
+
+
+def _anew(picture: Image.Image, size: tuple[int, int] | None, color: bool | None) -> Image.Image:
+    """Open a JPEG or TIFF file again that was opened but not yet read.
+
+    A JPEG file is shrunk as files are, and the caller's own would stay small. A TIFF file opened
+    by its name is mapped by Pillow, and turned ones come out scrambled then.
+    """
+    if picture.format not in ("JPEG", "TIFF") or not isinstance(picture, ImageFile.ImageFile):
+        return picture
+    if not picture.tile or picture.fp is None or picture.tell() > 0:  # read, closed, a later frame
+        return picture
+    fresh = Image.open(picture.fp, formats=(picture.format,))
+    _shrink(fresh, size, color)
+    return fresh
+
+
+def _why_unreadable(source: Picture, error: Exception) -> str:
+    """Say in a few words why a picture could not be read."""
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"a decompression bomb: more than {_MAX_PIXELS} pixels"
-    if isinstance(error, UnidentifiedImageError):
-        return _kind(path)
+        return f"a decompression bomb: more than {_pixel_limit()} pixels"
+    if isinstance(error, UnidentifiedImageError) and isinstance(source, PATH):
+        return _kind(source)
+    if isinstance(error, OSError) and error.errno is not None:
+        return fault_of(error)
     if isinstance(error, OSError) and "truncated" in str(error).lower():
         return f"a truncated picture ({error})"
-    return f"{error}" if isinstance(error, PictureError) else f"unreadable ({error!r})"
+    return f"unreadable ({error!r:.200})"
 
 
-def _source(path: str | os.PathLike[str]) -> str | os.PathLike[str] | io.BytesIO:
-    """Return the content of a file, which Pillow reads faster than the file, unless it is large."""
-    with open(path, "rb", buffering=0) as file:
-        if os.fstat(file.fileno()).st_size > _MOST_IN_MEMORY:
-            return path
-        return io.BytesIO(file.readall())
-
-
-def _kind(path: str | os.PathLike[str]) -> str:
-    with open(path, "rb") as file:
+def _kind(path: str | bytes | os.PathLike[str]) -> str:
+    with open_regular(os.fsdecode(path)) as file:
         start = file.read(32)
     if not start:
         return "an empty file"
@@ -114,39 +151,9 @@ def _kind(path: str | os.PathLike[str]) -> str:
 
 
 def _refuse_bomb(picture: Image.Image) -> None:
-    limit = Image.MAX_IMAGE_PIXELS or _MAX_PIXELS
-    if picture.width * picture.height > limit:
+    if picture.width * picture.height > _pixel_limit():
         raise Image.DecompressionBombError(f"{picture.width} x {picture.height} pixels")
 
 
-def _upright(picture: Image.Image) -> Image.Image:
-    """Turn the picture as its EXIF orientation says."""
-    method = _UPRIGHT.get(picture.getexif().get(_ORIENTATION, 1))
-    return picture if method is None else picture.transpose(method)
-
-
-def plain_picture(picture: Image.Image, color: bool | None) -> Image.Image:
-    """Bring any mode to 8-bit gray or RGB; what is transparent becomes black.
-
-    `color` None keeps gray gray and makes everything else RGB.
-    """
-    if color is None:
-        color = not (picture.mode in _GRAY or picture.mode.startswith("I"))
-    if picture.mode.startswith("I"):
-        picture = _from_sixteen_bits(picture)
-    elif picture.mode == "F":
-        raise PictureError("floating-point pixels of unknown range: save it with 8 or 16 bits")
-    if "transparency" in picture.info or picture.getbands()[-1] in ("A", "a"):
-        seen = picture.convert("RGBA")
-        black = Image.new("RGBA", seen.size, (0, 0, 0, 255))
-        picture = Image.alpha_composite(black, seen)
-    mode = _MODES[color]
-    return picture if picture.mode == mode else picture.convert(mode)
-
-
-def _from_sixteen_bits(picture: Image.Image) -> Image.Image:
-    """Keep the upper 8 of 16 bits (older Pillow opens 16-bit gray as 32-bit integers)."""
-    values = np.asarray(picture)
-    if values.min() < 0 or values.max() > 0xFFFF:
-        raise PictureError("pixels of more than 16 bits: save it with 8 or 16 bits")
-    return Image.fromarray((values >> 8).astype(np.uint8))
+def _pixel_limit() -> int:
+    return Image.MAX_IMAGE_PIXELS or _MAX_PIXELS

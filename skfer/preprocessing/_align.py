@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +14,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skfer.pictures import PictureError, plain_picture, read_file
+from skfer.exceptions import ArgumentError, shorten
+from skfer.pictures import PATH, PictureError, read_picture
+from skfer.preprocessing._geometry import BOX_ORDERS, LANDMARK_ORDERS
 from skfer.preprocessing._warp import align_face
 
 Detector = Callable[[np.ndarray], ArrayLike | None]
@@ -31,10 +33,14 @@ class FaceAligner(TransformerMixin, BaseEstimator):
     ----------
     detector : callable, default=None
         Called with each picture that has no landmarks or box of its own, as uint8 array of shape
-        (height, width) or (height, width, 3). Returns landmarks of shape (68, 2) or (5, 2), a box
-        (x0, y0, x1, y1), or None if it finds no face. Any detector plugs in.
+        (height, width) or (height, width, 3). Returns landmarks of shape (68, 2), (6, 2) or
+        (5, 2), a box, or nothing if it finds no face. Any detector plugs in.
     image_size : int, default=48
         Side of the result in pixels.
+    landmark_order : {"ibug68", "mtcnn5", "dlib5", "mediapipe6"}, default=None
+        The order of landmarks, as for `align_face`: None goes by their number.
+    box_order : {"xyxy", "xywh"}, default="xyxy"
+        Whether boxes are (x0, y0, x1, y1) or (x, y, width, height).
     eye_distance : float, default=0.36
         Distance of the eyes as a share of the output's side.
     eye_height : float, default=0.34
@@ -74,6 +80,8 @@ class FaceAligner(TransformerMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict] = {
         "detector": [callable, None],
         "image_size": [Interval(Integral, 1, None, closed="left")],
+        "landmark_order": [StrOptions(set(LANDMARK_ORDERS)), None],
+        "box_order": [StrOptions(set(BOX_ORDERS))],
         "eye_distance": [Interval(Real, 0, 1, closed="neither")],
         "eye_height": [Interval(Real, 0, 1, closed="neither")],
         "margin": [Interval(Real, -0.5, None, closed="neither")],
@@ -87,6 +95,8 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         *,
         detector: Detector | None = None,
         image_size: int = 48,
+        landmark_order: str | None = None,
+        box_order: str = "xyxy",
         eye_distance: float = 0.36,
         eye_height: float = 0.34,
         margin: float = 0.0,
@@ -96,6 +106,8 @@ class FaceAligner(TransformerMixin, BaseEstimator):
     ):
         self.detector = detector
         self.image_size = image_size
+        self.landmark_order = landmark_order
+        self.box_order = box_order
         self.eye_distance = eye_distance
         self.eye_height = eye_height
         self.margin = margin
@@ -133,11 +145,11 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, height, width[, 1 or 3]), or sequence of images
             uint8 pictures, in one array or as a sequence of arrays of any sizes, PIL images or
-            paths of files. Files are read as the data sets read them: turned upright by their EXIF
+            paths of files. All are read as the data sets read them: turned upright by their EXIF
             orientation, what is transparent black, the upper 8 of 16 bits.
-        landmarks : array-like of shape (n_samples, 68 or 5, 2), or sequence, default=None
-            Landmarks of each picture, None or nan where there are none. As `boxes`, by position
-            whatever the index of a pandas object.
+        landmarks : array-like of shape (n_samples, 68, 6 or 5, 2), or sequence, default=None
+            Landmarks of each picture, or a mapping of names to points; None or nan where there are
+            none. As `boxes`, by position whatever the index of a pandas object.
         boxes : array-like of shape (n_samples, 4), sequence or DataFrame, default=None
             Box of each picture that has no landmarks, None or nan where there is none.
 
@@ -189,7 +201,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
             Pictures, as for `transform`.
         y : array-like, default=None
             Not looked at.
-        landmarks : array-like of shape (n_samples, 68 or 5, 2), or sequence, default=None
+        landmarks : array-like of shape (n_samples, 68, 6 or 5, 2), or sequence, default=None
             As for `transform`.
         boxes : array-like of shape (n_samples, 4), or sequence, default=None
             As for `transform`.
@@ -225,58 +237,74 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         tags.no_validation = True
         return tags
 
-    def _align_one(
-        self, item: Any, landmarks: np.ndarray | None, box: np.ndarray | None
-    ) -> np.ndarray:
-        image = _read(item)
-        if landmarks is None and box is None:
-            landmarks, box = self._detect(image)
-        return align_face(
-            _convert(image, self.color),
+    def _align_one(self, item: Any, landmarks: Any, box: np.ndarray | None) -> np.ndarray:
+        item = item if isinstance(item, (*PATH, Image.Image)) else np.asarray(item)
+        if landmarks is None and box is None and self.detector is not None:
+            landmarks, box = self._detect(_read(item))
+        # The whole picture is read at its size, as the data sets do.
+        is_whole = landmarks is None and box is None
+        size = (self.image_size, self.image_size) if is_whole else None
+        face = align_face(
+            _read(item, size, self.color),
             landmarks=landmarks,
             box=box,
+            landmark_order=self.landmark_order,
+            box_order=self.box_order,
             image_size=self.image_size,
             eye_distance=self.eye_distance,
             eye_height=self.eye_height,
             margin=self.margin,
             equalize=self.equalize,
         )
+        has_channel = isinstance(item, np.ndarray) and item.shape[2:] == (1,)
+        return face[..., None] if has_channel and self.color is None else face
 
     def _detect(self, image: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Return landmarks and box, of which at most one is not None."""
-        if self.detector is None:
-            return None, None
-        found = self.detector(image)
-        if found is None and self.no_face == "raise":
+        found = self.detector(image)  # type: ignore[misc]
+        place = np.asarray([] if found is None else found)
+        if place.size:
+            if place.shape not in ((4,), (5, 2), (6, 2), (68, 2)):
+                raise ValueError(
+                    f"the detector returned an array of shape {place.shape}: it must return "
+                    "landmarks (68, 2), (6, 2) or (5, 2), a box (4,), or None."
+                )
+            return (None, place) if place.shape == (4,) else (place, None)
+        if self.no_face == "raise":
             raise ValueError(
                 "the detector found no face. Leave the picture out, or take it whole by "
                 "no_face='whole'."
             )
-        if found is None:
-            return None, None
-        place = np.asarray(found)
-        if place.shape not in ((4,), (5, 2), (68, 2)):
-            raise ValueError(
-                f"the detector returned an array of shape {place.shape}: it must return landmarks "
-                "(68, 2) or (5, 2), a box (4,), or None."
-            )
-        return (None, place) if place.shape == (4,) else (place, None)
+        return None, None
+
+
+def _read(item: Any, size: tuple[int, int] | None = None, color: bool | None = None) -> np.ndarray:
+    try:
+        return read_picture(item, size, color)
+    except PictureError as error:
+        if not isinstance(item, PATH):
+            raise
+        raise ValueError(f"{os.fsdecode(item)!r}: {error}") from error
 
 
 def _count_images(X: Any) -> int:
     if hasattr(X, "columns"):  # iterating over a DataFrame gives its columns
-        raise ValueError(
-            f"X must be images or paths, got a {type(X).__name__}: give the column with the "
-            "paths, as in X['path']."
+        raise ArgumentError(
+            "{X} must be images or paths, got a {}: give the column with the paths, as in "
+            "X['path'].",
+            type(X).__name__,
         )
     is_array = isinstance(X, np.ndarray)
-    if isinstance(X, str | bytes | os.PathLike) or (is_array and X.ndim not in (1, 3, 4)):
-        raise ValueError(
-            "X must be images of shape (n_samples, height, width[, channels]), or a sequence of "
-            f"images or paths, got {f'an array of shape {X.shape}' if is_array else repr(X)}."
+    if isinstance(X, (*PATH, Image.Image)) or (is_array and X.ndim not in (1, 3, 4)):
+        raise ArgumentError(
+            "{X} must be images of shape (n_samples, height, width[, channels]), or a sequence of "
+            "images or paths, got {}.",
+            f"an array of shape {X.shape}" if is_array else shorten(repr(X)),
         )
     if not hasattr(X, "__len__") or len(X) == 0:
-        raise ValueError(f"X must hold at least one image, got {type(X).__name__} without any.")
+        raise ArgumentError(
+            "{X} must hold at least one image, got {} without any.", type(X).__name__
+        )
     return len(X)
 
 
@@ -287,49 +315,21 @@ def _by_position(name: str, values: Any, n_samples: int) -> list[Any]:
     if hasattr(values, "iloc"):  # of pandas, whose index says nothing about X
         values = values.to_numpy()
     if not hasattr(values, "__len__") or isinstance(values, dict):
-        raise ValueError(f"{name} must be a sequence, one entry for each image, got {values!r}.")
+        text = f"{{{name}}} must be a sequence, one entry for each image, got {{}}."
+        raise ArgumentError(text, shorten(repr(values)))
     if len(values) != n_samples:
-        raise ValueError(
-            f"{name} has {len(values)} entries but X has {n_samples} images: give one for each."
-        )
+        text = f"{{{name}}} has {{}} entries but {{X}} has {{}} images: give one for each."
+        raise ArgumentError(text, len(values), n_samples)
     return list(values)
 
 
-def _entry(value: Any) -> np.ndarray | None:
+def _entry(value: Any) -> Any:
     """Return what is given for one picture, None if nothing or only nan is."""
-    if value is None:
-        return None
+    if value is None or isinstance(value, Mapping):
+        return value
     try:
         numbers = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"landmarks and boxes must be numbers: {error}.") from error
+        text = "landmarks and boxes must be numbers: {}."
+        raise ValueError(text.format(shorten(str(error)))) from error
     return None if np.isnan(numbers).all() else numbers
-
-
-def _read(item: Any) -> np.ndarray:
-    """Return a picture as an array."""
-    if isinstance(item, str | os.PathLike):
-        try:
-            return read_file(item, color=None)
-        except PictureError as error:
-            raise ValueError(f"{os.fspath(item)!r}: {error}") from error
-    return _pixels(item) if isinstance(item, Image.Image) else np.asarray(item)
-
-
-def _pixels(picture: Image.Image) -> np.ndarray:
-    if picture.mode.startswith(("I", "F")):
-        raise ValueError(f"pixels of mode {picture.mode!r} have more than 8 bits: convert to 'L'.")
-    return np.asarray(plain_picture(picture, None))
-
-
-def _convert(image: np.ndarray, color: bool | None) -> np.ndarray:
-    """Return the picture in gray or RGB; what is no picture is left for `align_face` to refuse."""
-    is_rgb = image.ndim == 3 and image.shape[2] == 3
-    is_gray = image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1)
-    if color is None or image.dtype != np.uint8 or not (is_rgb or is_gray):
-        return image
-    if color:
-        return image if is_rgb else np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
-    if is_rgb:
-        return np.asarray(Image.fromarray(np.ascontiguousarray(image)).convert("L"))
-    return image.reshape(image.shape[:2])

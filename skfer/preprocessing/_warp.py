@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 
+from skfer.exceptions import ArgumentError
+from skfer.pictures import read_picture, resize
+from skfer.preprocessing._geometry import check_box, check_inside, find_eyes
+
 # A picture that shrinks by more is averaged first: bicubic interpolation alone would skip pixels.
 _MAX_PLAIN_SHRINK = 1.2
-# Points of each eye by number of landmarks, the eye on the picture's left first.
-_EYES = {68: (slice(36, 42), slice(42, 48)), 5: (slice(0, 1), slice(1, 2))}
 
 
 def align_face(
     image: ArrayLike | Image.Image,
     *,
-    landmarks: ArrayLike | None = None,
+    landmarks: ArrayLike | Mapping[str, ArrayLike] | None = None,
     box: ArrayLike | None = None,
+    landmark_order: str | None = None,
+    box_order: str = "xyxy",
     image_size: int = 48,
     eye_distance: float = 0.36,
     eye_height: float = 0.34,
@@ -28,29 +33,38 @@ def align_face(
     """Cut a face out of a picture and bring it to a standard size and place.
 
     With landmarks the picture is turned, scaled and shifted (a similarity: no stretching) so that
-    the eyes come to fixed places. With a box it is cut to the box, widened to a square. With
-    neither the whole picture is taken, widened to a square. What lies outside of the picture is
-    black.
+    the eyes come to fixed places. With a box it is cut to the box, widened to a square; what lies
+    outside of the picture is black. With neither the whole picture is resized to a square, as the
+    data sets do it.
 
     Parameters
     ----------
     image : array-like of shape (height, width) or (height, width, 1 or 3), uint8, or PIL image
-        The picture, in gray or RGB.
-    landmarks : array-like of shape (68, 2) or (5, 2), default=None
+        The picture, in gray or RGB; one of Pillow in any mode, upright as its EXIF orientation
+        says.
+    landmarks : array-like of shape (68, 2), (6, 2) or (5, 2), or mapping, default=None
         Points (x, y) in pixels, x to the right and y down, (0, 0) being the center of the first
-        pixel. 68 points in the order of iBUG 300-W, where 36-41 are the eye on the picture's left
-        and 42-47 the one on its right; or 5 points that begin with the centers of the eye on the
-        picture's left and of the one on its right, as MTCNN gives them. The 5 points of dlib have
-        another order and must be averaged to eyes first.
+        pixel, in the order that `landmark_order` says. Or a mapping of names to points, of which
+        "left_eye" and "right_eye" are needed and "nose", "mouth_left" and "mouth_right" are
+        checked; left and right are the picture's.
     box : array-like of shape (4,), default=None
         Edges (x0, y0, x1, y1) of the face in pixels, (0, 0, width, height) being the whole
         picture. Not used when landmarks are given.
+    landmark_order : {"ibug68", "mtcnn5", "dlib5", "mediapipe6"}, default=None
+        "ibug68": 68 points as in iBUG 300-W [1]_, where 36-41 are the eye on the picture's left
+        and 42-47 the one on its right. "mtcnn5": the eye on the picture's left, the one on its
+        right, nose, corner of the mouth on the left, on the right, as MTCNN [2]_, RetinaFace
+        and YuNet have them. "dlib5": both corners of the eye on the right, both of the eye on the
+        left, nose. "mediapipe6": eye on the left, on the right, nose, mouth, ears. None
+        takes the first of these that has as many points.
+    box_order : {"xyxy", "xywh"}, default="xyxy"
+        Whether the box is (x0, y0, x1, y1) or (x, y, width, height).
     image_size : int, default=48
         Side of the result in pixels.
     eye_distance : float, default=0.36
-        Distance of the eyes as a share of the output's side; smaller shows more around the face.
+        Distance of the eyes as a share of the result's side; smaller shows more around the face.
     eye_height : float, default=0.34
-        Distance of the eyes from the upper edge as a share of the output's side.
+        Distance of the eyes from the upper edge as a share of the result's side.
     margin : float, default=0.0
         Share of the longer side of the box that is added on each of its sides. Negative values
         cut into the box. Not used with landmarks.
@@ -65,8 +79,9 @@ def align_face(
     Raises
     ------
     ValueError
-        When an argument has the wrong shape, type or range, both eyes are at one point, or the
-        face lies wholly outside of the picture.
+        When an argument has the wrong shape, type or range, or no face can be like that: both
+        eyes at one point, nose or mouth above the eyes, a box that is three times as long as
+        wide or that lies (mostly) outside of the picture.
 
     Notes
     -----
@@ -98,95 +113,34 @@ def align_face(
     17 15
     """
     check_geometry(image_size, eye_distance, eye_height, margin)
-    picture, ndim = _as_picture(image)
+    image = image if isinstance(image, Image.Image) else np.asarray(image)
+    picture = Image.fromarray(read_picture(image, None, None))
     if landmarks is not None:
-        matrix = _matrix_from_eyes(find_eyes(landmarks), image_size, eye_distance, eye_height)
+        eyes = find_eyes(landmarks, landmark_order=landmark_order)
+        face = _warp(
+            picture, _matrix_from_eyes(eyes, image_size, eye_distance, eye_height), image_size
+        )
+    elif box is not None:
+        edges = check_box(box, box_order)
+        check_inside(edges, *picture.size)
+        face = _warp(picture, _matrix_from_box(edges, image_size, margin), image_size)
     else:
-        whole = (0, 0, picture.width, picture.height)
-        matrix = _matrix_from_box(_check_box(whole if box is None else box), image_size, margin)
-    face = _warp(picture, matrix, image_size)
+        face = resize(picture, (image_size, image_size))
     pixels = np.array(_equalize(face) if equalize else face)
-    return pixels[..., None] if pixels.ndim < ndim else pixels
+    has_channel = isinstance(image, np.ndarray) and image.shape[2:] == (1,)
+    return pixels[..., None] if has_channel else pixels
 
 
 def check_geometry(image_size: int, eye_distance: float, eye_height: float, margin: float) -> None:
     """Raise a ValueError that names the first parameter out of range."""
     if not isinstance(image_size, Integral) or isinstance(image_size, bool) or image_size < 1:
-        raise ValueError(f"image_size must be a positive int, got {image_size!r}.")
+        raise ArgumentError("{image_size} must be a positive int, got {}.", repr(image_size))
     for name, value in (("eye_distance", eye_distance), ("eye_height", eye_height)):
         if not isinstance(value, Real) or not 0 < value < 1:
-            raise ValueError(f"{name} must be a number between 0 and 1, got {value!r}.")
+            text = f"{{{name}}} must be a number between 0 and 1, got {{}}."
+            raise ArgumentError(text, repr(value))
     if not isinstance(margin, Real) or not -0.5 < margin < np.inf:
-        raise ValueError(f"margin must be a finite number above -0.5, got {margin!r}.")
-
-
-def find_eyes(landmarks: ArrayLike) -> np.ndarray:
-    """Return the centers of both eyes, the one on the picture's left first.
-
-    Parameters
-    ----------
-    landmarks : array-like of shape (68, 2) or (5, 2)
-        Points (x, y); see `align_face` for their order.
-
-    Returns
-    -------
-    eyes : ndarray of shape (2, 2)
-        Points (x, y).
-
-    Raises
-    ------
-    ValueError
-        When landmarks has another shape, is not finite, or both eyes are at one point.
-    """
-    points = _as_numbers("landmarks", landmarks)
-    if points.ndim != 2 or points.shape[1] != 2 or len(points) not in _EYES:
-        raise ValueError(
-            f"landmarks must have shape (68, 2) or (5, 2), got {points.shape}: give points (x, y)."
-        )
-    eyes = np.array([points[eye].mean(axis=0) for eye in _EYES[len(points)]])
-    if not np.isfinite(eyes).all():
-        raise ValueError("landmarks must be finite at the eyes: leave out faces without them.")
-    if np.hypot(*(eyes[1] - eyes[0])) < 1e-6:
-        raise ValueError(f"landmarks has both eyes at {eyes[0].tolist()}: they must differ.")
-    return eyes
-
-
-def _as_numbers(name: str, values: ArrayLike) -> np.ndarray:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be an array of numbers: {error}.") from error
-
-
-def _check_box(box: ArrayLike) -> np.ndarray:
-    edges = _as_numbers("box", box)
-    if edges.shape != (4,) or not np.isfinite(edges).all():
-        raise ValueError(f"box must be four finite numbers (x0, y0, x1, y1), got {box!r}.")
-    if edges[2] <= edges[0] or edges[3] <= edges[1]:
-        raise ValueError(f"box must have x0 < x1 and y0 < y1, got {edges.tolist()}.")
-    return edges
-
-
-def _as_picture(image: ArrayLike | Image.Image) -> tuple[Image.Image, int]:
-    """Return the picture and the number of dimensions that the result should have."""
-    if isinstance(image, Image.Image):
-        if image.mode not in ("L", "RGB"):
-            raise ValueError(
-                f"image has mode {image.mode!r}: convert it to 'L' (gray) or 'RGB' first."
-            )
-        return image, len(image.getbands()) // 3 + 2
-    pixels = np.asarray(image)
-    if pixels.dtype != np.uint8:
-        raise ValueError(
-            f"image must be uint8, got {pixels.dtype}: scale to 0..255 and use astype('uint8')."
-        )
-    if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (1,), (3,)) or not pixels.size:
-        raise ValueError(
-            "image must have shape (height, width) or (height, width, 1 or 3) and be non-empty, "
-            f"got {pixels.shape}."
-        )
-    plane = pixels[..., 0] if pixels.shape[2:] == (1,) else pixels
-    return Image.fromarray(np.ascontiguousarray(plane)), pixels.ndim
+        raise ArgumentError("{margin} must be a finite number above -0.5, got {}.", repr(margin))
 
 
 def _matrix_from_eyes(

@@ -187,13 +187,41 @@ def test_a_damaged_cache_is_made_anew(root, cache, suffix, harm):
     np.testing.assert_array_equal(np.load(next(cache.glob("*.npy"))), expected)
 
 
+@pytest.mark.parametrize("suffix", [".npy", ".json"])
+def test_a_flipped_bit_is_never_served(root, cache, suffix):
+    trees.spoil(root / NAMES[2], "zip")
+    how = {"cache_dir": cache, "on_error": "skip"}
+    with pytest.warns(DatasetWarning):
+        expected = load_image_folder(root, **how)
+    (path,) = cache.glob(f"*{suffix}")
+    content = path.read_bytes()
+    for place in np.random.default_rng(0).integers(0, 8 * len(content), 60):
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << place % 8
+        path.unlink()  # not to change a file that is mapped
+        path.write_bytes(damaged)
+        with pytest.warns(DatasetWarning, match="zip archive"):
+            faces = load_image_folder(root, **how)
+        np.testing.assert_array_equal(faces.images, expected.images)
+        assert faces.filenames.tolist() == expected.filenames.tolist()
+        assert faces.skipped == expected.skipped
+
+
+def test_a_cache_of_another_shape_is_made_anew(root, cache):
+    expected = np.array(load_image_folder(root, cache_dir=cache).images)
+    (path,) = cache.glob("*.npy")
+    path.unlink()
+    np.save(path, expected.reshape(len(expected), -1))
+    np.testing.assert_array_equal(load_image_folder(root, cache_dir=cache).images, expected)
+
+
 # A writer that reads slowly, so that it can be killed in the midst of it.
 WRITER = """
 import sys, time
 from skfer.datasets import load_image_folder
 from skfer.pictures import _decode
-quick = _decode._try
-_decode._try = lambda *args: (time.sleep(0.05), quick(*args))[1]
+quick = _decode.read_picture
+_decode.read_picture = lambda *args: (time.sleep(0.05), quick(*args))[1]
 _decode.CHUNK = 4
 load_image_folder(sys.argv[1], cache_dir=sys.argv[2])
 """

@@ -1,6 +1,7 @@
 """decode_images: whatever the mode, depth, orientation or fault of a file."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import trees
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from skfer.datasets import DatasetError, DatasetWarning, decode_images
-from skfer.pictures import _reading
+from skfer.pictures import _decode, _reading
 
 
 def test_grey_png_comes_back_exactly(tmp_path):
@@ -98,30 +99,6 @@ def test_transparent_palette_entry_becomes_black(tmp_path):
     assert decode_images([tmp_path / "a.png"])[0].tolist() == [[0, 90]]
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("image_size", [None, (6, 4)])
-def test_exif_orientation(tmp_path, orientation, image_size):
-    """Each stored form of one upright picture is read as that picture."""
-    upright = np.repeat(np.repeat([[0, 80], [160, 240], [40, 200]], 16, 0), 16, 1).astype(np.uint8)
-    back = {
-        1: upright,
-        2: upright[:, ::-1],
-        3: upright[::-1, ::-1],
-        4: upright[::-1],
-        5: upright.T,
-        6: upright.T[::-1],
-        7: upright[::-1, ::-1].T,
-        8: upright.T[:, ::-1],
-    }
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    path = tmp_path / "a.jpg"
-    Image.fromarray(np.ascontiguousarray(back[orientation])).save(path, exif=exif, quality=95)
-    image = decode_images([path], image_size=image_size)[0]
-    blocks = image.reshape(3, image.shape[0] // 3, 2, image.shape[1] // 2).mean(axis=(1, 3))
-    np.testing.assert_allclose(blocks, upright[8::16, 8::16], atol=25)
-
-
 def test_shrinking_while_decoding_stays_close_to_the_whole_picture(tmp_path):
     smooth = np.add.outer(np.arange(224), np.arange(224)) / 2
     Image.fromarray(smooth.astype(np.uint8)).save(tmp_path / "a.jpg", quality=95)
@@ -187,9 +164,9 @@ def test_senseless_image_size(image_size):
 def test_senseless_arguments():
     with pytest.raises(ValueError, match="on_error="):
         decode_images(["a.png"], on_error="ignore")
-    with pytest.raises(ValueError, match="paths is empty"):
+    with pytest.raises(ValueError, match="pictures is empty"):
         decode_images([])
-    with pytest.raises(ValueError, match="is one path"):
+    with pytest.raises(ValueError, match="is one picture"):
         decode_images("a.png")
 
 
@@ -247,3 +224,81 @@ def test_large_files_are_read_as_small_ones(tmp_path, monkeypatch):
     small = decode_images(paths, image_size=16)
     monkeypatch.setattr(_reading, "_MOST_IN_MEMORY", 10)
     np.testing.assert_array_equal(decode_images(paths, image_size=16), small)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, 3])
+def test_decoding_waits_for_whoever_takes_the_pictures(tmp_path, monkeypatch, n_jobs):
+    """A slow disk that a cache is written to must not fill the memory."""
+    monkeypatch.setattr(_decode, "CHUNK", 5)
+    names = [str(i) for i in range(200)]
+    image, begun = np.zeros((2, 2), np.uint8), []
+
+    def read(i):
+        begun.append(i)
+        return image
+
+    taken = 0
+    for chunk in _decode.decode_chunks(read, names, image.shape, n_jobs=n_jobs):
+        taken += len(chunk.kept)
+        assert len(begun) <= taken + 5 * _decode.AHEAD * n_jobs
+    assert taken == 200
+    assert sorted(begun) == list(range(200))
+
+
+def test_decoding_stops_when_nobody_takes_the_pictures(monkeypatch):
+    monkeypatch.setattr(_decode, "CHUNK", 1)
+    begun = []
+
+    def read(i):
+        begun.append(i)
+        return np.zeros((2, 2), np.uint8)
+
+    chunks = _decode.decode_chunks(read, ["a"] * 500, (2, 2), n_jobs=2)
+    next(chunks)
+    chunks.close()
+    assert len(begun) < 20
+
+
+def test_an_error_of_a_reader_is_not_swallowed():
+    def read(i):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        list(_decode.decode_chunks(read, ["a"] * 500, (2, 2), n_jobs=2))
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.5, "2", True])
+def test_senseless_n_jobs(tmp_path, n_jobs):
+    trees.picture(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="n_jobs="):
+        decode_images([tmp_path / "a.png"], n_jobs=n_jobs)
+
+
+def test_our_own_limit_for_bombs_holds_where_that_of_pillow_is_off(tmp_path, monkeypatch):
+    trees.spoil(tmp_path / "a.png", "bomb")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    with pytest.raises(DatasetError, match="decompression bomb: more than 89478485 pixels"):
+        decode_images([tmp_path / "a.png"], image_size=8)
+
+
+@pytest.mark.parametrize("size", [(384, 768), (768, 384)])
+def test_a_jpeg_file_that_shrinks_much_keeps_twice_the_longer_side(tmp_path, monkeypatch, size):
+    """Whether EXIF swaps the sides is not known when it is shrunk."""
+    trees.picture(tmp_path / "a.jpg", size)
+    seen = []
+    plain = _reading.plain_picture
+    monkeypatch.setattr(
+        _reading, "plain_picture", lambda p, color: seen.append(p.size) or plain(p, color)
+    )
+    decode_images([tmp_path / "a.jpg"], image_size=(96, 48))
+    decode_images([tmp_path / "a.jpg"], image_size=(97, 48))
+    assert seen == [(size[1] // 2, size[0] // 2), (size[1], size[0])]
+
+
+def test_pictures_may_be_a_series_or_a_column(tmp_path):
+    trees.picture(tmp_path / "a.png")
+    table = pd.DataFrame({"path": [str(tmp_path / "a.png")] * 2}, index=[5, 3])
+    for pictures in (table["path"], table, table.to_numpy(), iter(table["path"])):
+        assert decode_images(pictures).shape == (2, 12, 10)
+    with pytest.raises(ValueError, match=r"pictures\[1\] is neither a path nor a PIL image: nan"):
+        decode_images([tmp_path / "a.png", float("nan")])

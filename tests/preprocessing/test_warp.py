@@ -2,24 +2,32 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
+from skfer.datasets import decode_images
 from skfer.preprocessing import align_face, find_eyes
 
 PROPERTY = settings(deadline=None, max_examples=60)
 HEXAGON = np.array([(np.cos(a), np.sin(a)) for a in np.arange(6) * np.pi / 3])
 
 
-def place_landmarks(eyes, n_points):
+def place_landmarks(eyes, n_points=5):
     """Landmarks around two eyes (x, y), the one on the picture's left first."""
+    left, right = eyes = np.asarray(eyes, dtype=float)
+    across = right - left
+    down = np.array([-across[1], across[0]])
+    center = (left + right) / 2
+    nose, mouth = center + 0.6 * down, center + 1.1 * down
+    corners = mouth - 0.4 * across, mouth + 0.4 * across
     if n_points == 5:
-        return np.array([*eyes, (0, 0), (1, 0), (2, 0)], dtype=float)
-    landmarks = np.zeros((68, 2))
-    size = 0.1 * np.hypot(*(eyes[1] - eyes[0]))
+        return np.array([*eyes, nose, *corners])
+    landmarks = np.full((68, 2), np.nan)
+    size = 0.1 * np.hypot(*across)
     landmarks[36:42], landmarks[42:48] = (eye + size * HEXAGON for eye in eyes)
+    landmarks[30], landmarks[48], landmarks[54] = nose, *corners
     return landmarks
 
 
@@ -142,9 +150,9 @@ def test_a_box_is_cut_exactly_and_what_lies_outside_is_black():
     assert not face[:, :10].any()
 
 
-def test_an_oblong_is_widened_to_a_square_not_stretched():
+def test_an_oblong_box_is_widened_to_a_square_not_stretched():
     picture = np.random.default_rng(0).integers(1, 256, size=(30, 40), dtype=np.uint8)
-    face = align_face(picture, image_size=40)
+    face = align_face(picture, box=(0, 0, 40, 30), image_size=40)
     assert_array_equal(face[5:35], picture)
     assert not face[:5].any()
     assert not face[35:].any()
@@ -152,10 +160,18 @@ def test_an_oblong_is_widened_to_a_square_not_stretched():
     assert_array_equal(face, picture[10:30, 5:25])
 
 
+def test_without_a_place_the_whole_picture_is_resized_as_data_sets_do(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 256, size=(60, 80), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    assert_array_equal(align_face(picture), decode_images([tmp_path / "a.png"], image_size=48)[0])
+
+
 @PROPERTY
 @given(height=st.integers(1, 90), width=st.integers(1, 90), size=st.integers(1, 60))
 def test_every_pixel_up_to_the_border_is_used(height, width, size):
-    face = align_face(np.full((height, width), 200, np.uint8), image_size=size)
+    assume(max(height, width) <= 3 * min(height, width) and min(height, width) > 1)
+    whole = (0, 0, width, height)
+    face = align_face(np.full((height, width), 200, np.uint8), box=whole, image_size=size)
     side = max(height, width)
     centers = (np.arange(size) + 0.5) * side / size
     rows = np.abs(centers - side / 2) < height / 2 - 1e-9
@@ -192,7 +208,7 @@ def test_spots_in_the_corners_survive_a_strong_shrink():
     for y in (0, 380):
         for x in (0, 380):
             picture[y : y + 20, x : x + 20] = 240
-    face = align_face(picture, image_size=20)
+    face = align_face(picture, box=(0, 0, 400, 400), image_size=20)
     for corner in (face[0, 0], face[0, -1], face[-1, 0], face[-1, -1]):
         assert 190 < corner <= 240
 
@@ -201,14 +217,14 @@ def test_spots_in_the_corners_survive_a_strong_shrink():
 def test_fine_texture_becomes_grey_not_noise(shrink):
     checks = (np.indices((400, 400)).sum(axis=0) % 2 * 255).astype(np.uint8)
     size = round(400 / shrink)
-    face = align_face(checks, image_size=size)[2:-2, 2:-2]
+    face = align_face(checks, box=(0, 0, 400, 400), image_size=size)[2:-2, 2:-2]
     assert abs(face.mean() - 127.5) < 2
     assert face.std() < 25
 
 
 def test_enlarging_is_smooth():
     picture = smooth_picture(40, 40, 3)
-    face = align_face(picture, image_size=200)
+    face = align_face(picture, box=(0, 0, 40, 40), image_size=200)
     assert np.abs(face[2::5, 2::5].astype(int) - picture).max() <= 1
 
 
@@ -228,7 +244,7 @@ def test_equalize_spreads_the_greys():
 
 def test_pil_images_arrays_and_views_are_alike():
     pixels = np.random.default_rng(0).integers(0, 256, size=(60, 50, 3), dtype=np.uint8)
-    landmarks = [(15, 20), (34, 22), (0, 0), (0, 0), (0, 0)]
+    landmarks = place_landmarks([(15, 20), (34, 22)])
     face = align_face(pixels, landmarks=landmarks)
     assert_array_equal(align_face(Image.fromarray(pixels), landmarks=landmarks), face)
     padded = np.zeros((60, 100, 3), np.uint8)
@@ -248,12 +264,12 @@ def test_landmarks_go_before_the_box():
 
 
 def test_eyes_of_68_and_5_points():
-    landmarks = np.arange(136.0).reshape(68, 2)
-    assert_array_equal(find_eyes(landmarks), [[77, 78], [89, 90]])
-    assert_array_equal(find_eyes(landmarks[:5]), [[0, 1], [2, 3]])
-    # Points other than the eyes may be unknown.
-    landmarks[:36] = np.nan
-    assert_array_equal(find_eyes(landmarks), [[77, 78], [89, 90]])
+    eyes = [(77.0, 78.0), (107.0, 90.0)]
+    assert_allclose(find_eyes(place_landmarks(eyes, 68)), eyes)  # whose other points are unknown
+    assert_allclose(find_eyes(place_landmarks(eyes, 5)), eyes)
+    points = np.full((5, 2), np.nan)
+    points[:2] = eyes
+    assert_allclose(find_eyes(points), eyes)
 
 
 PICTURE = np.zeros((20, 30), np.uint8)
@@ -266,13 +282,16 @@ PICTURE = np.zeros((20, 30), np.uint8)
         ({"image": np.zeros((20, 30, 4), np.uint8)}, "image must have shape"),
         ({"image": np.zeros((0, 30), np.uint8)}, "image must have shape"),
         ({"image": np.zeros(30, np.uint8)}, "image must have shape"),
-        ({"image": Image.new("RGBA", (3, 3))}, "image has mode 'RGBA'"),
-        ({"landmarks": np.ones((4, 2))}, r"landmarks must have shape \(68, 2\) or \(5, 2\), got"),
+        ({"image": Image.new("F", (3, 3))}, "floating-point pixels"),
+        (
+            {"landmarks": np.ones((4, 2))},
+            r"landmarks must have shape .*, got \(4, 2\)",
+        ),
         ({"landmarks": np.ones((68, 3))}, "landmarks must have shape"),
         ({"landmarks": ["a", "b"]}, "landmarks must be an array of numbers"),
         ({"landmarks": np.ones((5, 2))}, r"landmarks has both eyes at \[1.0, 1.0\]"),
         ({"landmarks": np.full((5, 2), np.nan)}, "landmarks must be finite"),
-        ({"landmarks": [(500, 5), (520, 5)] + [(0, 0)] * 3}, "outside of the image of 30 x 20"),
+        ({"landmarks": place_landmarks([(500, 5), (520, 5)])}, "outside of the image of 30 x 20"),
         ({"box": (0, 0, 5)}, "box must be four finite numbers"),
         ({"box": (0, 0, 5, np.inf)}, "box must be four finite numbers"),
         ({"box": (5, 0, 5, 8)}, "box must have x0 < x1 and y0 < y1"),

@@ -19,7 +19,15 @@ from skfer.datasets._listing import Listing, Options, check_root, load
 from skfer.datasets._table import inside
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from skfer.exceptions import ArgumentError
-from skfer.pictures import DatasetError, PictureError, Problem, drop_repeats, in_part, read_number
+from skfer.pictures import (
+    DatasetError,
+    PictureError,
+    Problem,
+    drop_repeats,
+    in_part,
+    read_number,
+    read_numbers,
+)
 
 CODES = (
     "neutral",
@@ -417,7 +425,7 @@ def _read_annotations(rows: _Rows, root: Path, part: str, folder: Path) -> None:
                 _measure("valence", read_number(f"{start}_val.npy")),
                 _measure("arousal", read_number(f"{start}_aro.npy")),
             )
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             problems.append(Problem(name, f"its annotations cannot be used: {error}"))
             continue
         if code not in range(len(CODES)):
@@ -444,9 +452,9 @@ def _by_files(listing: Listing, how: str | bool) -> Listing:
 
     def place(i: int) -> Place:
         try:
-            points = np.load(listing.root / notes[i], allow_pickle=False)
-            return Place(landmarks=points.astype(np.float64).reshape(_N_POINTS, 2))
-        except (OSError, ValueError) as error:
+            points = read_numbers(listing.root / notes[i])
+            return Place(landmarks=points.reshape(_N_POINTS, 2))
+        except ValueError as error:
             raise PictureError(f"its landmarks {notes[i]} cannot be read: {error}") from None
 
     listing.reader = aligning_reader([listing.root / name for name in listing.filenames], place)
