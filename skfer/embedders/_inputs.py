@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from skfer.pictures import DatasetError, decode_images
+from skfer.pictures import PICTURE, DatasetError, decode_images
 from skfer.training import ImageSource, RowSource, release_pages
 
 _CHECK_CHUNK = 1024
@@ -86,35 +86,37 @@ def check_image_shape(image_shape: Any) -> tuple[int, ...] | None:
     return tuple(int(side) for side in sides)
 
 
-def as_paths(X: Any) -> list[str] | None:
-    """Return X as a list of paths, or None if it holds something else.
+def as_paths(X: Any) -> list[Any] | None:
+    """Return X as a list of paths or PIL images, or None if it holds something else.
 
     Parameters
     ----------
     X : array-like
         Paths may be str, bytes or path-like, in a list, an array of shape (n,) or (n, 1), a
-        series, an index or a data frame of one column.
+        series, an index or a data frame of one column; PIL images likewise.
 
     Raises
     ------
     ValueError
-        If X is one path, or only some of what it holds are paths.
+        If X is one of them, or only some of what it holds are.
     """
     check_no_single_path(X)
     items = _items(X)
-    if items is None or not any(isinstance(item, _PATH) for item in items):
+    if items is None or not any(isinstance(item, PICTURE) for item in items):
         return None
     for i, item in enumerate(items):
-        if not isinstance(item, _PATH):
+        if not isinstance(item, PICTURE):
             raise ValueError(f"X holds paths, but X[{i}] is {item!r}: leave such samples out.")
-    return [os.fsdecode(item) for item in items]
+    return list(items)
 
 
 def check_no_single_path(X: Any) -> None:
-    """Raise ValueError if X is a path in place of an array of them."""
-    if isinstance(X, _PATH):
+    """Raise ValueError if X is a path or a picture in place of an array of them."""
+    if isinstance(X, PICTURE):
         raise ValueError(
-            f"X must be an array of paths or images, got the single path {os.fsdecode(X)!r}."
+            f"X must be an array of paths or images, got the single path {X!r:.200}."
+            if isinstance(X, _PATH)
+            else f"X must be a list of images, got a single one: {X!r:.200}."
         )
 
 

@@ -8,12 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from skfer.exceptions import ArgumentError
-from skfer.pictures import PictureError, plain_picture, read_file
-
-_PATH = (str, bytes, os.PathLike)
+from skfer.pictures import PATH, PICTURE, PictureError, read_picture
 
 
 class Faces:
@@ -29,7 +26,7 @@ class Faces:
     """
 
     def __init__(self, images: Any, argument: str = "images") -> None:
-        if isinstance(images, _PATH) or not hasattr(images, "__len__") or len(images) == 0:
+        if isinstance(images, PICTURE) or not hasattr(images, "__len__") or len(images) == 0:
             raise ArgumentError(
                 f"{{{argument}}} must be an array or a list of pictures; for one give [picture]."
             )
@@ -50,10 +47,8 @@ class Faces:
 
     def __getitem__(self, i: int) -> NDArray[np.uint8]:
         item = self._items[int(i)]
-        if isinstance(item, _PATH):
+        if isinstance(item, PICTURE):
             return self._read(item, int(i))
-        if isinstance(item, Image.Image):
-            return np.asarray(plain_picture(item, None))
         return as_uint8(self._checked(np.asarray(item), int(i)))
 
     def take(self, rows: Any) -> list[NDArray[np.uint8]]:
@@ -71,13 +66,13 @@ class Faces:
             return None
         return np.rint(np.mean(pictures, axis=0)).astype(np.uint8)
 
-    def _read(self, path: Any, i: int) -> NDArray[np.uint8]:
+    def _read(self, picture: Any, i: int) -> NDArray[np.uint8]:
         try:
-            return read_file(os.fsdecode(path), color=None)
+            return read_picture(picture, color=None)
         except PictureError as error:
-            raise ArgumentError(
-                f"{{{self._argument}}}[{i}], {{}}, cannot be read: {{}}", os.fsdecode(path), error
-            ) from error
+            name = os.fsdecode(picture) if isinstance(picture, PATH) else repr(picture)
+            text = f"{{{self._argument}}}[{i}], {{}}, cannot be read: {{}}"
+            raise ArgumentError(text, name, error) from error
 
     def _checked(self, picture: NDArray[Any], i: int) -> NDArray[Any]:
         if picture.ndim == 3 and picture.shape[-1] == 1:
@@ -140,4 +135,4 @@ def faces_of(X: Any, images: Any, n: int) -> Faces | None:
 
 
 def _is_picture(item: Any) -> bool:
-    return isinstance(item, (*_PATH, Image.Image)) or np.ndim(item) >= 2
+    return isinstance(item, PICTURE) or np.ndim(item) >= 2

@@ -27,12 +27,13 @@ from skfer.pictures._problems import (
     in_part,
     part_of,
 )
-from skfer.pictures._reading import EXTENSIONS, PATH, from_array, read_picture, resize
+from skfer.pictures._reading import EXTENSIONS, PATH, PICTURE, from_array, read_picture, resize
 
 __all__ = [
     "EXTENSIONS",
     "N_SHOWN",
     "PATH",
+    "PICTURE",
     "Cache",
     "Chunk",
     "DatasetError",

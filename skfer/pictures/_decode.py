@@ -15,7 +15,7 @@ from tqdm import tqdm
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures._pixels import PictureError
 from skfer.pictures._problems import DatasetError, Problem, check_on_error, describe, handle
-from skfer.pictures._reading import PATH, read_picture
+from skfer.pictures._reading import PICTURE, read_picture
 
 CHUNK = 100  # pictures that a thread decodes in one go
 AHEAD = 2  # chunks that each thread may be ahead of whoever takes them
@@ -108,7 +108,7 @@ def decode_images(
 
 def _check_pictures(pictures: Any) -> list[Any]:
     """Return a list of paths and PIL images that is not empty, or raise ValueError."""
-    if isinstance(pictures, (*PATH, Image.Image)):
+    if isinstance(pictures, PICTURE):
         raise ArgumentError("{pictures=} is one picture: give a list of them.", pictures=pictures)
     if getattr(pictures, "ndim", 1) > 1:
         pictures = np.ravel(np.asarray(pictures, dtype=object))
@@ -119,7 +119,7 @@ def _check_pictures(pictures: Any) -> list[Any]:
         if isinstance(item, bytes) and b"\0" in item:
             text = "{pictures}[{}] is the content of a file, not its path: open it by Pillow first."
             raise ArgumentError(text, i)
-        if not isinstance(item, (*PATH, Image.Image)):
+        if not isinstance(item, PICTURE):
             text = "{pictures}[{}] is neither a path nor a PIL image: {}."
             raise ArgumentError(text, i, shorten(repr(item), 100))
     return items

@@ -24,6 +24,7 @@ EXTENSIONS = (
 # fmt: on
 
 PATH = (str, bytes, os.PathLike)
+PICTURE = (*PATH, Image.Image)  # what is decoded; arrays are pictures already
 _MAX_PIXELS = 89_478_485  # Pillow's own limit, which a program may have switched off
 _MOST_IN_MEMORY = 2**24
 # A JPEG file that shrinks by less is decoded whole: shrinking it meanwhile would change pixels

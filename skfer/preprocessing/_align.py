@@ -9,13 +9,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skfer.exceptions import ArgumentError, shorten
-from skfer.pictures import PATH, PictureError, read_picture
+from skfer.pictures import PATH, PICTURE, PictureError, read_picture
 from skfer.preprocessing._geometry import BOX_ORDERS, LANDMARK_ORDERS
 from skfer.preprocessing._warp import align_face
 
@@ -238,7 +237,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         return tags
 
     def _align_one(self, item: Any, landmarks: Any, box: np.ndarray | None) -> np.ndarray:
-        item = item if isinstance(item, (*PATH, Image.Image)) else np.asarray(item)
+        item = item if isinstance(item, PICTURE) else np.asarray(item)
         if landmarks is None and box is None and self.detector is not None:
             landmarks, box = self._detect(_read(item))
         # The whole picture is read at its size, as the data sets do.
@@ -295,7 +294,7 @@ def _count_images(X: Any) -> int:
             type(X).__name__,
         )
     is_array = isinstance(X, np.ndarray)
-    if isinstance(X, (*PATH, Image.Image)) or (is_array and X.ndim not in (1, 3, 4)):
+    if isinstance(X, PICTURE) or (is_array and X.ndim not in (1, 3, 4)):
         raise ArgumentError(
             "{X} must be images of shape (n_samples, height, width[, channels]), or a sequence of "
             "images or paths, got {}.",
