@@ -15,7 +15,7 @@ from skfer.preprocessing import align_face
 class Place(NamedTuple):
     """Where the face is in a picture; the whole picture where both are None."""
 
-    landmarks: np.ndarray | None = None  # (68 or 5, 2)
+    landmarks: np.ndarray | dict[str, np.ndarray] | None = None  # (68 or 5, 2), or by name
     box: np.ndarray | None = None  # (4,): x0, y0, x1, y1
 
 

@@ -376,7 +376,7 @@ def _by_table(listing: Listing, rows: _Rows, kept: np.ndarray, how: str | bool) 
 
     def place(i: int) -> Place:
         if how == "landmarks" and np.isfinite(eyes[i]).all():
-            return Place(landmarks=np.vstack([eyes[i], np.zeros((3, 2))]))
+            return Place(landmarks={"left_eye": eyes[i, 0], "right_eye": eyes[i, 1]})
         if np.isfinite(boxes[i]).all():
             return Place(box=boxes[i])
         return Place()

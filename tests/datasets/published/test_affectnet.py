@@ -219,7 +219,7 @@ def test_faulty_annotations(tmp_path):
         load_affectnet(tmp_path)
     problems = dict(info.value.problems)
     assert "12, not a number from 0 to 10" in problems["train_set/images/0.jpg"]
-    assert "values of object" in problems["train_set/images/5.jpg"]
+    assert "holds no numbers" in problems["train_set/images/5.jpg"]
     assert "no .npy file" in problems["train_set/images/6.jpg"]
     assert "7_val.npy" in problems["train_set/images/7.jpg"]
     assert "holds 3 values" in problems["train_set/images/8.jpg"]
