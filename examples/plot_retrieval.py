@@ -11,11 +11,10 @@ mark what is right and what is wrong.
 # Learn on two thirds of the persons, and embed the others.
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 from skfer import GaussianMetricEmbedder
 from skfer.datasets import make_expressions
-from skfer.inspection import RetrievalDisplay
+from skfer.inspection import RetrievalDisplay, SubclassDisplay
 from skfer.metrics import mean_average_precision_at_r, recall_at_k
 
 faces = make_expressions(90, 3, image_size=32, random_state=0)
@@ -45,15 +44,7 @@ plt.show()
 
 # %%
 # A class's centroid is a point of the embedding, ``means_``. The faces nearest to it show the
-# expression at its most typical: five for each class, among all faces of the unseen persons.
+# expression at its most typical: a row for each class, among all faces of the unseen persons.
 
-fig, axes = plt.subplots(5, len(embedder.means_), figsize=(8, 5.6), layout="constrained")
-for column, mean, code in zip(axes.T, embedder.means_, embedder.subclass_to_class_, strict=True):
-    nearest = np.linalg.norm(Z - mean, axis=1).argsort()[:5]
-    column[0].set_title(faces.target_names[code], fontsize=9)
-    for ax, i in zip(column, nearest, strict=True):
-        ax.imshow(images[i], cmap="gray")
-        ax.set(xticks=[], yticks=[])
-        ax.spines[:].set(color="tab:green" if target[i] == code else "tab:red", linewidth=3)
-fig.suptitle("The faces of unseen persons nearest to each class's centroid")
+SubclassDisplay.from_estimator(embedder, images, target, names=faces)
 plt.show()

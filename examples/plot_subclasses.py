@@ -13,11 +13,11 @@ embedder sees only the labels of expressions, and never the sub-classes.
 # and several expressions: what tells them apart is what the network learns to see.
 
 import matplotlib.pyplot as plt
-import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from skfer import GaussianMetricEmbedder
 from skfer.datasets import make_expressions
+from skfer.inspection import EmbeddingDisplay, SubclassDisplay
 
 faces = make_expressions(240, 4, random_state=0)
 known = faces.groups < 160
@@ -39,28 +39,15 @@ for code, name in zip(embedder.classes_, names, strict=True):
     print(f"{name}: adjusted Rand index {index:.2f}")
 
 # %%
-# The centroid of a sub-class is a point of the embedding. These are the real faces nearest to
-# each, of persons not seen in training, for three expressions: a row for a sub-class.
+# The centroid of a sub-class is a point of the embedding. On the left is the mean of all faces of
+# each, of persons not seen in training; then come the real faces nearest to the centroid.
 
-shown = np.isin(embedder.subclass_to_class_, [0, 4, 7])  # anger, happiness, surprise
-Z = embedder.transform(X)
-fig, axes = plt.subplots(shown.sum(), 6, figsize=(7, 1.2 * shown.sum()), layout="constrained")
-for row, subclass in zip(axes, np.flatnonzero(shown), strict=True):
-    distances = np.linalg.norm(Z - embedder.means_[subclass], axis=1)
-    for ax, i in zip(row, distances.argsort()[:6], strict=True):
-        ax.imshow(X[i], cmap="gray")
-        ax.set(xticks=[], yticks=[])
-    word = faces.target_names[embedder.subclass_to_class_[subclass]]
-    row[0].set_ylabel(f"{word}\n{(found == subclass).sum()} faces", fontsize=8)
-fig.suptitle("The faces nearest to the centroid of each sub-class")
+SubclassDisplay.from_estimator(embedder, X, y, names=faces, classes=[0, 4, 7])
 plt.show()
 
 # %%
-# ... and the mean of all faces of each of them.
+# Where they lie, by the first two principal components: a color for each class, a marker for each
+# sub-class.
 
-fig, axes = plt.subplots(1, shown.sum(), figsize=(1.4 * shown.sum(), 1.8), layout="constrained")
-for ax, subclass in zip(axes, np.flatnonzero(shown), strict=True):
-    ax.imshow(X[found == subclass].mean(axis=0), cmap="gray")
-    ax.set(xticks=[], yticks=[])
-    ax.set_title(faces.target_names[embedder.subclass_to_class_[subclass]], fontsize=9)
+EmbeddingDisplay.from_estimator(embedder, X, y, names=faces, mark_errors=False)
 plt.show()

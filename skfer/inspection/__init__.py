@@ -3,6 +3,13 @@
 from skfer.inspection._embedding import EmbeddingDisplay
 from skfer.inspection._retrieval import RetrievalDisplay
 from skfer.inspection._show import show_faces
+from skfer.inspection._subclass import SubclassDisplay
 from skfer.inspection._training import TrainingDisplay
 
-__all__ = ["EmbeddingDisplay", "RetrievalDisplay", "TrainingDisplay", "show_faces"]
+__all__ = [
+    "EmbeddingDisplay",
+    "RetrievalDisplay",
+    "SubclassDisplay",
+    "TrainingDisplay",
+    "show_faces",
+]

@@ -54,7 +54,8 @@ class FaceGrid:
             check_axes(ax)
         inches = cell if ax is None else _cell_in(ax, n_rows, n_columns)
         self._frame_width = 3.0 * min(1.0, inches)
-        self.font = _font_size(lines, inches)
+        label_lines = max((text.count("\n") + 1 for text in row_labels), default=0)
+        self.font = _font_size(lines, label_lines, inches)
         line = 1.25 * self.font / 72 / inches
         self._head = (n_lines * line + 0.05) if any(lines) else 0.0
         self.pitch = (1 + _GAP, 1 + _GAP + self._head)
@@ -108,7 +109,7 @@ class FaceGrid:
     def _text(self, x: float, y: float, text: str, across: str, up: str) -> Any:
         lines = "\n".join(as_text(line) for line in text.split("\n"))
         return self.ax.text(
-            x, y, lines, ha=across, va=up, fontsize=self.font, color=self.ink.text, linespacing=1.1
+            x, y, lines, ha=across, va=up, fontsize=self.font, color=self.ink.text, linespacing=1.15
         )
 
     def _frame(self, box: tuple[float, float, float, float], kind: str) -> None:
@@ -132,8 +133,10 @@ def _cell_in(ax: Any, n_rows: int, n_columns: float) -> float:
     return float(max(min(across, up), 0.05))
 
 
-def _font_size(lines: Sequence[str], inches: float) -> float:
-    """Return the size at which the longest of some lines is as wide as a picture."""
+def _font_size(lines: Sequence[str], label_lines: int, inches: float) -> float:
+    """Return the size at which titles are as wide as a picture, and labels as high."""
     longest = max(map(len, lines), default=1)
     size = 72 * inches * (1 + _GAP) / (_CHARACTER * max(longest, 1))
+    if label_lines:
+        size = min(size, 72 * inches / (1.3 * label_lines))
     return float(np.clip(size, _SMALLEST, min(_LARGEST, pyplot().rcParams["font.size"])))

@@ -69,3 +69,20 @@ def triplet_center(faces):
 def gaussian(faces):
     """A fitted embedder with Gaussians, which predicts."""
     return _fitted(skfer.GaussianMetricEmbedder, faces)
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    """Rows around five centers, which make three classes: X, words, the center of each."""
+    rng = np.random.RandomState(0)
+    blob = np.repeat(np.arange(5), 60)
+    X = (rng.normal(size=(5, 6)) * 5)[blob] + rng.normal(size=(300, 6))
+    return X, np.array(["calm", "glad", "glad", "sad", "sad"])[blob], blob
+
+
+@pytest.fixture(scope="session")
+def gaussian_subclasses(blobs):
+    """An embedder that has found the two sub-classes of two classes."""
+    X, y, _ = blobs
+    settings = {"embedding_dim": 8, "max_epochs": 12, "max_subclasses": 2, "random_state": 0}
+    return skfer.GaussianMetricEmbedder(**settings).fit(X, y)
