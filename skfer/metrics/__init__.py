@@ -7,23 +7,14 @@ from skfer.metrics._retrieval import (
     precision_at_k,
     recall_at_k,
 )
-from skfer.metrics._scorers import (
-    EmbeddingScorer,
-    clustering_nmi_scorer,
-    mean_average_precision_at_r_scorer,
-    precision_at_k_scorer,
-    recall_at_k_scorer,
-)
+from skfer.metrics._scorers import EmbeddingScorer, make_embedding_scorer
 
 __all__ = [
     "EmbeddingScorer",
     "clustering_nmi",
-    "clustering_nmi_scorer",
     "expected_calibration_error",
+    "make_embedding_scorer",
     "mean_average_precision_at_r",
-    "mean_average_precision_at_r_scorer",
     "precision_at_k",
-    "precision_at_k_scorer",
     "recall_at_k",
-    "recall_at_k_scorer",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from skfer.exceptions import ArgumentError
-from skfer.validation import as_column, check_int, check_rows, check_same_length
+from skfer.validation import check_int, check_labels, check_rows, number_values
 
 
 def expected_calibration_error(
@@ -55,10 +55,10 @@ def expected_calibration_error(
     0.1
     """
     proba = check_rows(y_proba, "y_proba")
-    truth = as_column(y_true, "y_true")
-    check_same_length(y_proba=proba, y_true=truth)
-    check_int(n_bins, "n_bins", at_least=1)
-    classes = np.unique(truth) if labels is None else as_column(labels, "labels")
+    truth = check_labels(y_true, "y_true", n_samples=len(proba), rows_name="y_proba")
+    classes = np.unique(truth) if labels is None else check_labels(labels, "labels")
+    truth, classes = number_values(truth, classes, names=["y_true", "labels"])
+    n_bins = check_int(n_bins, "n_bins", at_least=1, at_most=10_000)
     if len(classes) != proba.shape[1]:
         raise ArgumentError(
             "{y_proba} has {} columns for {} classes: give the class of each column as {labels}.",

@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+
+from skfer.validation import (
+    check_int,
+    check_labels,
+    check_random_seed,
+    check_rows,
+    number_values,
+)
 
 
 def clustering_nmi(
@@ -17,14 +24,14 @@ def clustering_nmi(
     n_init: int = 10,
     random_state: int | np.random.RandomState | None = None,
 ) -> float:
-    """Normalised mutual information between k-means clusters of an embedding and the labels.
+    """Compare k-means clusters of an embedding with the labels by their mutual information.
 
     Parameters
     ----------
     embeddings : array-like of shape (n_samples, n_dims)
         Samples to cluster.
     labels : array-like of shape (n_samples,)
-        Their labels, numbers or strings. Leave unlabelled samples out.
+        Their labels, numbers or strings. Leave unlabeled samples out.
     n_clusters : int, default=None
         Number of clusters; None takes the number of distinct labels.
     n_init : int, default=10
@@ -35,13 +42,14 @@ def clustering_nmi(
     Returns
     -------
     nmi : float
-        Between 0 (independent) and 1 (the same partition), normalised by the arithmetic mean of
-        the two entropies.
+        Normalized mutual information (NMI) between 0 (independent) and 1 (the same partition):
+        divided by the arithmetic mean of the two entropies.
 
     Raises
     ------
     ValueError
-        When there are fewer samples than clusters or the arguments do not fit each other.
+        When there are fewer samples than clusters, labels are missing, or the arguments do not fit
+        each other.
 
     References
     ----------
@@ -54,16 +62,19 @@ def clustering_nmi(
     >>> clustering_nmi([[0.0], [0.1], [5.0], [5.1]], ["a", "a", "b", "b"], random_state=0)
     1.0
     """
-    rows: np.ndarray = check_array(
-        embeddings, dtype=(np.float64, np.float32), input_name="embeddings"
+    rows = check_rows(embeddings, "embeddings")
+    labels = check_labels(labels, "labels", n_samples=len(rows), rows_name="embeddings")
+    (codes,) = number_values(labels, names=["labels"])
+    if n_clusters is None:
+        n_clusters = int(codes.max()) + 1
+    n_clusters = check_int(
+        n_clusters,
+        "n_clusters",
+        at_least=1,
+        at_most=len(rows),
+        hint="There cannot be more clusters than samples in embeddings.",
     )
-    labels = column_or_1d(np.asarray(labels))
-    check_consistent_length(rows, labels)
-    n_clusters = len(np.unique(labels)) if n_clusters is None else n_clusters
-    if n_clusters > len(rows):
-        raise ValueError(
-            f"n_clusters={n_clusters} is more than the {len(rows)} samples in embeddings: "
-            "ask for fewer clusters."
-        )
+    n_init = check_int(n_init, "n_init", at_least=1, at_most=10_000)
+    check_random_seed(random_state)
     k_means = KMeans(n_clusters=n_clusters, n_init=n_init, random_state=random_state)
-    return float(normalized_mutual_info_score(labels, k_means.fit_predict(rows)))
+    return float(normalized_mutual_info_score(codes, k_means.fit_predict(rows)))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+
+from skfer.metrics._task import RetrievalTask
 
 # A block of 2**22 distances takes about 80 MB with its temporaries.
 _BLOCK_DISTANCES = 2**22
@@ -17,68 +16,6 @@ _NOISE_BITS = np.uint64(16)
 _EXCLUDED = np.uint64(2**64 - 2)
 # Squared distances below this share of the largest squared radius are rounding noise.
 _COINCIDENT = 1e-14
-
-
-@dataclass(frozen=True)
-class RetrievalTask:
-    """Queries and references of one retrieval experiment, validated and encoded.
-
-    ``query`` and ``reference`` are float64 coordinates of shape (n, n_dims); labels and groups
-    are integer codes shared by both sides. ``leave_self_out`` says that both sides are the same
-    samples, so that a query must not find itself.
-    """
-
-    query: np.ndarray
-    reference: np.ndarray
-    query_labels: np.ndarray
-    reference_labels: np.ndarray
-    query_groups: np.ndarray | None
-    reference_groups: np.ndarray | None
-    leave_self_out: bool
-
-    @property
-    def n_candidates(self) -> int:
-        """Most references that one query can find."""
-        return len(self.reference) - int(self.leave_self_out)
-
-
-def make_task(
-    embeddings: ArrayLike,
-    labels: ArrayLike,
-    groups: ArrayLike | None,
-    reference_embeddings: ArrayLike | None,
-    reference_labels: ArrayLike | None,
-    reference_groups: ArrayLike | None,
-) -> RetrievalTask:
-    """Check the arguments that all retrieval measures share."""
-    query = _check_rows("embeddings", embeddings, "labels", labels)
-    leave_self_out = reference_embeddings is None
-    if reference_embeddings is None:
-        _refuse_stray_reference(reference_labels, reference_groups)
-        reference, reference_labels, reference_groups = query, labels, groups
-    elif reference_labels is None:
-        raise ValueError(
-            "reference_labels is missing: pass the labels of the rows of reference_embeddings."
-        )
-    else:
-        reference = _check_rows(
-            "reference_embeddings", reference_embeddings, "reference_labels", reference_labels
-        )
-    _check_same_width(query, reference)
-    query, reference = _centre_and_scale(query, reference)
-    n_rows = len(query), len(reference)
-    label_codes = _encode("labels", labels, reference_labels, *n_rows)
-    group_codes: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
-    if groups is not None and reference_groups is not None:
-        group_codes = _encode("groups", groups, reference_groups, *n_rows)
-    elif groups is not None or reference_groups is not None:
-        raise ValueError(
-            "groups and reference_groups must be given together: pass the groups of both the "
-            "queries and the reference set, or neither."
-        )
-    return RetrievalTask(
-        query, reference, *label_codes, *group_codes, leave_self_out=leave_self_out
-    )
 
 
 def iter_hits(
@@ -137,73 +74,6 @@ def mean_over_queries(
         total = total + measure(hits[answerable], n_relevant[answerable]).sum(axis=0)
         n_queries += int(answerable.sum())
     return np.asarray(total / n_queries) if n_queries else None
-
-
-def _check_rows(name: str, rows: ArrayLike, labels_name: str, labels: ArrayLike) -> np.ndarray:
-    checked: np.ndarray = check_array(rows, dtype=(np.float64, np.float32), input_name=name)
-    _check_length(labels_name, labels, len(checked), name)
-    return checked
-
-
-def _check_length(name: str, values: ArrayLike, n_rows: int, rows_name: str) -> None:
-    n_values = len(np.asarray(values)) if np.ndim(values) else 0
-    if n_values != n_rows:
-        raise ValueError(
-            f"{name} has {n_values} entries but {rows_name} has {n_rows} rows: "
-            f"pass one entry for each row."
-        )
-
-
-def _refuse_stray_reference(labels: ArrayLike | None, groups: ArrayLike | None) -> None:
-    for name, values in (("reference_labels", labels), ("reference_groups", groups)):
-        if values is not None:
-            raise ValueError(
-                f"{name} is given without reference_embeddings: pass both, or neither to search "
-                "among the queries themselves."
-            )
-
-
-def _check_same_width(query: np.ndarray, reference: np.ndarray) -> None:
-    if query.shape[1] != reference.shape[1]:
-        raise ValueError(
-            f"embeddings has {query.shape[1]} columns but reference_embeddings has "
-            f"{reference.shape[1]}: embed both with the same model."
-        )
-
-
-def _encode(
-    name: str, query: ArrayLike, reference: ArrayLike, n_query: int, n_reference: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Codes that are equal where the values of the two sides are."""
-    _check_length(name, query, n_query, "embeddings")
-    _check_length(f"reference_{name}", reference, n_reference, "reference_embeddings")
-    both = np.concatenate([column_or_1d(np.asarray(query)), column_or_1d(np.asarray(reference))])
-    check_consistent_length(both)
-    try:
-        _, codes = np.unique(both, return_inverse=True)
-    except TypeError as error:
-        raise ValueError(
-            f"{name} mixes values that cannot be compared ({error}): use all numbers or all "
-            "strings."
-        ) from error
-    return codes[:n_query], codes[n_query:]
-
-
-def _centre_and_scale(query: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Move both sides near 0 and below 1 in size, which changes no ranking.
-
-    Without it squared distances lose their digits under a common offset, and overflow.
-    A power of two as scale keeps equal distances equal.
-    """
-    largest = max(np.abs(query).max(), np.abs(reference).max())
-    exponent = -int(np.frexp(largest)[1])
-    same = query is reference
-    reference = np.ldexp(reference.astype(np.float64), exponent)
-    centre = reference.mean(axis=0)
-    reference -= centre
-    if same:
-        return reference, reference
-    return np.ldexp(query.astype(np.float64), exponent) - centre, reference
 
 
 def _squared_norms(rows: np.ndarray) -> np.ndarray:

@@ -1,16 +1,17 @@
-"""Retrieval measures: does a face's neighbourhood show the face's own expression."""
+"""Retrieval measures: does a face's neighborhood show the face's own expression."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skfer.metrics._ranking import RetrievalTask, make_task, mean_over_queries
+from skfer.metrics._ranking import mean_over_queries
+from skfer.metrics._task import RetrievalTask, make_task
+from skfer.validation import check_int, refusal, shown
 
 
 def recall_at_k(
@@ -27,21 +28,22 @@ def recall_at_k(
     """Share of queries with at least one sample of their label among the k nearest.
 
     Every sample is a query against all others, or against a reference set when one is given.
-    Distances are Euclidean: normalise the rows first to rank by cosine similarity.
+    Distances are Euclidean: normalize the rows first to rank by cosine similarity.
 
     Parameters
     ----------
     embeddings : array-like of shape (n_samples, n_dims)
         Queries.
     labels : array-like of shape (n_samples,)
-        Their labels, numbers or strings. Leave unlabelled samples out.
+        Their labels, numbers or strings. Leave unlabeled samples out.
     k : int or sequence of int, default=1
-        How many neighbours to look at. With a sequence all values are computed in one pass.
+        How many neighbors to look at. With a sequence all values are computed in one pass.
     groups : array-like of shape (n_samples,), default=None
         Subject or sequence of each sample. A query never finds its own group, because near-copies
         of one person inflate retrieval.
     reference_embeddings : array-like of shape (n_reference, n_dims), default=None
-        Samples to search in. None searches among the queries, leaving out the query itself.
+        Samples to search in. None searches among the queries, leaving out the query itself; so
+        does a reference set that begins with the rows of ``embeddings``.
     reference_labels : array-like of shape (n_reference,), default=None
         Labels of the reference set; needed with ``reference_embeddings``.
     reference_groups : array-like of shape (n_reference,), default=None
@@ -58,13 +60,13 @@ def recall_at_k(
     Raises
     ------
     ValueError
-        When the arguments do not fit each other, hold nan, or k exceeds the number of
-        references.
+        When the arguments do not fit each other, have missing values (NaN, None, "" ... and -1
+        as the mark of an unlabeled sample), or k exceeds the number of references.
 
     See Also
     --------
     precision_at_k : Share of the k nearest that have the query's label.
-    mean_average_precision_at_r : The order of the neighbours counts as well.
+    mean_average_precision_at_r : The order of the neighbors counts as well.
 
     Notes
     -----
@@ -124,14 +126,15 @@ def precision_at_k(
     embeddings : array-like of shape (n_samples, n_dims)
         Queries.
     labels : array-like of shape (n_samples,)
-        Their labels, numbers or strings. Leave unlabelled samples out.
+        Their labels, numbers or strings. Leave unlabeled samples out.
     k : int or sequence of int, default=1
-        How many neighbours to look at. With a sequence all values are computed in one pass.
+        How many neighbors to look at. With a sequence all values are computed in one pass.
     groups : array-like of shape (n_samples,), default=None
         Subject or sequence of each sample. A query never finds its own group. Where that leaves
         fewer than k references, the missing ones count as wrong.
     reference_embeddings : array-like of shape (n_reference, n_dims), default=None
-        Samples to search in. None searches among the queries, leaving out the query itself.
+        Samples to search in. None searches among the queries, leaving out the query itself; so
+        does a reference set that begins with the rows of ``embeddings``.
     reference_labels : array-like of shape (n_reference,), default=None
         Labels of the reference set; needed with ``reference_embeddings``.
     reference_groups : array-like of shape (n_reference,), default=None
@@ -148,12 +151,12 @@ def precision_at_k(
     Raises
     ------
     ValueError
-        When the arguments do not fit each other, hold nan, or k exceeds the number of
-        references.
+        When the arguments do not fit each other, have missing values (NaN, None, "" ... and -1
+        as the mark of an unlabeled sample), or k exceeds the number of references.
 
     See Also
     --------
-    recall_at_k : One right neighbour among the k nearest is enough.
+    recall_at_k : One right neighbor among the k nearest is enough.
 
     References
     ----------
@@ -199,12 +202,13 @@ def mean_average_precision_at_r(
     embeddings : array-like of shape (n_samples, n_dims)
         Queries.
     labels : array-like of shape (n_samples,)
-        Their labels, numbers or strings. Leave unlabelled samples out.
+        Their labels, numbers or strings. Leave unlabeled samples out.
     groups : array-like of shape (n_samples,), default=None
         Subject or sequence of each sample. A query never finds its own group, and R counts
         without it.
     reference_embeddings : array-like of shape (n_reference, n_dims), default=None
-        Samples to search in. None searches among the queries, leaving out the query itself.
+        Samples to search in. None searches among the queries, leaving out the query itself; so
+        does a reference set that begins with the rows of ``embeddings``.
     reference_labels : array-like of shape (n_reference,), default=None
         Labels of the reference set; needed with ``reference_embeddings``.
     reference_groups : array-like of shape (n_reference,), default=None
@@ -221,11 +225,12 @@ def mean_average_precision_at_r(
     Raises
     ------
     ValueError
-        When the arguments do not fit each other or hold nan.
+        When the arguments do not fit each other or have missing values (NaN, None, "" ... and -1
+        as the mark of an unlabeled sample).
 
     See Also
     --------
-    recall_at_k : One right neighbour among the k nearest is enough.
+    recall_at_k : One right neighbor among the k nearest is enough.
     precision_at_k : Share of the k nearest that have the query's label.
 
     References
@@ -253,29 +258,36 @@ def _average_precision(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
 
 
 def _check_k(k: int | Sequence[int], task: RetrievalTask) -> np.ndarray:
-    values = list(np.atleast_1d(np.asarray(k, dtype=object)))
-    integral = [isinstance(v, Integral) and not isinstance(v, bool) for v in values]
-    if not values or not all(integral) or min(values) < 1:
-        raise ValueError(f"k must be a positive int or a sequence of such, got {k!r}.")
-    if max(values) > task.n_candidates:
-        raise ValueError(
-            f"k={max(values)} is more than the {task.n_candidates} samples that a query can "
-            "find: use a smaller k or more samples."
+    values: Sequence[object] = list(k) if _is_several(k) else [k]  # type: ignore[arg-type]
+    if not values:
+        raise refusal("k", "must be a whole number or a sequence of them, got {}.", shown(k))
+    ranks = [check_int(value, "k", at_least=1) for value in values]
+    if max(ranks) > task.n_candidates:
+        raise refusal(
+            "k",
+            "must be at most {}, the number of samples that a query can find, got {}: use a "
+            "smaller k or more samples.",
+            task.n_candidates,
+            max(ranks),
         )
-    return np.asarray(values, dtype=np.intp)
+    return np.asarray(ranks, dtype=np.intp)
+
+
+def _is_several(k: object) -> bool:
+    if isinstance(k, np.ndarray):
+        return k.ndim > 0
+    return isinstance(k, Sequence) and not isinstance(k, str | bytes)
 
 
 def _check_chunk_size(chunk_size: int | None) -> int | None:
-    if chunk_size is not None and (not isinstance(chunk_size, Integral) or chunk_size < 1):
-        raise ValueError(f"chunk_size must be a positive int or None, got {chunk_size!r}.")
-    return chunk_size
+    return check_int(chunk_size, "chunk_size", at_least=1, optional=True)
 
 
 def _per_k(
     means: np.ndarray | None, k: int | Sequence[int], ranks: np.ndarray, name: str
 ) -> float | np.ndarray:
     values = np.full(len(ranks), _undefined(name, 4)) if means is None else means
-    return float(values[0]) if isinstance(k, Integral) else values
+    return values if _is_several(k) else float(values[0])
 
 
 def _undefined(name: str, stacklevel: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,35 +13,80 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
 
-from skfer.metrics._clustering import clustering_nmi
-from skfer.metrics._retrieval import (
-    mean_average_precision_at_r,
-    precision_at_k,
-    recall_at_k,
-)
+from skfer.validation import refusal, shown
+
+
+def make_embedding_scorer(metric: Callable[..., Any], **kwargs: Any) -> EmbeddingScorer:
+    """Make a scorer that computes a measure on the embedding of the test fold.
+
+    The embedding is the estimator's ``transform``. A pipeline that ends in a classifier without
+    transform is measured by the steps before it, a fitted search by its best estimator. The test
+    fold is searched in itself.
+
+    Parameters
+    ----------
+    metric : callable
+        ``metric(embeddings, labels, **kwargs)`` returns one number, of which more is better:
+        `recall_at_k`, `precision_at_k`, `mean_average_precision_at_r`, `clustering_nmi`, or a
+        function of your own.
+    **kwargs : dict
+        Further arguments of the metric, such as ``k=5``.
+
+    Returns
+    -------
+    scorer : EmbeddingScorer
+        A callable ``scorer(estimator, X, y, groups=None)``; larger is better.
+
+    Raises
+    ------
+    ArgumentError
+        When the metric cannot be called, or has no such argument.
+
+    See Also
+    --------
+    sklearn.metrics.make_scorer : The same for measures of predictions.
+
+    Notes
+    -----
+    Groups, whose members a query must not find, reach the scorer by metadata routing alone:
+    ``make_embedding_scorer(recall_at_k).set_score_request(groups=True)``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklearn.neighbors import KNeighborsClassifier, NeighborhoodComponentsAnalysis
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skfer.metrics import make_embedding_scorer, recall_at_k
+    >>> X, y = load_iris(return_X_y=True)
+    >>> embedder = NeighborhoodComponentsAnalysis(n_components=2, random_state=0)
+    >>> model = make_pipeline(embedder, KNeighborsClassifier())
+    >>> scorer = make_embedding_scorer(recall_at_k, k=2)
+    >>> scorer
+    make_embedding_scorer(recall_at_k, k=2)
+    >>> bool(cross_val_score(model, X, y, scoring=scorer, cv=3).min() > 0.9)
+    True
+    """
+    return EmbeddingScorer(metric, kwargs)
 
 
 class EmbeddingScorer:
     """Score a fitted model by a measure of the embedding that it computes.
 
-    Made by the functions of this module; see `recall_at_k_scorer`.
+    Made by `make_embedding_scorer`.
 
     Parameters
     ----------
-    measure : callable
-        ``measure(embeddings, labels, **params)``; larger is better.
+    metric : callable
+        ``metric(embeddings, labels, **params)``; larger is better.
     params : dict
-        Parameters of the measure.
-    takes_groups : bool, default=True
-        Whether the measure takes ``groups``.
+        Further arguments of the metric.
     """
 
-    def __init__(
-        self, measure: Callable[..., Any], params: dict[str, Any], *, takes_groups: bool = True
-    ):
-        self.measure = measure
+    def __init__(self, metric: Callable[..., Any], params: dict[str, Any]):
+        self.metric = metric
         self.params = params
-        self.takes_groups = takes_groups
+        self.takes_groups = "groups" in _check_metric(metric, params)
         self._groups_request: bool | str | None = None
 
     def __call__(
@@ -54,11 +100,16 @@ class EmbeddingScorer:
         params = dict(self.params)
         if groups is not None and self.takes_groups:
             params["groups"] = groups
-        return self.measure(_embed(estimator, X), y, **params)
+        score = self.metric(_embed(estimator, X), y, **params)
+        if np.ndim(score):
+            raise refusal(
+                "metric", "{} returned {} numbers: a score is one.", _name(self.metric), len(score)
+            )
+        return score
 
     def __repr__(self) -> str:
-        params = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
-        return f"{self.measure.__name__}_scorer({params})"
+        params = [f"{name}={value!r}" for name, value in self.params.items()]
+        return f"make_embedding_scorer({', '.join([_name(self.metric), *params])})"
 
     def set_score_request(self, *, groups: bool | str | None) -> EmbeddingScorer:
         """Ask that groups be passed to the scorer, by scikit-learn's metadata routing.
@@ -79,7 +130,7 @@ class EmbeddingScorer:
         RuntimeError
             When metadata routing is off.
         TypeError
-            When the measure takes no groups.
+            When the metric takes no groups.
         """
         if not get_config()["enable_metadata_routing"]:
             raise RuntimeError(
@@ -109,119 +160,6 @@ class EmbeddingScorer:
         return False
 
 
-def recall_at_k_scorer(k: int = 1) -> EmbeddingScorer:
-    """Make a scorer that computes `recall_at_k` on the test fold's embedding.
-
-    The embedding is the estimator's ``transform``. A pipeline that ends in a classifier without
-    transform is measured by the steps before it, a fitted search by its best estimator. The test
-    fold is searched in itself.
-
-    Parameters
-    ----------
-    k : int, default=1
-        How many neighbours to look at.
-
-    Returns
-    -------
-    scorer : EmbeddingScorer
-        A callable ``scorer(estimator, X, y, groups=None)``; larger is better.
-
-    Notes
-    -----
-    Groups, whose members a query must not find, reach the scorer by metadata routing alone:
-    ``recall_at_k_scorer().set_score_request(groups=True)``.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.model_selection import cross_val_score
-    >>> from sklearn.neighbors import KNeighborsClassifier, NeighborhoodComponentsAnalysis
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from skfer.metrics import recall_at_k_scorer
-    >>> X, y = load_iris(return_X_y=True)
-    >>> embedder = NeighborhoodComponentsAnalysis(n_components=2, random_state=0)
-    >>> model = make_pipeline(embedder, KNeighborsClassifier())
-    >>> bool(cross_val_score(model, X, y, scoring=recall_at_k_scorer(k=2), cv=3).min() > 0.9)
-    True
-    """
-    return EmbeddingScorer(recall_at_k, {"k": k})
-
-
-def precision_at_k_scorer(k: int = 1) -> EmbeddingScorer:
-    """Make a scorer that computes `precision_at_k` on the test fold's embedding.
-
-    Parameters
-    ----------
-    k : int, default=1
-        How many neighbours to look at.
-
-    Returns
-    -------
-    scorer : EmbeddingScorer
-        A callable ``scorer(estimator, X, y, groups=None)``; larger is better.
-
-    See Also
-    --------
-    recall_at_k_scorer : How the embedding is found and how groups are passed.
-
-    Examples
-    --------
-    >>> from skfer.metrics import precision_at_k_scorer
-    >>> precision_at_k_scorer(k=10)
-    precision_at_k_scorer(k=10)
-    """
-    return EmbeddingScorer(precision_at_k, {"k": k})
-
-
-def mean_average_precision_at_r_scorer() -> EmbeddingScorer:
-    """Make a scorer that computes `mean_average_precision_at_r` on the test fold's embedding.
-
-    Returns
-    -------
-    scorer : EmbeddingScorer
-        A callable ``scorer(estimator, X, y, groups=None)``; larger is better.
-
-    See Also
-    --------
-    recall_at_k_scorer : How the embedding is found and how groups are passed.
-
-    Examples
-    --------
-    >>> from skfer.metrics import mean_average_precision_at_r_scorer
-    >>> mean_average_precision_at_r_scorer()
-    mean_average_precision_at_r_scorer()
-    """
-    return EmbeddingScorer(mean_average_precision_at_r, {})
-
-
-def clustering_nmi_scorer(
-    random_state: int | np.random.RandomState | None = None,
-) -> EmbeddingScorer:
-    """Make a scorer that computes `clustering_nmi` on the test fold's embedding.
-
-    Parameters
-    ----------
-    random_state : int, RandomState instance or None, default=None
-        Draws the starts of k-means.
-
-    Returns
-    -------
-    scorer : EmbeddingScorer
-        A callable ``scorer(estimator, X, y)``; larger is better.
-
-    See Also
-    --------
-    recall_at_k_scorer : How the embedding is found.
-
-    Examples
-    --------
-    >>> from skfer.metrics import clustering_nmi_scorer
-    >>> clustering_nmi_scorer(random_state=0)
-    clustering_nmi_scorer(random_state=0)
-    """
-    return EmbeddingScorer(clustering_nmi, {"random_state": random_state}, takes_groups=False)
-
-
 def _embed(estimator: Any, X: ArrayLike) -> np.ndarray:
     if hasattr(estimator, "transform"):
         return estimator.transform(X)
@@ -233,3 +171,34 @@ def _embed(estimator: Any, X: ArrayLike) -> np.ndarray:
         f"estimator {type(estimator).__name__} computes no embedding: it needs a transform method, "
         "or to be a pipeline with a transformer before its last step."
     )
+
+
+def _check_metric(metric: Any, params: Any) -> list[str]:
+    """Return the arguments that a metric has, if it has those that are given."""
+    if not callable(metric):
+        raise refusal(
+            "metric",
+            "must be a function of embeddings and labels, such as recall_at_k, got {}.",
+            shown(metric),
+        )
+    if not isinstance(params, dict):
+        raise refusal("params", "must be a dict of arguments, got {}.", shown(params))
+    try:
+        has = inspect.signature(metric).parameters
+    except ValueError as error:
+        raise refusal("metric", "does not say which arguments it has: wrap it.") from error
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in has.values())
+    unknown = [name for name in params if name not in has]
+    if unknown and not takes_all:
+        raise refusal(
+            "params",
+            "has {}, which is no argument of {}: it has {}.",
+            shown(unknown[0]),
+            _name(metric),
+            ", ".join(has),
+        )
+    return [*has]
+
+
+def _name(metric: Callable[..., Any]) -> str:
+    return getattr(metric, "__name__", repr(metric))

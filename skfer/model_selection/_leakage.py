@@ -9,10 +9,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.model_selection import check_cv
 
 from skfer.exceptions import ArgumentError
-from skfer.model_selection._splitters import groups_for, is_missing
+from skfer.model_selection._splitters import groups_for, make_splitter, split_by
+from skfer.validation import (
+    as_column,
+    check_groups,
+    check_same_length,
+    number_values,
+    refusal,
+    shown,
+)
 
 _CHUNK_BYTES = 2**24
 _MAX_LINES = 10
@@ -76,7 +83,7 @@ def check_leakage(bunch: Any, cv: Any) -> list[tuple[np.ndarray, np.ndarray]]:
 
     Notes
     -----
-    Missing subjects and sequences (None, nan, pandas.NA, an empty string) are not compared. Images
+    Missing subjects and sequences (None, NaN, pandas.NA, "", "NA" ...) are not compared. Images
     are identical when shape and every pixel are; near-copies are not found.
 
     References
@@ -141,6 +148,9 @@ def number_identical_images(images: ArrayLike) -> np.ndarray:
     numbers : ndarray of shape (n_samples,), int
         Numbers from 0 in order of first appearance; equal where shape, type and all pixels are.
     """
+    check_same_length(images=images)
+    if isinstance(images, dict | set):
+        raise refusal("images", "must be an array or a list of arrays, got {}.", shown(images))
     # Of a sequence that is no array each image is read for itself.
     stacked = isinstance(images, np.ndarray) and images.dtype != object
     rows: Any = images
@@ -157,9 +167,18 @@ def number_identical_images(images: ArrayLike) -> np.ndarray:
 
 def _digest(image: ArrayLike) -> bytes:
     pixels = np.ascontiguousarray(image)
+    if pixels.dtype == object:  # whose bytes are addresses
+        pixels = _unboxed(pixels)
     digest = blake2b(f"{pixels.dtype.str} {pixels.shape}".encode(), digest_size=16)
-    digest.update(pixels.data.cast("B") if pixels.size else b"")
+    digest.update(pixels.reshape(-1).view(np.uint8).data if pixels.size else b"")
     return digest.digest()
+
+
+def _unboxed(pixels: np.ndarray) -> np.ndarray:
+    unboxed = np.array(pixels.tolist())
+    if unboxed.dtype == object:
+        raise refusal("images", "must hold arrays of numbers, got {} in it.", shown(pixels.flat[0]))
+    return unboxed
 
 
 def _traits(bunch: Any) -> list[_Trait]:
@@ -169,29 +188,33 @@ def _traits(bunch: Any) -> list[_Trait]:
     for name, attribute, many in ((group, "groups", plural), ("sequence", "sequence", "")):
         values = getattr(bunch, attribute, None)
         if values is not None:
-            traits.append(_Trait(name, *_number_values(np.asarray(values)), many))
+            traits.append(_Trait(name, *_number_values(values, f"bunch.{attribute}"), many))
     for attribute in ("images", "data"):
         images = getattr(bunch, attribute, None)
-        if images is not None:
+        if images is not None and not isinstance(bunch, np.ndarray):  # whose data are bytes
             traits.append(_Trait(_COPY, number_identical_images(images), None))
             break
     if not traits:
-        raise ValueError(
-            "bunch has none of groups, sequence and images: there is nothing to check."
+        raise refusal(
+            "bunch",
+            "has none of groups, sequence and images, so that there is nothing to check: give a "
+            "Bunch, as the loaders return it; got {}.",
+            shown(bunch),
         )
     lengths = {trait.name: len(trait.codes) for trait in traits}
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"bunch has columns of different lengths: {lengths}.")
+        raise refusal("bunch", "has columns of different lengths: {}.", lengths)
     return traits
 
 
 def _make_folds(cv: Any, rows: np.ndarray, bunch: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-    y = getattr(bunch, "target", None)
-    splitter = check_cv(cv, y, classifier=y is not None)
+    target = getattr(bunch, "target", None)
+    y = None if target is None else as_column(target, "bunch.target")
+    splitter = make_splitter(cv, y)
     groups = groups_for(splitter, getattr(bunch, "groups", None), rows)
     return [
         (_indices(fold, "training", train, len(rows)), _indices(fold, "test", test, len(rows)))
-        for fold, (train, test) in enumerate(splitter.split(rows, y, groups))
+        for fold, (train, test) in enumerate(split_by(splitter, rows, y, groups))
     ]
 
 
@@ -200,28 +223,42 @@ def _indices(fold: int, side: str, given: ArrayLike, n_samples: int) -> np.ndarr
     samples = np.asarray(given)
     if samples.dtype == bool:
         if samples.shape != (n_samples,):
-            raise ValueError(
-                f"cv: the {side} mask of fold {fold} has shape {samples.shape}, but there are "
-                f"{n_samples} samples."
+            raise refusal(
+                "cv",
+                "has a {} mask of shape {} in fold {}, but there are {} samples.",
+                side,
+                samples.shape,
+                fold,
+                n_samples,
             )
         samples = np.flatnonzero(samples)
     if samples.size == 0:
-        raise ValueError(f"cv: the {side} set of fold {fold} is empty: leave the fold out.")
-    if samples.dtype.kind not in "iu" or samples.min() < 0 or samples.max() >= n_samples:
-        raise ValueError(
-            f"cv: the {side} set of fold {fold} must be indices below {n_samples} or a mask, got "
-            f"{samples!r}."
+        raise refusal("cv", "has an empty {} set in fold {}: leave the fold out.", side, fold)
+    if (
+        samples.ndim != 1
+        or samples.dtype.kind not in "iu"
+        or samples.min() < 0
+        or samples.max() >= n_samples
+    ):
+        raise refusal(
+            "cv",
+            "must give the {} set of fold {} as indices below {} or a mask, got {}.",
+            side,
+            fold,
+            n_samples,
+            shown(given),
         )
     return samples
 
 
-def _number_values(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give each value its number in order of appearance, missing ones -1."""
-    known: dict[Any, int] = {}
-    codes = np.empty(len(values), dtype=np.intp)
-    for row, value in enumerate(values.tolist()):
-        codes[row] = -1 if is_missing(value) else known.setdefault(value, len(known))
-    return codes, np.array(list(known), dtype=object)
+def _number_values(values: ArrayLike, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Give each value its number, missing ones -1; return the numbers, and the values by number."""
+    column = check_groups(values, name, allow_missing=True)
+    (codes,) = number_values(column, names=[name])
+    named = np.empty(codes.max(initial=-1) + 1, dtype=object)
+    present = codes >= 0
+    named[codes[present]] = column[present].tolist()
+    return codes, named
 
 
 def _describe_leak(

@@ -1,4 +1,4 @@
-"""Cross-validation with unlabelled samples: always learned from, never scored."""
+"""Cross-validation with unlabeled samples: always learned from, never scored."""
 
 from __future__ import annotations
 
@@ -8,28 +8,41 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.model_selection import BaseCrossValidator, PredefinedSplit, check_cv
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.model_selection import BaseCrossValidator, PredefinedSplit
 
-from skfer.model_selection._splitters import OfficialSplit, groups_for
-
-UNLABELED = -1
+from skfer.model_selection._splitters import (
+    OfficialSplit,
+    groups_for,
+    make_splitter,
+    split_by,
+)
+from skfer.validation import (
+    check_flag,
+    check_groups,
+    check_labels,
+    check_same_length,
+    is_unlabeled_mark,
+    number_values,
+    refusal,
+    shown,
+    unlabeled_mask,
+)
 
 
 class SemiSupervisedSplit(BaseCrossValidator):
-    """Split the labelled samples by any splitter and add the unlabelled ones to every training set.
+    """Split the labeled samples by any splitter and add the unlabeled ones to every training set.
 
-    Samples with ``y == -1``, scikit-learn's mark of an unlabelled sample, are in the training set
-    of every fold and in no test set, so that -1 is never scored as a class. The wrapped splitter
-    sees the labelled samples alone.
+    Samples with ``y == -1``, scikit-learn's mark of an unlabeled sample, or without a value (NaN,
+    None, "") are in the training set of every fold and in no test set, so that -1 is never scored
+    as a class. The wrapped splitter sees the labeled samples alone.
 
     Parameters
     ----------
     cv : int, splitter or list of (train, test), default=5
-        How to split the labelled samples. An int means stratified folds.
+        How to split the labeled samples. An int means stratified folds.
     drop_test_groups : bool, default=True
-        Leave an unlabelled sample out of the folds that test on its own group: learning from
-        unlabelled faces of a person would make that person known. False keeps it in.
+        Leave an unlabeled sample out of the folds that test on its own group: learning from
+        unlabeled faces of a person would make that person known. False keeps it in.
 
     See Also
     --------
@@ -38,11 +51,11 @@ class SemiSupervisedSplit(BaseCrossValidator):
 
     Notes
     -----
-    -1 marks unlabelled samples where at least two other labels remain; {-1, 1} are two classes,
+    -1 marks unlabeled samples where at least two other labels remain; {-1, 1} are two classes,
     and are refused here.
 
     Folds that belong to given rows (`OfficialSplit`, ``PredefinedSplit``, a list of folds) are
-    made for all samples. They say which unlabelled samples may be learned from: those on the
+    made for all samples. They say which unlabeled samples may be learned from: those on the
     training side stay there, those on the test side go nowhere.
 
     Examples
@@ -76,37 +89,37 @@ class SemiSupervisedSplit(BaseCrossValidator):
         X : array-like of shape (n_samples, ...)
             Only its length counts; the wrapped splitter is given row numbers in its place.
         y : array-like of shape (n_samples,)
-            Labels, -1 where unlabelled.
+            Labels, -1 where unlabeled.
         groups : array-like of shape (n_samples,), default=None
             Subject or sequence of each sample, passed on to a splitter that uses it.
 
         Yields
         ------
         train : ndarray of int
-            Training indices in rising order, labelled and unlabelled.
+            Training indices in rising order, labeled and unlabeled.
         test : ndarray of int
-            Test indices, all labelled.
+            Test indices, all labeled.
 
         Raises
         ------
         ValueError
-            When y is missing, has fewer than two labels beside -1, or a fold has no labelled
-            test sample.
+            When y is missing, has fewer than two labels beside -1, groups are missing for some
+            samples, or a fold has no labeled test sample.
         """
-        check_consistent_length(X, y, groups)
-        y = _check_labels(y)
-        labeled = y != UNLABELED
+        labels, labeled = _check_labels(y)
+        check_same_length(X=X, y=labels, groups=groups)
+        drop_test_groups = check_flag(self.drop_test_groups, "drop_test_groups")
         fixed = _belongs_to_rows(self.cv)
         everywhere = np.empty(0, dtype=np.intp) if fixed else np.flatnonzero(~labeled)
-        group = None if groups is None else _codes(groups)
-        for fold, (train, test) in enumerate(self._split_rows(y, labeled, groups)):
+        group = None if groups is None else number_values(check_groups(groups), names=["groups"])[0]
+        for fold, (train, test) in enumerate(self._split_rows(labels, labeled, groups)):
             test = test[labeled[test]]
             if len(test) == 0:
-                raise ValueError(
-                    f"cv has no labelled test sample in fold {fold}: change the folds."
+                raise refusal(
+                    "cv", "has no labeled test sample in fold {}: change the folds.", fold
                 )
             train = np.sort(np.concatenate([train, everywhere]))
-            if group is not None and self.drop_test_groups:
+            if group is not None and drop_test_groups:
                 tested = np.isin(group[train], group[test])
                 train = train[labeled[train] | ~tested]
             yield train, test
@@ -117,14 +130,14 @@ class SemiSupervisedSplit(BaseCrossValidator):
         y: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> int:
-        """Return the number of folds that the wrapped splitter makes of the labelled samples.
+        """Return the number of folds that the wrapped splitter makes of the labeled samples.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...), default=None
             Ignored.
         y : array-like of shape (n_samples,), default=None
-            Labels, -1 where unlabelled; needed if the wrapped splitter counts samples or groups.
+            Labels, -1 where unlabeled; needed if the wrapped splitter counts samples or groups.
         groups : array-like of shape (n_samples,), default=None
             Needed if the wrapped splitter counts groups.
 
@@ -134,42 +147,43 @@ class SemiSupervisedSplit(BaseCrossValidator):
             The number of folds.
         """
         if y is None:
-            return check_cv(self.cv).get_n_splits(X, y, groups)
-        y = _check_labels(y)
-        rows, cv = self._rows_and_splitter(y, y != UNLABELED)
-        return cv.get_n_splits(rows, y[rows], groups_for(cv, groups, rows))
+            return make_splitter(self.cv).get_n_splits(X, y, groups)
+        labels, labeled = _check_labels(y)
+        rows, cv = self._rows_and_splitter(labels, labeled)
+        return cv.get_n_splits(rows, labels[rows], groups_for(cv, groups, rows))
 
     def _rows_and_splitter(self, y: np.ndarray, labeled: np.ndarray) -> tuple[np.ndarray, Any]:
         rows = np.arange(len(y)) if _belongs_to_rows(self.cv) else np.flatnonzero(labeled)
-        return rows, check_cv(self.cv, y[rows], classifier=True)
+        return rows, make_splitter(self.cv, y[rows])
 
     def _split_rows(
         self, y: np.ndarray, labeled: np.ndarray, groups: ArrayLike | None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Split the rows that the wrapped splitter may see, numbered as in the whole."""
         rows, cv = self._rows_and_splitter(y, labeled)
-        for train, test in cv.split(rows, y[rows], groups_for(cv, groups, rows)):
+        for train, test in split_by(cv, rows, y[rows], groups_for(cv, groups, rows)):
             yield rows[train], rows[test]
 
 
-def _check_labels(y: ArrayLike | None) -> np.ndarray:
+def _check_labels(y: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the labels as an array, and where there is one."""
     if y is None:
-        raise ValueError("y is missing: SemiSupervisedSplit finds the unlabelled samples in it.")
-    targets: np.ndarray = column_or_1d(np.asarray(y))
-    labels = np.unique(targets)
-    if UNLABELED in labels.tolist() and len(labels) < 3:
-        raise ValueError(
-            f"y holds the labels {labels.tolist()}: -1 marks unlabelled samples only where at "
-            "least two other labels remain. Use the wrapped splitter itself, or rename the labels."
+        raise refusal("y", "is missing: SemiSupervisedSplit finds the unlabeled samples in it.")
+    labels = check_labels(y, allow_unlabeled=True)
+    labeled = ~unlabeled_mask(labels)
+    found = set(labels[labeled].tolist())
+    too_few = len(found) < 2 and not labeled.all()
+    if too_few or any(map(is_unlabeled_mark, found)):
+        raise refusal(
+            "y",
+            "holds the labels {}: -1 marks unlabeled samples only where at least two other labels "
+            "remain. Use the wrapped splitter itself, or rename the labels.",
+            shown(sorted(found, key=str)),
         )
-    return targets
+    return labels, labeled
 
 
 def _belongs_to_rows(cv: Any) -> bool:
     made_for_rows = isinstance(cv, OfficialSplit | PredefinedSplit)
     list_of_folds = not hasattr(cv, "split") and not isinstance(cv, Integral | None)
     return made_for_rows or list_of_folds
-
-
-def _codes(groups: ArrayLike) -> np.ndarray:
-    return np.unique(column_or_1d(np.asarray(groups)), return_inverse=True)[1]

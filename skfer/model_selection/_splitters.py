@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils import column_or_1d
+from sklearn.model_selection import BaseCrossValidator, check_cv
+
+from skfer.exceptions import ArgumentError, shorten
+from skfer.validation import (
+    as_column,
+    check_groups,
+    check_int,
+    check_same_length,
+    refusal,
+    shown,
+)
 
 
 class SubjectKFold(BaseCrossValidator):
@@ -84,6 +93,13 @@ class SubjectKFold(BaseCrossValidator):
             When groups is missing for all or some samples, does not fit X, or has fewer subjects
             than there are folds.
         """
+        if groups is None:
+            raise refusal(
+                "groups",
+                "is missing: SubjectKFold needs the subject of each sample, for example "
+                "cross_validate(..., groups=bunch.groups).",
+            )
+        check_same_length(X=X, y=y, groups=groups)
         yield from super().split(X, y, groups)
 
     def get_n_splits(
@@ -106,22 +122,18 @@ class SubjectKFold(BaseCrossValidator):
     def _iter_test_masks(
         self, X: ArrayLike, y: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> Iterator[np.ndarray]:
-        if not isinstance(self.n_splits, Integral) or self.n_splits < 2:
-            raise ValueError(f"n_splits must be an int of at least 2, got {self.n_splits!r}.")
-        if groups is None:
-            raise ValueError(
-                "groups is missing: SubjectKFold needs the subject of each sample, for example "
-                "cross_validate(..., groups=bunch.groups)."
+        n_splits = check_int(self.n_splits, "n_splits", at_least=2)
+        n_subjects, subject = _number_subjects(check_groups(groups))
+        if n_splits > n_subjects:
+            raise refusal(
+                "n_splits",
+                "must be at most {}, the number of subjects in groups, got {}: ask for fewer "
+                "folds.",
+                n_subjects,
+                n_splits,
             )
-        groups = column_or_1d(np.asarray(groups))
-        n_subjects, subject = _number_subjects(groups)
-        if self.n_splits > n_subjects:
-            raise ValueError(
-                f"n_splits={self.n_splits} is more than the {n_subjects} subjects in groups: ask "
-                "for fewer folds."
-            )
-        for fold in range(self.n_splits):
-            yield subject % self.n_splits == fold
+        for fold in range(n_splits):
+            yield subject % n_splits == fold
 
 
 class OfficialSplit(BaseCrossValidator):
@@ -191,11 +203,15 @@ class OfficialSplit(BaseCrossValidator):
             When X has another length than the split, a part does not occur, or one part is on
             both sides.
         """
-        parts = column_or_1d(np.asarray(self.parts))
-        if n_rows(X) != len(parts):
-            raise ValueError(
-                f"X has {n_rows(X)} rows but parts has {len(parts)}: take the rows of both alike, "
-                "as in OfficialSplit(bunch.split[rows])."
+        parts = as_column(self.parts, "parts")
+        n_samples = check_same_length(X=X)
+        if n_samples != len(parts):
+            raise refusal(
+                "X",
+                "has {} rows but parts has {}: take the rows of both alike, as in "
+                "OfficialSplit(bunch.split[rows]).",
+                n_samples,
+                len(parts),
             )
         train, test = self._sides(set(parts.tolist()))
         yield np.flatnonzero(np.isin(parts, train)), np.flatnonzero(np.isin(parts, test))
@@ -222,23 +238,20 @@ class OfficialSplit(BaseCrossValidator):
         sides = {"train": self.train, "test": default if self.test is None else self.test}
         names = {}
         for side, value in sides.items():
-            names[side] = [value] if isinstance(value, str) else list(value)
-            missing = [name for name in names[side] if name not in known]
-            if missing or not names[side]:
-                raise ValueError(
-                    f"{side}={value!r} does not fit parts, which holds "
-                    f"{sorted(known, key=str)}: name parts that occur there."
+            names[side] = _names(side, value)
+            if not known.issuperset(names[side]):
+                raise refusal(
+                    side,
+                    "names {}, but parts holds {}: name parts that occur there.",
+                    shown(value),
+                    shown(sorted(known, key=str)),
                 )
-        both = sorted(set(names["train"]) & set(names["test"]))
+        both = sorted(set(names["train"]) & set(names["test"]), key=str)
         if both:
-            raise ValueError(f"train and test both name {both}: give every part to one side.")
+            raise ArgumentError(
+                "{train} and {test} both name {}: give every part to one side.", shown(both)
+            )
         return names["train"], names["test"]
-
-
-def n_rows(X: ArrayLike) -> int:
-    """Count the samples of anything that scikit-learn splits."""
-    shape = getattr(X, "shape", None)
-    return int(shape[0]) if shape else len(X)  # type: ignore[arg-type]
 
 
 def groups_for(cv: Any, groups: ArrayLike | None, rows: np.ndarray) -> np.ndarray | None:
@@ -252,35 +265,63 @@ def groups_for(cv: Any, groups: ArrayLike | None, rows: np.ndarray) -> np.ndarra
         requests = cv.get_metadata_routing().split.requests
         if not requests.get("groups"):
             return None
-    return np.asarray(groups)[rows]
+    return as_column(groups, "groups")[rows]
 
 
-def is_missing(value: Any) -> bool:
-    """Return whether a value stands for none: None, nan, pandas.NA or an empty string."""
-    if value is None or (isinstance(value, str) and not value):
-        return True
+def make_splitter(cv: Any, y: np.ndarray | None = None) -> Any:
+    """Return anything that scikit-learn takes as ``cv`` as a splitter, or tell what is wrong."""
+    if isinstance(cv, Integral | None):
+        cv = check_int(cv, "cv", at_least=2, optional=True)
+    elif isinstance(cv, str | bytes) or not hasattr(cv, "split"):
+        cv = _folds(cv)
+    return check_cv(cv, y, classifier=y is not None)
+
+
+def split_by(
+    cv: Any, rows: np.ndarray, y: np.ndarray | None, groups: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Split rows by a splitter, whose own errors are told as being about ``cv``."""
     try:
-        return bool(value != value)
-    except TypeError:  # what pandas.NA says of any comparison
-        return True
+        yield from cv.split(rows, y, groups)
+    except ArgumentError:
+        raise
+    except ValueError as error:
+        raise refusal("cv", "cannot split these samples: {}", shorten(str(error))) from error
+
+
+def _folds(cv: Any) -> list[Any]:
+    try:
+        folds = [] if isinstance(cv, str | bytes) else list(cv)
+    except TypeError:
+        folds = []
+    if not folds or not all(isinstance(fold, list | tuple) and len(fold) == 2 for fold in folds):
+        raise refusal(
+            "cv",
+            "must be a splitter, a number of folds, or a list of pairs (train, test), got {}.",
+            shown(cv),
+        )
+    return folds
 
 
 def _number_subjects(groups: np.ndarray) -> tuple[int, np.ndarray]:
     """Return the number of subjects, and the place of each sample's subject among the sorted."""
-    unknown = [row for row, value in enumerate(groups.tolist()) if is_missing(value)]
-    if unknown:
-        raise ValueError(
-            f"groups names no subject for {len(unknown)} samples, such as sample {unknown[0]}: all "
-            "of them would count as one person. Leave them out, or give each an id."
-        )
     try:
         subjects, place = np.unique(groups, return_inverse=True)
     except TypeError as error:
-        raise ValueError(
-            f"groups mixes ids that cannot be sorted ({error}): use all numbers or all strings."
+        raise refusal(
+            "groups", "holds ids that cannot be sorted ({}): use numbers or words.", error
         ) from error
     names = subjects.tolist()
     if all(isinstance(name, str) and name.isascii() and name.isdecimal() for name in names):
         by_size = sorted(range(len(names)), key=lambda i: (int(names[i]), names[i]))
         place = np.argsort(by_size)[place]
     return len(subjects), place
+
+
+def _names(side: str, value: Any) -> list[Any]:
+    """Return the parts that one side of a split names."""
+    value = value.tolist() if isinstance(value, np.ndarray) else value
+    names = list(value) if isinstance(value, list | tuple | set) else [value]
+    if not names or not all(isinstance(name, Hashable) for name in names):
+        raise refusal(side, "must be the name of a part or a list of names, got {}.", shown(value))
+    return names

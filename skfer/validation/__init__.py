@@ -22,6 +22,7 @@ from skfer.validation._scalars import (
     check_int,
     check_random_seed,
     check_real,
+    check_verbose,
 )
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "check_real",
     "check_rows",
     "check_same_length",
+    "check_verbose",
     "is_missing",
     "is_unlabeled_mark",
     "leave_out_unlabeled",

@@ -15,7 +15,7 @@ def refusal(name: str, template: str, *texts: object) -> ArgumentError:
     Parameters
     ----------
     name : str
-        The argument, with which the message begins.
+        The argument, with which the message begins; "bunch.groups" is about the argument bunch.
     template : str
         The rest of the message, with ``{}`` for each of `texts`.
     *texts : object
@@ -26,7 +26,8 @@ def refusal(name: str, template: str, *texts: object) -> ArgumentError:
     error : ArgumentError
         To be raised.
     """
-    return ArgumentError(f"{{{name}}} {template}", *texts)
+    argument, dot, part = name.partition(".")
+    return ArgumentError(f"{{{argument}}}{dot}{part} {template}", *texts)
 
 
 def shown(value: Any) -> str:

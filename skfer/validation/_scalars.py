@@ -184,6 +184,31 @@ def check_flag(value: Any, name: str, *, hint: str = "") -> bool:
     raise _refused(name, "True or False", [], False, value, hint)
 
 
+def check_verbose(value: Any, name: str = "verbose") -> int:
+    """Return how much to tell, as an int.
+
+    Parameters
+    ----------
+    value : object
+        False or 0 for nothing, True or a whole number above 0.
+    name : str, default="verbose"
+        The argument.
+
+    Returns
+    -------
+    verbose : int
+        The value.
+
+    Raises
+    ------
+    ArgumentError
+        If it is anything else.
+    """
+    if isinstance(value, bool | np.bool_ | Integral) and int(value) >= 0:
+        return int(value)
+    raise _refused(name, "True, False or a whole number of at least 0", [], False, value, "")
+
+
 def check_random_seed(value: Any, name: str = "random_state") -> Any:
     """Return a random state as it was given, if scikit-learn takes it.
 

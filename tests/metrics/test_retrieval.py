@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skfer.metrics import mean_average_precision_at_r, precision_at_k, recall_at_k
+from skfer.exceptions import ArgumentError
+from skfer.metrics import (
+    clustering_nmi,
+    mean_average_precision_at_r,
+    precision_at_k,
+    recall_at_k,
+)
 
 MEASURES = [recall_at_k, precision_at_k, mean_average_precision_at_r]
 PROPERTY = settings(deadline=None, max_examples=60)
@@ -136,7 +142,7 @@ def test_recall_grows_with_k_and_meets_precision_at_1(problem):
 
 
 def test_values_made_by_hand():
-    # Neighbours of the four, in order: 1 2 3 / 0 2 3 / 3 1 0 / 2 1 0.
+    # Neighbors of the four, in order: 1 2 3 / 0 2 3 / 3 1 0 / 2 1 0.
     X, y = [[0.0], [1.0], [3.0], [4.5]], [0, 1, 0, 1]
     assert recall_at_k(X, y) == 0
     assert_array_equal(recall_at_k(X, y, k=[1, 2, 3]), [0, 0.5, 1])
@@ -187,9 +193,102 @@ def test_own_group_is_never_found():
     assert precision_at_k(X, y, k=3, groups=["a", "a", "b", "c"]) == pytest.approx(4 / 9)
 
 
-def test_reference_set_keeps_its_own_copy_of_a_query():
-    X, y = [[0.0], [1.0]], ["joy", "fear"]
-    assert recall_at_k(X, y, reference_embeddings=X, reference_labels=y) == 1
+def test_a_set_searched_in_itself_is_never_its_own_answer():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(50, 4)).astype(np.float32), rng.integers(3, size=50)
+    alone = recall_at_k(X, y, k=[1, 3])
+    assert alone[0] < 0.6
+    for reference in (X, X.copy(), X.astype(np.float64)):
+        same = recall_at_k(
+            X, y, k=[1, 3], reference_embeddings=reference, reference_labels=y.tolist()
+        )
+        assert_array_equal(same, alone)
+    # A reference set that begins with the queries: the first answers are those of the whole.
+    begins = recall_at_k(X[:20], y[:20], reference_embeddings=X, reference_labels=y)
+    n_found = sum(
+        recall_at_k(
+            X[[i]],
+            y[[i]],
+            reference_embeddings=np.delete(X, i, 0),
+            reference_labels=np.delete(y, i),
+        )
+        for i in range(20)
+    )
+    assert begins == pytest.approx(n_found / 20)
+    with pytest.raises(ArgumentError, match="k must be at most 49"):
+        recall_at_k(X, y, k=50, reference_embeddings=X, reference_labels=y)
+
+
+def test_copies_of_queries_elsewhere_in_the_reference_set_are_told():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 3)), rng.integers(2, size=40)
+    gallery = {"reference_embeddings": X[::-1], "reference_labels": y[::-1]}
+    with pytest.warns(UserWarning, match="40 of the 40 rows of embeddings are in reference_emb"):
+        assert recall_at_k(X, y, **gallery) == 1
+    with pytest.warns(UserWarning, match="21 of the 40 rows"):
+        recall_at_k(np.r_[X[:21], rng.normal(size=(19, 3))], y, **gallery)
+    # No warning: half of them, copies that groups leave out, and an embedding that has collapsed.
+    recall_at_k(np.r_[X[:20], rng.normal(size=(20, 3))], y, **gallery)
+    recall_at_k(X, y, **gallery, groups=np.arange(40), reference_groups=np.arange(40)[::-1])
+    recall_at_k(
+        np.ones((3, 2)), [0, 1, 1], reference_embeddings=[[1, 1], [1, 1]], reference_labels=[0, 1]
+    )
+
+
+MISSING = [None, float("nan"), np.datetime64("NaT"), "", "nan", "NA"]
+
+
+@pytest.mark.parametrize("measure", [*MEASURES, clustering_nmi])
+@pytest.mark.parametrize("value", [*MISSING, -1, "-1"], ids=repr)
+def test_unlabeled_samples_are_refused(measure, value):
+    X = [[0.0], [1.0], [2.0], [3.0]]
+    others = ["a", "b", "a"] if isinstance(value, str) else [0, 1, 0]
+    with pytest.raises(ArgumentError, match=r"labels has no label for 1 samples, .*leave them|L"):
+        measure(X, np.array([*others, value], dtype=object))
+
+
+@pytest.mark.parametrize("value", MISSING, ids=repr)
+def test_samples_of_an_unknown_group_are_refused(value):
+    X, y = [[0.0], [1.0], [2.0]], [0, 1, 0]
+    with pytest.raises(ArgumentError, match="groups has no group for 2 samples"):
+        recall_at_k(X, y, groups=np.array([value, value, "a"], dtype=object))
+    with pytest.raises(ArgumentError, match="reference_groups has no group for 1 samples"):
+        recall_at_k(
+            X,
+            y,
+            groups=["a", "b", "c"],
+            reference_embeddings=[[0.5]],
+            reference_labels=[1],
+            reference_groups=[value],
+        )
+
+
+def test_ids_of_different_types_do_not_merge():
+    X, y = [[0.0], [1.0]], [0, 0]
+    reference = {"reference_embeddings": [[0.5], [2.0]], "reference_labels": [0, 0]}
+    # A query and a reference that differ by 1 above 2**53, in the two types of 64 bits.
+    groups = np.array([2**53 + 1, 7])
+    reference_groups = np.array([2**53, 8], dtype=np.uint64)
+    assert recall_at_k(X, y, groups=groups, reference_groups=reference_groups, **reference) == 1
+    labels = np.array([2**53 + 1] * 2)
+    near = {"reference_embeddings": [[0.5], [2.0]], "reference_labels": np.array([2**53 + 1, 5])}
+    assert recall_at_k(X, labels, **near) == 1
+    near["reference_labels"] = np.array([2**53, 2**53 + 1], dtype=np.uint64)
+    assert recall_at_k(X, labels, **near) == 0
+    with pytest.raises(ArgumentError, match="reference_labels holds words but labels holds numb"):
+        recall_at_k(X, [1, 2], reference_embeddings=[[0.5]], reference_labels=["1"])
+    with pytest.raises(ArgumentError, match="labels mixes numbers and words"):
+        recall_at_k(X, [1, "1"])
+
+
+def test_an_offset_costs_no_digits():
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(-3, 4, size=(60, 3)).astype(float), rng.integers(3, size=60)
+    for measure in MEASURES:
+        value = measure(X, y)
+        assert 0 < value < 1
+        for offset in (2.0**30, -(2.0**45)):
+            assert measure(X + offset, y) == value
 
 
 def test_equals_the_peer():
@@ -258,15 +357,15 @@ def test_the_input_is_left_alone():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"k": 0}, "k must be a positive int"),
-        ({"k": True}, "k must be a positive int"),
-        ({"k": []}, "k must be a positive int"),
-        ({"k": 1.5}, "k must be a positive int"),
-        ({"k": [1, 4]}, "k=4 is more than the 3 samples"),
+        ({"k": 0}, "k must be a whole number of at least 1, got 0"),
+        ({"k": True}, "k must be a whole number"),
+        ({"k": []}, "k must be a whole number or a sequence"),
+        ({"k": 1.5}, "k must be a whole number"),
+        ({"k": [1, 4]}, "k must be at most 3, the number of samples"),
         ({"chunk_size": 0}, "chunk_size must be"),
         ({"labels": [0, 1]}, "labels has 2 entries but embeddings has 4 rows"),
         ({"groups": [0, 1]}, "groups has 2 entries but embeddings has 4 rows"),
-        ({"groups": [0, "a", None, 1]}, "groups mixes values"),
+        ({"groups": [0, "a", None, 1]}, "groups mixes numbers and words"),
         ({"embeddings": [[0.0], [np.nan], [1.0], [2.0]]}, "embeddings contains NaN"),
         ({"reference_labels": [0]}, "reference_labels is given without reference_embeddings"),
         ({"reference_groups": [0]}, "reference_groups is given without reference_embeddings"),

@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 from sklearn.utils import Bunch
 
+from skfer.exceptions import ArgumentError
 from skfer.model_selection import (
     SemiSupervisedSplit,
     SubjectKFold,
@@ -147,14 +148,18 @@ def test_folds_by_masks():
 @pytest.mark.parametrize(
     ("train", "test", "message"),
     [
-        ([0, 1], [], "the test set of fold 0 is empty"),
-        ([], [0, 1], "the training set of fold 0 is empty"),
-        (np.ones(24, bool), np.zeros(24, bool), "the test set of fold 0 is empty"),
-        ([0, 1], np.ones(3, bool), r"test mask of fold 0 has shape \(3,\), but there are 24"),
-        ([0, 1], [99], "the test set of fold 0 must be indices below 24"),
-        ([0, -1], [3], "the training set of fold 0 must be indices below 24"),
-        ([0, 1], [2.5], "must be indices below 24 or a mask"),
-        ([0, 1], ["a"], "must be indices below 24 or a mask"),
+        ([0, 1], [], "cv has an empty test set in fold 0"),
+        ([], [0, 1], "cv has an empty training set in fold 0"),
+        (np.ones(24, bool), np.zeros(24, bool), "cv has an empty test set in fold 0"),
+        (
+            [0, 1],
+            np.ones(3, bool),
+            r"cv has a test mask of shape \(3,\) in fold 0, but there are 24",
+        ),
+        ([0, 1], [99], "cv must give the test set of fold 0 as indices below 24"),
+        ([0, -1], [3], "cv must give the training set of fold 0 as indices below 24"),
+        ([0, 1], [2.5], "as indices below 24 or a mask"),
+        ([0, 1], ["a"], "as indices below 24 or a mask"),
     ],
 )
 def test_folds_that_are_none(train, test, message):
@@ -182,6 +187,8 @@ def test_one_sample_on_both_sides():
         [np.nan, np.nan, 1.0, 2.0],
         np.array([None, None, "a", "b"], dtype=object),
         pd.Series(["a", "a", "b", "c"], dtype="string").where([False, False, True, True]),
+        ["nan", "nan", "a", "b"],
+        ["NA", "NA", "a", "b"],
     ],
 )
 def test_missing_values_are_not_compared(groups):
@@ -241,3 +248,25 @@ def test_nothing_to_check_is_an_error():
         check_leakage(Bunch(groups=None), 2)
     with pytest.raises(ValueError, match="columns of different lengths"):
         check_leakage(Bunch(groups=[1, 2], sequence=[1]), KFold(2))
+
+
+def test_images_of_object_dtype_are_compared_by_their_pixels():
+    pixels = np.random.default_rng(0).integers(0, 256, size=(6, 4, 4), dtype=np.uint8)
+    pixels[5] = pixels[0]
+    boxed = np.array([[[int(v) + 1000 for v in row] for row in image] for image in pixels], object)
+    ragged = np.empty(6, dtype=object)
+    ragged[:] = [image[: 2 + i % 3] for i, image in enumerate(pixels)]
+    ragged[5] = ragged[0].copy()
+    for images in (boxed, list(boxed), ragged, pixels.astype(object)):
+        assert number_identical_images(images).tolist() == [0, 1, 2, 3, 4, 0]
+        with pytest.raises(ValueError, match="1 identical image"):
+            check_leakage(Bunch(images=images), one_fold(6, [5]))
+    with pytest.raises(ArgumentError, match="images must hold arrays of numbers"):
+        number_identical_images([np.array([object()])])
+
+
+def test_subjects_of_unequal_type_do_not_merge():
+    ids = [2**53, 2**53 + 1, -1]  # floats of the first two are the same
+    check_leakage(Bunch(groups=ids), one_fold(3, [0]))
+    with pytest.raises(ArgumentError, match=r"bunch\.groups mixes numbers and words"):
+        check_leakage(Bunch(groups=[1, "1"]), one_fold(2, [0]))

@@ -1,4 +1,4 @@
-"""Unlabelled samples: in every training set, in no test set, and no subject leaks by them."""
+"""Unlabeled samples: in every training set, in no test set, and no subject leaks by them."""
 
 import numpy as np
 import pytest
@@ -123,8 +123,13 @@ def test_number_of_folds_without_labels():
         (2, None, "y is missing"),
         (2, [-1, 1, -1, 1], r"y holds the labels \[-1, 1\]"),
         (2, [-1, -1, -1, -1], r"y holds the labels \[-1\]"),
-        ([([0, 1], [2])], [0, 1, -1, 1], "cv has no labelled test sample in fold 0"),
-        (2, [0, 1, -1], "inconsistent numbers of samples"),
+        ([([0, 1], [2])], [0, 1, -1, 1], "cv has no labeled test sample in fold 0"),
+        (2, [0, 1, -1], "y has 3 entries but X has 4 rows"),
+        (2, [0, np.nan, 0, np.nan], r"y holds the labels \[0.0\]"),
+        (2, ["-1", "a", "-1", "a"], "y holds the labels"),
+        (1, [0, 1, -1, 0], "cv must be a whole number of at least 2"),
+        ("five", [0, 1, -1, 0], "cv must be a splitter, a number of folds, or a list of pairs"),
+        ([], [0, 1, -1, 0], "cv must be a splitter"),
     ],
 )
 def test_errors_name_the_argument(cv, y, message):
@@ -183,3 +188,18 @@ def test_copies_and_shows_its_parameters():
     assert repr(clone(split, safe=False)) == repr(split)
     assert "SubjectKFold(n_splits=3)" in repr(split)
     assert "drop_test_groups=False" in repr(split)
+
+
+@pytest.mark.parametrize("mark", [-1, -1.0, np.nan, "-1", "", "nan", None], ids=repr)
+def test_every_mark_of_an_unlabeled_sample(mark):
+    others = ["a", "b"] * 4 if isinstance(mark, str | None) else [0, 1] * 4
+    y = np.array([*others, mark, mark], dtype=object if mark is None else None)
+    for train, test in SemiSupervisedSplit(2).split(y, y):
+        assert set(train) >= {8, 9}
+        assert not set(test) & {8, 9}
+
+
+def test_samples_of_an_unknown_group_are_refused():
+    y = np.array([0, 1, 0, 1, -1])
+    with pytest.raises(ValueError, match=r"groups has no group for 1 samples, .*for sample 4"):
+        list(SemiSupervisedSplit(2).split(y, y, groups=["a", "b", "c", "d", ""]))

@@ -70,10 +70,19 @@ def test_ids_that_are_whole_numbers_are_in_order_of_size():
 
 @pytest.mark.parametrize(
     "groups",
-    [["a", "b", ""], ["a", "b", None], [1.0, 2.0, np.nan], pd.array(["a", "b", None], "string")],
+    [
+        ["a", "b", ""],
+        ["a", "b", None],
+        ["a", "b", "nan"],
+        ["a", "b", "NA"],
+        [1.0, 2.0, np.nan],
+        pd.array(["a", "b", None], "string"),
+    ],
 )
 def test_samples_of_nobody_are_told(groups):
-    with pytest.raises(ValueError, match=r"groups names no subject for 1 samples, such as sa.* 2"):
+    with pytest.raises(
+        ValueError, match=r"groups has no group for 1 samples, such as .* for sample 2"
+    ):
         list(SubjectKFold(2).split(range(3), groups=groups))
 
 
@@ -90,11 +99,11 @@ def test_order_of_samples_does_not_change_a_subjects_fold(faces):
     ("n_splits", "groups", "message"),
     [
         (2, None, "groups is missing"),
-        (4, [1, 2, 3, 1], "n_splits=4 is more than the 3 subjects"),
-        (1, [1, 2, 3, 1], "n_splits must be an int of at least 2"),
-        (2.5, [1, 2, 3, 1], "n_splits must be an int of at least 2"),
-        (2, ["a", 1, 3, 2], "groups mixes ids"),
-        (2, [1, 2], "inconsistent numbers of samples"),
+        (4, [1, 2, 3, 1], "n_splits must be at most 3, the number of subjects in groups, got 4"),
+        (1, [1, 2, 3, 1], "n_splits must be a whole number of at least 2"),
+        (2.5, [1, 2, 3, 1], "n_splits must be a whole number of at least 2"),
+        (2, ["a", 1, 3, 2], "groups mixes words and numbers"),
+        (2, [1, 2], "groups has 2 entries but X has 4 rows"),
     ],
 )
 def test_subject_fold_errors_name_the_argument(n_splits, groups, message):
@@ -145,8 +154,8 @@ def test_official_split_falls_back_to_validation():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"train": "Training"}, r"train='Training' does not fit parts, which holds \['test'"),
-        ({"test": ()}, r"test=\(\) does not fit parts"),
+        ({"train": "Training"}, r"train names 'Training', but parts holds \['test'"),
+        ({"test": ()}, r"test must be the name of a part or a list of names, got \(\)"),
         ({"train": ("train", "test")}, r"train and test both name \['test'\]"),
     ],
 )

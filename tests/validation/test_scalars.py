@@ -12,6 +12,7 @@ from skfer.validation import (
     check_int,
     check_random_seed,
     check_real,
+    check_verbose,
     refusal,
     shown,
 )
@@ -94,6 +95,13 @@ def test_a_flag_is_true_or_false(value):
         check_flag(value, "verbose")
 
 
+def test_how_much_to_tell():
+    assert [check_verbose(value) for value in (True, np.False_, 0, np.int8(2))] == [1, 0, 0, 2]
+    for value in (-1, 1.0, None, "yes"):
+        with pytest.raises(ArgumentError, match="verbose must be True, False or a whole number"):
+            check_verbose(value)
+
+
 def test_random_states():
     state = np.random.RandomState(0)
     for value in (None, 0, np.int64(2**32 - 1), state, np.random):
@@ -123,5 +131,7 @@ def test_shown_by_hand():
 
 
 def test_a_refusal_names_its_argument_and_escapes_what_was_given():
+    error = refusal("bunch.groups", "is short.")
+    assert (str(error), error.arguments) == ("bunch.groups is short.", ("bunch",))
     error = refusal("k", "must be small, got {}.", "{k} \x1b[31m")
     assert (str(error), error.arguments) == ("k must be small, got {k} \\x1b[31m.", ("k",))

@@ -1,0 +1,150 @@
+"""What a retrieval measure is asked for: queries, references, and who may find whom."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from skfer.exceptions import ArgumentError
+from skfer.validation import check_groups, check_labels, check_rows, number_values
+
+_LEAVE_OUT = "Such samples are no class: leave them out of labels and embeddings alike."
+
+
+@dataclass(frozen=True)
+class RetrievalTask:
+    """Queries and references of one retrieval experiment, validated and encoded.
+
+    ``query`` and ``reference`` are float64 coordinates of shape (n, n_dims); labels and groups
+    are integer codes shared by both sides. ``leave_self_out`` says that row i of both sides is the
+    same sample, so that a query must not find itself.
+    """
+
+    query: np.ndarray
+    reference: np.ndarray
+    query_labels: np.ndarray
+    reference_labels: np.ndarray
+    query_groups: np.ndarray | None
+    reference_groups: np.ndarray | None
+    leave_self_out: bool
+
+    @property
+    def n_candidates(self) -> int:
+        """Most references that one query can find."""
+        return len(self.reference) - int(self.leave_self_out)
+
+
+def make_task(
+    embeddings: ArrayLike,
+    labels: ArrayLike,
+    groups: ArrayLike | None,
+    reference_embeddings: ArrayLike | None,
+    reference_labels: ArrayLike | None,
+    reference_groups: ArrayLike | None,
+) -> RetrievalTask:
+    """Check the arguments that all retrieval measures share."""
+    query = check_rows(embeddings, "embeddings")
+    leave_self_out = reference_embeddings is None
+    if reference_embeddings is None:
+        _refuse_stray_reference(reference_labels, reference_groups)
+        reference, reference_labels, reference_groups = query, labels, groups
+    else:
+        reference = check_rows(reference_embeddings, "reference_embeddings")
+        _check_reference(query, reference, reference_labels)
+    if (groups is None) != (reference_groups is None):
+        raise ArgumentError(
+            "{groups} and {reference_groups} must be given together: pass the groups of both the "
+            "queries and the reference set, or neither."
+        )
+    label_codes = _encode("labels", labels, reference_labels, len(query), len(reference))
+    group_codes: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
+    if groups is not None:
+        group_codes = _encode("groups", groups, reference_groups, len(query), len(reference))
+    query, reference = _center_and_scale(query, reference)
+    if not leave_self_out:
+        leave_self_out = np.array_equal(query, reference[: len(query)])
+        if not leave_self_out and groups is None:
+            _warn_of_copies(query, reference)
+    return RetrievalTask(
+        query, reference, *label_codes, *group_codes, leave_self_out=leave_self_out
+    )
+
+
+def _refuse_stray_reference(labels: ArrayLike | None, groups: ArrayLike | None) -> None:
+    for name, values in (("reference_labels", labels), ("reference_groups", groups)):
+        if values is not None:
+            raise ArgumentError(
+                f"{{{name}}} is given without {{reference_embeddings}}: pass both, or neither to "
+                "search among the queries themselves."
+            )
+
+
+def _check_reference(
+    query: np.ndarray, reference: np.ndarray, reference_labels: ArrayLike | None
+) -> None:
+    if reference_labels is None:
+        raise ArgumentError(
+            "{reference_labels} is missing: pass the labels of the rows of {reference_embeddings}."
+        )
+    if query.shape[1] != reference.shape[1]:
+        raise ArgumentError(
+            "{embeddings} has {} columns but {reference_embeddings} has {}: embed both with the "
+            "same model.",
+            query.shape[1],
+            reference.shape[1],
+        )
+
+
+def _encode(
+    name: str, query: ArrayLike, reference: ArrayLike | None, n_query: int, n_reference: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Codes that are equal where the values of the two sides are."""
+    check = partial(check_labels, hint=_LEAVE_OUT) if name == "labels" else check_groups
+    names = name, f"reference_{name}"
+    ours = check(query, names[0], n_samples=n_query, rows_name="embeddings")
+    theirs = check(reference, names[1], n_samples=n_reference, rows_name="reference_embeddings")
+    codes = number_values(ours, theirs, names=names)
+    return codes[0], codes[1]
+
+
+def _center_and_scale(query: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move both sides near 0 and below 1 in size, which changes no ranking.
+
+    Without it squared distances lose their digits under a common offset, and overflow.
+    A power of two as scale keeps equal distances equal.
+    """
+    largest = max(np.abs(query).max(), np.abs(reference).max())
+    exponent = -int(np.frexp(largest)[1])
+    same = query is reference
+    reference = np.ldexp(reference.astype(np.float64), exponent)
+    center = reference.mean(axis=0)
+    reference -= center
+    if same:
+        return reference, reference
+    return np.ldexp(query.astype(np.float64), exponent) - center, reference
+
+
+def _warn_of_copies(query: np.ndarray, reference: np.ndarray) -> None:
+    """Warn if most queries are among the references: they find themselves, at distance 0."""
+    queries, references = _hash_rows(query), _hash_rows(reference)
+    n_copies = int(np.isin(queries, references).sum())
+    has_collapsed = (references == references[0]).all()
+    if 2 * n_copies > len(query) and not has_collapsed:
+        warnings.warn(
+            f"{n_copies} of the {len(query)} rows of embeddings are in reference_embeddings too, "
+            "where they find themselves at distance 0. Leave these rows out of "
+            "reference_embeddings, or pass groups and reference_groups.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _hash_rows(rows: np.ndarray) -> np.ndarray:
+    """Numbers that are equal for equal rows, and hardly ever for others."""
+    bits = (rows + 0.0).view(np.uint64)  # + 0.0 makes 0 of -0
+    weights = np.random.RandomState(0).randint(2**63, size=rows.shape[1], dtype=np.uint64)
+    return np.einsum("ij,j->i", bits, 2 * weights + 1)
