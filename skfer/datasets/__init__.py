@@ -1,7 +1,8 @@
-"""Data sets of labelled faces, all returning one kind of Bunch."""
+"""Data sets of labeled faces, all returning one kind of Bunch."""
 
+from skfer.datasets._check import DatasetReport, check_dataset
 from skfer.datasets._folder import load_image_folder
-from skfer.datasets._registry import DATASETS, Dataset, DatasetReport, check_dataset
+from skfer.datasets._registry import DATASETS, Dataset
 from skfer.datasets._table import load_image_table
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from skfer.datasets.drawn._make import make_expressions

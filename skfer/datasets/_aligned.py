@@ -1,41 +1,43 @@
 """Reading pictures that come with landmarks or boxes: aligned while they are decoded."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from skfer.datasets._classes import own_name
+from skfer.datasets._listing import RowReader
+from skfer.datasets._rows import Row
+from skfer.datasets._tree import Tree
 from skfer.exceptions import ArgumentError
-from skfer.pictures import PictureError, read_picture
+from skfer.pictures import PictureError, fault_of, read_picture
 from skfer.preprocessing import align_face
 
 
 class Place(NamedTuple):
     """Where the face is in a picture; the whole picture where both are None."""
 
-    landmarks: np.ndarray | dict[str, np.ndarray] | None = None  # (68 or 5, 2), or by name
+    # (68 or 5, 2), or named points.
+    landmarks: np.ndarray | Mapping[str, np.ndarray] | None = None
     box: np.ndarray | None = None  # (4,): x0, y0, x1, y1
 
 
-def aligning_reader(
-    paths: Sequence[Path | str], place: Callable[[int], Place]
-) -> Callable[..., np.ndarray]:
-    """Return the reader of a `Listing` that cuts the face out of each picture.
+def aligning_reader(tree: Tree, place: Callable[[Row], Place]) -> RowReader:
+    """Return what cuts the face out of each picture.
 
-    `place(i)` says where it is in picture i, or raises `PictureError`.
+    `place(row)` says where it is, or raises `PictureError`.
     """
 
-    def read(i: int, size: tuple[int, int] | None, color: bool) -> np.ndarray:
+    def read(row: Row, size: tuple[int, int] | None, color: bool) -> np.ndarray:
         if size is None:
             raise ArgumentError(
                 "{image_size=None}: aligned faces need a size, or give {align=False}."
             )
-        where = place(i)
-        image = read_picture(paths[i], None, color)
+        landmarks, box = place(row)
+        image = read_picture(tree.path(row.name), None, color)
         try:
-            face = align_face(image, landmarks=where.landmarks, box=where.box, image_size=max(size))
+            face = align_face(image, landmarks=landmarks, box=box, image_size=max(size))
         except ValueError as error:
             raise PictureError(f"its face cannot be cut out: {error}") from error
         return face if face.shape[:2] == size else resized(face, size)
@@ -43,13 +45,11 @@ def aligning_reader(
     return read
 
 
-def cropping_reader(
-    paths: Sequence[Path | str], box: tuple[float, float, float, float]
-) -> Callable[..., np.ndarray]:
-    """Return the reader that takes one part of every picture, given as shares of its sides."""
+def cropping_reader(tree: Tree, box: tuple[float, float, float, float]) -> RowReader:
+    """Return what takes one part of every picture, given as shares of its sides."""
 
-    def read(i: int, size: tuple[int, int] | None, color: bool) -> np.ndarray:
-        image = read_picture(paths[i], None, color)
+    def read(row: Row, size: tuple[int, int] | None, color: bool) -> np.ndarray:
+        image = read_picture(tree.path(row.name), None, color)
         height, width = image.shape[:2]
         edges = np.round(np.multiply(box, (width, height, width, height))).astype(int)
         part = image[edges[1] : edges[3], edges[0] : edges[2]]
@@ -60,17 +60,19 @@ def cropping_reader(
     return read
 
 
-def read_points(path: Path, n_points: int, *, further: bool = False) -> np.ndarray:
+def read_points(tree: Tree, name: str, n_points: int, *, further: bool = False) -> np.ndarray:
     """Return the points of a landmark file, a pair of numbers a line; raise `PictureError`.
 
     With `further` the file may go on with something else.
     """
-    called = f"its landmark file {path.name}"
+    called = f"its landmark file {own_name(name)}"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = tree.read_text(name).splitlines()
     except FileNotFoundError:
         raise PictureError(f"{called} is missing") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise PictureError(f"{called} cannot be read: {fault_of(error)}") from None
+    except ValueError as error:
         raise PictureError(f"{called} cannot be read: {error}") from None
     written = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     if further:

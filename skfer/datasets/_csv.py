@@ -1,34 +1,37 @@
 """Reading tables so that what is wrong with one is told by file and line."""
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from skfer.pictures import DatasetError
+from skfer.pictures import DatasetError, open_regular
 
 
 def read_cells(
-    path: Path, *, delimiter: str = ",", strict: bool = False
+    path: str | Path, *, delimiter: str = ",", strict: bool = False
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows of a table in UTF-8 with the line that each ends in."""
     line = 0
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(
+            io.BufferedReader(open_regular(path)), encoding="utf-8-sig", newline=""
+        ) as file:
             reader = csv.reader(file, delimiter=delimiter, strict=strict)
             for cells in reader:
                 line = reader.line_num
                 yield line, cells
     except csv.Error as error:
         where = f"{str(path)!r}, line {line + 1}"
-        raise DatasetError("{}: no row of a table: {}. Mend it.", where, error) from error
+        raise DatasetError("{}: not a row of a table: {}. Mend it.", where, error) from error
     except UnicodeDecodeError as error:
         where = f"{str(path)!r}, line {_first_foreign(path)}"
         raise DatasetError("{}: not in UTF-8. Save the table as UTF-8.", where) from error
 
 
-def _first_foreign(path: Path) -> int:
+def _first_foreign(path: str | Path) -> int:
     """Return the number of the first line that is not in UTF-8."""
-    lines = path.read_bytes().split(b"\n")
+    lines = Path(path).read_bytes().split(b"\n")
     return next(i for i, line in enumerate(lines, 1) if not _is_utf8(line))
 
 

@@ -11,7 +11,7 @@ image_size : int or (height, width), default=48
         Every picture is brought to exactly this many pixels (an aspect ratio other than that of
         the picture stretches it). None keeps the size, which must then be the same for all.
     color : bool, default=False
-        RGB instead of grey.
+        RGB instead of gray.
     classes : iterable of str, default=None
         Load these classes only. They keep their codes.""",
     "{parts}": """\
@@ -59,7 +59,7 @@ images : ndarray of shape (n_images, height, width) or (n_images, height, width,
         frame : DataFrame or None
             With `as_frame=True`.
         DESCR : str
-            Size, origin, citation and licence terms.""",
+            Size, origin, citation and license terms.""",
     "{raises}": """\
 DatasetError
         The tree has no known layout, or labels or files cannot be used.

@@ -1,20 +1,21 @@
 """One folder for each class."""
 
+import functools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from skfer.datasets._labels import encode
-from skfer.datasets._listing import Listing, Options, check_root, load
+from skfer.datasets._listing import Layout, Listing
+from skfer.datasets._loading import Options, load
+from skfer.datasets._rows import Row
+from skfer.datasets._tree import Tree
 from skfer.exceptions import ArgumentError
-from skfer.pictures import EXTENSIONS, DatasetError, Problem, is_cache_file
+from skfer.pictures import DatasetError, Problem
 
-_NOTES = (".csv", ".html", ".json", ".md", ".txt", ".xml")
-_LITTER = ("thumbs.db", "desktop.ini", "__macosx")
+GroupOf = Callable[[str], str]
+LAYOUT = Layout("<class>/*, one folder for each class")
 _DESCR = """\
 Pictures from a folder
 ----------------------
@@ -52,7 +53,7 @@ def load_image_folder(
         Every picture is resized to exactly this many pixels (its aspect ratio is not kept). None
         keeps the size, which must then be the same for all.
     color : bool, default=False
-        RGB instead of grey.
+        RGB instead of gray.
     classes : iterable of str, default=None
         Load these classes only. They keep their codes.
     groups : callable, default=None
@@ -145,93 +146,36 @@ def load_image_folder(
         verbose=verbose,
     )
     group_of = _group_function(groups, group_pattern)
-    return load(list_folder(check_root(root), group_of), options)
+    return load(root, functools.partial(list_folder, group_of=group_of), options)
 
 
-def list_folder(root: Path, group_of: Callable[[str], str] | None = None) -> Listing:
+def list_folder(tree: Tree, group_of: GroupOf | None = None) -> Listing:
     """Return the pictures in class folders, unread."""
-    names: list[str] = []
-    problems: list[Problem] = []
-    folders = [entry.name for entry in _entries(root) if entry.is_dir()]
+    folders = tree.folders()
     if not folders:
-        raise DatasetError("{root=} has no class folders in it.", root=str(root))
-    for entry in _entries(root):
-        if not entry.is_dir() and entry.name.lower().endswith(EXTENSIONS):
-            problems.append(Problem(entry.name, "a picture outside the class folders"))
+        raise DatasetError("{root=} has no class folders in it.", root=str(tree.root))
+    rows: list[Row] = []
+    problems = [Problem(n, "a picture outside the class folders") for n in tree.pictures_in()]
     for folder in folders:
-        found, wrong = pictures_below(root, folder)
-        if not found and not wrong:
+        names, wrong = tree.pictures(folder)
+        if not names and not wrong:
             wrong = [Problem(f"{folder}/", "a class folder without pictures")]
-        names += found
+        rows += [Row(name, folder) for name in names]
         problems += wrong
-    groups, names, ungrouped = _grouped(names, group_of)
-    target, target_names = encode([name.partition("/")[0] for name in names])
+    rows, ungrouped = _grouped(rows, group_of)
+    codes, target_names = encode(row.label for row in rows)
     return Listing(
         name="folder",
-        root=root,
-        filenames=names,
-        target=target,
-        target_names=target_names,
-        descr=_DESCR.format(root=root),
-        columns={"groups": groups},
+        descr=_DESCR.format(root=tree.root),
+        layout=LAYOUT,
+        rows=rows,
         problems=problems + ungrouped,
-        layout="<class>/*, one folder for each class",
+        codes=codes,
+        target_names=target_names,
     )
 
 
-def pictures_below(root: Path, folder: str) -> tuple[list[str], list[Problem]]:
-    """Return the pictures in a folder of root ("" for root) and below it, and what is none."""
-    found, wrong = [], []
-    prefix = f"{folder}/" if folder else ""
-    for name in _all_files(os.path.join(root, folder), prefix, set()):
-        extension = os.path.splitext(name)[1].lower()
-        if extension in EXTENSIONS:
-            found.append(name)
-        elif extension not in _NOTES:
-            wrong.append(Problem(name, f"not a picture by its extension {extension!r}"))
-    return found, wrong
-
-
-def _all_files(folder: str, prefix: str, seen: set[str]) -> Iterator[str]:
-    """Yield the files in a folder and below it; links are followed, each folder once."""
-    seen.add(os.path.realpath(folder))
-    for entry in _entries(folder):
-        if not entry.is_dir():
-            yield prefix + entry.name
-        elif os.path.realpath(entry.path) not in seen:
-            yield from _all_files(entry.path, f"{prefix}{entry.name}/", seen)
-
-
-def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """Return what is in a folder, sorted, without hidden files and litter."""
-    with os.scandir(folder) as entries:
-        seen = [entry for entry in entries if not is_clutter(entry)]
-    return sorted(seen, key=lambda entry: entry.name)
-
-
-def is_litter(name: str) -> bool:
-    """Return whether a file or folder is none of the owner's, such as what archivers leave."""
-    return name[0] == "." or name.lower() in _LITTER or is_cache_file(name)
-
-
-def is_clutter(entry: os.DirEntry[str]) -> bool:
-    """Return whether an entry is litter or a folder of caches, which may lie among the pictures."""
-    return is_litter(entry.name) or (entry.is_dir() and _holds_caches(entry.path))
-
-
-def _holds_caches(folder: str) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            names = (entry.name for entry in entries)
-            first = next(names, None)
-            return first is not None and is_cache_file(first) and all(map(is_cache_file, names))
-    except OSError:  # one that may not be read
-        return False
-
-
-def _group_function(
-    groups: Callable[[str], str] | None, pattern: str | None
-) -> Callable[[str], str] | None:
+def _group_function(groups: GroupOf | None, pattern: str | None) -> GroupOf | None:
     if groups is not None and pattern is not None:
         raise ArgumentError("{groups} and {group_pattern} are both given: give one of them.")
     if groups is not None and not callable(groups):
@@ -256,14 +200,11 @@ def _first_group(expression: re.Pattern[str], name: str) -> str:
     return (match.group(1) if expression.groups else match.group()) or ""
 
 
-def _grouped(
-    names: list[str], group_of: Callable[[str], str] | None
-) -> tuple[np.ndarray | None, list[str], list[Problem]]:
-    """Return the groups, the names that have one, and a problem for each that has none."""
+def _grouped(rows: list[Row], group_of: GroupOf | None) -> tuple[list[Row], list[Problem]]:
+    """Return the rows that have a group, with it, and a problem for each that has none."""
     if group_of is None:
-        return None, names, []
-    found = [(name, group_of(name)) for name in names]
-    kept = [(name, str(group)) for name, group in found if group not in (None, "")]
-    wrong = [Problem(name, "no group found in its name") for name, g in found if g in (None, "")]
-    groups = np.array([group for _, group in kept], dtype=np.str_)
-    return groups, [name for name, _ in kept], wrong
+        return rows, []
+    found = [(row, group_of(row.name)) for row in rows]
+    kept = [row._replace(group=str(group)) for row, group in found if group not in (None, "")]
+    wrong = [row for row, group in found if group in (None, "")]
+    return kept, [Problem(row.name, "no group found in its name") for row in wrong]

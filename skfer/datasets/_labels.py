@@ -35,19 +35,19 @@ def canonical(name: str) -> str:
     return "" if word in _NO_LABEL else name.strip()
 
 
-def encode(names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-    """Return integer codes and what they mean.
+def encode(names: Iterable[str]) -> tuple[dict[str, int], list[str]]:
+    """Return the integer code of each class name, and what the codes mean.
 
     Names of the vocabulary (and their synonyms, in any case) get its codes; further names follow
     from 8 on, sorted. Where no name belongs to the vocabulary the codes are positions in the
     sorted names. Whole numbers are sorted by value. No name is `UNLABELED`.
     """
-    words = [canonical(name) for name in names]
-    found = set(words) - {""}
+    words = {name: canonical(name) for name in set(names)}
+    found = set(words.values()) - {""}
     known = list(EXPRESSIONS) if found & set(EXPRESSIONS) else []
     target_names = known + _sorted(found - set(known))
     codes = {name: code for code, name in enumerate(target_names)} | {"": UNLABELED}
-    return np.array([codes[word] for word in words], dtype=np.int64), target_names
+    return {name: codes[word] for name, word in words.items()}, target_names
 
 
 def class_codes(classes: Iterable[str] | None, target_names: Sequence[str]) -> np.ndarray | None:

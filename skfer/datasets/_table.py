@@ -1,26 +1,21 @@
 """A table (CSV) that names the file, the class and the group of each picture."""
 
+import functools
 import os
-import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from skfer.datasets._csv import read_cells
 from skfer.datasets._labels import canonical, encode
-from skfer.datasets._listing import Listing, MissingPathError, Options, check_root, load
+from skfer.datasets._listing import Layout, Listing
+from skfer.datasets._loading import Options, load
+from skfer.datasets._rows import Row, without_copies
+from skfer.datasets._tree import MissingPathError, Tree, inside
 from skfer.exceptions import ArgumentError
-from skfer.pictures import DatasetError, Problem, drop_repeats
+from skfer.pictures import DatasetError, Problem, fault_of, open_regular
 
-# The parameters that name the columns.
-_PARAMETERS = {
-    "file": "file_column",
-    "label": "label_column",
-    "groups": "group_column",
-    "split": "split_column",
-}
+LAYOUT = Layout("a table of files and their classes", unit="rows")
 _DELIMITERS = ",;\t|"
 _DESCR = """\
 Pictures from a table
@@ -30,11 +25,27 @@ Files and labels from {csv}, pictures from {root}.
 """
 
 
-class Row(NamedTuple):
+class Columns(NamedTuple):
+    """The columns of a table that are read; None for one that it does not have."""
+
+    file: str
+    label: str
+    group: str | None = None
+    split: str | None = None
+
+    def named(self) -> dict[str, str]:
+        """Return the columns that the table must have, by the parameters that name them."""
+        return {f"{role}_column": name for role, name in self._asdict().items() if name is not None}
+
+
+class _Line(NamedTuple):
     """A row of a table and where it stands."""
 
-    line: int
+    place: str
     cells: dict[str, str]
+
+    def cell(self, column: str | None) -> str:
+        return "" if column is None else self.cells.get(column, "").strip()
 
 
 def load_image_table(
@@ -77,7 +88,7 @@ def load_image_table(
         Every picture is resized to exactly this many pixels (its aspect ratio is not kept). None
         keeps the size, which must then be the same for all.
     color : bool, default=False
-        RGB instead of grey.
+        RGB instead of gray.
     classes : iterable of str, default=None
         Load these classes only. They keep their codes.
     cache_dir : str or path-like, default=None
@@ -143,9 +154,9 @@ def load_image_table(
     )
     _check_arguments(csv, file_column, label_column)
     path = Path(csv)
-    folder = check_root(path.parent if root is None else root)
-    columns = {"label": label_column, "groups": group_column, "split": split_column}
-    return load(list_table(path, folder, file_column, columns), options)
+    columns = Columns(file_column, label_column, group_column, split_column)
+    lister = functools.partial(list_table, csv=path, columns=columns)
+    return load(path.parent if root is None else root, lister, options)
 
 
 def _check_arguments(csv: Any, file_column: Any, label_column: Any) -> None:
@@ -158,96 +169,73 @@ def _check_arguments(csv: Any, file_column: Any, label_column: Any) -> None:
             raise ArgumentError(f"{{{name}=}} is not the name of a column.", **{name: column})
 
 
-def list_table(csv: Path, root: Path, file_column: str, columns: dict[str, str | None]) -> Listing:
+def list_table(tree: Tree, *, csv: Path, columns: Columns) -> Listing:
     """Return the pictures that a table lists, unread."""
-    used = {role: name for role, name in columns.items() if name is not None}
-    rows = read_rows(csv, {"file": file_column, **used})
-    if not rows:
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    lines = _read_lines(csv, columns)
+    for line in lines:
+        try:
+            rows.append(_row(tree, line, columns))
+        except ValueError as error:
+            problems.append(Problem(line.place, str(error)))
+    if not lines:
         raise DatasetError("{csv=} lists no pictures: it has a header and no rows.", csv=str(csv))
-    kept, problems = _usable(rows, csv.name, root, file_column, used)
-    target, target_names = encode([row.cells[used["label"]] for row, _ in kept])
-    given = {
-        role: [row.cells.get(name, "").strip() for row, _ in kept] for role, name in used.items()
-    }
+    rows, repeated = without_copies(rows, label=lambda row: canonical(row.label))
+    codes, target_names = encode(row.label for row in rows)
     return Listing(
         name="table",
-        root=root,
-        filenames=[name for _, name in kept],
-        target=target,
+        descr=_DESCR.format(csv=csv, root=tree.root),
+        layout=LAYOUT,
+        rows=[row._replace(place=f"{row.place} ({row.name})") for row in rows],
+        problems=problems + repeated,
+        codes=codes,
         target_names=target_names,
-        descr=_DESCR.format(csv=csv, root=root),
-        unit="rows",
-        columns={
-            role: np.array(given[role], dtype=np.str_) if role in given else None
-            for role in ("groups", "split")
-        },
-        problems=problems,
-        where=[f"{_place(csv.name, row)} ({name})" for row, name in kept],
     )
 
 
-def read_rows(csv: Path, needed: Mapping[str, str]) -> list[Row]:
-    """Return the rows of a table that has the columns `needed`, with their line numbers."""
-    if not csv.is_file():
-        raise MissingPathError("{csv=} does not exist or is not a file.", csv=str(csv))
-    with open(csv, "rb") as file:
-        delimiter = _delimiter(file.readline().decode("utf-8", "replace"))
-    lines = read_cells(csv, delimiter=delimiter, strict=True)
-    header = [name.strip() for name in next(lines, (1, []))[1]]
-    _check_columns(csv, header, needed)
-    return [
-        Row(line, dict(zip(header, cells, strict=False)))
-        for line, cells in lines
-        if any(cell.strip() for cell in cells)
-    ]
+def _row(tree: Tree, line: _Line, columns: Columns) -> Row:
+    """Return the picture of a line, or raise ValueError."""
+    if columns.label not in line.cells or columns.file not in line.cells:
+        raise ValueError("fewer cells than the header has names")
+    label, group = line.cell(columns.label), line.cell(columns.group)
+    name = _file_name(tree, line.cell(columns.file), label)
+    if columns.group is not None and not group:
+        # Else all whom nobody knows would be one person.
+        raise ValueError(f"no group in the column {columns.group!r}")
+    return Row(name, label, line.cell(columns.split), group, place=line.place)
 
 
-def inside(name: str) -> str | None:
-    """Return a relative file name in normal form, or None if it leads out of its folder."""
-    plain = posixpath.normpath(name.strip().replace("\\", "/"))
-    outside = plain.startswith(("../", "/")) or plain in ("..", ".") or plain[1:2] == ":"
-    return None if outside or "\0" in plain else plain
-
-
-def _usable(
-    rows: Sequence[Row], csv_name: str, root: Path, file_column: str, used: Mapping[str, str]
-) -> tuple[list[tuple[Row, str]], list[Problem]]:
-    """Return the rows that can be used with their file names, and what ails the others."""
-    named: list[tuple[Row, str]] = []
-    problems: list[Problem] = []
-    for row in rows:
-        name, fault = _file_name(row, root, file_column, used["label"])
-        group = used.get("groups")
-        if fault is None and group is not None and not row.cells.get(group, "").strip():
-            # Else all whom nobody knows would be one person.
-            fault = f"no group in the column {group!r}"
-        if fault is None:
-            named.append((row, name))
-        else:
-            problems.append(Problem(_place(csv_name, row), fault))
-    kept, repeated = drop_repeats(
-        [name for _, name in named],
-        [canonical(row.cells[used["label"]]) for row, _ in named],
-        [_place(csv_name, row) for row, _ in named],
-    )
-    return [named[i] for i in kept], problems + repeated
-
-
-def _place(csv_name: str, row: Row) -> str:
-    return f"{csv_name}, line {row.line}"
-
-
-def _file_name(row: Row, root: Path, file_column: str, label_column: str) -> tuple[str, str | None]:
-    """Return the row's file name relative to root and what ails it, if anything."""
-    given = row.cells.get(file_column, "").strip()
-    if label_column not in row.cells or file_column not in row.cells:
-        return "", "fewer cells than the header has names"
+def _file_name(tree: Tree, given: str, label: str) -> str:
+    """Return the name of a file relative to the folder, or raise ValueError."""
     if not given:
-        return "", f"a label ({row.cells[label_column]!r}) with no file"
-    if os.path.isabs(given) and Path(given).is_relative_to(os.path.abspath(root)):
-        given = os.path.relpath(given, os.path.abspath(root))
+        raise ValueError(f"a label ({label!r}) with no file")
+    root = os.path.abspath(tree.root)
+    if os.path.isabs(given) and Path(given).is_relative_to(root):
+        given = os.path.relpath(given, root)
     name = inside(given)
-    return ("", f"{given!r} leads out of root") if name is None else (name, None)
+    if name is None:
+        raise ValueError(f"{given!r} leads out of root")
+    return name
+
+
+def _read_lines(csv: Path, columns: Columns) -> list[_Line]:
+    """Return the rows of a table, which must have the columns."""
+    if not csv.exists():
+        raise MissingPathError("{csv=} does not exist.", csv=str(csv))
+    try:
+        with open_regular(csv) as file:
+            delimiter = _delimiter(file.readline(2**20).decode("utf-8", "replace"))
+    except OSError as error:
+        raise ArgumentError("{csv=} is {}.", fault_of(error), csv=str(csv)) from None
+    cells = read_cells(csv, delimiter=delimiter, strict=True)
+    header = [name.strip() for name in next(cells, (1, []))[1]]
+    _check_columns(csv, header, columns.named())
+    return [
+        _Line(f"{csv.name}, line {line}", dict(zip(header, row, strict=False)))
+        for line, row in cells
+        if any(cell.strip() for cell in row)
+    ]
 
 
 def _delimiter(header_line: str) -> str:
@@ -255,9 +243,9 @@ def _delimiter(header_line: str) -> str:
 
 
 def _check_columns(csv: Path, header: Sequence[str], needed: Mapping[str, str]) -> None:
-    missing = {role: name for role, name in needed.items() if name not in header}
+    missing = {parameter: name for parameter, name in needed.items() if name not in header}
     if missing:
-        wanted = " and ".join(f"{{{_PARAMETERS[role]}}}" for role in missing)
+        wanted = " and ".join(f"{{{parameter}}}" for parameter in missing)
         raise DatasetError(
             f"{{csv=}} has no column {{}}; its columns are {{}}. Give {wanted}.",
             ", ".join(map(repr, missing.values())),

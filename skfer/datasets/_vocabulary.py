@@ -15,3 +15,14 @@ EXPRESSION_CODES: dict[str, int] = {name: code for code, name in enumerate(EXPRE
 
 # scikit-learn's convention for a sample whose label is not known.
 UNLABELED: int = -1
+
+# How JAFFE and BU-3DFE abbreviate them in the names of their files.
+TWO_LETTERS: dict[str, str] = {
+    "AN": "anger",
+    "DI": "disgust",
+    "FE": "fear",
+    "HA": "happiness",
+    "NE": "neutral",
+    "SA": "sadness",
+    "SU": "surprise",
+}

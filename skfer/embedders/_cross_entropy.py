@@ -43,6 +43,5 @@ class CrossEntropyEmbedder(BaseEmbedder):
         "classification_weight": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def make_objective(self) -> Objective:
-        """Return cross-entropy alone."""
+    def _make_objective(self) -> Objective:
         return Objective(None, self.classification_weight)

@@ -22,10 +22,10 @@ from skfer.pictures._problems import (
     DatasetWarning,
     Problem,
     check_on_error,
-    drop_repeats,
     handle,
     in_part,
     part_of,
+    warn_caller,
 )
 from skfer.pictures._reading import EXTENSIONS, PATH, PICTURE, from_array, read_picture, resize
 
@@ -46,7 +46,6 @@ __all__ = [
     "check_some_left",
     "decode_chunks",
     "decode_images",
-    "drop_repeats",
     "fault_of",
     "fingerprint",
     "first_shape",
@@ -64,4 +63,5 @@ __all__ = [
     "read_numbers",
     "read_picture",
     "resize",
+    "warn_caller",
 ]

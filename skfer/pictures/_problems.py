@@ -138,31 +138,6 @@ def warn_caller(warning: Warning) -> None:
     warnings.warn(warning, stacklevel=level)
 
 
-def drop_repeats(
-    names: Sequence[str], labels: Sequence[object], places: Sequence[str]
-) -> tuple[list[int], list[Problem]]:
-    """Return which rows to keep when some name the same file, and what is wrong with the others.
-
-    The first row stays if all agree about the label; else none does, since nobody knows which is
-    right.
-    """
-    first: dict[str, int] = {}
-    conflicting: set[str] = set()
-    problems: list[Problem] = []
-    for i, name in enumerate(names):
-        j = first.setdefault(name, i)
-        if j == i:
-            continue
-        what = f"{name!r} again, as in {places[j]}"
-        if labels[i] != labels[j]:
-            conflicting.add(name)
-            what += f", but with the label {labels[i]!r} and not {labels[j]!r}"
-        problems.append(Problem(places[i], what))
-    for name in sorted(conflicting):
-        problems.append(Problem(places[first[name]], f"{name!r} has another label further down"))
-    return [i for name, i in first.items() if name not in conflicting], problems
-
-
 def check_on_error(on_error: str) -> None:
     """Raise ValueError for an `on_error` that is neither "raise" nor "skip"."""
     if on_error not in ON_ERROR:

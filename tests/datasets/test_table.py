@@ -132,10 +132,14 @@ def test_tables_that_are_none(tmp_path):
     with pytest.raises(DatasetError, match="'label' more than once"):
         load_image_table(tmp_path / "twice.csv")
     (tmp_path / "torn.csv").write_text('file,label\n"a.png,fear\n')
-    with pytest.raises(DatasetError, match=r"torn.csv', line 2: no row of a table: unexpected end"):
+    with pytest.raises(
+        DatasetError, match=r"torn.csv', line 2: not a row of a table: unexpected end"
+    ):
         load_image_table(tmp_path / "torn.csv")
     (tmp_path / "picture.csv").write_bytes(trees.png_bytes())
-    with pytest.raises(DatasetError, match=r"line \d: (no row of a table|not in UTF-8)|no column"):
+    with pytest.raises(
+        DatasetError, match=r"line \d: (not a row of a table|not in UTF-8)|no column"
+    ):
         load_image_table(tmp_path / "picture.csv")
 
 

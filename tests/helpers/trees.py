@@ -24,7 +24,7 @@ def picture(path, size=(12, 10), *, value=None, mode="L", seed=0, **save):
 
 
 def folder(root, names, size=(12, 10)):
-    """Write grey pictures under root, each of another value; return the values by name."""
+    """Write gray pictures under root, each of another value; return the values by name."""
     values = {}
     for i, name in enumerate(names):
         values[name] = (37 * i + 5) % 256
@@ -41,7 +41,7 @@ def table(path, header, rows, *, newline="\n", encoding="utf-8", delimiter=","):
 
 
 def png_bytes(size=(12, 10), value=0):
-    """Return a grey picture as PNG."""
+    """Return a gray picture as PNG."""
     buffer = io.BytesIO()
     Image.fromarray(np.full(size, value, dtype=np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
@@ -92,7 +92,7 @@ SPOILT_SAYS = {
 }
 
 
-# Trees of data sets. Each builder writes pictures of one grey value and returns a dict from the
+# Trees of data sets. Each builder writes pictures of one gray value and returns a dict from the
 # name that the loader gives them to what should come with them: value, target, ...
 
 CK_CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -114,7 +114,7 @@ def code_of(word):
 
 
 def value_of(i):
-    """Return a grey value that differs between neighbours."""
+    """Return a gray value that differs between neighbors."""
     return (37 * i + 5) % 256
 
 
@@ -324,7 +324,7 @@ def mmi(root, sessions, *, size=(12, 16), outer="Sessions", inner="", tag="Metat
 
 
 def check_pixels(faces, made, tolerance=0):
-    """Fail unless every image has the grey value that was written under its name."""
+    """Fail unless every image has the gray value that was written under its name."""
     middle = [image[image.shape[0] // 2, image.shape[1] // 2] for image in faces.images]
     expected = [made[name]["value"] for name in faces.filenames]
     assert len(expected) > 0

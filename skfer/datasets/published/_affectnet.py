@@ -1,33 +1,26 @@
-"""AffectNet, a million faces from the web, half of them labelled by people."""
+"""AffectNet, a million faces from the web, half of them labeled by people."""
 
+import functools
 import hashlib
 import os
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from skfer.datasets._aligned import Place, aligning_reader
+from skfer.datasets._classes import own_name, stem
 from skfer.datasets._csv import read_cells
 from skfer.datasets._docs import documented
-from skfer.datasets._folder import is_litter, pictures_below
-from skfer.datasets._layout import as_on_disk, find_file, find_folder, no_layout, relative
-from skfer.datasets._listing import Listing, Options, check_root, load
-from skfer.datasets._table import inside
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._loading import Options, load
+from skfer.datasets._rows import Row, place_of, without_copies
+from skfer.datasets._tree import Tree, inside, joined
+from skfer.datasets._vocabulary import EXPRESSION_CODES
 from skfer.exceptions import ArgumentError
-from skfer.pictures import (
-    DatasetError,
-    PictureError,
-    Problem,
-    drop_repeats,
-    in_part,
-    read_number,
-    read_numbers,
-)
+from skfer.pictures import DatasetError, PictureError, Problem, in_part, read_number, read_numbers
 
 CODES = (
     "neutral",
@@ -55,10 +48,17 @@ PUBLISHED_2016 = {
 # The same without one picture of contempt, which the later form leaves out.
 PUBLISHED_2021 = {**PUBLISHED_2016, "contempt": 4249}
 _TRAIN = sum(PUBLISHED_2016.values()) - 4_000  # 287,651
-LAYOUTS = (
+FORM_2016 = Layout(
     "Manually_Annotated_file_lists/training.csv and validation.csv with "
     "Manually_Annotated_Images/<folder>/<name>.jpg",
+    PUBLISHED_2016,
+    {"train": _TRAIN, "validation": 4_000},
+    unit="rows",
+)
+FORM_2021 = Layout(
     "train_set/images/<id>.jpg with train_set/annotations/<id>_exp.npy, and val_set/ alike",
+    PUBLISHED_2021,
+    {"train": _TRAIN, "validation": 3_999},
 )
 _FOLDERS = {"train": "train_set", "validation": "val_set"}
 _TABLES = {"train": "training.csv", "validation": "validation.csv"}
@@ -76,7 +76,7 @@ HEADER = (
 _N_POINTS = 68
 _NO_MEASURE = -2
 _DESCR = """\
-AffectNet, the part that was labelled by hand
+AffectNet, the part that was labeled by hand
 ---------------------------------------------
 
 420,299 pictures from three search engines (414,799 for training, 5,500 for validation), each seen
@@ -129,7 +129,7 @@ def load_affectnet(
         "landmarks" for the layout of 2016 and False for that of 2021, whose pictures are cut
         out by the box already.
     unlabeled : bool, default=False
-        Load the pictures labelled none, uncertain and no face too, as -1; without
+        Load the pictures labeled none, uncertain and no face too, as -1; without
         a box they are taken whole.
     {size}
     {parts}
@@ -184,168 +184,161 @@ def load_affectnet(
         as_frame=as_frame,
         verbose=verbose,
     )
-    listing = list_affectnet(check_root(root), align=align, unlabeled=unlabeled)
-    return load(listing, options)
+    lister = functools.partial(list_affectnet, align=align, unlabeled=unlabeled)
+    return load(root, lister, options)
 
 
-@dataclass
-class _Rows:
-    """The pictures found so far, in compact columns: there may be half a million."""
-
-    names: list[str] = field(default_factory=list)  # relative to root
-    places: list[str] = field(default_factory=list)
-    parts: list[str] = field(default_factory=list)
-    codes: list[int] = field(default_factory=list)
-    valence: array = field(default_factory=lambda: array("d"))
-    arousal: array = field(default_factory=lambda: array("d"))
-    eyes: array = field(default_factory=lambda: array("d"))  # 24 numbers each, nan for none
-    boxes: array = field(default_factory=lambda: array("d"))  # x, y, width, height
-    problems: list[Problem] = field(default_factory=list)
-
-
-def list_affectnet(root: Path, *, align: str | bool = "auto", unlabeled: bool = False) -> Listing:
+def list_affectnet(tree: Tree, *, align: str | bool = "auto", unlabeled: bool = False) -> Listing:
     """Return the pictures of either layout, unread."""
     if align not in ("auto", "landmarks", "box", False):
         raise ArgumentError(
             "{align=} is not known: give 'auto', 'landmarks', 'box' or False.", align=align
         )
-    rows = _Rows()
-    parts = {
-        part: folder
-        for part, name in _FOLDERS.items()
-        if (folder := find_folder(root, name, depth=2)) is not None
-    }
-    if parts:
-        for part, folder in parts.items():
-            _read_annotations(rows, root, part, folder)
-        listing, _ = _listing(root, rows, unlabeled)
-        listing.layout, listing.published = LAYOUTS[1], PUBLISHED_2021
-        listing.published_parts = {"train": _TRAIN, "validation": 3_999}
-        listing.missing = [f"{_FOLDERS[part]}/" for part in _FOLDERS if part not in parts]
-        return _by_files(listing, False if align == "auto" else align)
-    images = find_folder(root, "Manually_Annotated_Images")
-    tables = {} if images is None else _find_tables(root, images)
+    found = {part: tree.find_folder(name, depth=2) for part, name in _FOLDERS.items()}
+    folders = {part: folder for part, folder in found.items() if folder is not None}
+    if folders:
+        return _list_2021(tree, folders, False if align == "auto" else align, unlabeled)
+    images = tree.find_folder("Manually_Annotated_Images")
+    tables = {} if images is None else _find_tables(tree, images)
     if images is None or not tables:
-        raise no_layout("AffectNet", root, LAYOUTS)
-    for part, path in tables.items():
-        _read_table(rows, root, images, part, path)
-    rows.names = as_on_disk(root, rows.names)
-    listing, kept = _listing(root, rows, unlabeled)
-    listing.layout, listing.published, listing.unit = LAYOUTS[0], PUBLISHED_2016, "rows"
-    listing.published_parts = {"train": _TRAIN, "validation": 4_000}
+        raise no_layout("AffectNet", tree, [FORM_2016, FORM_2021])
+    how = "landmarks" if align == "auto" else align
+    return _list_2016(tree, images, tables, how, unlabeled)
+
+
+def _listing(layout: Layout, rows: Sequence[Row], problems: list[Problem]) -> Listing:
+    """Return the listing of rows that have valence, arousal and the code as `extra`."""
+    extra = ("valence", "arousal", "expression_code")
+    return Listing("affectnet", _DESCR, layout, [*rows], problems, extra=extra)
+
+
+def _row(name: str, part: str, code: int, valence: float, arousal: float) -> Row:
+    """Return a picture; raise ValueError if valence or arousal can be neither."""
+    for measure, value in (("valence", valence), ("arousal", arousal)):
+        if not (-1 <= value <= 1 or value == _NO_MEASURE):
+            raise ValueError(f"{measure} {value:g} is not in [-1, 1], nor -2 for none")
+    label = CODES[code] if CODES[code] in EXPRESSION_CODES else ""
+    return Row(name, label, part, extra=(valence, arousal, code))
+
+
+# The form of 2016: two tables with landmarks and boxes.
+
+
+class _Places:
+    """Eyes and boxes of the rows of the tables, compact: there may be half a million."""
+
+    def __init__(self) -> None:
+        self._eyes = array("d")  # 24 numbers each, nan for none
+        self._boxes = array("d")  # x, y, width, height
+
+    def add(self, row: dict[str, str]) -> int:
+        """Keep what a row tells and return its number; raise ValueError if it makes no sense."""
+        eyes, box = _eyes(row["facial_landmarks"]), _box([row[name] for name in HEADER[1:5]])
+        self._eyes.extend(eyes)
+        self._boxes.extend(box)
+        return len(self._boxes) // 4 - 1
+
+    def eyes(self, numbers: Sequence[int]) -> np.ndarray:
+        """Return the middles of the left and the right eye of some rows."""
+        return np.array(self._eyes).reshape(-1, 2, 6, 2)[numbers].mean(axis=2)
+
+    def boxes(self, numbers: Sequence[int]) -> np.ndarray:
+        """Return the boxes of some rows: x0, y0, x1, y1."""
+        boxes = np.array(self._boxes).reshape(-1, 4)[numbers]
+        return np.hstack([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]])
+
+
+def _list_2016(
+    tree: Tree, images: str, tables: dict[str, str], how: str | bool, unlabeled: bool
+) -> Listing:
+    places = _Places()
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    for part, table in tables.items():
+        found, wrong = _read_table(tree, images, part, table, places)
+        rows += found
+        problems += wrong
+    rows = [
+        row._replace(name=name)
+        for row, name in zip(rows, tree.as_on_disk([row.name for row in rows]), strict=True)
+    ]
+    rows, repeated = without_copies(rows, label=_word_of)
+    rows = [row for row in rows if row.label or unlabeled]
+    listing = _listing(FORM_2016, rows, problems + repeated)
     listing.missing = [
         f"Manually_Annotated_file_lists/{name}"
         for part, name in _TABLES.items()
         if part not in tables
     ]
-    return _by_table(listing, rows, kept, "landmarks" if align == "auto" else align)
+    return _by_table(tree, listing, places, str(how)) if how else listing
 
 
-def _find_tables(root: Path, images: Path) -> dict[str, Path]:
+def _word_of(row: Row) -> str:
+    return CODES[row.extra[2]]
+
+
+def _find_tables(tree: Tree, images: str) -> dict[str, str]:
     """Return the tables, which lie beside the pictures; never look through those."""
-    tables: dict[str, Path] = {}
-    for place in (images.parent, images.parent.parent):
-        if not place.is_relative_to(root):
-            continue
-        lists = find_folder(place, "Manually_Annotated_file_lists", depth=1)
-        for folder in (place, lists or place):
+    tables: dict[str, str] = {}
+    above = images
+    for _ in range(2 if images else 0):
+        above = above.rpartition("/")[0]
+        lists = tree.find_folder("Manually_Annotated_file_lists", within=above, depth=1)
+        for folder in (above, above if lists is None else lists):
             for part, name in _TABLES.items():
-                path = find_file(folder, name, depth=0)
-                if path is not None:
-                    tables.setdefault(part, path)
+                table = tree.find_file(name, within=folder, depth=0)
+                if table is not None:
+                    tables.setdefault(part, table)
     return tables
 
 
-def _listing(root: Path, rows: _Rows, unlabeled: bool) -> tuple[Listing, np.ndarray]:
-    """Return a listing and the numbers of the rows that are in it."""
-    once, repeated = drop_repeats(rows.names, rows.codes, rows.places)
-    codes = np.array([EXPRESSION_CODES.get(name, UNLABELED) for name in CODES])
-    given = np.array(rows.codes, dtype=np.int64)
-    kept = np.array([i for i in once if unlabeled or codes[given[i]] >= 0], dtype=np.intp)
-    listing = Listing(
-        name="affectnet",
-        root=root,
-        filenames=[rows.names[i] for i in kept],
-        target=codes[given[kept]],
-        target_names=EXPRESSIONS,
-        descr=_DESCR,
-        columns={
-            "split": np.array([rows.parts[i] for i in kept], dtype=np.str_),
-            "valence": np.array(rows.valence)[kept],
-            "arousal": np.array(rows.arousal)[kept],
-            "expression_code": given[kept],
-        },
-        problems=rows.problems + repeated,
-        where=[rows.places[i] for i in kept],
-    )
-    return listing, kept
-
-
-def _read_table(rows: _Rows, root: Path, images: Path, part: str, path: Path) -> None:
-    """Add the rows of a table of 2016."""
-    folder = relative(images, root)
+def _read_table(
+    tree: Tree, images: str, part: str, table: str, places: _Places
+) -> tuple[list[Row], list[Problem]]:
+    """Return the pictures of a table, and what is wrong with its rows."""
+    rows: list[Row] = []
+    problems: list[Problem] = []
     header = list(HEADER)
-    for line, cells in read_cells(path):
+    for line, cells in read_cells(tree.path(table)):
         if line == 1 and "expression" in (cell.strip() for cell in cells):
-            header = _check_header([cell.strip() for cell in cells], path)
+            header = _check_header([cell.strip() for cell in cells], tree.path(table))
         elif any(cells):
-            place = f"{path.name}, line {line}"
-            fault = _add_row(rows, folder, part, place, header, cells)
-            if fault is not None:
-                rows.problems.append(in_part(Problem(place, fault), part))
+            place = f"{own_name(table)}, line {line}"
+            try:
+                rows.append(_read_row(images, part, place, header, cells, places))
+            except ValueError as error:
+                problems.append(in_part(Problem(place, str(error)), part))
+    return rows, problems
 
 
-def _check_header(header: list[str], path: Path) -> list[str]:
+def _check_header(header: list[str], path: str) -> list[str]:
     missing = [name for name in HEADER if name not in header]
     if missing:
         raise DatasetError("{} has no column {}.", path, ", ".join(map(repr, missing)))
     return header
 
 
-def _add_row(
-    rows: _Rows, folder: str, part: str, place: str, header: list[str], cells: list[str]
-) -> str | None:
-    """Add a row, or return what is wrong with it."""
+def _read_row(
+    images: str, part: str, place: str, header: list[str], cells: list[str], places: _Places
+) -> Row:
+    """Return the picture of a row, or raise ValueError."""
     if len(cells) != len(header):
-        return f"{len(cells)} cells, not {len(header)}"
-    row = dict(zip(header, cells, strict=True))
-    name = inside(row["subDirectory_filePath"])
+        raise ValueError(f"{len(cells)} cells, not {len(header)}")
+    told = dict(zip(header, cells, strict=True))
+    name = inside(told["subDirectory_filePath"])
     if name is None:
-        return f"{row['subDirectory_filePath']!r} leads out of {folder}"
-    code = row["expression"].strip()
+        raise ValueError(f"{told['subDirectory_filePath']!r} leads out of {images}")
+    code = told["expression"].strip()
     if not code.isdecimal() or int(code) >= len(CODES):
-        return f"expression {code!r} is not a number from 0 to {len(CODES) - 1}"
-    try:
-        measures = (
-            _measure("valence", float(row["valence"])),
-            _measure("arousal", float(row["arousal"])),
-        )
-        eyes = _eyes(row["facial_landmarks"])
-        box = _box([row[name] for name in HEADER[1:5]])
-    except ValueError as error:
-        return str(error)
-    _append(rows, f"{folder}/{name}", f"{place} ({name})", part, int(code), measures)
-    rows.eyes.extend(eyes)
-    rows.boxes.extend(box)
-    return None
-
-
-def _append(
-    rows: _Rows, name: str, place: str, part: str, code: int, measures: tuple[float, float]
-) -> None:
-    rows.names.append(name)
-    rows.places.append(place)
-    rows.parts.append(part)
-    rows.codes.append(code)
-    rows.valence.append(measures[0])
-    rows.arousal.append(measures[1])
-
-
-def _measure(name: str, value: float) -> float:
-    """Return valence or arousal, or raise ValueError if it can be neither."""
-    if -1 <= value <= 1 or value == _NO_MEASURE:
-        return value
-    raise ValueError(f"{name} {value:g} is not in [-1, 1], nor -2 for none")
+        raise ValueError(f"expression {code!r} is not a number from 0 to {len(CODES) - 1}")
+    row = _row(
+        joined(images, name),
+        part,
+        int(code),
+        float(told["valence"]),
+        float(told["arousal"]),
+    )
+    return row._replace(place=f"{place} ({name})", at=places.add(told))
 
 
 def _eyes(text: str) -> list[float]:
@@ -364,105 +357,107 @@ def _box(words: Sequence[str]) -> list[float]:
     return [float(word) for word in words]
 
 
-def _by_table(listing: Listing, rows: _Rows, kept: np.ndarray, how: str | bool) -> Listing:
-    """Let the faces be cut out by the table's landmarks or boxes as they are read."""
-    if not how:
-        return listing
-    eyes = np.array(rows.eyes).reshape(-1, 2, 6, 2)[kept].mean(axis=2)
-    corners = np.array(rows.boxes).reshape(-1, 4)[kept]
-    boxes = np.hstack([corners[:, :2], corners[:, :2] + corners[:, 2:]])
-    listing, kept = _without_unplaced(listing, eyes, boxes, how)
-    eyes, boxes = eyes[kept], boxes[kept]
+def _by_table(tree: Tree, listing: Listing, places: _Places, how: str) -> Listing:
+    """Let the faces be cut out by the table's landmarks or boxes as they are read.
 
-    def place(i: int) -> Place:
-        if how == "landmarks" and np.isfinite(eyes[i]).all():
-            return Place(landmarks={"left_eye": eyes[i, 0], "right_eye": eyes[i, 1]})
-        if np.isfinite(boxes[i]).all():
-            return Place(box=boxes[i])
-        return Place()
+    Labeled faces of which nothing says where they are are left out: whole pictures mislead.
+    """
+    numbers = [row.at for row in listing.rows]
+    eyes, boxes = places.eyes(numbers), places.boxes(numbers)
+    has_eyes = (how == "landmarks") & np.isfinite(eyes).all(axis=(1, 2))
+    placed = has_eyes | np.isfinite(boxes).all(axis=1)
+    kept = [i for i, row in enumerate(listing.rows) if placed[i] or not row.label]
+    what = f"it has no {how}: give align=False to take whole pictures"
+    problems = [
+        in_part(Problem(place_of(row), what), row.part)
+        for i, row in enumerate(listing.rows)
+        if row.label and not placed[i]
+    ]
+    eyes, boxes, has_eyes = eyes[kept], boxes[kept], has_eyes[kept]
+
+    def place(row: Row) -> Place:
+        if has_eyes[row.at]:
+            left, right = eyes[row.at]
+            return Place(landmarks={"left_eye": left, "right_eye": right})
+        return Place(box=boxes[row.at]) if np.isfinite(boxes[row.at]).all() else Place()
 
     digest = hashlib.sha256(eyes.tobytes() + boxes.tobytes()).hexdigest()
-    listing.reader = aligning_reader([listing.root / name for name in listing.filenames], place)
-    listing.reader_key = f"aligned by {how} {digest}"
-    return listing
+    return replace(
+        listing,
+        rows=[listing.rows[i]._replace(at=number) for number, i in enumerate(kept)],
+        problems=listing.problems + problems,
+        read=aligning_reader(tree, place),
+        reader_key=f"aligned by {how} {digest}",
+    )
 
 
-def _without_unplaced(
-    listing: Listing, eyes: np.ndarray, boxes: np.ndarray, how: str | bool
-) -> tuple[Listing, np.ndarray]:
-    """Leave out the labelled faces of which nothing says where they are; whole ones mislead."""
-    placed = np.isfinite(boxes).all(axis=1)
-    if how == "landmarks":
-        placed |= np.isfinite(eyes).all(axis=(1, 2))
-    unplaced = np.flatnonzero(~placed & (listing.target != UNLABELED))
-    kept = np.setdiff1d(np.arange(len(placed)), unplaced)
-    names = listing.filenames if listing.where is None else listing.where
-    what = f"it has no {how}: give align=False to take whole pictures"
-    parts = listing.columns["split"]
-    problems = [
-        in_part(Problem(names[i], what), "" if parts is None else str(parts[i])) for i in unplaced
-    ]
-    return replace(listing.take(kept), problems=listing.problems + problems), kept
+# The form of 2021: files with the annotations of each picture.
 
 
-def _read_annotations(rows: _Rows, root: Path, part: str, folder: Path) -> None:
-    """Add the pictures of a part of 2021."""
-    for name in ("images", "annotations"):
-        if not (folder / name).is_dir():
-            raise DatasetError("{}/ has no folder {}.", relative(folder, root), repr(name))
-    found, wrong = pictures_below(root, relative(folder / "images", root))
-    problems = list(wrong)
-    notes = f"{folder / 'annotations'}{os.sep}"
-    listed = (name for name in os.listdir(notes) if not is_litter(name))
-    left = {name[:-8] for name in listed if name.endswith("_exp.npy")}
-    for name in found:
-        stem = name[name.rfind("/") + 1 : name.rfind(".")]
-        left.discard(stem)
-        start = notes + stem
-        try:
-            code = read_number(f"{start}_exp.npy")
-            measures = (
-                _measure("valence", read_number(f"{start}_val.npy")),
-                _measure("arousal", read_number(f"{start}_aro.npy")),
-            )
-        except ValueError as error:
-            problems.append(Problem(name, f"its annotations cannot be used: {error}"))
-            continue
-        if code not in range(len(CODES)):
-            what = f"{stem}_exp.npy holds {code:g}, not a number from 0 to {len(CODES) - 1}"
-            problems.append(Problem(name, what))
-            continue
-        _append(rows, name, name, part, int(code), measures)
-    where = relative(folder / "annotations", root)
-    problems += [
-        Problem(f"{where}/{stem}_exp.npy", "a label with no file") for stem in sorted(left)
-    ]
-    rows.problems += [in_part(problem, part) for problem in problems]
-
-
-def _by_files(listing: Listing, how: str | bool) -> Listing:
-    """Let the faces be turned by the landmark files as they are read."""
+def _list_2021(tree: Tree, folders: dict[str, str], how: str | bool, unlabeled: bool) -> Listing:
     if how == "box":
         raise ArgumentError(
             "{align='box'}: this layout has no boxes. Its pictures are cut out already."
         )
-    if not how:
-        return listing
-    notes = [_note(name) for name in listing.filenames]
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    for part, folder in folders.items():
+        found, wrong = _read_annotations(tree, part, folder)
+        rows += found
+        problems += [in_part(problem, part) for problem in wrong]
+    rows = [row for row in rows if row.label or unlabeled]
+    listing = _listing(FORM_2021, rows, problems)
+    listing.missing = [f"{name}/" for part, name in _FOLDERS.items() if part not in folders]
+    return _by_files(tree, listing) if how else listing
 
-    def place(i: int) -> Place:
+
+def _read_annotations(tree: Tree, part: str, folder: str) -> tuple[list[Row], list[Problem]]:
+    """Return the pictures of a part, and what is wrong with them."""
+    for name in ("images", "annotations"):
+        if not tree.has_folder(joined(folder, name)):
+            raise DatasetError("{}/ has no folder {}.", folder or tree.root.name, repr(name))
+    notes = joined(folder, "annotations")
+    names, problems = tree.pictures(joined(folder, "images"))
+    labels = {own_name(name) for name in tree.files(notes) if name.endswith("_exp.npy")}
+    rows: list[Row] = []
+    for name in names:
+        labels.discard(f"{stem(name)}_exp.npy")
+        start = tree.path(f"{notes}/{stem(name)}")
         try:
-            points = read_numbers(listing.root / notes[i])
-            return Place(landmarks=points.reshape(_N_POINTS, 2))
+            code = read_number(f"{start}_exp.npy")
+            if code not in range(len(CODES)):
+                what = f"holds {code:g}, not a number from 0 to {len(CODES) - 1}"
+                raise ValueError(f"{stem(name)}_exp.npy {what}")
+            measures = read_number(f"{start}_val.npy"), read_number(f"{start}_aro.npy")
+            rows.append(_row(name, part, int(code), *measures))
         except ValueError as error:
-            raise PictureError(f"its landmarks {notes[i]} cannot be read: {error}") from None
-
-    listing.reader = aligning_reader([listing.root / name for name in listing.filenames], place)
-    listing.reader_key = "aligned by landmark files"
-    listing.sources = listing.filenames + notes
-    return listing
+            problems.append(Problem(name, f"its annotations cannot be used: {error}"))
+    problems += [Problem(f"{notes}/{name}", "a label with no file") for name in sorted(labels)]
+    return rows, problems
 
 
-def _note(name: str) -> str:
-    path = Path(name)
-    return (path.parent.parent / "annotations" / f"{path.stem}_lnd.npy").as_posix()
+def _by_files(tree: Tree, listing: Listing) -> Listing:
+    """Let the faces be turned by the landmark files as they are read."""
+
+    def place(row: Row) -> Place:
+        try:
+            points = read_numbers(tree.path(row.beside))
+        except ValueError as error:
+            raise PictureError(f"its landmarks cannot be read: {error}") from None
+        if points.size != 2 * _N_POINTS:
+            what = f"{own_name(row.beside)} holds {points.size} numbers, not {2 * _N_POINTS}"
+            raise PictureError(f"its landmarks cannot be read: {what}")
+        return Place(landmarks=points.reshape(_N_POINTS, 2))
+
+    return replace(
+        listing,
+        rows=[row._replace(beside=_landmarks_of(row.name)) for row in listing.rows],
+        read=aligning_reader(tree, place),
+        reader_key="aligned by landmark files",
+    )
+
+
+def _landmarks_of(name: str) -> str:
+    """Return the file of a picture's landmarks."""
+    part = name.rpartition("/")[0].rpartition("/")[0]
+    return joined(part, f"annotations/{stem(name)}_lnd.npy")

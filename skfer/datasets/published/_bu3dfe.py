@@ -1,20 +1,20 @@
 """BU-3DFE, the Binghamton 3D facial expression data set: its frontal pictures."""
 
+import functools
 import os
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from skfer.datasets._classes import own_name, stem
 from skfer.datasets._docs import documented
-from skfer.datasets._layout import no_layout, relative, subfolders
-from skfer.datasets._listing import Listing, Options, check_root, load
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
-from skfer.datasets.published._jaffe import CODES
+from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._loading import Options, load
+from skfer.datasets._rows import Row, without_copies
+from skfer.datasets._tree import Tree
+from skfer.datasets._vocabulary import TWO_LETTERS
 from skfer.exceptions import ArgumentError
-from skfer.pictures import EXTENSIONS, Problem, drop_repeats
+from skfer.pictures import Problem
 
 PUBLISHED = {
     "anger": 400,
@@ -25,8 +25,12 @@ PUBLISHED = {
     "sadness": 400,
     "surprise": 400,
 }
-LAYOUT = "F0001/F0001_AN01WH_F2D.bmp, in root or in a folder below it"
 _N_SUBJECTS = {"F": 56, "M": 44}
+LAYOUT = Layout(
+    "F0001/F0001_AN01WH_F2D.bmp, in root or in a folder below it",
+    PUBLISHED,
+    n_groups=sum(_N_SUBJECTS.values()),
+)
 _FOLDER = re.compile(r"^[FM]\d{4}$", re.IGNORECASE)
 _NAME = re.compile(r"^([FM])(\d{4})_([A-Z]{2})(\d{2})([A-Z]{2})_F2D\.\w+$", re.IGNORECASE)
 _FRONTAL = re.compile(r"_F2D\.\w+$", re.IGNORECASE)
@@ -121,86 +125,71 @@ def load_bu3dfe(
         as_frame=as_frame,
         verbose=verbose,
     )
-    return load(list_bu3dfe(check_root(root), intensities=intensities), options)
+    return load(root, functools.partial(list_bu3dfe, intensities=intensities), options)
 
 
-def list_bu3dfe(root: Path, *, intensities: Sequence[int] | None = None) -> Listing:
+def list_bu3dfe(tree: Tree, *, intensities: Sequence[int] | None = None) -> Listing:
     """Return the frontal pictures, unread."""
+    wanted = _check_intensities(intensities)
+    folders = _subject_folders(tree)
+    if not folders:
+        raise no_layout("BU-3DFE", tree, [LAYOUT])
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    for folder in folders:
+        for name in tree.pictures_in(folder):
+            if not _FRONTAL.search(name):
+                continue
+            match = _NAME.match(own_name(name))
+            fault = _fault(own_name(folder), match)
+            if match is None or fault is not None:
+                problems.append(Problem(name, fault or ""))
+            elif int(match[4]) in wanted:
+                subject, extra = f"{match[1]}{match[2]}".upper(), (int(match[4]), match[5].upper())
+                label = TWO_LETTERS[match[3].upper()]
+                rows.append(Row(name, label, group=subject, extra=extra))
+    rows, repeated = without_copies(rows, lambda row: stem(row.name).upper())
+    return Listing(
+        name="bu3dfe",
+        descr=_DESCR,
+        layout=LAYOUT,
+        rows=rows,
+        problems=problems + repeated,
+        extra=("intensity", "race"),
+    )
+
+
+def _check_intensities(intensities: Sequence[int] | None) -> Sequence[int]:
+    """Return the intensities that are wanted, 0 for neutral among them."""
+    if intensities is None:
+        return range(5)
     several = isinstance(intensities, Iterable) and not isinstance(intensities, str)
-    given = list(intensities or ()) if several else []
-    if intensities is not None and not (several and all(n in range(1, 5) for n in given)):
+    given = list(intensities) if several else []
+    if not several or not all(n in range(1, 5) for n in given):
         raise ArgumentError(
             "{intensities=} is not known: give a list of some of 1, 2, 3 and 4.",
             intensities=intensities,
         )
-    wanted = range(5) if intensities is None else [0, *given]
-    folders = _subject_folders(root)
-    if not folders:
-        raise no_layout("BU-3DFE", root, [LAYOUT])
-    rows: list[tuple[str, re.Match[str]]] = []
-    problems: list[Problem] = []
-    for folder in folders:
-        for name in sorted(os.listdir(folder)):
-            if not (_FRONTAL.search(name) and name.lower().endswith(EXTENSIONS)):
-                continue
-            where = f"{relative(folder, root)}/{name}"
-            match = _NAME.match(name)
-            fault = _fault(folder, match)
-            if match is None or fault is not None:
-                problems.append(Problem(where, fault or ""))
-            elif int(match[4]) in wanted:
-                rows.append((where, match))
-    kept, repeated = drop_repeats(
-        [Path(name).stem.upper() for name, _ in rows],
-        [match[3].upper() for _, match in rows],
-        [name for name, _ in rows],
-    )
-    return _listing(root, [rows[i] for i in kept], problems + repeated)
+    return [0, *given]
 
 
-def _subject_folders(root: Path) -> list[Path]:
-    level = [root]
-    for _ in range(3):
-        below = [folder for parent in level for folder in subfolders(parent)]
-        found = [folder for folder in below if _FOLDER.match(folder.name)]
-        if found:
-            return found
-        level = below
-    return []
+def _subject_folders(tree: Tree) -> list[str]:
+    """Return the folders of the subjects, the least deep ones."""
+    found = [folder for folder in tree.levels() if _FOLDER.match(own_name(folder))]
+    depth = min((folder.count("/") for folder in found), default=0)
+    return [folder for folder in found if folder.count("/") == depth]
 
 
-def _fault(folder: Path, match: re.Match[str] | None) -> str | None:
+def _fault(folder: str, match: re.Match[str] | None) -> str | None:
     """Return what is wrong with a name, if anything."""
-    if match is None or match[3].upper() not in CODES:
+    if match is None or match[3].upper() not in TWO_LETTERS:
         return "not named like F0001_AN01WH_F2D.bmp"
     subject = f"{match[1]}{match[2]}".upper()
     if not 1 <= int(match[2]) <= _N_SUBJECTS[match[1].upper()]:
         return f"subject {subject} is not among F0001-F0056 and M0001-M0044"
-    if subject != folder.name.upper():
-        return f"in the folder of {folder.name} but of {subject}"
+    if subject != folder.upper():
+        return f"in the folder of {folder} but of {subject}"
     neutral = match[3].upper() == "NE"
     if int(match[4]) not in ((0,) if neutral else (1, 2, 3, 4)):
         return f"intensity {match[4]} does not belong to {match[3].upper()}"
     return None
-
-
-def _listing(root: Path, rows: list[tuple[str, re.Match[str]]], problems: list[Problem]) -> Listing:
-    target = [EXPRESSION_CODES[CODES[match[3].upper()]] for _, match in rows]
-    subjects = [f"{match[1]}{match[2]}".upper() for _, match in rows]
-    return Listing(
-        name="bu3dfe",
-        root=root,
-        filenames=[name for name, _ in rows],
-        target=np.array(target, dtype=np.int64),
-        target_names=EXPRESSIONS,
-        descr=_DESCR,
-        columns={
-            "groups": np.array(subjects, dtype=np.str_),
-            "intensity": np.array([int(match[4]) for _, match in rows], dtype=np.int64),
-            "race": np.array([match[5].upper() for _, match in rows], dtype=np.str_),
-        },
-        problems=problems,
-        layout=LAYOUT,
-        published=PUBLISHED,
-        published_groups=sum(_N_SUBJECTS.values()),
-    )

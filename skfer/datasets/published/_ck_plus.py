@@ -1,24 +1,26 @@
 """CK+, the Extended Cohn-Kanade data set."""
 
+import functools
 import os
-import warnings
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
-import numpy as np
-
+from skfer.datasets._aligned import Place, aligning_reader, read_points
+from skfer.datasets._classes import Part, has_classes, labeled_pictures, own_name, stem
 from skfer.datasets._docs import documented
-from skfer.datasets._layout import no_layout
-from skfer.datasets._listing import Listing, Options, check_root, load
-from skfer.datasets._vocabulary import EXPRESSIONS
-from skfer.datasets.published._ck_plus_classes import find_classes, list_classes
-from skfer.datasets.published._ck_plus_rows import Rows
-from skfer.datasets.published._ck_plus_sequences import aligned, find_images, list_sequences
+from skfer.datasets._frames import check_frames
+from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._loading import Options, load
+from skfer.datasets._rows import Row, without_copies
+from skfer.datasets._tree import Tree
+from skfer.datasets._vocabulary import EXPRESSION_CODES, UNLABELED
 from skfer.exceptions import ArgumentError
-from skfer.pictures import DatasetWarning
+from skfer.pictures import DatasetError, DatasetWarning, Problem, fault_of
 
-# Labelled sequences; the folder form has three frames of each.
+# Labeled sequences; the folder form has three frames of each.
 PUBLISHED = {
     "anger": 45,
     "contempt": 18,
@@ -28,17 +30,28 @@ PUBLISHED = {
     "sadness": 28,
     "surprise": 83,
 }
-LAYOUTS = (
-    "cohn-kanade-images/S005/001/S005_001_00000011.png with Emotion/ (and Landmarks/)",
-    "CK+48/anger/S010_004_00000017.png",
-)
 N_SUBJECTS = 118  # with a label
+SEQUENCES = Layout(
+    "cohn-kanade-images/S005/001/S005_001_00000011.png with Emotion/ (and Landmarks/)",
+    PUBLISHED,
+    n_groups=N_SUBJECTS,
+)
+FOLDERS = Layout(
+    "CK+48/anger/S010_004_00000017.png",
+    {word: 3 * count for word, count in PUBLISHED.items()},
+    n_groups=N_SUBJECTS,
+)
+CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
+_NAME = re.compile(r"^(S\d{3})_(\d{3})_(\d+)\.\w+$", re.IGNORECASE)
+_LABEL = re.compile(r"^(S\d{3})_(\d{3})_(\d+)_emotion\.txt$", re.IGNORECASE)
+_SEQUENCE = re.compile(r"(S\d{3})/(\d{3})$", re.IGNORECASE)
+_N_POINTS = 68
 _DESCR = """\
 The Extended Cohn-Kanade data set (CK+)
 ---------------------------------------
 
 593 image sequences of 123 subjects, from a neutral face to the peak of a posed expression;
-640 x 490 or 640 x 480 pixels, mostly grey. 327 sequences of 118 subjects have a label: surprise 83,
+640 x 490 or 640 x 480 pixels, mostly gray. 327 sequences of 118 subjects have a label: surprise 83,
 happiness 69, disgust 59, anger 45, sadness 28, fear 25, contempt 18. The widespread folder form
 (CK+48) has the last three frames of each of these, 981 faces of 48 x 48 pixels.
 
@@ -89,7 +102,7 @@ def load_ck_plus(
         only begins there. `sequence_target` says it for each frame. The folder form has
         three frames of a sequence and no others; what a copy has in a class neutral is loaded too.
     neutral_first : bool, default=False
-        Load the first frame of each labelled sequence too, as neutral, unless it is among the
+        Load the first frame of each labeled sequence too, as neutral, unless it is among the
         last ones. Not for the folder form, which does not have it.
     unlabeled : bool, default=False
         Load the 266 sequences without label too, as -1. Not for the folder form.
@@ -151,49 +164,228 @@ def load_ck_plus(
         as_frame=as_frame,
         verbose=verbose,
     )
-    listing = list_ck_plus(
-        check_root(root),
-        frames=frames,
-        neutral_first=neutral_first,
-        unlabeled=unlabeled,
-        align=align,
+    lister = functools.partial(
+        list_ck_plus, frames=frames, neutral_first=neutral_first, unlabeled=unlabeled, align=align
     )
-    if align == "auto" and listing.missing:
-        text = (
-            "{root=} has no folder 'Landmarks' to align by: whole frames are taken. Give "
-            "{align=False} to take them without this warning."
-        )
-        warnings.warn(DatasetWarning(text, root=str(listing.root)), stacklevel=2)
-    return load(listing, options)
+    return load(root, lister, options)
 
 
 def list_ck_plus(
-    root: Path,
+    tree: Tree,
     *,
-    frames: int | str = "peak",
+    frames: int | str = 3,
     neutral_first: bool = False,
     unlabeled: bool = False,
     align: bool | str = "auto",
 ) -> Listing:
     """Return the frames of either layout, unread."""
-    n_last = check_frames(frames)
+    n_last = check_frames(frames, {"peak": 1, "all": None})
     if align not in (True, False, "auto"):
         raise ArgumentError("{align=} is not known: give True, False or 'auto'.", align=align)
-    images = find_images(root)
+    images = tree.innermost(tree.find_folder("cohn-kanade-images"), "cohn-kanade-images")
     if images is not None:
-        rows = list_sequences(root, images, n_last, neutral_first, unlabeled)
-        listing = _listing(root, rows, LAYOUTS[0], PUBLISHED)
-        return aligned(listing, images, align) if align else listing
-    folder = find_classes(root)
+        rows, problems = _list_sequences(tree, images, n_last, neutral_first, unlabeled)
+        listing = _listing(SEQUENCES, rows, problems)
+        return _aligned(tree, listing, images, align) if align else listing
+    folder = _find_classes(tree)
     if folder is None:
-        raise no_layout("CK+", root, LAYOUTS)
-    _refuse_what_classes_lack(neutral_first, unlabeled, align)
-    published = {word: 3 * count for word, count in PUBLISHED.items()}
-    return _listing(root, list_classes(root, folder, n_last), LAYOUTS[1], published)
+        raise no_layout("CK+", tree, [SEQUENCES, FOLDERS])
+    _refuse_what_folders_lack(neutral_first, unlabeled, align)
+    return _listing(FOLDERS, *_list_folders(tree, folder, n_last))
 
 
-def _refuse_what_classes_lack(neutral_first: bool, unlabeled: bool, align: bool | str) -> None:
-    """Raise ValueError for an argument that asks the folder form for what it does not have."""
+def survey_ck_plus(tree: Tree) -> Listing:
+    """Return the peaks, to be counted, with all files that the loader reads by default.
+
+    The folder form is counted as a whole.
+    """
+    read = list_ck_plus(tree)
+    if read.layout is FOLDERS:
+        return list_ck_plus(tree, frames="all")
+    return replace(list_ck_plus(tree, frames="peak"), sources=read.files)
+
+
+def _listing(layout: Layout, rows: list[Row], problems: list[Problem]) -> Listing:
+    extra = ("frame_number", "sequence_target")
+    return Listing("ck-plus", _DESCR, layout, rows, problems, extra=extra)
+
+
+def _row(name: str, match: re.Match[str], label: str, sequence_label: str) -> Row:
+    """Return a frame, whose name has the parts in `match`."""
+    code = EXPRESSION_CODES.get(sequence_label, UNLABELED)
+    group, extra = match[1].upper(), (int(match[3]), code)
+    return Row(name, label, group=group, sequence=_key(match), extra=extra)
+
+
+def _key(match: re.Match[str]) -> str:
+    """Return the sequence of a name, such as S005_001."""
+    return f"{match[1]}_{match[2]}".upper()
+
+
+# The owners' form: sequences of frames, with labels and landmarks beside them.
+
+
+class _Label(NamedTuple):
+    """What an emotion file tells of a sequence."""
+
+    word: str = ""
+    peak: int | None = None  # the number of the frame that it is of
+    where: str = ""
+
+
+def _list_sequences(
+    tree: Tree, images: str, n_last: int | None, neutral_first: bool, unlabeled: bool
+) -> tuple[list[Row], list[Problem]]:
+    labels, problems = _read_labels(tree, images)
+    rows: list[Row] = []
+    for subject in tree.folders(images):
+        for folder in tree.folders(subject):
+            key = f"{own_name(subject).upper()}_{own_name(folder)}"
+            label = labels.pop(key, _Label())
+            if label.word or unlabeled:
+                frames, wrong = _frames_of(tree, folder, key, label)
+                problems += wrong
+                rows += _chosen(frames, n_last, neutral_first)
+    return rows, problems + [Problem(key, "a label but no frames") for key in sorted(labels)]
+
+
+def _read_labels(tree: Tree, images: str) -> tuple[dict[str, _Label], list[Problem]]:
+    """Return the label of each labeled sequence; of two that differ neither counts."""
+    folder = tree.find_beside(images, "Emotion", "Emotion_labels")
+    if folder is None:
+        raise DatasetError(
+            "{root=} has {} but no folder 'Emotion' with the labels.",
+            repr(own_name(images) or tree.root.name),
+            root=str(tree.root),
+        )
+    labels: dict[str, _Label] = {}
+    conflicting: set[str] = set()
+    problems: list[Problem] = []
+    for name in tree.walk(folder):
+        if not name.lower().endswith("_emotion.txt"):
+            continue
+        found = _read_label(tree, name)
+        if isinstance(found, Problem):
+            problems.append(found)
+            continue
+        key, label = found
+        if labels.setdefault(key, label).word != label.word:
+            conflicting.add(key)
+            problems.append(Problem(name, f"a second label for {key}, other than the first"))
+        elif (labels[key].peak or 0) < (label.peak or 0):
+            labels[key] = label
+    return {key: label for key, label in labels.items() if key not in conflicting}, problems
+
+
+def _read_label(tree: Tree, name: str) -> tuple[str, _Label] | Problem:
+    """Return the sequence and the label that a file tells, or what is wrong with it."""
+    match = _LABEL.match(own_name(name))
+    if match is None:
+        return Problem(name, "not named like S005_001_00000011_emotion.txt")
+    beside = _SEQUENCE.search(name.rpartition("/")[0])
+    if beside and _key(match) != _key(beside):
+        return Problem(name, f"of {_key(match)} but in the folder of {_key(beside)}")
+    try:
+        return _key(match), _Label(read_label(tree.read_text(name)), int(match[3]), name)
+    except OSError as error:
+        return Problem(name, fault_of(error))
+    except ValueError as error:
+        return Problem(f"{name}, line 1", str(error))
+
+
+def read_label(text: str) -> str:
+    """Return the expression that an emotion file tells, such as 3.0000000e+00."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if value not in range(len(CODES)):
+        raise ValueError(f"{text.strip()!r} is not a number from 0 to 7")
+    return CODES[int(value)]
+
+
+def _frames_of(tree: Tree, folder: str, key: str, label: _Label) -> tuple[list[Row], list[Problem]]:
+    """Return the frames of a sequence in order of their number, and what is wrong with it."""
+    frames: list[Row] = []
+    problems: list[Problem] = []
+    for name in tree.pictures_in(folder):
+        match = _NAME.match(own_name(name))
+        if match is None:
+            problems.append(Problem(name, "not named like S005_001_00000011.png"))
+        elif _key(match) != key:
+            problems.append(Problem(name, f"of {_key(match)} but in the folder of {key}"))
+        else:
+            frames.append(_row(name, match, label.word, label.word))
+    if not frames:
+        return [], [*problems, Problem(f"{folder}/", "a sequence without frames")]
+    frames, repeated = without_copies(frames, lambda row: f"frame {row.extra[0]} of {key}")
+    frames.sort(key=_number)
+    problems += repeated
+    if label.peak not in (None, _number(frames[-1])):
+        # The expression is there in the last frames alone: in others it would be a wrong label.
+        what = f"a label of frame {label.peak}, but the last frame here is {frames[-1].name}"
+        return [], [*problems, Problem(label.where, what)]
+    return frames, problems
+
+
+def _number(row: Row) -> int:
+    return row.extra[0]
+
+
+def _chosen(frames: list[Row], n_last: int | None, neutral_first: bool) -> list[Row]:
+    """Return the wanted frames of a sequence; all but the last have another label or none."""
+    last = frames[-(n_last or 3) :]
+    before = frames[: len(frames) - len(last)]
+    if n_last is not None:
+        before = before[:1] if neutral_first else []
+    chosen = []
+    for i, row in enumerate(before):
+        neutral = neutral_first and i == 0 and row.label
+        if neutral or n_last is None:
+            chosen.append(row._replace(label="neutral" if neutral else ""))
+    return chosen + last
+
+
+def _aligned(tree: Tree, listing: Listing, images: str, align: bool | str) -> Listing:
+    """Let the faces be turned by their landmarks as they are read."""
+    folder = tree.find_beside(images, "Landmarks")
+    if folder is None and align == "auto":
+        text = (
+            "{root=} has no folder 'Landmarks' to align by: whole frames are taken. Give "
+            "{align=False} to take them without this warning."
+        )
+        warning = DatasetWarning(text, root=str(tree.root))
+        return replace(listing, missing=["Landmarks/"], warnings=[warning])
+    if folder is None:
+        raise DatasetError(
+            "{root=} has no folder 'Landmarks' to align by: add it, or give {align=False} to take "
+            "whole frames.",
+            root=str(tree.root),
+        )
+    names = [
+        f"{folder}/{row.name.removeprefix(images).lstrip('/').rpartition('.')[0]}_landmarks.txt"
+        for row in listing.rows
+    ]
+    rows = [
+        row._replace(beside=name)
+        for row, name in zip(listing.rows, tree.as_on_disk(names), strict=True)
+    ]
+    read = aligning_reader(tree, lambda row: Place(read_points(tree, row.beside, _N_POINTS)))
+    return replace(listing, rows=rows, read=read, reader_key="aligned by landmarks")
+
+
+# The widespread form: the last three frames of each sequence in folders of classes.
+
+
+def _find_classes(tree: Tree) -> str | None:
+    """Return the folder of the class folders."""
+    folder = tree.innermost(tree.find_folder("CK+48", depth=2), "CK+48")
+    found = (place for place in (folder, "") if place is not None and has_classes(tree, place))
+    return next(found, None)
+
+
+def _refuse_what_folders_lack(neutral_first: bool, unlabeled: bool, align: bool | str) -> None:
+    """Raise for an argument that asks the folder form for what it does not have."""
     has = "this copy is of the form CK+48, which has"
     if neutral_first:
         raise ArgumentError(f"{{neutral_first=True}}: {has} only the last three frames.")
@@ -203,42 +395,47 @@ def _refuse_what_classes_lack(neutral_first: bool, unlabeled: bool, align: bool 
         raise ArgumentError(f"{{align=True}}: {has} no landmarks. Its faces are cut out already.")
 
 
-def _listing(root: Path, rows: Rows, layout: str, published: dict[str, int]) -> Listing:
-    return Listing(
-        name="ck-plus",
-        root=root,
-        filenames=rows.names,
-        target=np.array(rows.target, dtype=np.int64),
-        target_names=EXPRESSIONS,
-        descr=_DESCR,
-        columns=rows.columns(),
-        problems=rows.problems,
-        layout=layout,
-        published=published,
-        published_groups=N_SUBJECTS,
-    )
+def _list_folders(tree: Tree, folder: str, n_last: int | None) -> tuple[list[Row], list[Problem]]:
+    """Return the last frames of each sequence, and what lies in a folder of neutral faces."""
+    rows: list[Row] = []
+    found, problems = labeled_pictures(tree, [Part("", folder)])
+    for row in found:
+        match = _NAME.match(own_name(row.name))
+        if match is None:
+            problems.append(Problem(row.name, "not named like S010_004_00000017.png"))
+        else:
+            rows.append(_row(row.name, match, row.label, row.label))
+    rows, conflicts = _without_conflicts(rows)
+    rows, repeated = without_copies(rows, lambda row: stem(row.name).upper())
+    return _last(rows, n_last), problems + conflicts + repeated
 
 
-def survey_ck_plus(root: Path) -> Listing:
-    """Return the peaks, to be counted, with all files that the loader reads by default.
+def _without_conflicts(rows: Sequence[Row]) -> tuple[list[Row], list[Problem]]:
+    """Leave out sequences in two classes: each has one expression, besides neutral frames."""
+    first: dict[str, Row] = {}
+    conflicting: set[str] = set()
+    problems: list[Problem] = []
+    for row in rows:
+        if row.label == "neutral":
+            continue
+        other = first.setdefault(row.sequence, row)
+        if other.label != row.label:
+            conflicting.add(row.sequence)
+            what = f"{row.sequence} with the label {row.label!r} and not {other.label!r}"
+            what += f" as {other.name}: a sequence has one expression"
+            problems.append(Problem(row.name, what))
+    left_out = [first[key] for key in sorted(conflicting)]
+    problems += [Problem(row.name, "its sequence is in another class too") for row in left_out]
+    return [row for row in rows if row.sequence not in conflicting], problems
 
-    The folder form is counted as a whole.
-    """
-    listing, read = list_ck_plus(root, frames="peak"), list_ck_plus(root, frames=3)
-    if listing.layout == LAYOUTS[1]:
-        return list_ck_plus(root, frames="all")
-    listing.sources = read.filenames if read.sources is None else read.sources
-    return listing
 
-
-def check_frames(frames: int | str) -> int | None:
-    """Return how many of the last frames are wanted, None for all."""
-    if frames == "peak":
-        return 1
-    if frames == "all":
-        return None
-    if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 1:
-        raise ArgumentError(
-            "{frames=} is not known: give 'peak', 'all' or a positive int.", frames=frames
-        )
-    return int(frames)
+def _last(rows: list[Row], n_last: int | None) -> list[Row]:
+    """Return the last frames of each sequence; neutral faces are not of its end."""
+    if n_last is None:
+        return rows
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for row in rows:
+        if row.label != "neutral":
+            numbers[row.sequence].append(_number(row))
+    first = {key: sorted(found)[-n_last:][0] for key, found in numbers.items()}
+    return [row for row in rows if row.label == "neutral" or _number(row) >= first[row.sequence]]

@@ -1,30 +1,31 @@
 """FER2013, the faces of the Kaggle challenge of 2013."""
 
+import functools
 import os
 import re
-from collections.abc import Callable, Iterable
-from hashlib import blake2b
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
-
-from skfer.datasets._aligned import resized
+from skfer.datasets._classes import labeled_pictures, own_name, part_folders, without_renamed
 from skfer.datasets._docs import documented
-from skfer.datasets._layout import (
-    Labelled,
-    find_file,
-    labelled_pictures,
-    no_layout,
-    part_folders,
-    relative,
-    without_repeats,
+from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._loading import Options, load
+from skfer.datasets._pixels import (
+    FER2013_CODES,
+    FER2013_PARTS,
+    Known,
+    PixelTable,
+    has_pixels,
+    labeled_rows,
+    number_alike,
+    pixel_reader,
+    read_pixel_table,
 )
-from skfer.datasets._listing import PARTS, Listing, Options, check_root, load
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
-from skfer.pictures import DatasetError, PictureError, Problem, in_part
+from skfer.datasets._rows import PARTS, Row
+from skfer.datasets._tree import Tree
+from skfer.pictures import Problem
 
-CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 PUBLISHED = {
     "anger": 4953,
     "disgust": 547,
@@ -34,19 +35,25 @@ PUBLISHED = {
     "surprise": 4002,
     "neutral": 6198,
 }
-PUBLISHED_PARTS = {"train": 28_709, "validation": 3_589, "test": 3_589}
-LAYOUTS = (
+TABLE = Layout(
     "fer2013.csv (or icml_face_data.csv) with the columns emotion, pixels and Usage",
-    "train/angry/*.jpg and test/angry/*.jpg",
+    PUBLISHED,
+    FER2013_PARTS,
+    unit="rows",
 )
-SIDE = 48
+KAGGLE = Layout(
+    "train.csv with the columns emotion and pixels, and test.csv with the column pixels",
+    parts={"train": 28_709, "test": 7_178},
+    unit="rows",
+)
+FOLDERS = Layout("train/angry/*.jpg and test/angry/*.jpg", PUBLISHED, FER2013_PARTS)
 _USAGE = re.compile(r"^(Training|PublicTest|PrivateTest)_", re.IGNORECASE)
 _NUMBERED = re.compile(r"^(Training|PublicTest|PrivateTest)_(\d+)(?!\d)", re.IGNORECASE)
 _DESCR = """\
 FER2013
 -------
 
-35,887 faces from an image search, 48 x 48 pixels, grey: anger 4953, disgust 547, fear 5121,
+35,887 faces from an image search, 48 x 48 pixels, gray: anger 4953, disgust 547, fear 5121,
 happiness 8989, sadness 6077, surprise 4002, neutral 6198. Official parts: train 28,709, validation
 (PublicTest) 3,589, test (PrivateTest) 3,589. About a third of the labels is debatable; people
 reach an accuracy of about 0.65.
@@ -66,6 +73,7 @@ learning contests", ICONIP 2013.
 def load_fer2013(
     root: str | os.PathLike[str],
     *,
+    unlabeled: bool = False,
     image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
@@ -79,15 +87,18 @@ def load_fer2013(
 ) -> Any:
     """Load FER2013 from a local copy.
 
-    Two layouts are read: `fer2013.csv` (or `icml_face_data.csv`) with the columns emotion, pixels
-    and Usage in any order, and the folder form `train/<class>/`, `test/<class>/`. There the names
+    Three layouts are read: `fer2013.csv` (or `icml_face_data.csv`) with the columns emotion, pixels
+    and Usage in any order; `train.csv` and `test.csv` as in the Kaggle competition, of which
+    `test.csv` has no labels; and the folder form `train/<class>/`, `test/<class>/`. There the names
     tell validation from test (`PublicTest_3.jpg`, `PrivateTest_7.jpg`); where they do not, all of
     `test/` is "test".
 
     Parameters
     ----------
     root : str or path-like
-        The folder that holds the table or the folders.
+        The folder that holds the tables or the folders.
+    unlabeled : bool, default=False
+        Load the pictures of `test.csv` too, as -1.
     {size}
     {parts}
     {rest}
@@ -97,9 +108,9 @@ def load_fer2013(
     faces : :class:`~sklearn.utils.Bunch`
         {bunch}
 
-        `groups` numbers identical images alike: over the whole table by its pixels, whatever
+        `groups` numbers identical images alike: over the whole tables by their pixels, whatever
         `subset`, `classes` and `image_size` are, so that parts loaded apart agree; in the
-        folder form over the images that are loaded, as they are loaded. Images from the table
+        folder form over the images that are loaded, as they are loaded. Images from a table
         have names like `fer2013.csv:17`, the line.
     (data, target) : tuple
         With `return_X_y=True`.
@@ -140,181 +151,93 @@ def load_fer2013(
         as_frame=as_frame,
         verbose=verbose,
     )
-    return load(list_fer2013(check_root(root)), options)
+    return load(root, functools.partial(list_fer2013, unlabeled=unlabeled), options)
 
 
-class PixelRow(NamedTuple):
-    """A row of fer2013.csv: where its pixels are in the file."""
-
-    line: int
-    start: int  # offset of the line in bytes
-    length: int
-    emotion: str
-    usage: str
-    group: int  # the same for rows of the same pixels
-
-
-def list_fer2013(root: Path) -> Listing:
-    """Return the faces of either layout, unread."""
-    path = find_file(root, "fer2013.csv", "icml_face_data.csv")
-    if path is not None:
-        return _list_table(root, path)
-    parts = part_folders(root)
-    if not parts:
-        raise no_layout("FER2013", root, LAYOUTS)
-    return _list_folders(root, parts)
+def list_fer2013(tree: Tree, *, unlabeled: bool = False) -> Listing:
+    """Return the faces of any layout, unread."""
+    table = tree.find_file("fer2013.csv", "icml_face_data.csv")
+    if table is not None:
+        pixels = read_pixel_table(tree, table)
+        return _listing(tree, TABLE, pixels, *labeled_rows(pixels, FER2013_CODES))
+    if has_pixels(tree, tree.find_file("train.csv")):
+        return _list_kaggle(tree, unlabeled)
+    return _list_folders(tree)
 
 
-def _list_table(root: Path, path: Path) -> Listing:
-    rows, column = read_pixel_rows(path)
-    kept: list[PixelRow] = []
-    problems: list[Problem] = []
-    for row in rows:
-        fault = _fault(row)
-        if fault is None:
-            kept.append(row)
-        else:
-            problem = Problem(f"{path.name}, line {row.line}", fault)
-            problems.append(in_part(problem, PARTS.get(row.usage, "")))
-    target = [EXPRESSION_CODES[CODES[int(row.emotion)]] for row in kept]
+def _list_kaggle(tree: Tree, unlabeled: bool) -> Listing:
+    """Return the faces of the tables of the competition, whose names tell the part."""
+    known: Known = {}
+    train, test = tree.find_file("train.csv"), tree.find_file("test.csv")
+    tables = [read_pixel_table(tree, str(train), ("emotion", "pixels"), known)]
+    rows, problems = labeled_rows(tables[0], FER2013_CODES, "train")
+    if unlabeled and has_pixels(tree, test):
+        tables.append(read_pixel_table(tree, str(test), ("pixels",), known))
+        rows += [tables[1].named(row)._replace(part="test") for row in tables[1].rows]
+    listing = _listing(tree, KAGGLE, tables[0], rows, problems)
+    listing.sources, listing.read = [t.name for t in tables], pixel_reader(tree, *tables)
+    listing.missing = [] if has_pixels(tree, test) else ["test.csv"]
+    return listing
+
+
+def _listing(
+    tree: Tree, layout: Layout, table: PixelTable, rows: list[Row], problems: list[Problem]
+) -> Listing:
     return Listing(
         name="fer2013",
-        group_kind="different images",
-        root=root,
-        filenames=[f"{relative(path, root)}:{row.line}" for row in kept],
-        target=np.array(target, dtype=np.int64),
-        target_names=EXPRESSIONS,
         descr=_DESCR,
-        unit="rows",
-        columns={
-            "split": np.array([PARTS[row.usage] for row in kept], dtype=np.str_),
-            "groups": np.array([row.group for row in kept], dtype=np.int64),
-        },
+        layout=layout,
+        rows=rows,
         problems=problems,
-        where=[f"{path.name}, line {row.line}" for row in kept],
-        sources=[relative(path, root)],
-        reader=pixel_reader(path, kept, column),
-        layout=LAYOUTS[0],
-        published=PUBLISHED,
-        published_parts=PUBLISHED_PARTS,
+        group_kind="different images",
+        sources=[table.name],
+        read=pixel_reader(tree, table),
     )
 
 
-def _fault(row: PixelRow) -> str | None:
-    if row.emotion not in ("0", "1", "2", "3", "4", "5", "6"):
-        return f"emotion {row.emotion!r} is not a number from 0 to 6"
-    if row.usage not in PARTS:
-        return f"Usage {row.usage!r} is none of Training, PublicTest and PrivateTest"
-    return None
+def survey_fer2013(tree: Tree) -> Listing:
+    """Return all faces, to be counted."""
+    return list_fer2013(tree, unlabeled=True)
 
 
-def read_pixel_rows(path: Path) -> tuple[list[PixelRow], int]:
-    """Return the rows of fer2013.csv without their pixels, and the column of the pixels.
-
-    The table holds 300 MB of digits: it is read line by line, and the pixels only where and when
-    they are needed.
-    """
-    rows: list[PixelRow] = []
-    known: dict[bytes, int] = {}
-    with open(path, "rb") as file:
-        first = file.readline()
-        header = [name.lower() for name in _cells(first.removeprefix(b"\xef\xbb\xbf"))]
-        missing = [name for name in ("pixels", "usage") if name not in header]
-        if missing:
-            raise DatasetError("{} has no column {}.", path, ", ".join(map(repr, missing)))
-        emotion = header.index("emotion") if "emotion" in header else -1
-        usage, pixels = header.index("usage"), header.index("pixels")
-        start = len(first)
-        for line, text in enumerate(file, 2):
-            cells = _cells(text)
-            if any(cells):
-                cells += [""] * (len(header) - len(cells))
-                label = cells[emotion] if emotion >= 0 else ""
-                group = known.setdefault(_digest(cells[pixels]), len(known))
-                part = cells[usage].lower()
-                rows.append(PixelRow(line, start, len(text), label, part, group))
-            start += len(text)
-    return rows, pixels
-
-
-def _digest(pixels: str) -> bytes:
-    words = " ".join(pixels.split())
-    return blake2b(words.encode("latin-1"), digest_size=16).digest()
-
-
-def pixel_reader(path: Path, rows: list[PixelRow], column: int) -> Callable[..., np.ndarray]:
-    """Return the reader of a `Listing` that takes its pixels from fer2013.csv."""
-
-    def read(i: int, size: tuple[int, int] | None, color: bool) -> np.ndarray:
-        row = rows[i]
-        with open(path, "rb") as file:
-            file.seek(row.start)
-            words = _cells(file.read(row.length))[column].split()
-        try:
-            values = bytes(map(int, words))
-        except ValueError:
-            raise PictureError("pixels that are no numbers from 0 to 255") from None
-        if len(values) != SIDE * SIDE:
-            raise PictureError(f"{len(values)} pixels, not {SIDE * SIDE}")
-        image = np.frombuffer(values, dtype=np.uint8).reshape(SIDE, SIDE)
-        image = np.repeat(image[:, :, None], 3, axis=2) if color else image
-        return image if size in (None, (SIDE, SIDE)) else resized(image, size)
-
-    return read
-
-
-def number_alike(images: np.ndarray) -> dict[str, np.ndarray]:
-    """Return groups: the same number for identical images, in order of first appearance."""
-    known: dict[bytes, int] = {}
-    digests = (blake2b(image.tobytes(), digest_size=16).digest() for image in images)
-    groups = [known.setdefault(digest, len(known)) for digest in digests]
-    return {"groups": np.array(groups, dtype=np.int64)}
-
-
-def _cells(line: bytes) -> list[str]:
-    return [cell.strip().strip('"').strip() for cell in line.decode("latin-1").split(",")]
-
-
-def _list_folders(root: Path, parts: list[tuple[str, Path]]) -> Listing:
-    found, problems = labelled_pictures(root, parts)
+def _list_folders(tree: Tree) -> Listing:
+    parts = part_folders(tree)
+    if not parts:
+        raise no_layout("FER2013", tree, [TABLE, KAGGLE, FOLDERS])
+    found, problems = labeled_pictures(tree, parts)
     found, misplaced = _parts_by_name(found)
-    found, repeated = without_repeats(found, _stem)
-    sizes = PUBLISHED_PARTS
-    if all(item.part != "validation" for item in found):
+    rows, repeated = without_renamed(found, _own_stem)
+    layout = FOLDERS
+    if all(row.part != "validation" for row in rows):
+        sizes = FER2013_PARTS
         sizes = {"train": sizes["train"], "test": sizes["validation"] + sizes["test"]}
-    target = [EXPRESSION_CODES[item.word] for item in found]
+        layout = replace(FOLDERS, parts=sizes)
     return Listing(
         name="fer2013",
-        group_kind="different images",
-        root=root,
-        filenames=[item.name for item in found],
-        target=np.array(target, dtype=np.int64),
-        target_names=EXPRESSIONS,
         descr=_DESCR,
-        columns={"split": np.array([item.part for item in found], dtype=np.str_)},
+        layout=layout,
+        rows=rows,
         problems=problems + misplaced + repeated,
+        group_kind="different images",
         derive=number_alike,
-        layout=LAYOUTS[1],
-        published=PUBLISHED,
-        published_parts=sizes,
     )
 
 
-def _stem(name: str) -> str | None:
+def _own_stem(name: str) -> str | None:
     """Return what a picture of the table is called, such as Training_7, None for another name."""
     match = _NUMBERED.match(name)
     return None if match is None else f"{match[1]}_{match[2]}".lower()
 
 
-def _parts_by_name(found: list[Labelled]) -> tuple[list[Labelled], list[Problem]]:
+def _parts_by_name(found: list[Row]) -> tuple[list[Row], list[Problem]]:
     """Tell validation from test by names like PublicTest_3.jpg, where they are so."""
-    kept: list[Labelled] = []
+    kept: list[Row] = []
     problems: list[Problem] = []
-    for item in found:
-        match = _USAGE.match(item.name.rpartition("/")[2])
-        part = PARTS[match[1].lower()] if match else item.part
-        if match and (part == "train") != (item.part == "train"):
-            problems.append(Problem(item.name, f"named {match[1]} but in a folder of {item.part}"))
+    for row in found:
+        match = _USAGE.match(own_name(row.name))
+        part = PARTS[match[1].lower()] if match else row.part
+        if match and (part == "train") != (row.part == "train"):
+            problems.append(Problem(row.name, f"named {match[1]} but in a folder of {row.part}"))
         else:
-            kept.append(item._replace(part=part))
+            kept.append(row._replace(part=part))
     return kept, problems

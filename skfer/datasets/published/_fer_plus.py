@@ -1,42 +1,41 @@
-"""FER+, the faces of FER2013 labelled anew by ten people each."""
+"""FER+, the faces of FER2013 labeled anew by ten people each."""
 
+import functools
 import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from skfer.datasets._docs import documented
-from skfer.datasets._folder import is_litter
-from skfer.datasets._layout import find_file, find_folders, nearest, no_layout, relative
-from skfer.datasets._listing import PARTS, Listing, Options, check_root, load
-from skfer.datasets._table import inside
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
-from skfer.datasets.published._fer2013 import (
-    CODES,
-    PUBLISHED_PARTS,
-    PixelRow,
+from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._loading import Options, load
+from skfer.datasets._pixels import (
+    FER2013_CODES,
+    FER2013_PARTS,
+    PixelTable,
     number_alike,
     pixel_reader,
-    read_pixel_rows,
+    read_pixel_table,
 )
-from skfer.datasets.published._fer_plus_votes import (
-    VOTES,
-    VoteRow,
-    distribution,
-    majority,
-    read_votes,
-)
+from skfer.datasets._rows import PARTS, Row, without_copies
+from skfer.datasets._tree import Tree, inside, joined
+from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.datasets._votes import VOTES, VoteRow, distribution, majority, read_votes
 from skfer.exceptions import ArgumentError
-from skfer.pictures import EXTENSIONS, DatasetError, Problem, drop_repeats, in_part
+from skfer.pictures import DatasetError, Problem, in_part
 
-LAYOUTS = (
-    "fer2013.csv with fer2013new.csv, paired by row order",
+TABLES = Layout(
+    "fer2013.csv with fer2013new.csv, paired by row order", parts=FER2013_PARTS, unit="rows"
+)
+PICTURES = Layout(
     "FER2013Train/fer0000000.png, FER2013Valid/, FER2013Test/ with label.csv in each, or with "
     "fer2013new.csv",
+    parts=FER2013_PARTS,
+    unit="rows",
 )
 _FOLDERS = {"FER2013Train": "train", "FER2013Valid": "validation", "FER2013Test": "test"}
 _PICTURE = re.compile(r"^fer(\d+)\.\w+$", re.IGNORECASE)
@@ -44,13 +43,11 @@ _PICTURE = re.compile(r"^fer(\d+)\.\w+$", re.IGNORECASE)
 _N_FACELESS = 176
 # Labels of FER2013 and of FER+ agree on most faces; of rows out of order on less than a third.
 _N_TELLING, _LEAST_AGREEMENT = 300, 0.5
-# The codes of FER2013, as written.
-_EMOTIONS = {str(i): EXPRESSION_CODES[word] for i, word in enumerate(CODES)}
 _DESCR = """\
 FER+
 ----
 
-The 35,887 faces of FER2013 (48 x 48 pixels, grey), each labelled by ten people with one of eight
+The 35,887 faces of FER2013 (48 x 48 pixels, gray), each labeled by ten people with one of eight
 expressions, unknown, or NF (no face). Official parts: train 28,709, validation 3,589, test 3,589.
 176 pictures that show no face have no name in the table.
 
@@ -65,7 +62,7 @@ images alike (there are about 1,500 groups of them, 556 across the official part
 person.
 
 Origin: Microsoft Research, https://github.com/microsoft/FERPlus; the pictures are those of FER2013.
-Terms: the labels under the MIT licence; the pictures for research, as those of FER2013.
+Terms: the labels under the MIT license; the pictures for research, as those of FER2013.
 Cite: E. Barsoum, C. Zhang, C. Canton Ferrer, Z. Zhang, "Training deep networks for facial
 expression recognition with crowd-sourced label distribution", ICMI 2016.
 """
@@ -163,120 +160,137 @@ def load_fer_plus(
         as_frame=as_frame,
         verbose=verbose,
     )
-    return load(list_fer_plus(check_root(root), labels=labels), options)
+    return load(root, functools.partial(list_fer_plus, labels=labels), options)
 
 
-def list_fer_plus(root: Path, *, labels: str = "majority") -> Listing:
+def list_fer_plus(tree: Tree, *, labels: str = "majority") -> Listing:
     """Return the faces of either layout, unread."""
     if labels not in ("majority", "distribution"):
         raise ArgumentError(
             "{labels=} is not known: give 'majority' or 'distribution'.", labels=labels
         )
-    pixels = find_file(root, "fer2013.csv", "icml_face_data.csv")
-    votes = find_file(root, "fer2013new.csv")
+    pixels = tree.find_file("fer2013.csv", "icml_face_data.csv")
+    votes = tree.find_file("fer2013new.csv")
     if pixels is not None and votes is not None:
-        return _list_tables(root, pixels, votes, labels)
-    folders = _part_folders(root)
-    if not folders:
-        raise no_layout("FER+", root, LAYOUTS)
-    return _list_pictures(root, folders, votes, labels)
+        table = read_pixel_table(tree, pixels)
+        return _list_tables(tree, table, read_votes(tree, votes), labels, votes)
+    parts = _part_folders(tree)
+    if not parts:
+        raise no_layout("FER+", tree, [TABLES, PICTURES])
+    return _list_pictures(tree, parts, None if votes is None else read_votes(tree, votes), labels)
 
 
-class _Part(NamedTuple):
-    """Where the pictures of a part are and where their votes, which may lie apart."""
+def _listing(layout: Layout, rows: Sequence[Row], labels: str) -> Listing:
+    """Return the listing of rows that have their `VoteRow` as `extra`."""
+    problems = [
+        in_part(Problem(vote.place, vote.fault), vote.part)
+        for vote in map(_vote_of, rows)
+        if vote.votes is None
+    ]
+    readable = [row for row in rows if _vote_of(row).votes is not None]
+    votes = np.array([_vote_of(row).votes for row in readable], dtype=np.int64)
+    votes = votes.reshape(-1, len(VOTES))
+    codes, shares = majority(votes), distribution(votes)
+    wanted = codes != UNLABELED if labels == "majority" else np.isfinite(shares).all(axis=1)
+    words = [*EXPRESSIONS, ""]  # -1 is the last
+    return Listing(
+        name="fer-plus",
+        descr=_DESCR,
+        layout=layout,
+        rows=[
+            readable[i]._replace(label=words[codes[i]], extra=(votes[i], shares[i]))
+            for i in np.flatnonzero(wanted)
+        ],
+        problems=problems,
+        group_kind="different images",
+        extra=("votes", "distribution"),
+        wide={"votes": VOTES, "distribution": EXPRESSIONS},
+    )
 
-    pictures: Path
-    table: Path | None  # label.csv
+
+def _vote_of(row: Row) -> VoteRow:
+    return row.extra[0]
 
 
-def _part_folders(root: Path) -> dict[str, _Part]:
-    parts = {}
-    for name, part in _FOLDERS.items():
-        found = find_folders(root, name, depth=2)
-        tables = [file for folder in found if (file := find_file(folder, "label.csv", depth=0))]
-        table = nearest(tables, root)
-        pictures = nearest([folder for folder in found if _pictures_in(folder)], root)
-        if pictures is None and table is not None:
-            pictures = table.parent
-        if pictures is not None:
-            parts[part] = _Part(pictures, table)
-    return parts
+def _count_parts(votes: Iterable[VoteRow]) -> dict[str, int]:
+    """Return how many rows each part has, with those that have no majority."""
+    return dict(sorted(Counter(vote.part for vote in votes).items()))
 
 
-def _pictures_in(folder: Path) -> list[str]:
-    names = sorted(os.listdir(folder))
-    return [name for name in names if name.lower().endswith(EXTENSIONS) and not is_litter(name)]
+# Two tables, whose rows belong together in order.
 
 
-def _list_tables(root: Path, pixels: Path, votes: Path, labels: str) -> Listing:
-    faces, column = read_pixel_rows(pixels)
-    rows = read_votes(votes, root)
-    if len(faces) != len(rows):
+def _list_tables(
+    tree: Tree, table: PixelTable, votes: list[VoteRow], labels: str, votes_name: str
+) -> Listing:
+    if len(table.rows) != len(votes):
         raise DatasetError(
             "{} has {} rows and {} has {}: they belong together row by row, so one of them is not "
             "whole.",
-            pixels.name,
-            len(faces),
-            votes.name,
-            len(rows),
+            table.name,
+            len(table.rows),
+            votes_name,
+            len(votes),
         )
-    for face, row in zip(faces, rows, strict=True):
-        if PARTS.get(face.usage) != row.part:
-            raise DatasetError(
-                "{}, line {} is of {} but {} of {}: they belong together row by row, so one is out "
-                "of order.",
-                pixels.name,
-                face.line,
-                repr(face.usage),
-                row.place,
-                repr(row.part),
-            )
-    _check_order(rows)
-    _check_agreement(faces, rows, f"{pixels.name} and {votes.name}")
-    listing, kept = _listing(root, rows, labels, LAYOUTS[0])
-    listing.parts, listing.published_parts = _count_parts(rows), PUBLISHED_PARTS
-    kept_faces = [faces[i] for i in kept]
-    listing.filenames = [f"{relative(pixels, root)}:{face.line}" for face in kept_faces]
-    listing.where = [f"{pixels.name}, line {face.line}" for face in kept_faces]
-    listing.sources = [relative(pixels, root)]
-    listing.reader = pixel_reader(pixels, kept_faces, column)
-    listing.columns["groups"] = np.array([face.group for face in kept_faces], dtype=np.int64)
-    listing.derive = None
+    _check_parts(table, votes)
+    _check_order(votes)
+    _check_agreement(table, votes, f"{table.name} and {votes_name}")
+    rows = [
+        table.named(pixels)._replace(part=vote.part, extra=(vote,))
+        for pixels, vote in zip(table.rows, votes, strict=True)
+    ]
+    listing = _listing(TABLES, rows, labels)
+    listing.parts, listing.sources = _count_parts(votes), [table.name]
+    listing.read = pixel_reader(tree, table)
     return listing
 
 
-def _check_order(rows: Sequence[VoteRow]) -> None:
+def _check_parts(table: PixelTable, votes: Sequence[VoteRow]) -> None:
+    for pixels, vote in zip(table.rows, votes, strict=True):
+        if PARTS.get(pixels.usage) != vote.part:
+            raise DatasetError(
+                "{} is of {} but {} of {}: they belong together row by row, so one is out of "
+                "order.",
+                table.place(pixels),
+                repr(pixels.usage),
+                vote.place,
+                repr(vote.part),
+            )
+
+
+def _check_order(votes: Sequence[VoteRow]) -> None:
     """Raise if rows of a part were moved: they would give their votes to other faces."""
     last: dict[str, tuple[int, VoteRow]] = {}
-    for row in rows:
-        match = _PICTURE.match(row.name)
+    for vote in votes:
+        match = _PICTURE.match(vote.name)
         if match is None:
             continue
         number = int(match[1])
-        before, other = last.get(row.part, (-1, row))
+        before, other = last.get(vote.part, (-1, vote))
         if number <= before:
             raise DatasetError(
                 "{} names {} after {} in {}: the names rise in the published table, whose rows "
                 "belong to those of fer2013.csv in order. Restore its order.",
-                row.place,
-                repr(row.name),
+                vote.place,
+                repr(vote.name),
                 repr(other.name),
                 other.place,
             )
-        last[row.part] = number, row
+        last[vote.part] = number, vote
 
 
-def _check_agreement(faces: Sequence[PixelRow], rows: Sequence[VoteRow], tables: str) -> None:
+def _check_agreement(table: PixelTable, votes: Sequence[VoteRow], tables: str) -> None:
     """Raise if the labels of the two tables disagree as those of different faces do."""
-    voted = [(face, row) for face, row in zip(faces, rows, strict=True) if row.votes is not None]
-    agreed = majority(np.array([row.votes for _, row in voted]).reshape(-1, len(VOTES)))
-    pairs: dict[str, list[bool]] = {}
-    for (face, row), code in zip(voted, agreed, strict=True):
-        if code != UNLABELED and face.emotion in _EMOTIONS:
-            pairs.setdefault(row.part, []).append(_EMOTIONS[face.emotion] == code)
-    for part, same in pairs.items():
-        share = float(np.mean(same))
-        if len(same) >= _N_TELLING and share < _LEAST_AGREEMENT:
+    codes = {str(number): EXPRESSION_CODES[word] for number, word in enumerate(FER2013_CODES)}
+    pairs = [(p, v) for p, v in zip(table.rows, votes, strict=True) if v.votes is not None]
+    agreed = majority(np.array([vote.votes for _, vote in pairs]).reshape(-1, len(VOTES)))
+    same: dict[str, list[bool]] = {}
+    for (pixels, vote), code in zip(pairs, agreed, strict=True):
+        if code != UNLABELED and pixels.emotion in codes:
+            same.setdefault(vote.part, []).append(codes[pixels.emotion] == code)
+    for part, found in same.items():
+        share = float(np.mean(found))
+        if len(found) >= _N_TELLING and share < _LEAST_AGREEMENT:
             raise DatasetError(
                 "{} agree on {} of the labels of the {} part, and the published tables on most: "
                 "they belong together row by row, so the rows of one are out of order. Restore "
@@ -287,106 +301,96 @@ def _check_agreement(faces: Sequence[PixelRow], rows: Sequence[VoteRow], tables:
             )
 
 
-def _list_pictures(root: Path, parts: dict[str, _Part], votes: Path | None, labels: str) -> Listing:
-    everything = None if votes is None else read_votes(votes, root)
-    rows: list[VoteRow] = []
-    names: list[str] = []  # relative to root
-    counts: dict[str, int] = {}
-    on_disk: list[str] = []
+# Pictures in a folder for each part, with a table of their votes.
+
+
+class _Part(NamedTuple):
+    """Where the pictures of a part are and where their votes, which may lie apart."""
+
+    pictures: str
+    table: str | None  # label.csv
+
+
+def _part_folders(tree: Tree) -> dict[str, _Part]:
+    parts = {}
+    for name, part in _FOLDERS.items():
+        found = tree.find_folders(name, depth=2)
+        files = [tree.find_file("label.csv", within=folder, depth=0) for folder in found]
+        table = tree.nearest([file for file in files if file is not None])
+        pictures = tree.nearest([folder for folder in found if tree.pictures_in(folder)])
+        if pictures is None and table is not None:
+            pictures = table.rpartition("/")[0]
+        if pictures is not None:
+            parts[part] = _Part(pictures, table)
+    return parts
+
+
+def _list_pictures(
+    tree: Tree, parts: dict[str, _Part], everything: list[VoteRow] | None, labels: str
+) -> Listing:
     problems = [
-        Problem(row.place, "its Usage is none of Training, PublicTest and PrivateTest")
-        for row in everything or []
-        if not row.part
+        Problem(vote.place, "its Usage is none of Training, PublicTest and PrivateTest")
+        for vote in everything or []
+        if not vote.part
     ]
+    rows: list[Row] = []
+    counts: dict[str, int] = {}
+    on_disk: set[str] = set()
     for part, place in parts.items():
-        own = _rows_of(part, place, everything, root)
-        counts[part] = len(own)
-        where = relative(place.pictures, root)
-        # The table may say .png where the disk has .PNG.
-        there = {name.lower(): f"{where}/{name}" for name in _pictures_in(place.pictures)}
-        on_disk += there.values()
-        for row in own:
-            name = inside(row.name) if row.name else ""
-            if not row.name and row.votes is None:
-                problems.append(in_part(Problem(row.place, row.fault), part))
-            elif name is None:
-                problem = Problem(row.place, f"{row.name!r} leads out of its folder")
-                problems.append(in_part(problem, part))
-            elif name:
-                rows.append(row)
-                names.append(there.get(name.lower(), f"{where}/{name}"))
-    unlisted = sorted(set(on_disk) - set(names))
-    once, repeated = drop_repeats(  # over all parts: a picture in two of them is a leak
-        [row.name.lower() for row in rows],
-        [f"{row.votes} in {row.part}" for row in rows],
-        [row.place for row in rows],
+        votes = _votes_of(tree, part, place, everything)
+        counts[part] = len(votes)
+        on_disk.update(tree.pictures_in(place.pictures))
+        found, wrong = _named(tree, place.pictures, votes)
+        rows += found
+        problems += wrong
+    unlisted = sorted(on_disk - {row.name for row in rows})
+    rows, repeated = without_copies(  # over all parts: a picture in two of them is a leak
+        rows,
+        lambda row: _vote_of(row).name.lower(),
+        lambda row: f"{_vote_of(row).votes} in {row.part}",
     )
-    rows, names = [rows[i] for i in once], [names[i] for i in once]
-    listing, kept = _listing(root, rows, labels, LAYOUTS[1])
-    listing.filenames = [names[i] for i in kept]
-    listing.where = [f"{rows[i].place} ({names[i]})" for i in kept]
+    found_parts = counts if everything is None else _count_parts(everything)
+    layout = replace(PICTURES, parts=_published_parts(found_parts))
+    rows = [row._replace(place=f"{row.place} ({row.name})") for row in rows]
+    listing = _listing(layout, rows, labels)
     listing.problems += problems + repeated
     listing.missing = [f"{name}/" for name, part in _FOLDERS.items() if part not in parts]
-    listing.unlisted = unlisted
-    listing.parts = counts if everything is None else _count_parts(everything)
-    listing.published_parts = _published_parts(listing.parts)
+    listing.parts, listing.unlisted, listing.derive = found_parts, unlisted, number_alike
     return listing
 
 
-def _rows_of(
-    part: str, place: _Part, everything: Sequence[VoteRow] | None, root: Path
+def _votes_of(
+    tree: Tree, part: str, place: _Part, everything: Sequence[VoteRow] | None
 ) -> list[VoteRow]:
-    """Return the rows of a part, from its own table or the one of all parts."""
+    """Return the votes of a part, from its own table or the one of all parts."""
     if place.table is not None:
-        return [row._replace(part=part) for row in read_votes(place.table, root)]
+        return [vote._replace(part=part) for vote in read_votes(tree, place.table)]
     if everything is None:
-        where = relative(place.pictures, root)
-        raise DatasetError("{}/ has no label.csv, and there is no fer2013new.csv.", where)
-    return [row for row in everything if row.part == part]
+        raise DatasetError("{}/ has no label.csv, and there is no fer2013new.csv.", place.pictures)
+    return [vote for vote in everything if vote.part == part]
+
+
+def _named(tree: Tree, folder: str, votes: Sequence[VoteRow]) -> tuple[list[Row], list[Problem]]:
+    """Return the pictures that votes are for; a row without a name shows no face."""
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    for vote in votes:
+        name = inside(vote.name) if vote.name else ""
+        if not vote.name and vote.votes is None:
+            problems.append(in_part(Problem(vote.place, vote.fault), vote.part))
+        elif name is None:
+            problem = Problem(vote.place, f"{vote.name!r} leads out of its folder")
+            problems.append(in_part(problem, vote.part))
+        elif name:
+            rows.append(Row(joined(folder, name), part=vote.part, place=vote.place, extra=(vote,)))
+    # The table may say .png where the disk has .PNG.
+    names = tree.as_on_disk([row.name for row in rows])
+    return [row._replace(name=name) for row, name in zip(rows, names, strict=True)], problems
 
 
 def _published_parts(found: dict[str, int]) -> dict[str, int]:
     """Return the published sizes of the parts, with or without the pictures that show no face."""
     return {
         part: found[part] if size - _N_FACELESS <= found.get(part, 0) <= size else size
-        for part, size in PUBLISHED_PARTS.items()
+        for part, size in FER2013_PARTS.items()
     }
-
-
-def _listing(
-    root: Path, rows: Sequence[VoteRow], labels: str, layout: str
-) -> tuple[Listing, list[int]]:
-    """Return a listing without names, and which rows are in it."""
-    problems = [
-        in_part(Problem(row.place, row.fault), row.part) for row in rows if row.votes is None
-    ]
-    readable = [i for i, row in enumerate(rows) if row.votes is not None]
-    votes = np.array([rows[i].votes for i in readable], dtype=np.int64).reshape(-1, len(VOTES))
-    codes, shares = majority(votes), distribution(votes)
-    wanted = codes != UNLABELED if labels == "majority" else np.isfinite(shares).all(axis=1)
-    kept = [readable[i] for i in np.flatnonzero(wanted)]
-    listing = Listing(
-        name="fer-plus",
-        group_kind="different images",
-        root=root,
-        filenames=[],
-        target=codes[wanted].astype(np.int64),
-        target_names=EXPRESSIONS,
-        descr=_DESCR,
-        unit="rows",
-        columns={
-            "split": np.array([rows[i].part for i in kept], dtype=np.str_),
-            "votes": votes[wanted],
-            "distribution": shares[wanted],
-        },
-        wide={"votes": VOTES, "distribution": EXPRESSIONS},
-        problems=problems,
-        derive=number_alike,
-        layout=layout,
-    )
-    return listing, kept
-
-
-def _count_parts(rows: Sequence[VoteRow]) -> dict[str, int]:
-    """Return how many rows each part has, with those that have no majority."""
-    return dict(sorted(Counter(row.part for row in rows).items()))

@@ -1,31 +1,22 @@
-"""JAFFE, the Japanese Female Facial Expression data set."""
+"""JAFFE, the Japanese female facial expression data set."""
 
+import functools
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from skfer.datasets._aligned import cropping_reader
+from skfer.datasets._classes import own_name
 from skfer.datasets._docs import documented
-from skfer.datasets._folder import pictures_below
-from skfer.datasets._layout import no_layout
-from skfer.datasets._listing import Listing, Options, check_root, load
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
+from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._loading import Options, load
+from skfer.datasets._rows import Row, without_copies
+from skfer.datasets._tree import Tree
+from skfer.datasets._vocabulary import TWO_LETTERS
 from skfer.exceptions import ArgumentError
-from skfer.pictures import Problem, drop_repeats
+from skfer.pictures import Problem
 
-CODES = {
-    "AN": "anger",
-    "DI": "disgust",
-    "FE": "fear",
-    "HA": "happiness",
-    "NE": "neutral",
-    "SA": "sadness",
-    "SU": "surprise",
-}
 PUBLISHED = {
     "anger": 30,
     "disgust": 29,
@@ -36,7 +27,7 @@ PUBLISHED = {
     "surprise": 30,
 }
 SUBJECTS = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
-LAYOUT = "KA.AN1.39.tiff, in root or in folders below it"
+LAYOUT = Layout("KA.AN1.39.tiff, in root or in folders below it", PUBLISHED, n_groups=len(SUBJECTS))
 # Where the face is: our reading of "about half of the frame", as shares of width and height
 # (left, upper, right, lower). The heads stand at one place, eyes at about 0.5 of the height.
 FACE_BOX = (0.23, 0.27, 0.77, 0.88)
@@ -45,7 +36,7 @@ _DESCR = """\
 The Japanese Female Facial Expression data set (JAFFE)
 ------------------------------------------------------
 
-213 pictures of 10 women, grey, 256 x 256 pixels (a few stored with a palette), 2 to 4 of each of
+213 pictures of 10 women, gray, 256 x 256 pixels (a few stored with a palette), 2 to 4 of each of
 six posed expressions and neutral: anger 30, disgust 29, fear 32, happiness 31, neutral 30,
 sadness 31, surprise 30. Groups are the women; the field's protocol leaves one out at a time.
 
@@ -139,65 +130,45 @@ def load_jaffe(
         as_frame=as_frame,
         verbose=verbose,
     )
-    return load(list_jaffe(check_root(root), align=align), options)
+    return load(root, functools.partial(list_jaffe, align=align), options)
 
 
-def list_jaffe(root: Path, *, align: bool | tuple[float, float, float, float] = False) -> Listing:
+def list_jaffe(tree: Tree, *, align: bool | tuple[float, float, float, float] = False) -> Listing:
     """Return the pictures, unread."""
     box = _check_align(align)
-    found, others = pictures_below(root, "")
+    found, others = tree.pictures()
+    named = [(name, _NAME.match(own_name(name))) for name in found]
+    if not any(match for _, match in named):
+        raise no_layout("JAFFE", tree, [LAYOUT])
     # The owners ship papers and notes beside the pictures.
-    problems = [problem for problem in others if _NAME.match(Path(problem.where).name)]
-    rows: list[tuple[str, re.Match[str]]] = []
-    for name in found:
-        match = _NAME.match(Path(name).name)
-        if match is None or match[2].upper() not in CODES:
+    problems = [problem for problem in others if _NAME.match(own_name(problem.where))]
+    rows: list[Row] = []
+    for name, match in named:
+        if match is None or match[2].upper() not in TWO_LETTERS:
             problems.append(Problem(name, "not named like KA.AN1.39.tiff"))
         elif match[1].upper() not in SUBJECTS:
             what = f"subject {match[1]!r} is not among {', '.join(SUBJECTS)}"
             problems.append(Problem(name, what))
         else:
-            rows.append((name, match))
-    kept, repeated = drop_repeats(
-        [_picture(match) for _, match in rows],
-        [match[2].upper() for _, match in rows],
-        [name for name, _ in rows],
-    )
-    rows, problems = [rows[i] for i in kept], problems + repeated
-    if not any(_NAME.match(Path(name).name) for name in found):
-        raise no_layout("JAFFE", root, [LAYOUT])
-    listing = _listing(root, rows, problems)
-    if box is not None:
-        paths = [root / name for name in listing.filenames]
-        listing.reader = cropping_reader(paths, box)
-        listing.reader_key = f"cropped to {box}"
-    return listing
-
-
-def _picture(match: re.Match[str]) -> str:
-    """Return the name of a picture without its format, which copies may have changed."""
-    return f"{match[1]}.{match[2]}{match[3]}.{int(match[4])}".upper()
-
-
-def _listing(root: Path, rows: list[tuple[str, re.Match[str]]], problems: list[Problem]) -> Listing:
-    target = [EXPRESSION_CODES[CODES[match[2].upper()]] for _, match in rows]
+            label, extra = TWO_LETTERS[match[2].upper()], (int(match[3]), int(match[4]))
+            rows.append(Row(name, label, group=match[1].upper(), extra=extra))
+    rows, repeated = without_copies(rows, _picture)
     return Listing(
         name="jaffe",
-        root=root,
-        filenames=[name for name, _ in rows],
-        target=np.array(target, dtype=np.int64),
-        target_names=EXPRESSIONS,
         descr=_DESCR,
-        columns={
-            "groups": np.array([match[1].upper() for _, match in rows], dtype=np.str_),
-            "take": np.array([int(match[3]) for _, match in rows], dtype=np.int64),
-            "number": np.array([int(match[4]) for _, match in rows], dtype=np.int64),
-        },
-        problems=problems,
         layout=LAYOUT,
-        published=PUBLISHED,
-        published_groups=len(SUBJECTS),
+        rows=rows,
+        problems=problems + repeated,
+        extra=("take", "number"),
+        read=None if box is None else cropping_reader(tree, box),
+        reader_key="" if box is None else f"cropped to {box}",
     )
+
+
+def _picture(row: Row) -> str:
+    """Return the name of a picture without its format, which copies may have changed."""
+    subject, expression, number, *_ = own_name(row.name).upper().split(".")
+    return f"{subject}.{expression}.{int(number)}"
 
 
 def _check_align(

@@ -1,31 +1,32 @@
 """MMI, the facial expression data set of Pantic and Valstar: frames of its sessions."""
 
+import functools
 import os
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 from xml.parsers import expat
 
-import numpy as np
-
+from skfer.datasets._classes import own_name, stem
 from skfer.datasets._docs import documented
-from skfer.datasets._folder import is_litter, pictures_below
-from skfer.datasets._layout import find_folder, no_layout, relative, subfolders
-from skfer.datasets._listing import Listing, Options, check_root, load
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
-from skfer.datasets.published._mmi_subjects import Person, name_people
-from skfer.exceptions import ArgumentError
-from skfer.pictures import DatasetError, Problem, drop_repeats
+from skfer.datasets._frames import check_frames
+from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._loading import Options, load
+from skfer.datasets._rows import Row, without_copies
+from skfer.datasets._tree import Tree
+from skfer.datasets._vocabulary import EXPRESSION_CODES, UNLABELED
+from skfer.pictures import DatasetError, Problem, fault_of
 
 CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-LAYOUT = "Sessions/<number>/ with S001-001.xml (Metatag Emotion) and the frames as pictures"
+LAYOUT = Layout("Sessions/<number>/ with S001-001.xml (Metatag Emotion) and the frames as pictures")
 _VIDEOS = (".avi", ".mp4", ".mov", ".mpg")
 # Beside CODES; they have no word in the vocabulary.
 _NO_WORD = {"0": "none", "7": "scream", "8": "bored", "9": "sleepy"}
 _SUBJECT = re.compile(r"^(S\d+)[-_]", re.IGNORECASE)
 _CLIP = re.compile(r"^(S\d+-\d+)(?!\d)(.*)$", re.IGNORECASE)
+_ID = re.compile(r"^S?0*(\d+)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[-_. ]*(\d+)$")
 _DESCR = """\
 MMI facial expression data set
@@ -34,7 +35,7 @@ MMI facial expression data set
 Videos and stills of some 75 subjects, posed and spontaneous, frontal and in profile. Most sessions
 are coded for action units only; those of the six basic expressions carry an Emotion tag (1 anger, 2
 disgust, 3 fear, 4 happiness, 5 sadness, 6 surprise; 7 to 9, our reading scream, bored and sleepy,
-have no word in the vocabulary and count as unlabelled, as 0 does). A sequence goes from neutral to
+have no word in the vocabulary and count as unlabeled, as 0 does). A sequence goes from neutral to
 the peak in its middle and back. Groups are subjects; the protocol is ten folds of subjects. Papers
 choose their sessions (often 205 frontal ones), so there are no counts to compare with.
 
@@ -87,7 +88,7 @@ def load_mmi(
         every frame; the middle three have the sequence's label, the others have none.
         `sequence_target` says it for each frame.
     neutral_first : bool, default=False
-        Load the first frame of each labelled sequence too, as neutral, unless it is among the
+        Load the first frame of each labeled sequence too, as neutral, unless it is among the
         middle ones.
     unlabeled : bool, default=False
         Load the sessions without one of the six expressions too, as -1.
@@ -140,75 +141,108 @@ def load_mmi(
         as_frame=as_frame,
         verbose=verbose,
     )
-    listing = list_mmi(
-        check_root(root), frames=frames, neutral_first=neutral_first, unlabeled=unlabeled
+    lister = functools.partial(
+        list_mmi, frames=frames, neutral_first=neutral_first, unlabeled=unlabeled
     )
-    return load(listing, options)
+    return load(root, lister, options)
 
 
-@dataclass
-class _Rows:
-    """The frames found so far."""
+class _Wanted(NamedTuple):
+    """Which frames to load."""
 
-    names: list[str] = field(default_factory=list)
-    target: list[int] = field(default_factory=list)
-    sequence_target: list[int] = field(default_factory=list)
-    sequence: list[str] = field(default_factory=list)
-    people: list[Person] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    n_middle: int | None  # None for all
+    neutral_first: bool
+    unlabeled: bool
+
+
+class _SessionError(ValueError):
+    """Something that ends the reading of a session."""
+
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(f"{where}: {what}")
+        self.problem = Problem(where, what)
 
 
 def list_mmi(
-    root: Path, *, frames: int | str = 1, neutral_first: bool = False, unlabeled: bool = False
+    tree: Tree,
+    *,
+    frames: int | str = 1,
+    neutral_first: bool = False,
+    unlabeled: bool = False,
 ) -> Listing:
     """Return the frames of all sessions, unread."""
-    n_middle = _check_frames(frames)
-    parent = find_folder(root, "Sessions") or root
-    notes = {folder: _notes_in(folder) for folder in subfolders(parent)}
+    wanted = _Wanted(check_frames(frames, {"all": None}), neutral_first, unlabeled)
+    parent = tree.find_folder("Sessions") or ""
+    notes = {folder: _notes_in(tree, folder) for folder in tree.folders(parent)}
     if not any(notes.values()):
-        raise no_layout("MMI", root, [LAYOUT])
-    rows = _Rows()
+        raise no_layout("MMI", tree, [LAYOUT])
+    rows: list[tuple[Row, _Person]] = []
+    problems: list[Problem] = []
     for session, paths in notes.items():
         try:
-            _add_session(rows, root, session, paths, n_middle, neutral_first, unlabeled)
-        except DatasetError as error:
-            rows.problems += [Problem(*problem) for problem in error.problems]
-    groups, contradictions = name_people(rows.people, rows.names)
-    rows.problems += contradictions
-    listing = Listing(
+            found, wrong = _read_session(tree, session, paths, wanted)
+            rows += found
+            problems += wrong
+        except _SessionError as fault:
+            problems.append(fault.problem)
+    groups, contradictions = _name_people([p for _, p in rows], [row.name for row, _ in rows])
+    return Listing(
         name="mmi",
-        root=root,
-        filenames=rows.names,
-        target=np.array(rows.target, dtype=np.int64),
-        target_names=EXPRESSIONS,
         descr=_DESCR,
-        columns={
-            "groups": np.array(groups, dtype=np.str_),
-            "sequence": np.array(rows.sequence, dtype=np.str_),
-            "sequence_target": np.array(rows.sequence_target, dtype=np.int64),
-        },
-        problems=rows.problems,
         layout=LAYOUT,
+        rows=[
+            row._replace(group=group) for (row, _), group in zip(rows, groups, strict=True) if group
+        ],
+        problems=problems + contradictions,
+        extra=("sequence_target",),
     )
-    return listing.take(np.flatnonzero([bool(group) for group in groups]))
 
 
-def _check_frames(frames: int | str) -> int | None:
-    if frames == "all":
-        return None
-    if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 1:
-        raise ArgumentError("{frames=} is not known: give 'all' or a positive int.", frames=frames)
-    return int(frames)
+def _read_session(
+    tree: Tree, session: str, paths: list[str], wanted: _Wanted
+) -> tuple[list[tuple[Row, "_Person"]], list[Problem]]:
+    """Return the frames of a session that are wanted, and what is wrong with it."""
+    names, wrong = tree.pictures(session)
+    if not paths:
+        return [], [Problem(f"{session}/", "frames without an XML file")] if names else []
+    notes = _read_notes(tree, paths)
+    clips, repeated = _clips(names)
+    _check_codes(paths, notes, clips)
+    labels = {clip: notes.label(clip.code, f"{session}/") for clip in clips or [_Clip("", "", "")]}
+    if not wanted.unlabeled and not any(labels.values()):
+        return [], []
+    videos = [problem for problem in wrong if problem.where.lower().endswith(_VIDEOS)]
+    problems = [problem for problem in wrong if problem not in videos] + repeated
+    if not clips:
+        hint = ": write those of the video as pictures beside it" if videos else ""
+        raise _SessionError(f"{session}/", f"a session without frames{hint}")
+    rows: list[tuple[Row, _Person]] = []
+    for clip, frames in clips.items():
+        if labels[clip] or wanted.unlabeled:
+            person = _person(frames[0], notes, session)
+            inner = "" if len(clips) == 1 else f"{clip.folder[len(session) :]}/{clip.stem}"
+            sequence = own_name(session) + inner.rstrip("/")
+            chosen = _chosen(frames, labels[clip], sequence, wanted)
+            rows += [(row, person) for row in chosen]
+    return rows, problems
 
 
-def _notes_in(session: Path) -> list[Path]:
-    paths = sorted(session.iterdir())
-    return [path for path in paths if path.suffix.lower() == ".xml" and not is_litter(path.name)]
+def _chosen(names: list[str], label: str, sequence: str, wanted: _Wanted) -> list[Row]:
+    """Return the wanted frames of a clip; all but the middle ones have another label or none."""
+    n_labeled = min(wanted.n_middle or 3, len(names))
+    start = (len(names) - n_labeled) // 2
+    code = EXPRESSION_CODES.get(label, UNLABELED)
+    rows = []
+    for i, name in enumerate(names):
+        in_middle = start <= i < start + n_labeled
+        is_neutral = wanted.neutral_first and i == 0 and not in_middle and bool(label)
+        if in_middle or is_neutral or wanted.n_middle is None:
+            word = label if in_middle else "neutral" if is_neutral else ""
+            rows.append(Row(name, word, sequence=sequence, extra=(code,)))
+    return rows
 
 
-def _fault(where: str, what: str) -> DatasetError:
-    """Return the error that ends the reading of a session."""
-    return DatasetError("{}: {}", where, what, problems=[Problem(where, what)])
+# What the XML files of a session tell.
 
 
 @dataclass
@@ -220,44 +254,48 @@ class _Notes:
     # Where each value of Emotion stands, by the clip in the file's name ("" if it names none).
     values: dict[str, dict[str, str]] = field(default_factory=dict)
 
-    def label(self, clip: str, where: str) -> int:
-        """Return the code of a clip; "" is one whose name does not say which it is."""
+    def label(self, clip: str, where: str) -> str:
+        """Return the expression of a clip; "" is one whose name does not say which it is."""
         told: dict[str, str] = {}
         for name, values in self.values.items():
             if name in ("", clip) or not clip:
                 told |= values
         if len(told) > 1:
             files = ", ".join(sorted(set(told.values())))
-            raise _fault(where, f"several emotions: {sorted(told)} in {files}")
+            raise _SessionError(where, f"several emotions: {sorted(told)} in {files}")
         for value, file in told.items():
-            return _code(value, file)
-        return UNLABELED
+            return _word(value, file)
+        return ""
 
 
-def _code(value: str, where: str) -> int:
+def _word(value: str, where: str) -> str:
+    """Return the expression of a value of Emotion, "" for one without a word."""
     if value in _NO_WORD:
-        return UNLABELED
+        return ""
     if value not in map(str, range(1, len(CODES) + 1)):
-        raise _fault(where, f"emotion {value!r} is not a number from 0 to 9")
-    return EXPRESSION_CODES[CODES[int(value) - 1]]
+        raise _SessionError(where, f"emotion {value!r} is not a number from 0 to 9")
+    return CODES[int(value) - 1]
 
 
-def _read_notes(root: Path, paths: list[Path]) -> _Notes:
+def _notes_in(tree: Tree, session: str) -> list[str]:
+    return [name for name in tree.files(session) if name.lower().endswith(".xml")]
+
+
+def _read_notes(tree: Tree, paths: list[str]) -> _Notes:
     notes = _Notes()
     for path in paths:
-        where = relative(path, root)
-        named, clip = _SUBJECT.match(path.name), _CLIP.match(path.stem)
+        named, clip = _SUBJECT.match(own_name(path)), _CLIP.match(stem(path))
         values = notes.values.setdefault(clip[1].upper() if clip else "", {})
         notes.named = named[1].upper() if named else notes.named
-        for line, tag, attributes in _read_xml(path, where):
+        for line, tag, attributes in _read_xml(tree, path):
             if attributes.get("Name", "").lower() == "emotion":
-                values.setdefault(attributes.get("Value", "").strip(), f"{where}, line {line}")
+                values.setdefault(attributes.get("Value", "").strip(), f"{path}, line {line}")
             elif tag.lower() == "subject":
                 notes.given = notes.given or attributes.get("id", "").strip()
     return notes
 
 
-def _read_xml(path: Path, where: str) -> list[tuple[int, str, dict[str, str]]]:
+def _read_xml(tree: Tree, path: str) -> list[tuple[int, str, dict[str, str]]]:
     """Return line, tag and attributes of every element."""
     found: list[tuple[int, str, dict[str, str]]] = []
     parser = expat.ParserCreate()
@@ -265,46 +303,17 @@ def _read_xml(path: Path, where: str) -> list[tuple[int, str, dict[str, str]]]:
         (parser.CurrentLineNumber, tag, attributes)
     )
     try:
-        parser.Parse(path.read_bytes(), True)
+        parser.Parse(tree.read_bytes(path), True)
     except expat.ExpatError as error:
-        raise _fault(f"{where}, line {error.lineno}", f"not XML: {error}") from None
-    except (LookupError, ValueError, OSError) as error:  # such as an encoding that is not known
-        raise _fault(where, f"cannot be read as XML: {error}") from None
+        raise _SessionError(f"{path}, line {error.lineno}", f"not XML: {error}") from None
+    except OSError as error:
+        raise _SessionError(path, f"cannot be read: {fault_of(error)}") from None
+    except (LookupError, ValueError) as error:  # such as an encoding that is not known
+        raise _SessionError(path, f"cannot be read as XML: {error}") from None
     return found
 
 
-def _add_session(
-    rows: _Rows,
-    root: Path,
-    session: Path,
-    paths: list[Path],
-    n_middle: int | None,
-    neutral_first: bool,
-    unlabeled: bool,
-) -> None:
-    where = relative(session, root)
-    names, wrong = pictures_below(root, where)
-    if not paths:
-        if names:
-            rows.problems.append(Problem(f"{where}/", "frames without an XML file"))
-        return
-    notes = _read_notes(root, paths)
-    clips, repeated = _clips(names)
-    _check_codes(root, paths, notes, clips)
-    labels = {clip: notes.label(clip.code, f"{where}/") for clip in clips or [_Clip("", "", "")]}
-    if not unlabeled and set(labels.values()) == {UNLABELED}:
-        return
-    videos = [problem for problem in wrong if problem.where.lower().endswith(_VIDEOS)]
-    rows.problems += [problem for problem in wrong if problem not in videos] + repeated
-    if not clips:
-        hint = ": write those of the video as pictures beside it" if videos else ""
-        raise _fault(f"{where}/", f"a session without frames{hint}")
-    for clip, frames in clips.items():
-        if labels[clip] != UNLABELED or unlabeled:
-            person = _person(frames[0], notes, where)
-            inner = "" if len(clips) == 1 else f"{clip.folder[len(where) :]}/{clip.stem}"
-            sequence = session.name + inner.rstrip("/")
-            _add_frames(rows, frames, labels[clip], person, sequence, n_middle, neutral_first)
+# The clips of a session.
 
 
 class _Clip(NamedTuple):
@@ -319,69 +328,122 @@ def _clips(names: list[str]) -> tuple[dict[_Clip, list[str]], list[Problem]]:
     """Return the frames of each clip in order of their number, and those that repeat another."""
     found: dict[_Clip, list[tuple[int, str]]] = {}
     for name in names:
-        folder, _, file = name.rpartition("/")
-        stem = file.rpartition(".")[0]
-        coded = _CLIP.match(stem)
-        code, rest = (coded[1].upper(), coded[2]) if coded else ("", stem)
-        number = _NUMBER.search(rest)
-        before = (code + (rest[: number.start()] if number else rest)) if coded or number else ""
-        clip = _Clip("" if code else folder, before, code)
-        found.setdefault(clip, []).append((int(number[1]) if number else -1, name))
+        clip, number = _clip_of(name)
+        found.setdefault(clip, []).append((number, name))
     clips: dict[_Clip, list[str]] = {}
     problems: list[Problem] = []
     for clip, frames in found.items():
-        frames.sort()
-        kept, repeated = drop_repeats(
-            [f"{clip.stem} {n}" if n >= 0 else Path(name).stem for n, name in frames],
-            [clip] * len(frames),
-            [name for _, name in frames],
-        )
-        clips[clip] = [frames[i][1] for i in kept]
+        numbers = {name: number for number, name in frames}
+
+        def called(row: Row, clip: _Clip = clip, numbers: dict[str, int] = numbers) -> str:
+            number = numbers[row.name]
+            return f"{clip.stem} {number}" if number >= 0 else stem(row.name)
+
+        rows, repeated = without_copies([Row(name) for _, name in sorted(frames)], called)
+        clips[clip] = [row.name for row in rows]
         problems += repeated
     return clips, problems
 
 
-def _check_codes(
-    root: Path, paths: list[Path], notes: _Notes, clips: dict[_Clip, list[str]]
-) -> None:
+def _clip_of(name: str) -> tuple[_Clip, int]:
+    """Return the clip that a frame is of, and its number, -1 if it has none."""
+    coded = _CLIP.match(stem(name))
+    code, rest = (coded[1].upper(), coded[2]) if coded else ("", stem(name))
+    number = _NUMBER.search(rest)
+    before = (code + (rest[: number.start()] if number else rest)) if coded or number else ""
+    clip = _Clip("" if code else name.rpartition("/")[0], before, code)
+    return clip, int(number[1]) if number else -1
+
+
+def _check_codes(paths: list[str], notes: _Notes, clips: dict[_Clip, list[str]]) -> None:
     """Raise if frames and XML files name other clips; either may name none."""
-    coded = {match[1].upper(): path for path in paths if (match := _CLIP.match(path.stem))}
+    coded = {match[1].upper(): path for path in paths if (match := _CLIP.match(stem(path)))}
     for clip, frames in clips.items():
         if clip.code and coded and clip.code not in coded:
-            found = ", ".join(sorted(path.name for path in coded.values()))
-            raise _fault(frames[0], f"of {clip.code}, but the XML beside it is {found}")
+            found = ", ".join(sorted(map(own_name, coded.values())))
+            raise _SessionError(frames[0], f"of {clip.code}, but the XML beside it is {found}")
     if clips and all(clip.code for clip in clips):
         told = {code for code in coded if set(notes.values[code]) - set(_NO_WORD)}
         for code in sorted(told - {clip.code for clip in clips}):
-            raise _fault(relative(coded[code], root), f"no frames of {code} in its session")
+            raise _SessionError(coded[code], f"no frames of {code} in its session")
 
 
-def _person(frame: str, notes: _Notes, where: str) -> Person:
-    named = _SUBJECT.match(frame.rpartition("/")[2])
-    person = Person(named[1].upper() if named else notes.named, notes.given)
+# Who is shown: told by the names of a session's files, by session.xml, or by both.
+
+
+class _Person(NamedTuple):
+    """What a session tells of its subject; "" where it does not."""
+
+    named: str  # the start of the names, such as S001
+    given: str  # the id in session.xml, such as 1
+
+
+def _person(frame: str, notes: _Notes, session: str) -> _Person:
+    named = _SUBJECT.match(own_name(frame))
+    person = _Person(named[1].upper() if named else notes.named, notes.given)
     if not any(person):
-        raise _fault(f"{where}/", "no subject in the names or in session.xml")
+        raise _SessionError(f"{session}/", "no subject in the names or in session.xml")
     return person
 
 
-def _add_frames(
-    rows: _Rows,
-    names: list[str],
-    label: int,
-    person: Person,
-    sequence: str,
-    n_middle: int | None,
-    neutral_first: bool,
-) -> None:
-    n_labelled = min(n_middle or 3, len(names))
-    start = (len(names) - n_labelled) // 2
-    for i, name in enumerate(names):
-        middle = start <= i < start + n_labelled
-        neutral = neutral_first and i == 0 and not middle and label != UNLABELED
-        if middle or neutral or n_middle is None:
-            other = EXPRESSION_CODES["neutral"] if neutral else UNLABELED
-            rows.names.append(name)
-            rows.target.append(label if middle else other)
-            rows.sequence_target.append(label)
-            rows.sequence.append(sequence)
-            rows.people.append(person)
+def _name_people(
+    people: Sequence[_Person], where: Sequence[str]
+) -> tuple[list[str], list[Problem]]:
+    """Return one id for each person, "" where the two sources contradict each other, and why.
+
+    One source is used throughout, since a person may have another id in each. Where none tells
+    all, S001 and 1 are one.
+    """
+    conflicting, problems = _contradictions(people, where)
+    sound = [person for person in people if person not in conflicting]
+    if all(person.named for person in sound):
+        ids = [person.named for person in people]
+    elif all(person.given for person in sound):
+        ids = [person.given for person in people]
+    else:
+        _refuse_other_numbers(sound)
+        ids = [_plain(person.named or person.given) for person in people]
+    return [
+        "" if person in conflicting else name for person, name in zip(people, ids, strict=True)
+    ], problems
+
+
+def _contradictions(
+    people: Sequence[_Person], where: Sequence[str]
+) -> tuple[set[_Person], list[Problem]]:
+    """Return the people of whom one source makes one and the other two, and what is wrong."""
+    both = {person: i for i, person in reversed([*enumerate(people)]) if all(person)}
+    same: dict[tuple[int, str], set[_Person]] = defaultdict(set)
+    for person in both:
+        for source, name in enumerate(person):
+            same[source, name].add(person)
+    groups = [sorted(group, key=lambda person: both[person]) for group in same.values()]
+    several = [group for group in groups if len(group) > 1]
+    problems = [
+        Problem(
+            where[both[other]],
+            f"subject {other.named} by its name and {other.given!r} by session.xml, but "
+            f"{first.named} and {first.given!r} in {where[both[first]]}",
+        )
+        for first, *others in several
+        for other in others
+    ]
+    return {person for group in several for person in group}, problems
+
+
+def _refuse_other_numbers(people: Sequence[_Person]) -> None:
+    """Raise if ids of one source cannot stand for those of the other."""
+    for person in people:
+        if all(person) and _plain(person.named) != _plain(person.given):
+            raise DatasetError(
+                "some sessions tell their subject by names alone and some by session.xml alone, "
+                "which count differently ({} is {}): a person might have two ids. Name the frames "
+                "like S001-001_00001.png.",
+                person.named,
+                repr(person.given),
+            )
+
+
+def _plain(name: str) -> str:
+    match = _ID.match(name)
+    return name if match is None else f"S{int(match[1]):03d}"

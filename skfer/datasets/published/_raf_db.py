@@ -1,31 +1,26 @@
 """RAF-DB, the Real-world Affective Faces data set: its basic expressions."""
 
+import functools
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from skfer.datasets._aligned import Place, aligning_reader, read_points
-from skfer.datasets._docs import documented
-from skfer.datasets._folder import is_litter
-from skfer.datasets._layout import (
-    Labelled,
-    find_beside,
-    find_file,
-    find_folder,
-    labelled_pictures,
-    no_layout,
+from skfer.datasets._classes import (
+    labeled_pictures,
+    own_name,
     part_folders,
-    relative,
-    without_repeats,
+    stem,
+    without_renamed,
 )
-from skfer.datasets._listing import Listing, Options, check_root, load
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
+from skfer.datasets._docs import documented
+from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._loading import Options, load
+from skfer.datasets._rows import Row, without_copies
+from skfer.datasets._tree import Tree, joined
 from skfer.exceptions import ArgumentError
-from skfer.pictures import EXTENSIONS, DatasetError, Problem, drop_repeats, in_part
+from skfer.pictures import DatasetError, Problem, in_part
 
 CODES = {
     "1": "surprise",
@@ -47,9 +42,14 @@ PUBLISHED = {
 }
 PUBLISHED_PARTS = {"train": 12_271, "test": 3_068}
 LAYOUTS = (
-    "EmoLabel/list_patition_label.txt with Image/aligned/train_00001_aligned.jpg "
-    "(or Image/original/train_00001.jpg)",
-    "train/1/*.jpg to train/7/ and test/1/ to test/7/",
+    Layout(
+        "EmoLabel/list_patition_label.txt with Image/aligned/train_00001_aligned.jpg "
+        "(or Image/original/train_00001.jpg)",
+        PUBLISHED,
+        PUBLISHED_PARTS,
+        unit="lines",
+    ),
+    Layout("train/1/*.jpg to train/7/ and test/1/ to test/7/", PUBLISHED, PUBLISHED_PARTS),
 )
 _N_POINTS = 5  # left eye, right eye, nose, corners of the mouth
 _LISTS = ("list_patition_label.txt", "list_partition_label.txt")
@@ -59,9 +59,9 @@ _DESCR = """\
 RAF-DB, the Real-world Affective Faces data set (basic expressions)
 --------------------------------------------------------------------
 
-15,339 faces from the web, each labelled by about 40 people: train 12,271 (surprise 1290, fear 281,
+15,339 faces from the web, each labeled by about 40 people: train 12,271 (surprise 1290, fear 281,
 disgust 717, happiness 4772, sadness 1982, anger 705, neutral 2524), test 3,068 (329, 74, 160,
-1185, 478, 162, 680). Aligned faces are 100 x 100 pixels in colour. The official parts are the
+1185, 478, 162, 680). Aligned faces are 100 x 100 pixels in color. The official parts are the
 protocol; the set does not tell who is shown.
 
 Origin: Pattern Recognition and Intelligent System Laboratory, Beijing University of Posts and
@@ -151,161 +151,134 @@ def load_raf_db(
         as_frame=as_frame,
         verbose=verbose,
     )
-    return load(list_raf_db(check_root(root), align=align), options)
+    return load(root, functools.partial(list_raf_db, align=align), options)
 
 
-def list_raf_db(root: Path, *, align: bool | str = True) -> Listing:
+def list_raf_db(tree: Tree, *, align: bool | str = True) -> Listing:
     """Return the faces of either layout, unread."""
     if align not in (True, False, "points"):
         raise ArgumentError("{align=} is not known: give True, False or 'points'.", align=align)
-    path = _find_list(root)
-    if path is not None:
-        return _list_owners(root, path, align)
-    parts = part_folders(root, CODES)
+    table = _find_list(tree)
+    return _list_folders(tree, align) if table is None else _list_owners(tree, table, align)
+
+
+def _find_list(tree: Tree) -> str | None:
+    """Return the list of the labels: that of basic/ where compound/ lies beside it."""
+    basic = tree.find_folder("basic", depth=2)
+    found = None if basic is None else tree.find_file(*_LISTS, within=basic, depth=2)
+    return found or tree.find_file(*_LISTS, depth=3)
+
+
+def _list_folders(tree: Tree, align: bool | str) -> Listing:
+    parts = part_folders(tree, CODES)
     if not parts:
-        raise no_layout("RAF-DB", root, LAYOUTS)
+        raise no_layout("RAF-DB", tree, LAYOUTS)
     if align == "points":
         raise ArgumentError("{align='points'}: the folder form has no points. Leave it out.")
-    found, problems = labelled_pictures(root, parts, CODES)
+    found, problems = labeled_pictures(tree, parts, CODES)
     found, misplaced = _without_misplaced(found)
-    found, repeated = without_repeats(found, _stem)
-    target = [EXPRESSION_CODES[item.word] for item in found]
-    return Listing(
-        name="raf-db",
-        root=root,
-        filenames=[item.name for item in found],
-        target=np.array(target, dtype=np.int64),
-        target_names=EXPRESSIONS,
-        descr=_DESCR,
-        columns={"split": np.array([item.part for item in found], dtype=np.str_)},
-        problems=problems + misplaced + repeated,
-        layout=LAYOUTS[1],
-        published=PUBLISHED,
-        published_parts=PUBLISHED_PARTS,
-    )
+    rows, repeated = without_renamed(found, _own_stem)
+    problems += misplaced + repeated
+    return Listing("raf-db", _DESCR, LAYOUTS[1], rows, problems)
 
 
-def _find_list(root: Path) -> Path | None:
-    """Return the list of the labels: that of basic/ where compound/ lies beside it."""
-    basic = find_folder(root, "basic", depth=2)
-    found = None if basic is None else find_file(basic, *_LISTS, depth=2)
-    return found or find_file(root, *_LISTS, depth=3)
-
-
-def _stem(name: str) -> str | None:
+def _own_stem(name: str) -> str | None:
     """Return what the owners call a picture, such as train_00001, None for another name."""
     match = _PICTURE.match(name)
     return None if match is None else f"{match[1]}_{match[2]}".lower()
 
 
-def _without_misplaced(found: list[Labelled]) -> tuple[list[Labelled], list[Problem]]:
-    """Leave out pictures that are named after the other part: one would test on the learned."""
-    kept: list[Labelled] = []
+def _without_misplaced(found: list[Row]) -> tuple[list[Row], list[Problem]]:
+    """Leave out pictures that are named after the other part: they would test what was learned."""
+    kept: list[Row] = []
     problems: list[Problem] = []
-    for item in found:
-        match = _PICTURE.match(Path(item.name).name)
+    for row in found:
+        match = _PICTURE.match(own_name(row.name))
         named = "" if match is None else match[1].lower()
-        if {named, item.part} == {"train", "test"}:
-            problems.append(Problem(item.name, f"named {named} but in a folder of {item.part}"))
+        if {named, row.part} == {"train", "test"}:
+            problems.append(Problem(row.name, f"named {named} but in a folder of {row.part}"))
         else:
-            kept.append(item)
+            kept.append(row)
     return kept, problems
 
 
-def _list_owners(root: Path, path: Path, align: bool | str) -> Listing:
-    folder = _image_folder(root, path, "aligned" if align is True else "original")
-    found, problems = _read_list(path)
+def _list_owners(tree: Tree, table: str, align: bool | str) -> Listing:
+    folder = _image_folder(tree, table, "aligned" if align is True else "original")
+    rows, problems = _read_list(tree, table)
+    suffix = "_aligned" if align is True else ""
     # The list may say .jpg where the disk has .JPG.
-    on_disk = {name.lower(): name for name in sorted(os.listdir(folder))}
-    names = []
-    for match, _ in found:
-        stem = f"{match[1].lower()}{match[2]}"
-        name = f"{stem}_aligned.{match[3]}" if align is True else f"{stem}.{match[3]}"
-        names.append(f"{relative(folder, root)}/{on_disk.get(name.lower(), name)}")
-    target = [EXPRESSION_CODES[CODES[match[4]]] for match, _ in found]
+    names = tree.as_on_disk([joined(folder, suffix.join(_split(row.name))) for row in rows])
+    rows = [
+        row._replace(name=name, place=f"{row.place} ({name})")
+        for row, name in zip(rows, names, strict=True)
+    ]
     listing = Listing(
         name="raf-db",
-        root=root,
-        filenames=names,
-        target=np.array(target, dtype=np.int64),
-        target_names=EXPRESSIONS,
         descr=_DESCR,
-        unit="lines",
-        columns={"split": np.array([match[1].lower() for match, _ in found], dtype=np.str_)},
-        problems=problems,
-        unlisted=_unlisted(folder, root, names),
-        where=[
-            f"{path.name}, line {n} ({name})" for (_, n), name in zip(found, names, strict=True)
-        ],
         layout=LAYOUTS[0],
-        published=PUBLISHED,
-        published_parts=PUBLISHED_PARTS,
+        rows=rows,
+        problems=problems,
+        unlisted=sorted(set(tree.pictures_in(folder)) - set(names)),
     )
-    return _by_points(listing, path) if align == "points" else listing
+    return _by_points(tree, listing, table) if align == "points" else listing
 
 
-def _by_points(listing: Listing, path: Path) -> Listing:
+def _split(name: str) -> tuple[str, str]:
+    stem, dot, extension = name.rpartition(".")
+    return stem, dot + extension
+
+
+def _image_folder(tree: Tree, table: str, name: str) -> str:
+    """Return the folder of the pictures that lies beside the list of their labels."""
+    folder = tree.find_beside(table, name)
+    if folder is None:
+        zipped = tree.find_file(f"{name}.zip", depth=3)
+        hint = f"unpack {zipped}" if zipped else "unpack the pictures there"
+        raise DatasetError("{root=} has no folder Image/{}: {}.", name, hint, root=str(tree.root))
+    return folder
+
+
+def _by_points(tree: Tree, listing: Listing, table: str) -> Listing:
     """Let the faces be turned by the points that people marked, as they are read."""
-    root = listing.root
-    folder = find_beside(path, root, "manual")
+    folder = tree.find_beside(table, "manual")
     if folder is None:
         raise DatasetError(
             "{root=} has no folder Annotation/manual with the points: unpack it there, or give "
             "another {align}.",
-            root=str(root),
+            root=str(tree.root),
         )
-    stems = [Path(name).stem for name in listing.filenames]
-    notes = [folder / f"{stem}_manu_attri.txt" for stem in stems]
-    listing.reader = aligning_reader(
-        [root / name for name in listing.filenames],
+    notes = [joined(folder, f"{stem(row.name)}_manu_attri.txt") for row in listing.rows]
+    listing.rows = [
+        row._replace(beside=note) for row, note in zip(listing.rows, notes, strict=True)
+    ]
+    listing.read = aligning_reader(
+        tree,
         # Gender, race and age follow the points.
-        lambda i: Place(landmarks=read_points(notes[i], _N_POINTS, further=True)),
+        lambda row: Place(read_points(tree, row.beside, _N_POINTS, further=True)),
     )
     listing.reader_key = "aligned by five points"
-    listing.sources = listing.filenames + [relative(note, root) for note in notes]
     return listing
 
 
-def _unlisted(folder: Path, root: Path, names: list[str]) -> list[str]:
-    there = [name for name in sorted(os.listdir(folder)) if not is_litter(name)]
-    where = relative(folder, root)
-    pictures = [f"{where}/{name}" for name in there if name.lower().endswith(EXTENSIONS)]
-    return sorted(set(pictures) - set(names))
-
-
-def _image_folder(root: Path, path: Path, name: str) -> Path:
-    """Return the folder of the pictures that lies beside the list of their labels."""
-    folder = find_beside(path, root, name)
-    if folder is None:
-        zipped = find_file(root, f"{name}.zip", depth=3)
-        hint = f"unpack {relative(zipped, root)}" if zipped else "unpack the pictures there"
-        raise DatasetError("{root=} has no folder Image/{}: {}.", name, hint, root=str(root))
-    return folder
-
-
-def _read_list(path: Path) -> tuple[list[tuple[re.Match[str], int]], list[Problem]]:
-    """Return the good lines of the list and their numbers, and what is wrong with the others."""
-    found: list[tuple[re.Match[str], int]] = []
+def _read_list(tree: Tree, table: str) -> tuple[list[Row], list[Problem]]:
+    """Return the good lines of the list, and what is wrong with the others."""
+    rows: list[Row] = []
     problems: list[Problem] = []
-    for line, written in enumerate(path.read_bytes().splitlines(), 1):
+    for line, written in enumerate(tree.read_bytes(table).splitlines(), 1):
+        place = f"{own_name(table)}, line {line}"
         try:
-            text = written.decode("utf-8-sig")
+            text = written.decode("utf-8-sig").strip()
         except UnicodeDecodeError:
-            problems.append(Problem(f"{path.name}, line {line}", "not in UTF-8"))
+            problems.append(Problem(place, "not in UTF-8"))
             continue
-        match = _LINE.match(text.strip())
+        match = _LINE.match(text)
         if match is not None and match[4] in CODES:
-            found.append((match, line))
+            name = f"{match[1].lower()}{match[2]}.{match[3]}"
+            rows.append(Row(name, CODES[match[4]], match[1].lower(), place=place))
         elif match is not None:
-            what = f"label {match[4]!r} is not a number from 1 to 7"
-            problem = Problem(f"{path.name}, line {line}", what)
+            problem = Problem(place, f"label {match[4]!r} is not a number from 1 to 7")
             problems.append(in_part(problem, match[1].lower()))
-        elif text.strip():
-            what = f"{text.strip()!r} is not like 'train_00001.jpg 5'"
-            problems.append(Problem(f"{path.name}, line {line}", what))
-    kept, repeated = drop_repeats(
-        [f"{match[1]}{match[2]}".lower() for match, _ in found],
-        [match[4] for match, _ in found],
-        [f"{path.name}, line {line}" for _, line in found],
-    )
-    return [found[i] for i in kept], problems + repeated
+        elif text:
+            problems.append(Problem(place, f"{text!r} is not like 'train_00001.jpg 5'"))
+    rows, repeated = without_copies(rows, lambda row: stem(row.name), lambda row: row.label)
+    return rows, problems + repeated

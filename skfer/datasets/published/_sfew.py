@@ -1,29 +1,19 @@
 """SFEW 2.0, static facial expressions in the wild: frames of films."""
 
+import functools
 import os
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from skfer.datasets._classes import Part, has_classes, labeled_pictures, own_name, stem
 from skfer.datasets._docs import documented
-from skfer.datasets._folder import pictures_below
-from skfer.datasets._layout import (
-    Labelled,
-    find_folders,
-    innermost,
-    labelled_pictures,
-    nearest,
-    no_layout,
-    relative,
-    subfolders,
-)
-from skfer.datasets._listing import Listing, Options, check_root, load
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._loading import Options, load
+from skfer.datasets._rows import Row, without_copies
+from skfer.datasets._tree import Tree
 from skfer.exceptions import ArgumentError
-from skfer.pictures import Problem, drop_repeats, in_part
+from skfer.pictures import Problem, in_part
 
 # Train and validation together.
 PUBLISHED = {
@@ -48,10 +38,14 @@ PUBLISHED_ALIGNED = {
     "surprise": 150,
 }
 PUBLISHED_ALIGNED_PARTS = {"train": 891, "validation": 431}
-LAYOUTS = (
-    "Train/Angry/*.png and Val/Angry/*.png",
-    "Train_Aligned_Faces/Angry/*.png and Val_Aligned_Faces/Angry/*.png",
-)
+LAYOUTS = {
+    False: Layout("Train/Angry/*.png and Val/Angry/*.png", PUBLISHED, PUBLISHED_PARTS),
+    True: Layout(
+        "Train_Aligned_Faces/Angry/*.png and Val_Aligned_Faces/Angry/*.png",
+        PUBLISHED_ALIGNED,
+        PUBLISHED_ALIGNED_PARTS,
+    ),
+}
 _FOLDERS: dict[bool, dict[str, tuple[str, ...]]] = {
     False: {"train": ("Train",), "validation": ("Val",), "test": ("Test",)},
     True: {
@@ -65,9 +59,9 @@ _DESCR = """\
 SFEW 2.0, Static Facial Expressions in the Wild
 -----------------------------------------------
 
-Frames of films, 720 x 576 pixels in colour: train 958 (anger 178, disgust 66, fear 98, happiness
+Frames of films, 720 x 576 pixels in color: train 958 (anger 178, disgust 66, fear 98, happiness
 198, neutral 150, sadness 172, surprise 96), validation 436 (77, 23, 47, 73, 86, 73, 57), test 372
-without public labels. Faces aligned by the organisers (143 x 181 pixels) are there for most: train
+without public labels. Faces aligned by the organizers (143 x 181 pixels) are there for most: train
 891, validation 431, as public code counts them.
 Results are reported on the validation part. Groups are the films, taken from the names.
 
@@ -161,95 +155,65 @@ def load_sfew(
         as_frame=as_frame,
         verbose=verbose,
     )
-    listing = list_sfew(check_root(root), align=align, unlabeled=unlabeled)
-    return load(listing, options)
+    return load(root, functools.partial(list_sfew, align=align, unlabeled=unlabeled), options)
 
 
-def list_sfew(root: Path, *, align: bool | str = "auto", unlabeled: bool = False) -> Listing:
+def list_sfew(tree: Tree, *, align: bool | str = "auto", unlabeled: bool = False) -> Listing:
     """Return the pictures of either layout, unread."""
     if align not in (True, False, "auto"):
         raise ArgumentError("{align=} is not known: give True, False or 'auto'.", align=align)
-    found = {form: _part_folders(root, form) for form in (True, False)}
+    found = {form: _part_folders(tree, form) for form in (True, False)}
     # Faces of one part do not do instead of frames of both.
     wanted = found[False].keys() - (set() if unlabeled else {"test"})
     form = found[True].keys() >= wanted if align == "auto" else bool(align)
     if not found[form]:
-        layouts = LAYOUTS[::-1] if align == "auto" else [LAYOUTS[form]]
-        raise no_layout("SFEW", root, layouts)
-    listing = _list(root, found[form], form, unlabeled)
-    listing.missing = [
-        f"{_FOLDERS[form][part][0]}/" for part in ("train", "validation") if part not in found[form]
-    ]
-    return listing
+        layouts = [LAYOUTS[True], LAYOUTS[False]] if align == "auto" else [LAYOUTS[form]]
+        raise no_layout("SFEW", tree, layouts)
+    rows, problems = _read(tree, found[form], unlabeled)
+    return Listing(
+        name="sfew",
+        descr=_DESCR,
+        layout=LAYOUTS[form],
+        rows=rows,
+        problems=problems,
+        group_kind="films",
+        missing=[
+            f"{_FOLDERS[form][part][0]}/"
+            for part in ("train", "validation")
+            if part not in found[form]
+        ],
+    )
 
 
-def _part_folders(root: Path, form: bool) -> dict[str, Path]:
+def _part_folders(tree: Tree, form: bool) -> dict[str, str]:
     """Return the folders of the parts; train and validation have class folders in them."""
     parts = {}
     for part, names in _FOLDERS[form].items():
-        found = find_folders(root, *names, depth=3)
+        found = tree.find_folders(*names, depth=3)
         if part != "test":
-            found = [folder for folder in found if _has_classes(folder)]
-        folder = nearest(found, root)
+            found = [folder for folder in found if has_classes(tree, folder)]
+        folder = tree.nearest(found)
         if folder is not None:
-            parts[part] = folder if part != "test" else innermost(folder, *names) or folder
+            parts[part] = folder if part != "test" else tree.innermost(folder, *names) or folder
     return parts if parts.keys() - {"test"} else {}
 
 
-def _has_classes(folder: Path) -> bool:
-    names = {path.name.lower() for path in subfolders(folder)}
-    return bool(names & {"angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"})
-
-
-def _list(root: Path, parts: dict[str, Path], form: bool, unlabeled: bool) -> Listing:
-    labelled = [(part, folder) for part, folder in parts.items() if part != "test"]
-    found, problems = _without_inner(root, labelled)
+def _read(tree: Tree, parts: dict[str, str], unlabeled: bool) -> tuple[list[Row], list[Problem]]:
+    labeled = [Part(part, folder) for part, folder in parts.items() if part != "test"]
+    found, problems = labeled_pictures(tree, labeled)
+    # Aligned faces inside of Train/ are no class of it.
+    problems = [p for p in problems if "aligned_faces" not in p.where.lower()]
     if unlabeled and "test" in parts:
-        names, wrong = pictures_below(root, relative(parts["test"], root))
-        found += [Labelled(name, "test", "") for name in names]
+        names, wrong = tree.pictures(parts["test"])
+        found += [Row(name, part="test") for name in names]
         problems += [in_part(problem, "test") for problem in wrong]
-    named = []
-    for item in found:
-        match = _NAME.match(Path(item.name).name)
+    rows: list[Row] = []
+    for row in found:
+        match = _NAME.match(own_name(row.name))
         if match is None:
-            problem = Problem(item.name, "not named like Airheads_000519240_00000005.png")
-            problems.append(in_part(problem, item.part))
+            problem = Problem(row.name, "not named like Airheads_000519240_00000005.png")
+            problems.append(in_part(problem, row.part))
         else:
-            named.append((item, match[1].lower()))
-    kept, repeated = drop_repeats(
-        [Path(item.name).stem for item, _ in named],
-        [(item.word, item.part) for item, _ in named],
-        [item.name for item, _ in named],
-    )
-    return _listing(root, [named[i] for i in kept], problems + repeated, form)
-
-
-def _without_inner(
-    root: Path, parts: list[tuple[str, Path]]
-) -> tuple[list[Labelled], list[Problem]]:
-    """Return the labelled pictures; aligned faces inside of Train/ are no class of it."""
-    found, problems = labelled_pictures(root, parts)
-    return found, [p for p in problems if "aligned_faces" not in p.where.lower()]
-
-
-def _listing(
-    root: Path, rows: list[tuple[Labelled, str]], problems: list[Problem], form: bool
-) -> Listing:
-    target = [EXPRESSION_CODES.get(item.word, UNLABELED) for item, _ in rows]
-    return Listing(
-        name="sfew",
-        group_kind="films",
-        root=root,
-        filenames=[item.name for item, _ in rows],
-        target=np.array(target, dtype=np.int64),
-        target_names=EXPRESSIONS,
-        descr=_DESCR,
-        columns={
-            "groups": np.array([film for _, film in rows], dtype=np.str_),
-            "split": np.array([item.part for item, _ in rows], dtype=np.str_),
-        },
-        problems=problems,
-        layout=LAYOUTS[form],
-        published=PUBLISHED_ALIGNED if form else PUBLISHED,
-        published_parts=PUBLISHED_ALIGNED_PARTS if form else PUBLISHED_PARTS,
-    )
+            rows.append(row._replace(group=match[1].lower()))
+    rows, repeated = without_copies(rows, lambda row: stem(row.name))
+    return rows, problems + repeated

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_ck_plus
-from skfer.datasets.published._ck_plus_sequences import read_code
+from skfer.datasets.published._ck_plus import read_label
 
 SEQUENCES = [("S005", "001", 6, 3), ("S010", "002", 2, 5), ("S010", "004", 5, None)]
 WHOLE = {"align": False, "image_size": None}
@@ -160,7 +160,7 @@ def test_a_label_in_another_encoding_is_told_by_file(tmp_path):
 
 @given(code=st.integers(0, 7), write=st.sampled_from(["   {:.7e}\r\n", "{}", "{}.0\n", "\t{:g} "]))
 def test_any_way_to_write_a_label(code, write):
-    assert read_code(write.format(code)) == trees.code_of(trees.CK_CODES[code])
+    assert read_label(write.format(code)) == trees.CK_CODES[code]
 
 
 def test_labels_without_frames_and_second_labels(tmp_path):
@@ -192,7 +192,7 @@ def test_a_sequence_that_does_not_reach_its_peak_is_told(tmp_path, gone):
     assert set(faces.groups) == {"S010"}
 
 
-def test_frames_after_the_labelled_one_are_told(tmp_path):
+def test_frames_after_the_labeled_one_are_told(tmp_path):
     trees.ck_plus(tmp_path, SEQUENCES)
     trees.picture(tmp_path / "cohn-kanade-images/S005/001/S005_001_00000007.png")
     with pytest.raises(DatasetError, match=r"a label of frame 6, but the last .*_00000007.png"):

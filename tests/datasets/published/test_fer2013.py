@@ -70,8 +70,8 @@ def test_cached(tmp_path):
         ((3, 3, "Holdout"), "Usage 'holdout'"),
         ((3, "1 2 3", "Training"), "3 pixels, not 2304"),
         ((3, "", "Training"), "0 pixels"),
-        ((3, "1 " * 2303 + "256", "Training"), "no numbers from 0 to 255"),
-        ((3, "1 " * 2303 + "x", "Training"), "no numbers from 0 to 255"),
+        ((3, "1 " * 2303 + "256", "Training"), "not numbers from 0 to 255"),
+        ((3, "1 " * 2303 + "x", "Training"), "not numbers from 0 to 255"),
     ],
 )
 def test_faulty_rows_are_told_by_line(tmp_path, row, message):

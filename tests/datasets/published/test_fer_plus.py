@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_fer_plus
+from skfer.datasets._votes import VOTES, distribution, majority
 from skfer.datasets.published import _fer_plus
-from skfer.datasets.published._fer_plus_votes import VOTES, distribution, majority
 
 CLEAR = (9, 0, 0, 1, 0, 0, 0, 0, 0, 0)  # neutral
 TORN = (4, 0, 0, 4, 1, 0, 0, 0, 1, 0)  # no majority: half neutral, half sadness
@@ -87,9 +87,9 @@ def test_rows_moved_within_a_part_are_told(tmp_path_factory, order, first, empty
     ("cells", "message"),
     [
         (CLEAR[:9], "11 cells, fewer than the header has names"),
-        (("?", *CLEAR[1:]), r"'\?,0,0,1,0,0,0,0,0,0' are no votes"),
-        (("", *CLEAR[1:]), "are no votes"),
-        (("-1", *CLEAR[1:]), "are no votes"),
+        (("?", *CLEAR[1:]), r"'\?,0,0,1,0,0,0,0,0,0' are not votes"),
+        (("", *CLEAR[1:]), "are not votes"),
+        (("-1", *CLEAR[1:]), "are not votes"),
         ((99, *CLEAR[1:]), "are more votes than the 10 people gave"),
         (("9" * 30, *CLEAR[1:]), "are more votes than the 10 people gave"),
     ],
@@ -307,7 +307,7 @@ def test_check_of_pictures(tmp_path):
 
 def test_check_of_a_whole_table_of_pictures(tmp_path, monkeypatch):
     sizes = {"train": 2, "validation": 1, "test": 2}
-    monkeypatch.setattr(_fer_plus, "PUBLISHED_PARTS", sizes)
+    monkeypatch.setattr(_fer_plus, "FER2013_PARTS", sizes)
     monkeypatch.setattr(_fer_plus, "_N_FACELESS", 1)
     trees.fer_plus_pictures(tmp_path, PICTURES)
     assert str(check_dataset("fer+", tmp_path)).endswith("all as published")

@@ -6,8 +6,7 @@ from helpers import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skfer.datasets import DatasetError, DatasetWarning, load_jaffe
-from skfer.datasets.published._jaffe import list_jaffe
+from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_jaffe
 
 CODES = {
     "AN": "anger",
@@ -109,10 +108,10 @@ def test_only_the_ten_women(tmp_path_factory, subject):
     root = tmp_path_factory.mktemp("jaffe")
     (root / f"{subject}.AN1.39.tiff").write_bytes(b"")
     known = subject in {"KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM"}
-    listing = list_jaffe(root)
-    assert listing.published_groups == 10
-    assert len(listing.filenames) == known
-    assert known or f"subject '{subject}' is not among KA" in listing.problems[0].what
+    report = check_dataset("jaffe", root)
+    assert report.published_groups == 10
+    assert sum(report.counts.values()) == known
+    assert known or f"subject '{subject}' is not among KA" in report.problems[0].what
 
 
 def test_subset_and_classes(tmp_path):

@@ -1,12 +1,13 @@
 """load_sfew."""
 
+import shutil
+
 import pytest
 from helpers import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_sfew
-from skfer.datasets.published._sfew import list_sfew
 
 WORDS = {
     "Angry": "anger",
@@ -65,7 +66,9 @@ def test_aligned_faces_of_one_part_do_not_hide_the_frames_of_both(tmp_path):
     assert check_dataset("sfew", tmp_path).missing == []
     faces = load_sfew(tmp_path, align=True)
     assert faces.filenames.tolist() == FACES[:1]
-    assert list_sfew(tmp_path, align=True).missing == ["Val_Aligned_Faces/"]
+    shutil.rmtree(tmp_path / "Train")
+    shutil.rmtree(tmp_path / "Val")
+    assert check_dataset("sfew", tmp_path).missing == ["Val_Aligned_Faces/"]
 
 
 def test_frames_of_the_test_part_alone_do_not_hide_aligned_faces(tmp_path):

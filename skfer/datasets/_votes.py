@@ -1,7 +1,6 @@
-"""The votes of FER+: how its tables are read, and what is made of them."""
+"""Tables of votes by several people for the expression of each face, as FER+ is handed on."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,8 +8,8 @@ from numpy.typing import ArrayLike
 
 from skfer.datasets._csv import read_cells
 from skfer.datasets._labels import canonical
-from skfer.datasets._layout import plain, relative
-from skfer.datasets._listing import PARTS
+from skfer.datasets._rows import PARTS
+from skfer.datasets._tree import Tree, plain
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from skfer.pictures import DatasetError
 
@@ -44,26 +43,25 @@ class VoteRow(NamedTuple):
     fault: str = ""  # why
 
 
-def read_votes(path: Path, root: Path) -> list[VoteRow]:
+def read_votes(tree: Tree, name: str) -> list[VoteRow]:
     """Return the rows of fer2013new.csv or label.csv.
 
     A header tells which column is which. Without one the columns are in the published order:
     Usage (not in label.csv), name, perhaps the box of the face, ten votes.
     """
     rows: list[VoteRow] = []
-    where = relative(path, root)
     header: Mapping[str, int] | None = None
     first = True
-    for line, written in read_cells(path):
+    for line, written in read_cells(tree.path(name)):
         cells = [cell.strip() for cell in written]
         if not any(cells):
             continue
         if first and _is_header(cells):
-            header = _columns(cells, f"{str(path)!r}, line {line}")
+            header = _columns(cells, f"{tree.path(name)!r}, line {line}")
         elif header is not None:
-            rows.append(_row_by_header(f"{where}, line {line}", cells, header))
+            rows.append(_row_by_header(f"{name}, line {line}", cells, header))
         else:
-            rows.append(_row_in_order(f"{where}, line {line}", cells))
+            rows.append(_row_in_order(f"{name}, line {line}", cells))
         first = False
     return rows
 
@@ -121,7 +119,7 @@ def _row_in_order(place: str, cells: list[str]) -> VoteRow:
 
 def _row(place: str, part: str, name: str, votes: Sequence[str]) -> VoteRow:
     if not all(cell.isascii() and cell.isdigit() for cell in votes):
-        return VoteRow(place, part, name, None, f"{','.join(votes)!r} are no votes")
+        return VoteRow(place, part, name, None, f"{','.join(votes)!r} are not votes")
     if any(len(cell) > 9 or int(cell) > N_VOTERS for cell in votes):
         what = f"{','.join(votes)!r} are more votes than the {N_VOTERS} people gave"
         return VoteRow(place, part, name, None, what)
