@@ -1,0 +1,148 @@
+"""Pictures of methods on the same folds."""
+
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+
+from skfer.exceptions import ArgumentError
+from skfer.inspection import ComparisonDisplay
+
+SCORES = {
+    "pca": [0.40, 0.44, 0.42],
+    "cross-entropy": [0.60, 0.64, 0.60],
+    "multi-threshold": [0.63, 0.66, 0.63],
+}
+
+
+@dataclass
+class Fit:
+    """As an evaluation yields them."""
+
+    method: str
+    fold: int
+    scores: dict
+    n_train: int = 80
+    n_test: int = 40
+
+
+def test_points_means_and_differences():
+    display = ComparisonDisplay.from_scores(SCORES, baseline="cross-entropy", measure="accuracy")
+    np.testing.assert_array_equal(display.points_["pca"].get_xdata(), SCORES["pca"])
+    assert display.means_["pca"].get_xdata() == pytest.approx([0.42])
+    assert set(display.differences) == {"pca", "multi-threshold"}
+    found = display.differences["multi-threshold"]
+    assert found.mean == pytest.approx(0.08 / 3)
+    assert found.mean - found.low == pytest.approx(found.high - found.mean)
+    assert display.intervals_["multi-threshold"].get_xdata() == pytest.approx(found[1:])
+    labels = [text.get_text() for text in display.axes_[0].get_yticklabels()]
+    assert labels == list(SCORES)
+    assert display.axes_[0].get_xlabel() == "accuracy"
+    assert "cross-entropy" in display.axes_[1].get_xlabel()
+
+
+def test_interval_without_overlap_is_students():
+    scores = {name: SCORES[name] for name in ("cross-entropy", "multi-threshold")}
+    display = ComparisonDisplay.from_scores(scores, n_train=1, n_test=0, confidence=0.9)
+    expected = ttest_rel(*list(scores.values())[::-1]).confidence_interval(0.9)
+    found = display.differences["multi-threshold"]
+    assert (found.low, found.high) == pytest.approx(tuple(expected))
+
+
+def test_overlap_of_training_sets_widens_the_interval():
+    def width(**sizes):
+        display = ComparisonDisplay.from_scores(SCORES, **sizes)
+        _, low, high = display.differences["multi-threshold"]
+        return high - low
+
+    plain = width(n_train=100, n_test=0)
+    assert width(n_train=80, n_test=40) == pytest.approx(plain * np.sqrt((1 / 3 + 1 / 2) * 3))
+    assert width() == pytest.approx(width(n_train=80, n_test=40))  # as three folds have
+
+
+def test_fits_and_their_records():
+    fits = [
+        Fit(name, fold, {"accuracy": value, "recall_at_1": None if fold == 1 else value})
+        for name, values in SCORES.items()
+        for fold, value in enumerate(values)
+    ]
+    display = ComparisonDisplay.from_fits(fits, "accuracy")
+    assert {name: list(row) for name, row in display.scores.items()} == SCORES
+    assert display.baseline == "pca"
+    records = [vars(fit) for fit in fits[::-1]]
+    again = ComparisonDisplay.from_fits(records, "accuracy", baseline="pca")
+    assert again.differences == display.differences
+    # A fold may have nothing to find; fits of several seeds are averaged.
+    more = [*fits, Fit("pca", 0, {"accuracy": 0.6, "recall_at_1": 0.6})]
+    recall = ComparisonDisplay.from_fits(more, "recall_at_1")
+    np.testing.assert_allclose(recall.scores["pca"], [0.5, np.nan, 0.42])
+    assert recall.axes_[0].get_xlabel() == "recall at 1"
+
+
+def test_one_fold_or_one_method():
+    display = ComparisonDisplay.from_scores({"a": [0.5], "b": [0.6]})
+    assert display.differences["b"].mean == pytest.approx(0.1)
+    assert np.isnan(display.differences["b"].low)
+    display.figure_.canvas.draw()
+    alone = ComparisonDisplay.from_scores({"a": [0.5, 0.6]})
+    assert len(alone.axes_) == 1
+    assert not alone.intervals_
+    same = ComparisonDisplay.from_scores({"a": [0.5, 0.6], "b": [0.5, 0.6]})
+    assert same.differences["b"] == (0, 0, 0)
+    apart = ComparisonDisplay.from_scores({"a": [0.5, np.nan], "b": [np.nan, 0.6]})
+    assert np.isnan(apart.differences["b"].mean)
+    apart.figure_.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"scores": {}}, "scores must be a dict"),
+        ({"scores": [1, 2]}, "scores must be a dict"),
+        ({"scores": {"a": [1], "b": [1, 2]}}, "one score for each of the same folds"),
+        ({"scores": {"a": [np.nan]}}, "one score for each of the same folds"),
+        ({"baseline": "svm"}, "baseline must be one of"),
+        ({"confidence": 1}, "confidence"),
+        ({"n_train": 0, "n_test": 1}, "n_train"),
+    ],
+)
+def test_refusals_name_the_argument(options, text):
+    with pytest.raises(ArgumentError, match=text):
+        ComparisonDisplay.from_scores(**{"scores": SCORES} | options)
+
+
+def test_refusals_of_fits():
+    with pytest.raises(ArgumentError, match="fits is empty"):
+        ComparisonDisplay.from_fits([])
+    with pytest.raises(ArgumentError, match="measure must be one of accuracy, got 'f1'"):
+        ComparisonDisplay.from_fits([Fit("a", 0, {"accuracy": 1.0})], "f1")
+
+
+def test_given_axes():
+    display = ComparisonDisplay.from_scores(SCORES)
+    _, two = plt.subplots(1, 2)
+    assert display.plot(ax=two).axes_ == list(two)
+    _, one = plt.subplots(figsize=(3, 4))
+    display.plot(ax=one).figure_.canvas.draw()
+    labels = [text.get_text() for text in display.axes_[1].get_yticklabels()]
+    assert labels == list(SCORES)  # one below the other
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"c": "red"}, {"marker": "x"}, {"ls": ":"}, {"label": "_a"}, {"mfc": "w"}, {"ms": 9},
+     {"cmap": "viridis"}, {"caption": ""}, {"alpha": 1}],
+    ids=lambda options: "-".join(options),
+)  # fmt: skip
+def test_nothing_passed_on_makes_matplotlib_warn(options):
+    display = ComparisonDisplay.from_scores({"_$a": [1, 2], "b": [2, 3]}, **options)
+    display.figure_.canvas.draw()
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_looks_as_kept(style, as_kept):
+    with plt.style.context(style):
+        display = ComparisonDisplay.from_scores(SCORES, measure="balanced accuracy")
+        as_kept(display.figure_, f"comparison_{style}")
