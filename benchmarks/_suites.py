@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from pytorch_metric_learning import distances, losses, miners, reducers
 from torch import Tensor, nn
@@ -13,8 +13,7 @@ from skfer import (
     MultiThresholdEmbedder,
     TripletCenterEmbedder,
 )
-from skfer.embedders._triplet_center import TripletCenterObjective
-from skfer.embedders.base import BaseEmbedder
+from skfer.embedders import BaseEmbedder
 from skfer.evaluation import pca_baseline
 from skfer.losses import TripletCenterLoss
 from skfer.training import Objective
@@ -73,12 +72,8 @@ class PeerEmbedder(BaseEmbedder):
         super().__init__(random_state=random_state)
         self.peer = peer
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseEmbedder._parameter_constraints,
-        "peer": [str],
-    }
-
-    def _make_objective(self) -> Objective:
+    def make_objective(self) -> Objective:
+        """Return the loss by its name, and cross-entropy."""
         return Objective(self._peer_loss(), self.classification_weight)
 
     def _peer_loss(self) -> PeerLoss:
@@ -109,11 +104,11 @@ class CenterLoss(TripletCenterLoss):
 class CenterLossEmbedder(TripletCenterEmbedder):
     """Cross-entropy and center loss: all as in the triplet-center embedder but the negatives."""
 
-    def _make_objective(self) -> Objective:
-        loss = CenterLoss(len(self.classes_), self.embedding_dim)
-        return TripletCenterObjective(
-            loss, self.classification_weight, metric_weight=self.center_weight
-        )
+    def make_objective(self) -> Objective:
+        """Return center loss, and cross-entropy."""
+        objective = super().make_objective()
+        objective.metric_loss = CenterLoss(len(self.classes_), self.embedding_dim)
+        return objective
 
 
 def _single(threshold: float) -> Callable[[int], Any]:

@@ -46,7 +46,7 @@ class FixedSteps(ClassifierMixin, BaseEstimator):
         n_batches = len(BalancedBatchSampler(y, 8, 8, 0, n_unlabeled=batch))
         side = round(X.shape[1] ** 0.5)
         self.embedder_ = GaussianMetricEmbedder(
-            image_shape=(side, side),
+            image_size=side,
             max_epochs=max(1, round(STEPS / n_batches)),
             random_state=self.random_state,
         ).fit(X, y)

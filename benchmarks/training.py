@@ -24,8 +24,7 @@ from skfer import (
     MultiThresholdEmbedder,
     TripletCenterEmbedder,
 )
-from skfer.embedders._network import make_network
-from skfer.embedders.base import BaseEmbedder
+from skfer.embedders import BaseEmbedder
 from skfer.nets import FaceAugment
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (640, 48, 48)).astype(np.uint8)
@@ -115,7 +114,7 @@ def small_fit_ratio(repeats: int) -> float:
         rows = torch.from_numpy(((X - X.mean(0)) / X.std(0)).astype(np.float32))
         labels = torch.from_numpy(y)
         members = [torch.nonzero(labels == c)[:, 0] for c in range(3)]
-        net, loss = make_network(model), model._make_objective()
+        net, loss = model.make_network(), model.make_objective()
         net.train()
         optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, fused=True)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=10)

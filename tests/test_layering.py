@@ -36,7 +36,7 @@ ROOMS = {
     "training": ((*GROUND, "losses", "nets"), {"numpy", "torch", "skorch"}),
     "embedders.gaussian": (
         (*GROUND, "losses", "nets", "training", "embedders"),
-        {"numpy", "scipy", "sklearn", "torch"},
+        {"numpy", "scipy", "sklearn", "torch", "skorch"},
     ),
     "embedders": (
         ("_version", *GROUND, "losses", "nets", "pictures", "training", "embedders.gaussian"),

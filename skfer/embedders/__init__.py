@@ -1,11 +1,13 @@
-"""The embedders, as scikit-learn estimators."""
+"""The embedders, as scikit-learn estimators, and the base for one of your own."""
 
 from skfer.embedders._cross_entropy import CrossEntropyEmbedder
 from skfer.embedders._multi_threshold import MultiThresholdEmbedder
 from skfer.embedders._triplet_center import TripletCenterEmbedder
-from skfer.embedders.gaussian._embedder import GaussianMetricEmbedder
+from skfer.embedders.base import BaseEmbedder
+from skfer.embedders.gaussian import GaussianMetricEmbedder
 
 __all__ = [
+    "BaseEmbedder",
     "CrossEntropyEmbedder",
     "GaussianMetricEmbedder",
     "MultiThresholdEmbedder",

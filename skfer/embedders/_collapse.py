@@ -1,21 +1,20 @@
-"""Tells the user when an embedder does not learn."""
+"""Finds out from its history whether an embedder learned anything."""
 
 from __future__ import annotations
 
 import math
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import sklearn
 
-from skfer.exceptions import EmbeddingCollapseWarning
-
 COLLAPSE_SPREAD = 0.1
 """Below this share of the squared norm, embeddings count as coincident."""
 PATIENCE = 10
-"""How many passes of ``partial_fit`` may look like a collapse: the first ones often do."""
+"""In so many passes of ``partial_fit`` in a row a collapse is one: the first often look like it."""
 _SCIKIT_LEARN = Path(sklearn.__file__).parent
 _PASSED_THROUGH = tuple(
     f"{path.as_posix()}/"
@@ -29,9 +28,9 @@ def warn_caller(message: str, category: type[Warning]) -> None:
     Parameters
     ----------
     message : str
-        What to say.
+        The text of the warning.
     category : type
-        Kind of the warning.
+        Its class.
     """
     level, frame = 1, sys._getframe()
     while frame.f_back and Path(frame.f_code.co_filename).as_posix().startswith(_PASSED_THROUGH):
@@ -39,35 +38,43 @@ def warn_caller(message: str, category: type[Warning]) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
-def warn_if_collapsed(model: Any, n_epochs: int = 1) -> None:
-    """Warn if the latest loss is not finite, or if the latest epochs all look like a collapse.
+def find_collapse(
+    history: Sequence[dict[str, Any]], n_epochs: int, *, from_triplets: bool, advice: Sequence[str]
+) -> str | None:
+    """Tell what is wrong if the latest loss is not finite, or the latest epochs all collapsed.
 
     Parameters
     ----------
-    model : BaseEmbedder
-        A trained embedder.
-    n_epochs : int, default=1
-        How many epochs, at least.
+    history : sequence of dict
+        As an embedder's ``history_``.
+    n_epochs : int
+        How many epochs have to look like a collapse.
+    from_triplets : bool
+        Whether an epoch in which every triplet was active looks like one.
+    advice : sequence of str
+        What a user may try.
+
+    Returns
+    -------
+    str or None
+        The fault and what to do, or None.
     """
-    name = type(model).__name__
-    epochs = model.history_[-n_epochs:]
+    epochs = history[-n_epochs:]
     if not math.isfinite(epochs[-1]["train_loss"]):
-        warn_caller(
-            f"{name} did not learn: the loss is not finite. Lower the learning rate (lr), or "
-            "train in precision='float32'.",
-            EmbeddingCollapseWarning,
+        return (
+            "the loss is not finite. Lower the learning rate (lr), or train in precision='float32'."
         )
-        return
-    if len(epochs) == n_epochs and all(_looks_collapsed(model, epoch) for epoch in epochs):
-        spread = epochs[-1]["embedding_spread"]
-        what = (
-            f"the embeddings nearly coincide (spread {spread:.2g})"
-            if spread < COLLAPSE_SPREAD
-            else "every triplet was still active in the last epoch"
-        )
-        warn_caller(f"{name} did not learn: {what}. {model._advice()}", EmbeddingCollapseWarning)
+    if len(epochs) < n_epochs or not all(_looks_collapsed(e, from_triplets) for e in epochs):
+        return None
+    spread = epochs[-1]["embedding_spread"]
+    fault = (
+        f"the embeddings nearly coincide (spread {spread:.2g})"
+        if spread < COLLAPSE_SPREAD
+        else "every triplet was still active in the last epoch"
+    )
+    return f"{fault}. Try this: {'; '.join(advice)}."
 
 
-def _looks_collapsed(model: Any, epoch: dict[str, Any]) -> bool:
-    all_active = model._learns_from_triplets and epoch.get("active_fraction", 0) == 1
+def _looks_collapsed(epoch: dict[str, Any], from_triplets: bool) -> bool:
+    all_active = from_triplets and epoch.get("active_fraction", 0) == 1
     return all_active or epoch["embedding_spread"] < COLLAPSE_SPREAD

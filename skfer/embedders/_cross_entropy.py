@@ -43,5 +43,6 @@ class CrossEntropyEmbedder(BaseEmbedder):
         "classification_weight": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def _make_objective(self) -> Objective:
+    def make_objective(self) -> Objective:
+        """Return cross-entropy alone."""
         return Objective(None, self.classification_weight)

@@ -10,15 +10,15 @@ classification_weight : float, default={classification_weight}
         Weight of a cross-entropy term beside the metric loss, from a linear classifier on
         the embedding. {zero_weight}
     standardize_embedding : bool, default=True
-        Whether every coordinate of the embedding is standardised over the batch (a batch
+        Whether every coordinate of the embedding is standardized over the batch (a batch
         norm without affine part). Without it the metric losses tend to shrink the
         embedding to a point.
     backbone : "auto", "timm/NAME", nn.Module or callable, default="auto"
-        The network that turns standardised inputs (mean 0, standard deviation 1, channels
+        The network that turns standardized inputs (mean 0, standard deviation 1, channels
         first) into features. "auto" is :class:`~skfer.nets.CompactResNet` for images, of
         16 x 16 pixels at least, and :class:`~skfer.nets.MLP` for rows; "timm/NAME" any
         network of timm (needs ``skfer[vision]``). A module is copied with its weights, so
-        that ``backbone=fitted.backbone_`` starts from what another embedder has learned. A
+        that ``backbone=fitted.backbone_`` starts from the weights of another embedder. A
         callable gets the input shape, channels first, and returns a module. A feature map
         (n, c, h, w) is pooled; rows (n, c) are taken as they are.
     backbone_weights : path-like, default=None
@@ -26,20 +26,23 @@ classification_weight : float, default={classification_weight}
     backbone_lr : float, default=None
         Learning rate of the backbone, usually below `lr` when it starts from learned
         weights. None means `lr`.
-    image_shape : tuple of int, default=None
-        (height, width) or (height, width, channels). Rows of that many values are taken as
-        images of this shape; paths are decoded to it. None decodes paths to grey images of
-        the size that they have: (height, width, 3) keeps their colours.
+    image_size : int or (height, width), default=None
+        Size of the images; an int stands for a square. Paths are decoded to it, and rows of as
+        many values are taken as images of this size. None decodes paths to the size that the
+        pictures have, and takes rows as rows.
+    color : bool, default=False
+        Whether paths are decoded to color images, and rows that are images hold three channels,
+        channels last. Arrays of images keep the channels that they have.
     augment : "auto", nn.Module or None, default="auto"
-        Applied to batches of standardised images in training, on the device. "auto" is
+        Applied to batches of standardized images in training, on the device. "auto" is
         :class:`~skfer.nets.FaceAugment` for images and nothing for rows.
     max_epochs : int, default={max_epochs}
         Passes over the training set.
     classes_per_batch : int, default=8
         P: how many classes a batch holds; all of them if there are fewer.
     samples_per_class : int, default=8
-        K: how many samples of each class a batch holds. All classes are drawn in equal
-        share, so that rare ones count as much as common ones.
+        K: how many samples of each class a batch holds. All classes are drawn equally often,
+        so that rare ones count as much as common ones.
     lr : float, default={lr}
         Largest learning rate of AdamW.
     weight_decay : float, default={weight_decay}
@@ -49,14 +52,13 @@ classification_weight : float, default={classification_weight}
     early_stopping : bool, default=False
         Whether to set samples aside (whole subjects, if `groups` are given), to stop when
         their loss no longer improves, and to keep the best weights. Use a constant
-        schedule with it. ``partial_fit`` knows nothing of it.
+        schedule with it. ``partial_fit`` ignores it.
     validation_fraction : float, default=0.1
         Share of samples, or of subjects, set aside by `early_stopping`.
     n_iter_no_change : int, default=10
         How many epochs without improvement `early_stopping` waits.
     device : str, default="auto"
-        "auto" is CUDA where there is one and the CPU elsewhere; or any device of torch that
-        is there.
+        "auto" is CUDA if available and the CPU otherwise; or any available device of torch.
     precision : {{"auto", "float32", "bfloat16"}}, default="auto"
         Arithmetic of the layers. "auto" is bfloat16 on CUDA and float32 on the CPU.
     callbacks : list of skorch callbacks, default=None
@@ -64,10 +66,10 @@ classification_weight : float, default={classification_weight}
         or schedule (``EpochScoring``, ``Checkpoint``, ``LRScheduler`` and the like) are
         refused.
     warm_start : bool, default=False
-        Whether a further ``fit`` goes on from the present weights; other parameters hold as
-        they are then, and those that the network is made of must be the same.
+        Whether another ``fit`` continues from the present weights. It takes the parameters as
+        they are then; those that the network is built from must not change.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 prints a line for each epoch.
     random_state : int, RandomState instance or None, default=None
         Fixes initial weights, batches and augmentation. The same seed, machine, number of
         threads and precision give the same embedding, bit for bit. None draws a seed from
@@ -79,16 +81,16 @@ classes_ : ndarray of shape (n_classes,)
     n_features_in_ : int
         Number of values of one input: features of a row, or pixels times channels.
     input_shape_ : tuple of int
-        (height, width), (height, width, channels) or (n_features,).
+        Shape of one input: (height, width), (height, width, channels) or (n_features,).
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the columns of X, if it is a data frame with names.
+        Names of the columns of X, if it is a data frame with string names.
     net_ : MetricNet
         The :class:`skorch.NeuralNet` that trained; ``net_.module_`` is the network. A
         pickle keeps the weights and the history, but no device, optimizer or callbacks.
     backbone_ : nn.Module
-        The trained backbone; pass it to another embedder to start from it.
+        The trained backbone; pass it to another embedder to start from its weights.
     history_ : list of dict
-        One an epoch: ``train_loss``, ``active_fraction``, ``embedding_spread`` (share of
+        One for each epoch: ``train_loss``, ``active_fraction``, ``embedding_spread`` (share of
         the squared norm that differs between samples; 0 if all coincide), ``lr``, ``dur``
         in seconds and, with early stopping, ``valid_loss``.
     n_iter_ : int

@@ -1,14 +1,13 @@
-"""Checks what a user gives as X and makes a source of batches of it."""
+"""Checks what a user gives as X, and makes a source of batches of it."""
 
 from __future__ import annotations
 
 import os
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array
 
 from skfer.pictures import PICTURE, DatasetError, decode_images
 from skfer.training import ImageSource, RowSource, release_pages
@@ -17,73 +16,63 @@ _CHECK_CHUNK = 1024
 _PATH = (str, bytes, os.PathLike)
 _MOMENTS_CELLS = 2**20
 
+Shape = tuple[int, ...]
+"""Of one input: (height, width), (height, width, channels) or (n_features,)."""
+Statistics = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Mean and scale of each column of rows."""
 
-def as_source(
-    estimator: Any,
-    X: Any,
-    image_shape: tuple[int, ...] | None,
-    *,
-    reset: bool,
-) -> ImageSource | RowSource:
-    """Validate X and return a source of batches.
 
-    Sets ``input_shape_``, ``n_features_in_`` and, for rows, the statistics that standardise
-    them when `reset` is true; compares with them otherwise.
+def decode_paths(
+    X: Any, size: tuple[int, int] | None, color: bool, fitted: Shape | None, name: str
+) -> Any:
+    """Return the decoded pictures if X holds paths, or else X as it is.
 
     Parameters
     ----------
-    estimator : BaseEstimator
-        Whose attributes are set or compared.
     X : array-like
-        Images (n, h, w) or (n, h, w, channels), rows (n, n_features), or paths (n,).
-    image_shape : tuple of int or None
-        (h, w) or (h, w, channels): rows are images of this shape, paths are decoded to it.
-    reset : bool
-        True in ``fit``.
+        Anything that an embedder takes.
+    size : (height, width) or None
+        To which size to decode; None keeps that of the pictures.
+    color : bool
+        Whether to decode to three channels.
+    fitted : tuple of int or None
+        Shape of one input in ``fit``, if there was one: it overrides `size` and `color`.
+    name : str
+        The embedder, for messages.
 
     Returns
     -------
-    ImageSource or RowSource
-    """
-    paths = as_paths(X)
-    if paths is not None:
-        X = decode_paths(estimator, paths, image_shape, reset)
-    X = _stacked(X)
-    if not reset:
-        _refuse_single_image(estimator, X)
-    if not _is_image_array(X):
-        given = X
-        X = validate_data(estimator, X, reset=reset, dtype="numeric")
-        if isinstance(given, np.memmap) and given.shape == X.shape and given.dtype == X.dtype:
-            # What validation returns has lost the way to its file's pages.
-            release_pages(given)
-            X = given
-        return (
-            _rows(estimator, X, reset)
-            if image_shape is None
-            else _flat_images(estimator, X, image_shape, reset)
-        )
-    return _images(estimator, X, image_shape, reset)
-
-
-def check_image_shape(image_shape: Any) -> tuple[int, ...] | None:
-    """Return an ``image_shape`` parameter as a tuple of int, or None for None.
+    array of uint8 of shape (n, height, width) or (n, height, width, channels), or X
 
     Raises
     ------
     ValueError
-        If it is not (height, width) or (height, width, channels).
+        If pictures cannot have the shape of the inputs in ``fit``, or only part of X are paths.
+    DatasetError
+        If files cannot be read, or differ in size where `size` is None.
     """
-    if image_shape is None:
-        return None
-    sides = tuple(image_shape)
-    whole = all(isinstance(side, Integral) and int(side) > 0 for side in sides)
-    if len(sides) not in (2, 3) or not whole:
+    paths = as_paths(X)
+    if paths is None:
+        return X
+    channels = 3 if color else None
+    if fitted is not None:
+        if len(fitted) == 1:
+            raise ValueError(
+                f"X holds paths, but {name} was fitted on rows of {fitted[0]} features."
+            )
+        size, channels = (fitted[0], fitted[1]), fitted[2] if len(fitted) == 3 else None
+    if channels not in (None, 1, 3):
         raise ValueError(
-            "image_shape must be (height, width) or (height, width, channels), in whole numbers, "
-            f"got {image_shape!r}."
+            f"X holds paths, which are decoded to 1 or 3 channels, but {name} was fitted on images "
+            f"with {channels} channels."
         )
-    return tuple(int(side) for side in sides)
+    try:
+        images = decode_images(paths, image_size=size, color=channels == 3, n_jobs=-1)
+    except DatasetError as error:
+        if "image_size" not in error.arguments:
+            error.hint = "Mend these files, or leave them out of X, and their labels out of y."
+        raise
+    return images[..., None] if channels == 1 else images
 
 
 def as_paths(X: Any) -> list[Any] | None:
@@ -120,19 +109,14 @@ def check_no_single_path(X: Any) -> None:
         )
 
 
-def _items(X: Any) -> Any:
-    """Return what stands in a list, or in the one column of a table that is no table of numbers."""
-    if isinstance(X, list | tuple):
-        return X
-    shape = getattr(X, "shape", ())
-    if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):
-        return None
-    array = np.asarray(X)
-    return array.ravel().tolist() if array.dtype.kind in "OUST" else None
+def stack_images(X: Any) -> Any:
+    """Return one array for images in a list, a series or an array of objects, or else X as it is.
 
-
-def _stacked(X: Any) -> Any:
-    """Make one array of several, in a list, a series or an array: they must agree in shape."""
+    Raises
+    ------
+    ValueError
+        If they differ in shape.
+    """
     items = None if getattr(X, "ndim", 1) > 1 else _items(X)
     if not items:
         return X
@@ -150,65 +134,28 @@ def _stacked(X: Any) -> Any:
     return np.stack(items)
 
 
-def _shape(item: Any) -> tuple[int, ...]:
-    try:
-        return np.shape(item)
-    except ValueError:  # a list of lists of different lengths
-        return (len(item),)
+def is_images(X: Any) -> bool:
+    """Whether X is an array of images, and not a table."""
+    return getattr(X, "ndim", 0) > 2
 
 
-def _refuse_single_image(estimator: Any, X: Any) -> None:
-    shape = getattr(estimator, "input_shape_", ())
-    if len(shape) > 1 and getattr(X, "shape", None) == shape:
+def refuse_single_image(X: Any, fitted: Shape) -> None:
+    """Raise ValueError if X is one image of the shape that those in ``fit`` had."""
+    if len(fitted) > 1 and getattr(X, "shape", None) == fitted:
         raise ValueError(
-            f"X is of shape {shape}, as a single image is: give X[None], an array of one image."
+            f"X is of shape {fitted}, as a single image is: give X[None], an array of one image."
         )
 
 
-def decode_paths(
-    estimator: Any, paths: list[str], image_shape: tuple[int, ...] | None, reset: bool
-) -> NDArray[np.uint8]:
-    """Decode pictures in parallel, to the shape that is wanted or was seen in ``fit``.
+def check_images(X: Any) -> NDArray[Any]:
+    """Return images as an array, without a copy if they are one already.
 
     Raises
     ------
     ValueError
-        If that shape is no picture's: of rows, or of other than 1 or 3 channels.
-    DatasetError
-        If files cannot be read, or differ in size where no shape is wanted.
+        If they are not of shape (n, height, width) or (n, height, width, channels), or do not
+        hold finite numbers.
     """
-    shape = image_shape if reset or image_shape is not None else estimator.input_shape_
-    if shape is not None and len(shape) == 1:
-        raise ValueError(
-            f"X holds paths, but {type(estimator).__name__} was fitted on rows of {shape[0]} "
-            "features."
-        )
-    channels = shape[2] if shape is not None and len(shape) == 3 else None
-    if channels not in (None, 1, 3):
-        raise ValueError(
-            f"X holds paths, which are decoded to 1 or 3 channels, not to the {channels} of "
-            f"image_shape={shape}."
-        )
-    size = None if shape is None else tuple(shape[:2])
-    try:
-        images = decode_images(paths, image_size=size, color=channels == 3, n_jobs=-1)
-    except DatasetError as error:
-        error.hint = (
-            "Set image_shape=(height, width) to bring all to one size."
-            if "image_size" in error.arguments
-            else "Mend these files, or leave them out of X, and their labels out of y."
-        )
-        raise
-    return images[..., None] if channels == 1 else images
-
-
-def _is_image_array(X: Any) -> bool:
-    return getattr(X, "ndim", 0) > 2
-
-
-def _images(
-    estimator: Any, X: Any, image_shape: tuple[int, ...] | None, reset: bool
-) -> ImageSource:
     X = X if isinstance(X, np.ndarray) else np.asarray(X)
     if X.dtype == object:
         X = np.asarray(X.tolist())
@@ -229,14 +176,85 @@ def _images(
             f"X has images of shape {shape}, which look like channels first: skfer takes "
             "channels last, (n, height, width, channels). Try X.transpose(0, 2, 3, 1)."
         )
-    if image_shape is not None and image_shape != shape:
-        raise ValueError(f"X has images of shape {shape}, but image_shape={image_shape}.")
     _check_finite(X)
-    _set_or_compare(estimator, shape, reset)
-    if reset:
-        # Of an earlier fit on a table.
-        vars(estimator).pop("feature_names_in_", None)
-    return ImageSource(X, shape)
+    return X
+
+
+def mapped_again(validated: NDArray[Any], given: Any) -> NDArray[Any]:
+    """Return the memmap that a table was given as, if validation has changed nothing of it.
+
+    scikit-learn returns a plain array, by which the pages of the file cannot be released.
+    """
+    if not isinstance(given, np.memmap):
+        return validated
+    if given.shape != validated.shape or given.dtype != validated.dtype:
+        return validated
+    release_pages(given)
+    return given
+
+
+def row_shape(n_features: int, size: tuple[int, int] | None, color: bool) -> Shape:
+    """Return the shape of what rows of so many values are: images if there is a size.
+
+    Raises
+    ------
+    ValueError
+        If the rows have another number of values than images of this size.
+    """
+    if size is None:
+        return (n_features,)
+    shape = (*size, 3) if color else size
+    if n_features != np.prod(shape):
+        colored = ", color=True" if color else ""
+        raise ValueError(
+            f"image_size={size}{colored} needs rows of {np.prod(shape)} values, got X with "
+            f"{n_features} features."
+        )
+    return shape
+
+
+def check_shape(shape: Shape, fitted: Shape, name: str) -> None:
+    """Raise ValueError unless inputs have the shape of those in ``fit``."""
+    if shape == fitted:
+        return
+    if len(shape) == 1:
+        raise ValueError(
+            f"X has rows of {shape[0]} features, but {name} was fitted on images of shape {fitted}."
+        )
+    raise ValueError(
+        f"X has images of shape {shape}, but {name} was fitted on inputs of shape {fitted}."
+    )
+
+
+def row_statistics(X: NDArray[Any]) -> Statistics:
+    """Return mean and scale of each column; the scale of a constant column is 1."""
+    mean, deviation = _moments(X)
+    return mean, np.where(deviation > 0, deviation, 1.0)
+
+
+def make_source(
+    X: NDArray[Any], shape: Shape, statistics: Statistics | None
+) -> ImageSource | RowSource:
+    """Return a source of batches of images, or of rows if there are statistics of them."""
+    return ImageSource(X, shape) if statistics is None else RowSource(X, *statistics)
+
+
+def _items(X: Any) -> Any:
+    """Return what stands in a list, or in the one column of a table that is no table of numbers."""
+    if isinstance(X, list | tuple):
+        return X
+    shape = getattr(X, "shape", ())
+    if len(shape) not in (1, 2) or shape[1:] not in ((), (1,)):
+        return None
+    array = np.asarray(X)
+    return array.ravel().tolist() if array.dtype.kind in "OUST" else None
+
+
+def _shape(item: Any) -> tuple[int, ...]:
+    try:
+        return np.shape(item)
+    except ValueError:  # a list of lists of different lengths
+        return (len(item),)
 
 
 def _check_finite(X: NDArray[Any]) -> None:
@@ -255,31 +273,6 @@ def _check_finite(X: NDArray[Any]) -> None:
         release_pages(X)
 
 
-def _flat_images(
-    estimator: Any, X: NDArray[Any], image_shape: tuple[int, ...], reset: bool
-) -> ImageSource:
-    if X.shape[1] != np.prod(image_shape):
-        raise ValueError(
-            f"image_shape={image_shape} needs rows of {np.prod(image_shape)} values, got X with "
-            f"{X.shape[1]} features."
-        )
-    _set_or_compare(estimator, image_shape, reset)
-    return ImageSource(X, image_shape)
-
-
-def _rows(estimator: Any, X: NDArray[Any], reset: bool) -> RowSource:
-    if not reset and len(estimator.input_shape_) > 1:
-        raise ValueError(
-            f"X has rows of {X.shape[1]} features, but {type(estimator).__name__} was fitted on "
-            f"images of shape {estimator.input_shape_}."
-        )
-    if reset:
-        estimator.input_shape_ = (X.shape[1],)
-        estimator._row_mean, scale = _moments(X)
-        estimator._row_scale = np.where(scale > 0, scale, 1.0)
-    return RowSource(X, estimator._row_mean, estimator._row_scale)
-
-
 def _moments(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation of each column, in chunks: no copy of the whole."""
     size = max(1, _MOMENTS_CELLS // X.shape[1])
@@ -288,16 +281,3 @@ def _moments(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     squares = sum(np.square(X[rows] - mean).sum(0) for rows in chunks)
     release_pages(X)
     return mean, np.sqrt(squares / len(X))
-
-
-def _set_or_compare(estimator: Any, shape: tuple[int, ...], reset: bool) -> None:
-    if reset:
-        estimator.input_shape_ = shape
-        estimator.n_features_in_ = int(np.prod(shape))
-        return
-    check_is_fitted(estimator)
-    if shape != estimator.input_shape_:
-        raise ValueError(
-            f"X has images of shape {shape}, but {type(estimator).__name__} was fitted on "
-            f"inputs of shape {estimator.input_shape_}."
-        )

@@ -33,9 +33,9 @@ def check_y(y: Any, X: Any, *, allow_unlabeled: bool, name: str) -> NDArray[Any]
     y : array-like of shape (n,)
         Labels of any kind that scikit-learn takes.
     X : array-like
-        What they label.
+        The samples that they label.
     allow_unlabeled : bool
-        Whether -1 beside at least two other integer labels is welcome.
+        Whether -1, beside at least two other integer labels, may mark samples without a label.
     name : str
         The estimator, for messages.
 
@@ -46,8 +46,8 @@ def check_y(y: Any, X: Any, *, allow_unlabeled: bool, name: str) -> NDArray[Any]
     Raises
     ------
     ValueError
-        If y is missing, of another length than X, continuous, not finite, or holds -1 in
-        vain.
+        If y is missing, of another length than X, continuous or not finite, or marks samples as
+        unlabeled where that is not allowed.
     """
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
@@ -71,7 +71,7 @@ def check_y(y: Any, X: Any, *, allow_unlabeled: bool, name: str) -> NDArray[Any]
 
 
 def has_unlabeled(y: NDArray[Any]) -> bool:
-    """Whether y marks samples as unlabelled: -1 with two other integer labels; {-1, 1} is not."""
+    """Whether y marks samples as unlabeled: -1 beside two other integer labels, not {-1, 1}."""
     if y.dtype.kind not in "if":
         return False
     labels = np.unique(y)
@@ -79,7 +79,7 @@ def has_unlabeled(y: NDArray[Any]) -> bool:
 
 
 def find_classes(y: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return the classes in y, sorted, without the mark of unlabelled samples.
+    """Return the classes in y, sorted, without the mark of unlabeled samples.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def check_classes(classes: Any, name: str) -> NDArray[Any]:
     Raises
     ------
     ValueError
-        If they are no list of labels, have missing ones, or are fewer than two.
+        If they are not one-dimensional, have missing values, or are fewer than two.
     """
     return find_classes(_column(classes, "classes"), name)
 
@@ -136,7 +136,7 @@ def _column(values: Any, name: str) -> NDArray[Any]:
 
 
 def _is_nan(value: Any) -> bool:
-    """Whether a value is NaN, NaT or pandas' NA, which are equal to nothing, not to themselves."""
+    """Whether a value is NaN, NaT or pandas' NA, which are not equal to themselves."""
     try:
         return bool(value != value)
     except TypeError:
@@ -188,49 +188,66 @@ def encode(
 
 
 def validation_split(
-    codes: NDArray[np.intp],
-    groups: Any,
-    fraction: float,
-    random_state: np.random.RandomState,
+    codes: NDArray[np.intp], groups: NDArray[Any] | None, fraction: float, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split into training and validation, subjects apart if groups are given.
+    """Set labeled samples aside for validation; subjects stay apart if groups are given.
 
     Parameters
     ----------
     codes : array of int of shape (n,)
-        Class codes.
-    groups : array-like of shape (n,) or None
+        Class codes; samples without a label, -1, are trained on, unless their subject is set aside.
+    groups : array of shape (n,) or None
         Subjects.
     fraction : float
         Share of samples (of subjects, if groups are given) for validation.
-    random_state : RandomState
+    seed : int
         Draws the split.
+
+    Returns
+    -------
+    train, valid : array of int
+        Indices.
 
     Raises
     ------
     ValueError
-        If there is only one subject.
+        If there is only one subject, or too few samples or subjects remain on one side.
     """
-    seed = random_state.randint(2**31 - 1)
+    is_labeled = codes >= 0
+    labeled, unlabeled = np.flatnonzero(is_labeled), np.flatnonzero(~is_labeled)
+    of_labeled = None if groups is None else groups[labeled]
+    train, valid = _split_labeled(codes[labeled], of_labeled, fraction, seed)
+    train, valid = labeled[train], labeled[valid]
     if groups is not None:
-        if len(np.unique(groups)) < 2:
-            raise ValueError(
-                "groups holds one subject only, and early_stopping keeps subjects apart: "
-                "give more subjects or set early_stopping=False."
-            )
+        unlabeled = unlabeled[~np.isin(groups[unlabeled], groups[valid])]
+    return np.concatenate([train, unlabeled]), valid
+
+
+def _split_labeled(
+    codes: NDArray[np.intp], groups: NDArray[Any] | None, fraction: float, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    n_subjects = None if groups is None else len(np.unique(groups))
+    if n_subjects == 1:
+        raise ValueError(
+            "groups holds one subject only, and early_stopping keeps subjects apart: "
+            "give more subjects or set early_stopping=False."
+        )
+    sizes = np.bincount(codes)
+    splitter: Any
+    if n_subjects is not None:
         n_splits = round(1 / fraction)
-        enough = (
+        can_be_stratified = (
             n_splits >= 2
             and abs(1 / n_splits - fraction) < 0.05
-            and len(np.unique(groups)) >= n_splits
-            and np.bincount(codes[codes >= 0]).min() >= n_splits
+            and n_subjects >= n_splits
+            and sizes.min() >= n_splits
         )
-        splitter: Any = (
+        splitter = (
             StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
-            if enough
+            if can_be_stratified
             else GroupShuffleSplit(1, test_size=fraction, random_state=seed)
         )
-    elif np.bincount(codes[codes >= 0]).min() >= 2 and fraction * len(codes) >= codes.max() + 1:
+    elif sizes.min() >= 2 and fraction * len(codes) >= len(sizes):
         splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
     else:
         splitter = ShuffleSplit(1, test_size=fraction, random_state=seed)
@@ -246,7 +263,7 @@ def validation_split(
 def check_triplets(
     codes: NDArray[np.intp], batches: list[NDArray[np.intp]], fraction: float
 ) -> None:
-    """Raise ValueError unless a batch has two samples of a class, and one of another."""
+    """Raise ValueError unless a batch has two samples of one class, and one of another."""
     for batch in batches:
         counts = np.unique(codes[batch], return_counts=True)[1]
         if len(counts) > 1 and counts.max() > 1:

@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
 from torch import Tensor
 
 from skfer.embedders._docs import with_shared_docs
@@ -20,14 +21,14 @@ from skfer.losses import (
     normalize_slices,
     slice_thresholds,
 )
-from skfer.training import Objective
+from skfer.training import Objective, TrainingData
 
 
 @with_shared_docs
 class MultiThresholdEmbedder(BaseEmbedder):
     """Embed faces by a triplet loss with many thresholds at once.
 
-    The embedding is cut into slices. Each is normalised to unit length and trained by a
+    The embedding is cut into slices. Each is normalized to unit length and trained by a
     triplet loss with its own threshold, so that none has to be searched for [1]_.
 
     Parameters
@@ -50,7 +51,7 @@ class MultiThresholdEmbedder(BaseEmbedder):
     mining : {"batch-all", "batch-hard"} or dict, default="batch-all"
         Which triplets of a batch count: the mean over all active ones, or the hardest of
         each anchor. A dict is a schedule from fractions of the training to one of the two:
-        ``{0: "batch-all", 0.5: "batch-hard"}`` changes half-way.
+        ``{0: "batch-all", 0.5: "batch-hard"}`` changes halfway.
     <shared parameters>
 
     Attributes
@@ -67,7 +68,7 @@ class MultiThresholdEmbedder(BaseEmbedder):
 
     Notes
     -----
-    ``transform`` returns the normalised slices side by side, divided by the square root of
+    ``transform`` returns the normalized slices side by side, divided by the square root of
     their number: the Euclidean distance of two rows is the root mean square of the distances
     in the slices, and lies in [0, 2].
 
@@ -111,7 +112,8 @@ class MultiThresholdEmbedder(BaseEmbedder):
         backbone: Any = "auto",
         backbone_weights: Any = None,
         backbone_lr: float | None = None,
-        image_shape: Sequence[int] | None = None,
+        image_size: int | tuple[int, int] | None = None,
+        color: bool = False,
         augment: Any = "auto",
         max_epochs: int = 40,
         classes_per_batch: int = 8,
@@ -136,7 +138,8 @@ class MultiThresholdEmbedder(BaseEmbedder):
             backbone=backbone,
             backbone_weights=backbone_weights,
             backbone_lr=backbone_lr,
-            image_shape=image_shape,
+            image_size=image_size,
+            color=color,
             augment=augment,
             max_epochs=max_epochs,
             classes_per_batch=classes_per_batch,
@@ -161,7 +164,7 @@ class MultiThresholdEmbedder(BaseEmbedder):
         self.mining = mining
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Names of the output columns, telling slice and coordinate.
+        """Return the names of the output columns, which tell slice and coordinate.
 
         Parameters
         ----------
@@ -179,7 +182,10 @@ class MultiThresholdEmbedder(BaseEmbedder):
         names = [f"{prefix}_slice{k // size}_{k % size}" for k in range(self._n_features_out)]
         return np.asarray(names, dtype=object)
 
-    def _check_params(self) -> None:
+    # -- how it learns --------------------------------------------------------------------
+
+    def check_params(self) -> None:
+        """Check the thresholds and the mining schedule."""
         n = self.n_thresholds if self.thresholds is None else len(self._given_thresholds())
         if self.embedding_dim % n:
             raise ValueError(
@@ -212,7 +218,8 @@ class MultiThresholdEmbedder(BaseEmbedder):
                 f"distances of unit vectors), got {self.threshold_range!r}."
             )
 
-    def _make_objective(self) -> Objective:
+    def make_objective(self) -> Objective:
+        """Return the triplet loss on slices, and cross-entropy; sets the thresholds."""
         if self.thresholds is not None:
             self.thresholds_ = self._given_thresholds()
         else:
@@ -221,28 +228,22 @@ class MultiThresholdEmbedder(BaseEmbedder):
         size = self.embedding_dim // len(self.thresholds_)
         self.slices_ = [slice(k, k + size) for k in range(0, self.embedding_dim, size)]
         dual = self.loss == "dual-triplet"
-        loss = MultiThresholdTripletLoss(self.thresholds_.tolist(), dual=dual)
-        schedule = self.mining if isinstance(self.mining, Mapping) else {0.0: self.mining}
-        return MultiThresholdObjective(loss, self.classification_weight, schedule)
+        mining = self.mining[0] if isinstance(self.mining, Mapping) else self.mining
+        loss = MultiThresholdTripletLoss(self.thresholds_.tolist(), dual=dual, mining=mining)
+        return MultiThresholdObjective(loss, self.classification_weight)
 
-    def _advice(self) -> str:
-        if self.mining == "batch-all":
-            return super()._advice()
-        return super()._advice().replace("Try this: ", 'Try this: set mining="batch-all"; ')
+    def make_callbacks(self, data: TrainingData) -> list[Callback]:
+        """Return what changes the mining during a training, if it is a schedule."""
+        return [MiningSchedule(self.mining)] if isinstance(self.mining, Mapping) else []
+
+    def collapse_advice(self) -> list[str]:
+        """Return what a user may try against a collapse."""
+        advice = super().collapse_advice()
+        return advice if self.mining == "batch-all" else ['set mining="batch-all"', *advice]
 
 
 class MultiThresholdObjective(Objective):
-    """Multi-threshold triplet loss with a mining schedule, and cross-entropy beside it."""
-
-    def __init__(
-        self,
-        loss: MultiThresholdTripletLoss,
-        classification_weight: float,
-        mining: Mapping[float, str],
-    ) -> None:
-        super().__init__(loss, classification_weight)
-        self.mining = dict(mining)
-        self.set_progress(0.0)
+    """Multi-threshold triplet loss, and cross-entropy beside it."""
 
     def features(self, embedding: Tensor) -> Tensor:
         """Return the unit slices side by side, divided by the root of their number."""
@@ -250,14 +251,27 @@ class MultiThresholdObjective(Objective):
         return normalize_slices(embedding, n).flatten(1) / n**0.5
 
     def directions(self, embedding: Tensor) -> Tensor:
-        """Return the unit slices side by side, without regard to extreme lengths."""
+        """Return the unit slices side by side, which may be inexact for extreme lengths."""
         slices = embedding.view(len(embedding), len(self.metric_loss.thresholds), -1)
         return F.normalize(slices, dim=2).flatten(1)
 
-    def set_progress(self, progress: float) -> None:
-        """Choose the mining of the epoch to come."""
-        start = max(s for s in self.mining if s <= progress)
-        self.metric_loss.mining = self.mining[start]
+
+class MiningSchedule(Callback):
+    """Changes which triplets count as a training goes on.
+
+    Parameters
+    ----------
+    mining : mapping of float to str
+        From fractions of the training to ways of mining.
+    """
+
+    def __init__(self, mining: Mapping[float, str]) -> None:
+        self.mining = mining
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Set the mining of the epoch to come."""
+        start = max(start for start in self.mining if start <= net.progress)
+        net.criterion_.metric_loss.mining = self.mining[start]
 
 
 def check_mining_schedule(mining: Mapping[Any, Any]) -> None:
@@ -266,8 +280,8 @@ def check_mining_schedule(mining: Mapping[Any, Any]) -> None:
     fractions = all(isinstance(s, Real) and 0 <= float(s) < 1 for s in starts)
     if not fractions or 0 not in starts:
         raise ValueError(
-            "mining as a dict maps the fraction of the training from which on it holds, in "
-            f"[0, 1) and 0 among them, to a way of mining; got {dict(mining)!r}."
+            "mining as a dict maps fractions of the training, in [0, 1) and 0 among them, to the "
+            f"way of mining from there on; got {dict(mining)!r}."
         )
     unknown = [m for m in mining.values() if m not in ("batch-all", "batch-hard")]
     if unknown:

@@ -1,93 +1,69 @@
-"""Going on with what was trained: what may change in between, and what a failure must not."""
+"""Resuming a training: what may change in between, and what a failure must not change."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sklearn.utils import check_random_state
+import numpy as np
 from torch import nn
-
-from skfer.training import on_cpu
 
 
 @contextmanager
-def restored_on_error(model: Any, *, resume: bool) -> Iterator[None]:
-    """Make a block that fails leave an embedder as it was: a bad call loses nothing.
+def restored_on_error(
+    attributes: dict[str, Any], network: Any = None, generator: np.random.RandomState | None = None
+) -> Iterator[None]:
+    """Undo what a block has changed if it fails, so that a failed call loses nothing.
 
     Parameters
     ----------
-    model : BaseEmbedder
-        Whose attributes are given back.
-    resume : bool
-        Whether the block goes on with the net that there is, whose weights are given back too.
-        (Criterion, optimizer and history are made anew for every training.)
+    attributes : dict
+        Attributes of an object, ``vars(model)``: they are as before after a failure.
+    network : EmbeddingNet, optional
+        A network that the block trains on, whose weights and augmentation are restored.
+    generator : RandomState, optional
+        A generator that the block draws from, whose state is restored.
     """
-    before = model.__dict__.copy()
-    module = model.net_.module_ if resume else None
-    if module is not None:
-        weights, augment = copy.deepcopy(module.state_dict()), module.augment
-        before |= _own_generator(model)
+    before = attributes.copy()
+    if network is not None:
+        weights, augment = copy.deepcopy(network.state_dict()), network.augment
+    if generator is not None:
+        state = generator.get_state()
     try:
         yield
     except BaseException:
-        model.__dict__.clear()
-        model.__dict__.update(before)
-        if module is not None:
-            module.augment = augment
-            module.load_state_dict(weights)
+        attributes.clear()
+        attributes.update(before)
+        if network is not None:
+            network.augment = augment
+            network.load_state_dict(weights)
+        if generator is not None:
+            generator.set_state(state)
         raise
 
 
-def _own_generator(model: Any) -> dict[str, Any]:
-    """Return a copy of the generator, unless it is the user's or numpy's own."""
-    rng = getattr(model, "_random_state", None)
-    if rng is None or rng is model.random_state or rng is check_random_state(None):
-        return {}
-    return {"_random_state": copy.deepcopy(rng)}
-
-
-def check_unchanged(model: Any, how: str) -> None:
+def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any], resumed_by: str) -> None:
     """Raise ValueError for parameters that a trained network cannot change.
 
     Parameters
     ----------
-    model : BaseEmbedder
-        A trained embedder.
-    how : str
-        What wants to go on, for the message.
+    before : mapping
+        The parameters that the network was built from.
+    now : mapping
+        The present parameters.
+    resumed_by : str
+        What resumes the training, for the message.
     """
-    for name, was in model._built_with.items():
-        now = getattr(model, name)
-        if now is not was and now != was:
+    for name, old in before.items():
+        new = now[name]
+        if new is not old and new != old:
             raise ValueError(
-                f"{name}={_short(now)}, but {how} goes on with a network that was made with "
-                f"{name}={_short(was)}: set it back, or start anew by fit with warm_start=False."
+                f"{name}={_short(new)}, but {resumed_by} goes on with a network that was made with "
+                f"{name}={_short(old)}: set it back, or start anew by fit with warm_start=False."
             )
-    if model._has_classifier() and model.net_.module_.classify is None:
-        raise ValueError(
-            f"classification_weight={model.classification_weight}, but {how} goes on with a "
-            "network that was made without a classifier: set it back to 0, or start anew by fit "
-            "with warm_start=False."
-        )
 
 
 def _short(value: Any) -> str:
     return f"<{type(value).__name__}>" if isinstance(value, nn.Module) else repr(value)
-
-
-def portable(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state to pickle, with modules among the parameters on the CPU."""
-    backbone, built = state["backbone"], state.get("_built_with")
-    state = state | {"backbone": _moved(backbone)}
-    if built is not None:
-        same = built["backbone"] is backbone
-        made = state["backbone"] if same else _moved(built["backbone"])
-        state["_built_with"] = built | {"backbone": made}
-    return state
-
-
-def _moved(value: Any) -> Any:
-    return on_cpu(value) if isinstance(value, nn.Module) else value

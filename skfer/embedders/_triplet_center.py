@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -19,11 +19,17 @@ from torch import Tensor
 
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
-from skfer.embedders._inputs import as_source
 from skfer.embedders.base import BaseEmbedder
 from skfer.losses import TripletCenterLoss
 from skfer.nets import Embedded
-from skfer.training import BalancedBatchSampler, Objective, ShuffledBatchSampler, autocast
+from skfer.training import (
+    BalancedBatchSampler,
+    MetricNet,
+    Objective,
+    ShuffledBatchSampler,
+    TrainingData,
+    autocast,
+)
 
 NEGATIVES = {"nearest", "fully-synthesized", "semi-synthesized", "prediction"}
 MAX_FIRST_SAMPLES = 1024
@@ -65,7 +71,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
     class_weight : "balanced", dict or None, default=None
         Weights of the classes in cross-entropy: a dict from labels to positive weights, or
         inversely proportional to the frequencies in y. With balanced batches, rare classes
-        are then favoured twice.
+        are then favored twice.
     sampling : {"balanced", "random"}, default="balanced"
         Whether all classes have an equal share of each batch, or all samples the same chance.
         The size of a batch is the same.
@@ -151,7 +157,8 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         backbone: Any = "auto",
         backbone_weights: Any = None,
         backbone_lr: float | None = None,
-        image_shape: Sequence[int] | None = None,
+        image_size: int | tuple[int, int] | None = None,
+        color: bool = False,
         augment: Any = "auto",
         max_epochs: int = 40,
         classes_per_batch: int = 8,
@@ -176,7 +183,8 @@ class TripletCenterEmbedder(ClassifierEmbedder):
             backbone=backbone,
             backbone_weights=backbone_weights,
             backbone_lr=backbone_lr,
-            image_shape=image_shape,
+            image_size=image_size,
+            color=color,
             augment=augment,
             max_epochs=max_epochs,
             classes_per_batch=classes_per_batch,
@@ -202,10 +210,6 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         self.attention = attention
         self.class_weight = class_weight
         self.sampling = sampling
-
-    # Samples may all be active long after they are well apart: their margin is not met yet.
-    _learns_from_triplets: ClassVar[bool] = False
-    _built_from: ClassVar[tuple[str, ...]] = (*BaseEmbedder._built_from, "attention")
 
     # -- what it answers ------------------------------------------------------------------
 
@@ -264,51 +268,55 @@ class TripletCenterEmbedder(ClassifierEmbedder):
             If the model was fitted without attention.
         """
         check_is_fitted(self)
-        source = as_source(self, X, self._image_shape(), reset=False)
         if not hasattr(self.net_.module_.pool, "look"):
             raise ValueError(
                 "This model was fitted with attention=None and has no maps to show: set "
                 "attention='both', 'pixel' or 'element', and fit again."
             )
         pixel, element = [], []
-        for _, output in self._forward(source):
+        for output in self.network_outputs(X):
             if output.pixel_map is not None:
                 pixel.append(_resized(output.pixel_map, self.input_shape_[:2]))
             if output.attention is not None:
-                element.append(_open(output.attention))
+                element.append(_inside(output.attention))
         return _joined(pixel), _joined(element)
 
     def _logits(self, X: Any) -> NDArray[np.float64]:
-        check_is_fitted(self)
-        source = as_source(self, X, self._image_shape(), reset=False)
         logits = [
             output.logits.cpu().numpy()  # type: ignore[union-attr]
-            for _, output in self._forward(source)
+            for output in self.network_outputs(X)
         ]
         return np.concatenate(logits).astype(np.float64)
 
     # -- how it learns --------------------------------------------------------------------
 
-    def _check_params(self) -> None:
+    # Samples may all be active long after they are well apart, since their margin is not met yet.
+    learns_from_triplets: ClassVar[bool] = False
+    network_parameters: ClassVar[tuple[str, ...]] = (
+        *BaseEmbedder.network_parameters,
+        "attention",
+    )
+
+    def check_params(self) -> None:
+        """Check the class weights."""
         if isinstance(self.class_weight, Mapping):
             bad = {c: w for c, w in self.class_weight.items() if not w > 0}
             if bad:
                 raise ValueError(f"class_weight must be positive for every class, got {bad!r}.")
 
-    def _has_classifier(self) -> bool:
-        return True
-
-    def _attention(self, features: tuple[int, ...]) -> str | None:
-        if len(features) == 3 or self.attention in (None, "element"):
+    def choose_attention(self, feature_shape: tuple[int, ...]) -> str | None:
+        """Return the attention, without the pixel-wise one where there is no feature map."""
+        if len(feature_shape) == 3 or self.attention in (None, "element"):
             return self.attention
         if self.attention == "pixel":
             raise ValueError(
                 "attention='pixel' needs a feature map, but here the backbone gives rows of "
-                f"{features[0]} features: use attention='element', 'both' or None."
+                f"{feature_shape[0]} features: use attention='element', 'both' or None."
             )
         return "element"
 
-    def _make_objective(self) -> Objective:
+    def make_objective(self) -> Objective:
+        """Return the triplet-center loss, and cross-entropy."""
         loss = TripletCenterLoss(
             len(self.classes_),
             self.embedding_dim,
@@ -320,86 +328,83 @@ class TripletCenterEmbedder(ClassifierEmbedder):
             loss, self.classification_weight, metric_weight=self.center_weight
         )
 
-    def _parameter_groups(self) -> list[tuple[str, dict[str, Any]]]:
+    def parameter_groups(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the settings of the backbone and of the centers."""
         centers = {"lr": self.center_lr, "weight_decay": 0.0}
-        return [*super()._parameter_groups(), ("metric_loss.centers", centers)]
+        return [*super().parameter_groups(), ("metric_loss.centers", centers)]
 
-    def _make_sampler(self, codes: NDArray[np.intp], seed: int) -> Any:
+    def make_sampler(self, codes: NDArray[np.intp], seed: int) -> Any:
+        """Return balanced batches, or random ones of the same size."""
         if self.sampling == "balanced":
-            return super()._make_sampler(codes, seed)
+            return super().make_sampler(codes, seed)
         size = min(self.classes_per_batch, len(self.classes_)) * self.samples_per_class
         return ShuffledBatchSampler(len(codes), size, seed)
 
-    def _train(
-        self,
-        source: Any,
-        codes: NDArray[np.intp],
-        *,
-        epochs: int,
-        train: NDArray[np.intp] | None = None,
-        valid: NDArray[np.intp] | None = None,
-    ) -> None:
-        which = np.arange(len(codes)) if train is None else train
-        weights = self._weigh_classes(codes[which])
-        if not self.net_.criterion_.started:
-            self._lean(weights)
-            self._start(source, codes, which)
-        super()._train(source, codes, epochs=epochs, train=train, valid=valid)
-
-    def _start(self, source: Any, codes: NDArray[np.intp], train: NDArray[np.intp]) -> None:
-        """Set the centers where the classes are before training."""
+    def prepare_training(self, data: TrainingData) -> NDArray[np.intp]:
+        """Set the class weights and, before the first training, the centers and the classifier."""
         objective = self.net_.criterion_
-        n_classes = len(self.classes_)
-        n_each = max(1, min(self.samples_per_class, MAX_FIRST_SAMPLES // n_classes))
-        seed = self._random_state.randint(2**31 - 1)
-        batch = train[next(iter(BalancedBatchSampler(codes[train], n_classes, n_each, seed)))]
-        # A copy, so that the batch norms' statistics begin with the training.
-        module = copy.deepcopy(self.net_.module_).train()
-        device = objective.metric_loss.centers.device
-        with torch.no_grad(), autocast(device, self.net_.precision):
-            embedding = module(source[batch].to(device)).embedding
-        objective.metric_loss.set_centers(embedding, torch.from_numpy(codes[batch]))
-        objective.started = True
-
-    def _weigh_classes(self, codes: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Set the weights in cross-entropy; return how much each class weighs in training."""
-        objective = self.net_.criterion_
+        codes = data.codes[data.train]
         weights = class_weights(self.class_weight, self.classes_, codes)
         if self.class_weight is not None:
             objective.class_weight = torch.tensor(weights).to(objective.metric_loss.centers)
-        if self.sampling == "random":
-            weights = weights * np.bincount(codes, minlength=len(self.classes_)).clip(1)
-        return weights
+        if not objective.has_centers:
+            if self.sampling == "random":
+                weights = weights * np.bincount(codes, minlength=len(self.classes_)).clip(1)
+            _start_classifier(self.net_.module_.classify, weights)
+            batch = data.train[self._first_batch(codes)]
+            embedding = _embed_in_training(self.net_, data.source[batch])
+            objective.set_centers(embedding, torch.from_numpy(data.codes[batch]))
+        return data.codes
 
-    def _lean(self, weights: NDArray[np.float64]) -> None:
-        """Start the classifier from chances that follow the classes' weights.
+    def _first_batch(self, codes: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return samples of all classes, from which the centers start."""
+        n_classes = len(self.classes_)
+        n_each = max(1, min(self.samples_per_class, MAX_FIRST_SAMPLES // n_classes))
+        seed = self._random_state.randint(2**31 - 1)
+        return next(iter(BalancedBatchSampler(codes, n_classes, n_each, seed)))
 
-        Where these differ much, a start from equal chances would teach it about the heavy classes
-        alone.
-        """
-        bias = self.net_.module_.classify.bias
-        with torch.no_grad():
-            bias += torch.tensor(np.log(weights / weights.mean())).to(bias)
-
-    def _finish(self, source: Any, codes: NDArray[np.intp]) -> None:
-        super()._finish(source, codes)
+    def finish_training(self, data: TrainingData) -> None:
+        """Set the centers."""
         self.centers_ = self.net_.criterion_.metric_loss.centers.detach().cpu().numpy().copy()
 
 
 class TripletCenterObjective(Objective):
     """Triplet-center loss, with the network's attention, and cross-entropy beside it."""
 
-    started = False
-    """Whether the centers have their first places."""
+    has_centers = False
+    """Whether the centers were set; before that they mean nothing."""
 
-    def take_over(self, other: Objective) -> None:
-        """Copy the centers, and whether they have their places."""
-        super().take_over(other)
-        self.started = bool(other.started)
+    def set_centers(self, embedding: Tensor, labels: Tensor) -> None:
+        """Start the centers at the class means of a batch."""
+        self.metric_loss.set_centers(embedding, labels)
+        self.has_centers = True
+
+    def copy_learned(self, other: Objective) -> None:
+        """Copy the centers, and whether they were set."""
+        super().copy_learned(other)
+        self.has_centers = bool(other.has_centers)
 
     def metric(self, output: Embedded, labels: Tensor) -> Tensor:
-        """Center term of a batch."""
+        """Return the center term of a batch."""
         return self.metric_loss(output.embedding, labels, output.logits, output.attention)
+
+
+def _start_classifier(classify: Any, weights: NDArray[np.float64]) -> None:
+    """Start a classifier from probabilities that follow the weights of the classes.
+
+    Where these differ much, a start from equal probabilities would teach the network about the
+    heavy classes alone.
+    """
+    with torch.no_grad():
+        classify.bias += torch.tensor(np.log(weights / weights.mean())).to(classify.bias)
+
+
+def _embed_in_training(net: MetricNet, inputs: Tensor) -> Tensor:
+    """Embed a batch as in training, and leave no trace of it in the network."""
+    # A copy, so that the statistics of the batch norms begin with the training.
+    module = copy.deepcopy(net.module_).train()
+    with torch.no_grad(), autocast(net.device, net.precision):
+        return module(inputs.to(net.device)).embedding
 
 
 def class_weights(
@@ -414,21 +419,21 @@ def class_weights(
     classes : array of shape (n_classes,)
         The labels.
     codes : array of int of shape (n,)
-        Class codes of the training samples. "balanced" gives classes without any the weight 1.
+        Class codes of the training samples. "balanced" gives an absent class the weight 1.
     """
     weights = np.ones(len(classes))
-    which = np.unique(codes) if kind == "balanced" else np.arange(len(classes))
-    weights[which] = compute_class_weight(kind, classes=classes[which], y=classes[codes])
+    present = np.unique(codes) if kind == "balanced" else np.arange(len(classes))
+    weights[present] = compute_class_weight(kind, classes=classes[present], y=classes[codes])
     return weights
 
 
 def _resized(pixel_map: Tensor, size: tuple[int, ...]) -> NDArray[np.float32]:
     resized = F.interpolate(pixel_map.float(), size=list(size), mode="bilinear")
-    return _open(resized[:, 0])
+    return _inside(resized[:, 0])
 
 
-def _open(attention: Tensor) -> NDArray[np.float32]:
-    """Keep attention inside (0, 1), whose ends a sigmoid reaches by rounding."""
+def _inside(attention: Tensor) -> NDArray[np.float32]:
+    """Return attention inside (0, 1): a sigmoid reaches the ends by rounding."""
     eps = torch.finfo(torch.float32).eps
     return attention.float().clamp(eps, 1 - eps).cpu().numpy()
 

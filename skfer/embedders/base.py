@@ -1,32 +1,21 @@
-"""What all embedders share: inputs, training, transform, pickling."""
+"""The base of all embedders: inputs, training, ``transform``, pickling, and hooks for methods."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from numbers import Integral, Real
-from pathlib import Path
+from abc import ABCMeta, abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from skorch.callbacks import Callback
 
-from skfer._version import __version__
 from skfer.embedders._callbacks import checked_callbacks
-from skfer.embedders._collapse import PATIENCE, warn_caller, warn_if_collapsed
+from skfer.embedders._collapse import PATIENCE, find_collapse, warn_caller
 from skfer.embedders._devices import find_device, find_precision
-from skfer.embedders._inputs import as_paths, as_source, check_image_shape, decode_paths
+from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._labels import (
     check_classes,
     check_groups,
@@ -37,115 +26,69 @@ from skfer.embedders._labels import (
     find_classes,
     validation_split,
 )
-from skfer.embedders._network import make_augment, make_network, run_network
-from skfer.embedders._resuming import check_unchanged, portable, restored_on_error
-from skfer.exceptions import InconsistentVersionWarning
-from skfer.nets import Embedded
+from skfer.embedders._network import channels_first, make_augment, speed_up
+from skfer.embedders._resuming import check_unchanged, restored_on_error
+from skfer.embedders._transformer import NetworkTransformer
+from skfer.exceptions import EmbeddingCollapseWarning
+from skfer.nets import EmbeddingNet, feature_shape, make_backbone
 from skfer.training import (
-    SCHEDULES,
     BalancedBatchSampler,
     Batches,
+    ImageSource,
     MetricNet,
     Objective,
+    RowSource,
     StopAtBest,
     SubsetSampler,
+    TrainingData,
     seeded,
 )
 
+MAX_SEED = 2**31 - 1
 
-class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Base of the embedders; a method overrides the hooks at its end.
 
-    It sets no loss of its own. The parameters that all embedders share are documented in each
-    of them.
+@with_shared_docs
+class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
+    """Base of all embedders.
+
+    It checks the inputs, trains a network, embeds, and can be pickled. A method adds what is
+    minimized: it overrides :meth:`make_objective` and, where needed, the other hooks, which stand
+    together at the end of the class. See :ref:`own_embedder` for an embedder of your own.
+
+    Parameters
+    ----------
+    embedding_dim : int, default=128
+        Length of the embedding.
+    <shared parameters>
+
+    Attributes
+    ----------
+    <shared attributes>
+
+    See Also
+    --------
+    skfer.training.Objective : What :meth:`make_objective` returns.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skfer.embedders import BaseEmbedder
+    >>> from skfer.losses import GaussianMetricLoss
+    >>> from skfer.training import Objective
+    >>> class PlainGaussianEmbedder(BaseEmbedder):
+    ...     def make_objective(self):
+    ...         return Objective(GaussianMetricLoss(), self.classification_weight)
+    >>> X, y = load_iris(return_X_y=True)
+    >>> PlainGaussianEmbedder(random_state=0).fit(X, y).transform(X).shape
+    (150, 128)
     """
 
     classes_: NDArray[Any]
     history_: list[dict[str, Any]]
-    input_shape_: tuple[int, ...]
-    n_features_in_: int
     n_iter_: int
-    net_: MetricNet
-    _built_with: dict[str, Any]
+    _built_from: dict[str, Any]
     _in_passes: bool
     _random_state: np.random.RandomState
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-        "classification_weight": [Interval(Real, 0, None, closed="left")],
-        "standardize_embedding": ["boolean"],
-        "backbone": [str, callable],
-        "backbone_weights": [str, Path, None],
-        "backbone_lr": [Interval(Real, 0, None, closed="left"), None],
-        "image_shape": ["array-like", None],
-        "augment": [StrOptions({"auto"}), nn.Module, None],
-        "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "classes_per_batch": [Interval(Integral, 2, None, closed="left")],
-        "samples_per_class": [Interval(Integral, 2, None, closed="left")],
-        "lr": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "schedule": [StrOptions(set(SCHEDULES))],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "device": [str],
-        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
-        "callbacks": [list, None],
-        "warm_start": ["boolean"],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-    }
-
-    def __init__(
-        self,
-        embedding_dim: int = 128,
-        *,
-        classification_weight: float = 1.0,
-        standardize_embedding: bool = True,
-        backbone: Any = "auto",
-        backbone_weights: Any = None,
-        backbone_lr: float | None = None,
-        image_shape: Sequence[int] | None = None,
-        augment: Any = "auto",
-        max_epochs: int = 40,
-        classes_per_batch: int = 8,
-        samples_per_class: int = 8,
-        lr: float = 6e-3,
-        weight_decay: float = 1e-2,
-        schedule: str = "one-cycle",
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        device: str = "auto",
-        precision: str = "auto",
-        callbacks: list[Any] | None = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-        random_state: Any = None,
-    ) -> None:
-        self.embedding_dim = embedding_dim
-        self.classification_weight = classification_weight
-        self.standardize_embedding = standardize_embedding
-        self.backbone = backbone
-        self.backbone_weights = backbone_weights
-        self.backbone_lr = backbone_lr
-        self.image_shape = image_shape
-        self.augment = augment
-        self.max_epochs = max_epochs
-        self.classes_per_batch = classes_per_batch
-        self.samples_per_class = samples_per_class
-        self.lr = lr
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.device = device
-        self.precision = precision
-        self.callbacks = callbacks
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.random_state = random_state
 
     # -- scikit-learn's interface ---------------------------------------------------------
 
@@ -157,8 +100,8 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ----------
         X : array-like
             Images (n, height, width) or (n, height, width, channels), uint8 or float in any
-            range; rows (n, n_features); or n paths to images, which become grey unless
-            `image_shape` has three channels.
+            range; rows (n, n_features); or n paths to images, which become gray unless `color`
+            is true.
         y : array-like of shape (n,)
             Class labels.
         groups : array-like of shape (n,), default=None
@@ -176,17 +119,15 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             infinity, or a parameter does not suit the data.
         """
         resume = self._resumes()
-        with restored_on_error(self, resume=resume):
-            source, codes = self._validate(X, y, reset=not resume)
+        with self._restored_on_error(resume):
+            source, codes = self._check_samples(X, y, reset=not resume)
             groups = check_groups(groups, len(codes))
-            rng = self._random_state = check_random_state(self.random_state)
-            with seeded(rng.randint(2**31 - 1), self._device()):
-                resumed_by = "warm_start=True" if resume else None
-                self._prepare_net(self.schedule, self._stopping(), resumed_by)
-                self._learn(source, codes, groups)
-            self._in_passes = False
-            self._finish(source, codes)
-        warn_if_collapsed(self)
+            self._random_state = check_random_state(self.random_state)
+            seed = self._random_state.randint(MAX_SEED)
+            train, valid = self._split(codes, groups)
+            data = TrainingData(source, codes, train, valid)
+            self._train(data, self.max_epochs, seed, resume=resume)
+        self._warn_if_collapsed(n_epochs=1)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -194,9 +135,9 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """Train one pass over some samples, at a constant learning rate.
 
         The first call fixes the classes, the input shape and, for rows, the statistics that
-        standardise them. Parameters that were changed hold from then on, except those that the
-        network is made of. The state of the optimizer is kept from call to call; after ``fit``,
-        and after unpickling, it starts anew.
+        standardize them. Parameters that have changed since the last call take effect, except
+        those that the network is built from. The state of the optimizer is kept from call to call;
+        after ``fit``, and after unpickling, it starts anew.
 
         Parameters
         ----------
@@ -215,22 +156,21 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self : object
             The embedder.
         """
-        first = not hasattr(self, "net_")
-        with restored_on_error(self, resume=not first):
-            source, codes = self._validate(X, y, reset=first, classes=classes)
-            if (codes >= 0).sum() < 2:
+        resume = hasattr(self, "net_")
+        with self._restored_on_error(resume):
+            source, codes = self._check_samples(X, y, reset=not resume, classes=classes)
+            labeled = np.flatnonzero(codes >= 0)
+            if len(labeled) < 2:
                 raise ValueError(
-                    f"y has {(codes >= 0).sum()} labelled samples: partial_fit needs at least two "
-                    "in a call, as everything is measured between samples."
+                    f"y has {len(labeled)} labeled samples: partial_fit needs at least two in a "
+                    "call, as everything is measured between samples."
                 )
-            if first:
+            if not resume:
                 self._random_state = check_random_state(self.random_state)
-            with seeded(self._random_state.randint(2**31 - 1), self._device()):
-                self._prepare_net("constant", [], None if first else "partial_fit")
-                self._train(source, codes, epochs=1)
-            self._in_passes = True
-            self._finish(source, codes)
-        warn_if_collapsed(self, PATIENCE)
+            seed = self._random_state.randint(MAX_SEED)
+            data = TrainingData(source, codes, labeled, partial=True)
+            self._train(data, 1, seed, resume=resume)
+        self._warn_if_collapsed(n_epochs=PATIENCE)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, groups: Any = None) -> NDArray[np.float32]:
@@ -246,239 +186,277 @@ class BaseEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         ndarray of shape (n, embedding_dim)
             The embedding, float32.
         """
-        paths = as_paths(X)
-        if paths is not None:
-            X = decode_paths(self, paths, self._image_shape(), reset=not self._resumes())
+        X = self._decode_paths(X, reset=not self._resumes())
         return self.fit(X, y, groups=groups).transform(X)
-
-    def transform(self, X: Any) -> NDArray[np.float32]:
-        """Embed X.
-
-        Parameters
-        ----------
-        X : array-like
-            Inputs of the shape seen in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n, embedding_dim)
-            The embedding, float32. Every batch is padded to one size, so that a row's
-            embedding does not depend on the rows beside it.
-        """
-        check_is_fitted(self)
-        source = as_source(self, X, self._image_shape(), reset=False)
-        embedding = np.empty((len(source), self._n_features_out), dtype=np.float32)
-        for rows, output in self._forward(source):
-            embedding[rows] = self._features(output.embedding).cpu().numpy()
-        return embedding
-
-    @property
-    def backbone_(self) -> nn.Module:
-        """The trained backbone."""
-        check_is_fitted(self)
-        return self.net_.module_.backbone
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.net_.module_.project.out_features
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "net_")
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = portable(super().__getstate__())
-        if hasattr(self, "net_"):
-            # They watch a training, and may hold on to anything of it.
-            state["callbacks"] = None
-        return state | {"_skfer_version": __version__}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = state.copy()
-        version = state.pop("_skfer_version", "unknown")
-        if version != __version__:
-            warnings.warn(
-                f"This {type(self).__name__} was pickled with skfer {version} and is loaded with "
-                f"skfer {__version__}: it may fail or give other embeddings.",
-                InconsistentVersionWarning,
-                stacklevel=2,
-            )
-        super().__setstate__(state)
-
-    # -- what a method may override -------------------------------------------------------
-
-    _accepts_unlabeled: ClassVar[bool] = False
-    _learns_from_triplets: ClassVar[bool] = True
-    _built_from: ClassVar[tuple[str, ...]] = (
-        "embedding_dim",
-        "standardize_embedding",
-        "backbone",
-        "backbone_weights",
-    )
-    """Parameters that a trained network cannot change."""
-
-    def _check_params(self) -> None:
-        """Raise ValueError for parameters that do not go together."""
-
-    def _make_objective(self) -> Objective:
-        """Return what is minimised; called once the classes are known."""
-        raise NotImplementedError
-
-    def _has_classifier(self) -> bool:
-        return self.classification_weight > 0
-
-    def _attention(self, features: tuple[int, ...]) -> str | None:
-        """Which attention pools features of this shape, (c, h, w) or (c,)."""
-        return None
-
-    def _make_sampler(self, codes: NDArray[np.intp], seed: int) -> Any:
-        """Which samples make a batch."""
-        return BalancedBatchSampler(codes, self.classes_per_batch, self.samples_per_class, seed)
-
-    def _learn(self, source: Any, codes: NDArray[np.intp], groups: Any) -> None:
-        """Train, from the prepared net on."""
-        train, valid = self._validation(codes, groups)
-        self._train(source, codes, epochs=self.max_epochs, train=train, valid=valid)
-
-    def _validation(self, codes: NDArray[np.intp], groups: Any) -> tuple[Any, Any]:
-        """Return indices to train on and to validate on; None, None without early stopping."""
-        if not self.early_stopping:
-            return None, None
-        return validation_split(codes, groups, self.validation_fraction, self._random_state)
-
-    def _finish(self, source: Any, codes: NDArray[np.intp]) -> None:
-        """Set the attributes that follow from the trained net."""
-        self.history_ = [
-            {k: v for k, v in epoch.items() if k != "batches"} for epoch in self.net_.history
-        ]
-        self.n_iter_ = len(self.history_)
 
     # -- how it is done -------------------------------------------------------------------
 
-    def _validate(
+    def _resumes(self) -> bool:
+        return self.warm_start and hasattr(self, "net_")
+
+    def _restored_on_error(self, resume: bool) -> Any:
+        """Return a context whose failure leaves the embedder as it was."""
+        if not resume:
+            return restored_on_error(self.__dict__)
+        rng = self._random_state
+        shared = rng is self.random_state or rng is check_random_state(None)
+        return restored_on_error(self.__dict__, self.net_.module_, None if shared else rng)
+
+    def _check_samples(
         self, X: Any, y: Any, *, reset: bool, classes: Any = None
-    ) -> tuple[Any, NDArray[np.intp]]:
+    ) -> tuple[ImageSource | RowSource, NDArray[np.intp]]:
         """Check all that the user gave; return a source of batches and the class codes."""
         name = type(self).__name__
-        self._check_params()
-        y = check_y(y, X, allow_unlabeled=self._accepts_unlabeled, name=name)
+        self.check_params()
+        y = check_y(y, X, allow_unlabeled=self.accepts_unlabeled, name=name)
         if reset:
             self.classes_ = (
                 find_classes(y, name) if classes is None else check_classes(classes, name)
             )
         elif classes is not None:
             check_same_classes(classes, self.classes_, name)
-        codes = encode(y, self.classes_, allow_unlabeled=self._accepts_unlabeled)
-        return as_source(self, X, self._image_shape(), reset=reset), codes
+        codes = encode(y, self.classes_, allow_unlabeled=self.accepts_unlabeled)
+        return self._check_inputs(X, reset=reset), codes
 
-    def _resumes(self) -> bool:
-        return self.warm_start and hasattr(self, "net_")
+    def _split(
+        self, codes: NDArray[np.intp], groups: NDArray[Any] | None
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
+        """Return the indices to train on, and those to validate on with early stopping."""
+        if not self.early_stopping:
+            return np.arange(len(codes)), None
+        seed = self._random_state.randint(MAX_SEED)
+        return validation_split(codes, groups, self.validation_fraction, seed)
 
-    def _image_shape(self) -> tuple[int, ...] | None:
-        return check_image_shape(self.image_shape)
+    def _train(self, data: TrainingData, epochs: int, seed: int, *, resume: bool) -> None:
+        with seeded(seed, find_device(self.device)):
+            self.net_ = self._make_net(data, resume=resume)
+            labels = self.prepare_training(data)
+            batches = Batches(data.source, labels, self._sampler(labels, data.train))
+            validation = self._validation_batches(data, labels)
+            callbacks = self.make_callbacks(data)
+            if data.valid is not None:
+                callbacks = [StopAtBest(self.n_iter_no_change), *callbacks]
+            self.net_.train(batches, epochs, validation, callbacks)
+        self._in_passes = data.partial
+        self.history_ = [
+            {k: v for k, v in epoch.items() if k != "batches"} for epoch in self.net_.history
+        ]
+        self.n_iter_ = len(self.history_)
+        self.finish_training(data)
 
-    def _device(self) -> torch.device:
-        return find_device(self.device)
-
-    def _prepare_net(self, schedule: str, stopping: list[Any], resumed_by: str | None) -> None:
-        """Set up a training; one that is resumed keeps what was learned, and nothing else."""
-        device = self._device()
-        callbacks = checked_callbacks(self.callbacks, validated=bool(stopping))
-        criterion = self._make_objective()
-        before = None if resumed_by is None else self.net_
-        if resumed_by is None or before is None:
-            self._built_with = {name: getattr(self, name) for name in self._built_from}
-            module = make_network(self)
+    def _make_net(self, data: TrainingData, *, resume: bool) -> MetricNet:
+        """Return a net to train; a resumed one keeps what was learned, and nothing else."""
+        device = find_device(self.device)
+        callbacks = checked_callbacks(self.callbacks, validated=data.valid is not None)
+        objective = self.make_objective()
+        if resume:
+            self._check_unchanged("partial_fit" if data.partial else "warm_start=True")
+            objective.copy_learned(self.net_.criterion_)
+            network = self.net_.module_
+            network.augment = make_augment(self.augment, self.input_shape_)
         else:
-            check_unchanged(self, resumed_by)
-            criterion.take_over(before.criterion_)
-            module = before.module_
-            module.augment = make_augment(self)
-        self.net_ = MetricNet(
-            module,
-            criterion,
-            schedule=schedule,
+            self._built_from = {name: getattr(self, name) for name in self.network_parameters}
+            network = self.make_network()
+        net = MetricNet(
+            network,
+            objective,
+            schedule="constant" if data.partial else self.schedule,
             precision=find_precision(self.precision, device),
             optimizer=torch.optim.AdamW,
-            optimizer__param_groups=self._parameter_groups(),
+            optimizer__param_groups=self.parameter_groups(),
             optimizer__weight_decay=self.weight_decay,
             optimizer__fused=True,
             lr=self.lr,
-            callbacks=[*stopping, *callbacks],
+            callbacks=callbacks,
             train_split=None,
             device=str(device),
             verbose=self.verbose,
         ).initialize()
-        if before is not None:
-            passes = resumed_by == "partial_fit" and self._in_passes
-            self.net_.go_on(before, with_optimizer=passes)
+        if resume:
+            net.resume_from(self.net_, with_optimizer=data.partial and self._in_passes)
+        return net
 
-    def _parameter_groups(self) -> list[tuple[str, dict[str, Any]]]:
+    def _check_unchanged(self, resumed_by: str) -> None:
+        check_unchanged(self._built_from, self.get_params(deep=False), resumed_by)
+        if self._has_classifier() and self.net_.module_.classify is None:
+            raise ValueError(
+                f"classification_weight={self.classification_weight}, but {resumed_by} goes on "
+                "with a network that was made without a classifier: set it back to 0, or start "
+                "anew by fit with warm_start=False."
+            )
+
+    def _has_classifier(self) -> bool:
+        return self.classification_weight > 0
+
+    def _sampler(self, labels: NDArray[np.intp], subset: NDArray[np.intp]) -> SubsetSampler:
+        seed = self._random_state.randint(MAX_SEED)
+        return SubsetSampler(self.make_sampler(labels[subset], seed), subset)
+
+    def _validation_batches(self, data: TrainingData, labels: NDArray[np.intp]) -> Batches | None:
+        """Draw the batches once: the losses of all epochs are of the same samples."""
+        if data.valid is None:
+            return None
+        drawn = self._sampler(labels, data.valid).covering()
+        if self.learns_from_triplets and not self._has_classifier():
+            check_triplets(labels, drawn, self.validation_fraction)
+        return Batches(data.source, labels, drawn)
+
+    def _warn_if_collapsed(self, n_epochs: int) -> None:
+        fault = find_collapse(
+            self.history_,
+            n_epochs,
+            from_triplets=self.learns_from_triplets,
+            advice=self.collapse_advice(),
+        )
+        if fault is not None:
+            message = f"{type(self).__name__} did not learn: {fault}"
+            warn_caller(message, EmbeddingCollapseWarning)
+
+    # -- hooks: what a method may override ------------------------------------------------
+
+    accepts_unlabeled: ClassVar[bool] = False
+    """Whether y may mark samples without a label by -1; their codes are -1 then."""
+    learns_from_triplets: ClassVar[bool] = True
+    """Whether the loss needs triplets: then one that stays active everywhere is a collapse."""
+    network_parameters: ClassVar[tuple[str, ...]] = (
+        "embedding_dim",
+        "standardize_embedding",
+        "backbone",
+        "backbone_weights",
+    )
+    """Parameters that the network is built from, which cannot change when training resumes."""
+
+    @abstractmethod
+    def make_objective(self) -> Objective:
+        """Return what is minimized.
+
+        Called before each training; ``classes_`` and ``input_shape_`` are set. When training
+        resumes, the parameters that the former objective has learned are copied into this one.
+
+        Returns
+        -------
+        Objective
+            The losses and their weights.
+        """
+
+    def check_params(self) -> None:
+        """Raise ValueError for parameters that do not go together; called before all else."""
+
+    def make_network(self) -> EmbeddingNet:
+        """Return a fresh network for the inputs and classes that ``fit`` has seen.
+
+        Returns
+        -------
+        EmbeddingNet
+            With a classifier if `classification_weight` is above 0.
+        """
+        shape = channels_first(self.input_shape_)
+        backbone = make_backbone(self.backbone, shape, self.backbone_weights)
+        features = feature_shape(backbone, shape)
+        network = EmbeddingNet(
+            backbone,
+            features,
+            self.embedding_dim,
+            n_classes=len(self.classes_) if self._has_classifier() else None,
+            attention=self.choose_attention(features),
+            augment=make_augment(self.augment, self.input_shape_),
+            standardize_embedding=self.standardize_embedding,
+        )
+        return speed_up(network, self.input_shape_)
+
+    def choose_attention(self, feature_shape: tuple[int, ...]) -> str | None:
+        """Return which attention pools the features of the backbone.
+
+        Parameters
+        ----------
+        feature_shape : tuple of int
+            (channels, height, width) of a feature map, or (channels,) of rows.
+
+        Returns
+        -------
+        {"pixel", "element", "both"} or None
+            As :class:`~skfer.nets.EmbeddingNet` takes it.
+        """
+        return None
+
+    def parameter_groups(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the settings of parameters that are not optimized like the others.
+
+        Returns
+        -------
+        list of (str, dict)
+            Patterns of parameter names, such as ``"backbone.*"`` or ``"metric_loss.centers"``, and
+            the arguments of AdamW for them.
+        """
         return [] if self.backbone_lr is None else [("backbone.*", {"lr": self.backbone_lr})]
 
-    def _stopping(self) -> list[tuple[str, Any]]:
-        if not self.early_stopping:
-            return []
-        return [("early_stopping", StopAtBest(self.n_iter_no_change))]
+    def make_sampler(self, codes: NDArray[np.intp], seed: int) -> Any:
+        """Return the sampler of the batches.
 
-    def _train(
-        self,
-        source: Any,
-        codes: NDArray[np.intp],
-        *,
-        epochs: int,
-        train: NDArray[np.intp] | None = None,
-        valid: NDArray[np.intp] | None = None,
-    ) -> None:
-        batches = self._batches(source, codes, train)
-        validation = None if valid is None else self._validation_batches(source, codes, valid)
-        self.net_.train(batches, epochs, validation)
+        Parameters
+        ----------
+        codes : array of int of shape (n_train,)
+            Class codes of the samples to draw from.
+        seed : int
+            Fixes what is drawn.
 
-    def _batches(self, source: Any, codes: NDArray[np.intp], which: Any) -> Batches:
-        seed = self._random_state.randint(2**31 - 1)
-        if which is None:
-            return Batches(source, codes, self._make_sampler(codes, seed))
-        return Batches(source, codes, SubsetSampler(self._make_sampler(codes[which], seed), which))
+        Returns
+        -------
+        sampler
+            Iterates over the index arrays of one epoch, has a length, and a method ``covering``
+            that returns batches in which each sample occurs, for validation.
+        """
+        return BalancedBatchSampler(codes, self.classes_per_batch, self.samples_per_class, seed)
 
-    def _validation_batches(
-        self, source: Any, codes: NDArray[np.intp], which: NDArray[np.intp]
-    ) -> Batches:
-        """Batches drawn once and for all: the loss of two epochs is of the same samples."""
-        sampler = self._make_sampler(codes[which], self._random_state.randint(2**31 - 1))
-        drawn = [which[batch] for batch in sampler.covering()]
-        if self._learns_from_triplets and not self.classification_weight:
-            check_triplets(codes, drawn, self.validation_fraction)
-        return Batches(source, codes, drawn)
+    def prepare_training(self, data: TrainingData) -> NDArray[np.intp]:
+        """Set what a training starts from, once ``net_`` is there; return the labels to train on.
 
-    def _forward(
-        self, source: Any, module: nn.Module | None = None
-    ) -> Iterator[tuple[slice, Embedded]]:
-        """Run the network, or another one, over a source in batches of one size, in inference."""
-        device = self._inference_device()
-        precision = find_precision(self.precision, device)
-        module = self.net_.module_ if module is None else module
-        return run_network(module, source, device, precision)
+        Parameters
+        ----------
+        data : TrainingData
+            The samples.
 
-    def _inference_device(self) -> torch.device:
-        """Return the wanted device; the CPU, with a warning, where a loaded model finds no CUDA."""
-        try:
-            return self._device()
-        except ValueError as error:
-            warn_caller(f"{error} Using the CPU.", UserWarning)
-            return torch.device("cpu")
+        Returns
+        -------
+        array of int of shape (n,)
+            The labels that the objective gets; by default the class codes.
+        """
+        return data.codes
 
-    def _features(self, embedding: Tensor) -> Tensor:
-        return self.net_.criterion_.features(embedding)
+    def make_callbacks(self, data: TrainingData) -> list[Callback]:
+        """Return skorch callbacks that watch and change one training, such as a schedule.
 
-    def _advice(self) -> str:
+        Parameters
+        ----------
+        data : TrainingData
+            The samples.
+
+        Returns
+        -------
+        list of skorch.callbacks.Callback
+            They are dropped after the training.
+        """
+        return []
+
+    def finish_training(self, data: TrainingData) -> None:
+        """Set the attributes that follow from the trained ``net_``.
+
+        Parameters
+        ----------
+        data : TrainingData
+            The samples.
+        """
+
+    def collapse_advice(self) -> list[str]:
+        """Return what a user may try against a collapse.
+
+        Returns
+        -------
+        list of str
+            One try each, as in "train longer (max_epochs)".
+        """
         advice = [] if self.standardize_embedding else ["set standardize_embedding=True"]
         advice += ["train longer (max_epochs)", "lower the learning rate (lr)"]
         if not self._has_classifier():
             advice.append("add a classification term (classification_weight)")
-        return "Try this: " + "; ".join(advice) + "."
+        return advice

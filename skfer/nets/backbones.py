@@ -307,7 +307,7 @@ def _named_backbone(name: str, input_shape: tuple[int, ...], weights) -> nn.Modu
         if not is_image:
             raise ValueError(
                 f"backbone={name!r} needs images, got rows of {input_shape[0]} features: "
-                "pass image_shape=(height, width) if the rows are images."
+                "pass image_size=(height, width) if the rows are images."
             )
         return TimmBackbone(name.removeprefix("timm/"), input_shape, weights)  # type: ignore[arg-type]
     raise ValueError(

@@ -1,11 +1,13 @@
 """How the networks are trained: batches, schedules and skorch."""
 
+from skfer.training._data import TrainingData
+from skfer.training._inference import run_network
 from skfer.training._net import MetricNet, autocast, on_cpu, seeded, spread
 from skfer.training._objective import Objective
 from skfer.training._sampling import BalancedBatchSampler, ShuffledBatchSampler, SubsetSampler
 from skfer.training._schedule import SCHEDULES
 from skfer.training._source import Batches, ImageSource, RowSource, release_pages
-from skfer.training._stopping import StopAtBest
+from skfer.training._stopping import StopAtBest, restart_stopping
 
 __all__ = [
     "SCHEDULES",
@@ -18,9 +20,12 @@ __all__ = [
     "ShuffledBatchSampler",
     "StopAtBest",
     "SubsetSampler",
+    "TrainingData",
     "autocast",
     "on_cpu",
     "release_pages",
+    "restart_stopping",
+    "run_network",
     "seeded",
     "spread",
 ]

@@ -6,31 +6,39 @@ import copy
 import math
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import PrintLog
+from skorch.callbacks import Callback, PrintLog
 from torch import Tensor, nn
 
 from skfer.training._schedule import SCHEDULES
 
 _WARM_BATCHES = 10
+_BATCH_EVENTS = {"on_batch_begin", "on_batch_end", "on_grad_computed"}
+_EVENTS = {"on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", *_BATCH_EVENTS}
 _ONE_AT_A_TIME = threading.RLock()  # a callback may fit another embedder
 
 
 class _Stop(Exception):  # noqa: N818
-    """A callback wants training to end here."""
+    """A callback ends the training."""
 
 
 @dataclass
 class _Run:
-    """Where a training is; in an object of its own, as skorch ponders over every attribute."""
+    """The state of one training.
+
+    It is no attribute of the net for itself, since skorch makes setting those slow.
+    """
 
     n_steps: int
     norms: list[tuple[nn.BatchNorm1d | nn.BatchNorm2d, float]]
+    heard: frozenset[str]
+    """The events that a callback reacts to; nothing is done for the others."""
     step: int = 0
     epoch_start: float = 0.0
     n_batches: int = 0
@@ -40,8 +48,8 @@ class _Run:
     embedding: Tensor | None = None
 
     @property
-    def progress(self) -> float:
-        return self.step / self.n_steps
+    def batches_are_watched(self) -> bool:
+        return not self.heard.isdisjoint(_BATCH_EVENTS)
 
 
 class MetricNet(NeuralNet):
@@ -49,14 +57,15 @@ class MetricNet(NeuralNet):
 
     It adds a learning-rate schedule over all batches of a training, mixed precision, and a
     history with the loss, the fraction of active triplets, the spread of the embedding and
-    the time of each epoch. Callbacks of skorch work as usual.
+    the time of each epoch. Callbacks of skorch watch and change a training as usual; events
+    that none of them reacts to cost nothing.
 
     Parameters
     ----------
     module : EmbeddingNet
         The network.
     criterion : Objective
-        What is minimised.
+        What is minimized.
     schedule : {"one-cycle", "cosine", "constant"}, default="one-cycle"
         How the learning rate moves from the first to the last batch.
     precision : {"float32", "bfloat16"}, default="float32"
@@ -85,7 +94,23 @@ class MetricNet(NeuralNet):
     def _default_callbacks(self) -> list[tuple[str, Any]]:
         return [("print_log", PrintLog())] if self.verbose else []
 
-    def train(self, batches: Any, epochs: int, validation: Any = None) -> None:
+    @property
+    def n_steps(self) -> int:
+        """Number of steps of the present training, or of the latest one."""
+        return self._run.n_steps
+
+    @property
+    def progress(self) -> float:
+        """Share of the present training's steps that are done, from 0 to 1."""
+        return self._run.step / self._run.n_steps
+
+    def train(
+        self,
+        batches: Any,
+        epochs: int,
+        validation: Any = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
         """Train for some epochs; an interrupt is passed on.
 
         Parameters
@@ -96,6 +121,8 @@ class MetricNet(NeuralNet):
             Number of passes.
         validation : Batches, optional
             Gives ``valid_loss`` in the history.
+        callbacks : sequence of skorch callbacks, default=()
+            Watch this training alone, ahead of the net's own callbacks.
         """
         norms = [
             (norm, norm.momentum)
@@ -104,50 +131,59 @@ class MetricNet(NeuralNet):
             and norm.momentum
             and norm.track_running_stats
         ]
-        self._run = _Run(max(1, epochs * len(batches)), norms)
-        self.notify("on_train_begin", X=batches, y=None)
+        own = self.callbacks_
+        self.callbacks_ = [(type(c).__name__, c.initialize()) for c in callbacks] + own
+        heard = _heard_events(callback for _, callback in self.callbacks_)
+        self._run = _Run(max(1, epochs * len(batches)), norms, heard)
+        try:
+            self.notify("on_train_begin", X=batches, y=None)
+            self._fit_until_stopped(batches, validation, epochs)
+            self.notify("on_train_end", X=batches, y=None)
+        finally:
+            self.callbacks_ = own
+
+    def _fit_until_stopped(self, batches: Any, validation: Any, epochs: int) -> None:
         try:
             self.fit_loop(batches, validation, epochs=epochs)
         except _Stop:
             pass
         finally:
-            for norm, momentum in norms:
+            for norm, momentum in self._run.norms:
                 norm.momentum = momentum
-        self.notify("on_train_end", X=batches, y=None)
 
-    def go_on(self, other: MetricNet, *, with_optimizer: bool) -> None:
-        """Take over a copy of what another net with the same module has beside its weights.
+    def resume_from(self, other: MetricNet, *, with_optimizer: bool) -> None:
+        """Copy everything but the weights from another net that has the same module.
 
         Parameters
         ----------
         other : MetricNet
-            It is left as it is.
+            The net to continue; it is left as it is.
         with_optimizer : bool
-            Whether to take over the optimizer's state, and not the history alone; an unpickled
-            net has none.
+            Whether to copy the state of the optimizer as well as the history; an unpickled net
+            has none.
         """
         self.history = copy.copy(other.history)
         if not (with_optimizer and other.initialized_):
             return
-        theirs = dict(other.get_all_learnable_params())
+        parameters = dict(other.get_all_learnable_params())
         for name, parameter in self.get_all_learnable_params():
-            state = other.optimizer_.state.get(theirs.get(name), {})
+            state = other.optimizer_.state.get(parameters.get(name), {})
             if state:
                 moved = {k: v.detach().clone().to(parameter.device) for k, v in state.items()}
                 self.optimizer_.state[parameter] = moved
         if (self.callbacks, self.verbose) == (other.callbacks, other.verbose):
-            # They go on too: one that prints a table heads it once.
+            # They continue too: a callback that prints a table prints its heading once.
             self.callbacks_ = other.callbacks_
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Tell all callbacks; one that stops training at an epoch's end, as skorch's do, may."""
-        if not self.callbacks_:
+        """Tell the callbacks that react to an event; at the end of an epoch they may stop."""
+        if method_name not in self._run.heard:
             getattr(self, method_name)(self, **cb_kwargs)
             return
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt:
-            # skorch's callbacks stop training by the exception that Ctrl-C raises too.
+            # skorch's callbacks stop a training by the exception that Ctrl-C raises.
             if method_name == "on_epoch_end":
                 raise _Stop from None
             raise
@@ -173,8 +209,8 @@ class MetricNet(NeuralNet):
             step = step_fn(batch, **fit_params)
             loss = step["loss"].detach()
             total = loss if n_batches == 1 else total + loss
-            if self.callbacks_:
-                # A progress bar may want to show it.
+            if self._run.batches_are_watched:
+                # A progress bar may show it.
                 self.history.record_batch(f"{prefix}_loss", loss.item())
             self.notify("on_batch_end", batch=batch, training=training, **step)
         self._run.losses[f"{prefix}_loss"] = float(total) / n_batches
@@ -182,10 +218,10 @@ class MetricNet(NeuralNet):
             self._run.n_batches = n_batches
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
-        """Take one optimisation step; as skorch's, without what only closures and hooks need."""
+        """Take one optimization step, without skorch's support of closures."""
         self.optimizer_.zero_grad()
         step = self.train_step_single(batch, **fit_params)
-        if self.callbacks_:
+        if "on_grad_computed" in self._run.heard:
             named = list(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         self.optimizer_.step()
@@ -197,16 +233,15 @@ class MetricNet(NeuralNet):
             super()._set_training(training)
 
     def infer(self, x: Tensor, **fit_params: Any) -> Any:
-        """Run the network on one batch, in the wanted precision."""
+        """Run the network on one batch, in the precision that was asked for."""
         x = x.to(self.device, non_blocking=True)
         with autocast(self.device, self.precision):
             return self.module_(x)
 
-    def get_loss(
-        self, y_pred: Any, y_true: Tensor, X: Any = None, training: bool = False
-    ) -> Tensor:
-        """Loss of one batch; in training its statistics are kept for the history."""
-        loss = self.criterion_(y_pred, y_true.to(self.device))
+    def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
+        """Return the loss of one batch; in training its statistics are kept for the history."""
+        targets = y_true if isinstance(y_true, tuple) else (y_true,)
+        loss = self.criterion_(y_pred, *[target.to(self.device) for target in targets])
         if training:
             run = self._run
             run.embedding = y_pred.embedding
@@ -220,18 +255,17 @@ class MetricNet(NeuralNet):
         run = self._run
         run.totals, run.losses = {}, {}
         run.epoch_start = time.perf_counter()
-        self.criterion_.set_progress(run.progress)
 
     def on_batch_begin(
         self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any
     ) -> None:
         """Set the learning rate of the batch to come."""
-        if self.callbacks_:
+        run = self._run
+        if run.batches_are_watched:
             super().on_batch_begin(net, batch=batch, training=training, **kwargs)
         if not training:
             return
-        run = self._run
-        factor = SCHEDULES[self.schedule](run.progress)
+        factor = SCHEDULES[self.schedule](run.step / run.n_steps)
         for group in self.optimizer_.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
         if run.step <= _WARM_BATCHES:
@@ -246,7 +280,7 @@ class MetricNet(NeuralNet):
         assert run.embedding is not None
         epoch["embedding_spread"] = spread(self.criterion_.directions(run.embedding.detach()))
         run.embedding = None
-        # Batches are summed up: keeping each one would make the history grow with the data.
+        # Their means stand for the batches: keeping each would make the history grow with the data.
         epoch["batches"] = []
         for name, loss in run.losses.items():
             epoch[name] = loss
@@ -256,7 +290,7 @@ class MetricNet(NeuralNet):
         epoch["dur"] = time.perf_counter() - run.epoch_start
 
     def __getstate__(self) -> dict[str, Any]:
-        """Weights on the CPU and the history; no device, optimizer, callback or data."""
+        """Keep the weights, on the CPU, and the history; no device, optimizer, callback or data."""
         state = self.__dict__.copy()
         for name in ("optimizer_", "callbacks_", "callbacks", "_run"):
             state.pop(name, None)
@@ -269,10 +303,20 @@ class MetricNet(NeuralNet):
         self.__dict__.update(state)
 
 
-def _warm(norms: list[tuple[nn.BatchNorm1d | nn.BatchNorm2d, float]]) -> None:
-    """Let running means start as plain means of the first batches.
+def _heard_events(callbacks: Iterable[Callback]) -> frozenset[str]:
+    """Return the events that at least one of the callbacks overrides."""
+    return frozenset(
+        event
+        for callback in callbacks
+        for event in _EVENTS
+        if getattr(getattr(callback, event), "__func__", None) is not getattr(Callback, event)
+    )
 
-    With the usual momentum a short training would leave them half-way from their arbitrary start.
+
+def _warm(norms: list[tuple[nn.BatchNorm1d | nn.BatchNorm2d, float]]) -> None:
+    """Make running means start as plain means of the first batches.
+
+    With the usual momentum, a short training would leave them halfway to their arbitrary start.
     """
     for norm, momentum in norms:
         seen = int(norm.num_batches_tracked)  # type: ignore[arg-type]
@@ -280,7 +324,7 @@ def _warm(norms: list[tuple[nn.BatchNorm1d | nn.BatchNorm2d, float]]) -> None:
 
 
 def spread(features: Tensor) -> float:
-    """Share of the features' squared norm that differs between samples: 0 if all coincide.
+    """Return the share of the features' squared norm in which samples differ; 0 if all coincide.
 
     Parameters
     ----------
@@ -318,13 +362,13 @@ def autocast(device: str | torch.device, precision: str):
 
 @contextmanager
 def seeded(seed: int, device: torch.device):
-    """Seed torch inside the block; the caller's generators are as before afterwards.
+    """Seed torch inside the block; afterwards the caller's generators are as they were.
 
-    Torch has one generator for all threads, so of blocks in several threads one runs at a time.
+    Torch has one generator for all threads, so blocks in several threads run one at a time.
     """
     on_cuda = device.type == "cuda"
     with _ONE_AT_A_TIME, torch.random.fork_rng([device] if on_cuda else []):
-        # torch.manual_seed asks after every kind of device, which takes a millisecond.
+        # torch.manual_seed looks at every kind of device, which takes a millisecond.
         torch.default_generator.manual_seed(seed)
         if on_cuda:
             torch.cuda.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""What is minimised: a metric loss and a classification loss, weighted."""
+"""What is minimized: a metric loss and a classification loss, weighted."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from skfer.nets import Embedded
 class Objective(nn.Module):
     """Weighted sum of a metric loss and cross-entropy.
 
-    A method brings its own by overriding :meth:`metric`, :meth:`features` or
-    :meth:`set_progress`.
+    For most losses this class will do as it is. An embedder whose loss needs more than the
+    embedding and the labels overrides :meth:`metric`; one whose ``transform`` returns something
+    other than the output of the network overrides :meth:`features`. Parameters of the losses, such
+    as learned centers, are trained together with the network.
 
     Parameters
     ----------
@@ -27,6 +29,21 @@ class Objective(nn.Module):
         Weight of the metric loss.
     class_weight : Tensor of shape (n_classes,), optional
         Weights of the classes in cross-entropy.
+
+    See Also
+    --------
+    skfer.embedders.BaseEmbedder : Its hook ``make_objective`` returns an objective.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.losses import GaussianMetricLoss
+    >>> from skfer.nets import Embedded
+    >>> from skfer.training import Objective
+    >>> objective = Objective(GaussianMetricLoss(), classification_weight=0.5)
+    >>> output = Embedded(embedding=torch.zeros(4, 8), logits=torch.zeros(4, 2))
+    >>> objective(output, torch.tensor([0, 0, 1, 1]))
+    tensor(0.8466)
     """
 
     class_weight: Tensor | None
@@ -46,7 +63,20 @@ class Objective(nn.Module):
         self.register_buffer("class_weight", class_weight)
 
     def forward(self, output: Embedded, labels: Tensor) -> Tensor:
-        """Loss of a batch; labels below 0 mark samples without a label."""
+        """Return the loss of a batch.
+
+        Parameters
+        ----------
+        output : Embedded
+            What the network returned for the n samples of the batch.
+        labels : Tensor of shape (n,)
+            Class codes.
+
+        Returns
+        -------
+        Tensor of shape ()
+            The weighted sum.
+        """
         loss = output.embedding.new_zeros(())
         if self.metric_loss is not None:
             loss = self.metric_weight * self.metric(output, labels)
@@ -55,11 +85,11 @@ class Objective(nn.Module):
         return loss
 
     def metric(self, output: Embedded, labels: Tensor) -> Tensor:
-        """Metric loss of a batch."""
+        """Return the metric loss of a batch; the arguments are those of :meth:`forward`."""
         return self.metric_loss(output.embedding, labels)
 
     def classification(self, output: Embedded, labels: Tensor) -> Tensor:
-        """Cross-entropy of a batch."""
+        """Return the cross-entropy of a batch; labels of -1 do not count."""
         return F.cross_entropy(output.logits, labels, self.class_weight, ignore_index=-1)  # type: ignore[arg-type]
 
     def features(self, embedding: Tensor) -> Tensor:
@@ -67,18 +97,15 @@ class Objective(nn.Module):
         return embedding
 
     def directions(self, embedding: Tensor) -> Tensor:
-        """As :meth:`features`, where only the spread between samples is asked for."""
+        """Return a cheaper form of :meth:`features` that will do to measure their spread."""
         return self.features(embedding)
 
-    def take_over(self, other: Objective) -> None:
-        """Copy what another objective of this kind has learned; its settings are not copied."""
+    def copy_learned(self, other: Objective) -> None:
+        """Copy the parameters that another objective of this kind has learned, not its settings."""
         learned = dict(other.named_parameters())
         with torch.no_grad():
             for name, parameter in self.named_parameters():
                 parameter.copy_(learned[name])
-
-    def set_progress(self, progress: float) -> None:
-        """Take note that training has come to `progress`, from 0 to 1."""
 
     @property
     def stats(self) -> dict[str, Tensor]:

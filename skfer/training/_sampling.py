@@ -14,8 +14,8 @@ _SHUFFLED_AT_ONCE = 256
 class Deck:
     """Draws items at random; none comes again before all were drawn.
 
-    Where one round ends and the next begins inside one draw, no item is drawn twice. Lists, since
-    arrays of a few items take longer to handle than to shuffle.
+    A draw that reaches into the next round draws no item twice. The items are in lists: arrays of
+    a few items would take longer to handle than to shuffle.
 
     Parameters
     ----------
@@ -28,15 +28,15 @@ class Deck:
     def __init__(self, items: list[int], rng: np.random.RandomState) -> None:
         self.items = items
         self.rng = rng
-        self._left: list[int] = []  # positions still to be drawn in this round, the next ones last
-        self._rounds: list[list[int]] = []  # shuffled already
+        self._left: list[int] = []  # positions still to be drawn in this round, the next one last
+        self._rounds: list[list[int]] = []  # shuffled in advance
 
     def draw(self, k: int) -> list[int]:
         """Draw `k` items without repetition, or all of them if there are fewer."""
         k = min(k, len(self.items))
         if len(self._left) < k:
             fresh, taken = self._shuffled(), set(self._left)
-            # What this draw has already taken goes to the end of the new round.
+            # What this draw already takes from the old round comes last in the new one.
             again = [i for i in fresh if i in taken]
             self._left = again + [i for i in fresh if i not in taken] + self._left
         return [self.items[self._left.pop()] for _ in range(k)]
@@ -53,10 +53,10 @@ class Deck:
 class BalancedBatchSampler:
     """Batches of P classes with K samples each, all classes in equal share.
 
-    One pass has as many batches as it takes to draw as many labelled samples as there are, and as
-    many unlabelled ones. Inside a class no sample repeats before all were drawn, over passes too.
-    A class with fewer than K samples gives all it has, once: a class of one sample serves as
-    negative only.
+    A pass has enough batches to draw as many labeled samples as there are, and as many unlabeled
+    ones. Within a class no sample repeats before all were drawn, not even across passes. A class
+    with fewer than K samples contributes all of them: a class of one sample only serves as a
+    negative.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class BalancedBatchSampler:
     seed : int
         Fixes all batches.
     n_unlabeled : int, default=0
-        How many samples without a label to add to every batch; see also :meth:`offer`.
+        How many samples without a label to add to every batch; see also :meth:`set_unlabeled`.
     """
 
     def __init__(
@@ -92,8 +92,8 @@ class BalancedBatchSampler:
         batch = sum(min(samples_per_class, n) for n in sizes) / len(sizes) * self._n_classes
         self._n_batches = max(1, round(sum(sizes) / batch))
         if n_unlabeled:
-            n_strangers = sum(len(deck.items) for deck in self._unlabeled)
-            self._n_batches = max(self._n_batches, round(n_strangers / n_unlabeled))
+            n_available = sum(len(deck.items) for deck in self._unlabeled)
+            self._n_batches = max(self._n_batches, round(n_available / n_unlabeled))
 
     def __len__(self) -> int:
         """Return the number of batches of a pass."""
@@ -104,14 +104,14 @@ class BalancedBatchSampler:
         for _ in range(self._n_batches):
             yield self._draw()
 
-    def offer(self, which: NDArray[np.intp]) -> None:
-        """Draw samples without a label from these alone, from now on; passes keep their length."""
-        self._unlabeled = [Deck(which.tolist(), self._rng)] if len(which) else []
+    def set_unlabeled(self, indices: NDArray[np.intp]) -> None:
+        """Draw the samples without a label from these alone, in passes as long as before."""
+        self._unlabeled = [Deck(indices.tolist(), self._rng)] if len(indices) else []
 
     def covering(self) -> list[NDArray[np.intp]]:
-        """Return batches in which every labelled sample comes once at least.
+        """Return batches that hold every labeled sample at least once.
 
-        All classes still have the same share, so samples of rare ones come more often.
+        All classes still have the same share, so samples of rare ones occur more often.
         """
         n_rounds = max(-(-len(deck.items) // self._n_samples) for deck in self._decks.values())
         n_batches = -(-n_rounds * len(self._decks) // self._n_classes)
@@ -127,14 +127,14 @@ class BalancedBatchSampler:
 
 
 class ShuffledBatchSampler:
-    """Batches drawn from all samples alike, each once a pass.
+    """Batches drawn from all samples alike, each sample once in a pass.
 
     Parameters
     ----------
     n_samples : int
         Number of samples.
     batch_size : int
-        Samples of a batch; the batches of a pass differ by one at most.
+        Samples in a batch; the sizes of a pass's batches differ by one at most.
     seed : int
         Fixes all batches.
     """
@@ -164,14 +164,14 @@ class SubsetSampler:
     Parameters
     ----------
     sampler : iterable of index arrays
-        Draws among the part.
-    which : array of int
-        The part.
+        Draws positions in `subset`.
+    subset : array of int
+        Indices of the part.
     """
 
-    def __init__(self, sampler: Any, which: NDArray[np.intp]) -> None:
+    def __init__(self, sampler: Any, subset: NDArray[np.intp]) -> None:
         self.sampler = sampler
-        self.which = which
+        self.subset = subset
 
     def __len__(self) -> int:
         """Return the number of batches of a pass."""
@@ -180,8 +180,12 @@ class SubsetSampler:
     def __iter__(self) -> Iterator[NDArray[np.intp]]:
         """Yield the indices of one batch after the other, for one pass."""
         for batch in self.sampler:
-            yield self.which[batch]
+            yield self.subset[batch]
 
-    def offer(self, which: NDArray[np.intp]) -> None:
-        """Draw samples without a label from these alone, where they belong to the part."""
-        self.sampler.offer(np.flatnonzero(np.isin(self.which, which)))
+    def covering(self) -> list[NDArray[np.intp]]:
+        """Return batches of the part that hold every labeled sample at least once."""
+        return [self.subset[batch] for batch in self.sampler.covering()]
+
+    def set_unlabeled(self, indices: NDArray[np.intp]) -> None:
+        """Draw the samples without a label from those of these that belong to the part."""
+        self.sampler.set_unlabeled(np.flatnonzero(np.isin(self.subset, indices)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -34,9 +36,9 @@ class ImageSource(Dataset):
         """Return the number of images."""
         return len(self.images)
 
-    def __getitem__(self, which: Any) -> torch.Tensor:
+    def __getitem__(self, indices: Any) -> torch.Tensor:
         """Return the images of an index array or a slice as a tensor of their own."""
-        batch = np.array(self.images[which])
+        batch = np.array(self.images[indices])
         self._unreleased += batch.nbytes
         if self._unreleased >= _RELEASE_BYTES:
             release_pages(self.images)
@@ -47,15 +49,15 @@ class ImageSource(Dataset):
 
 
 def release_pages(array: NDArray[Any]) -> None:
-    """Let go of a memmap's pages, or they would add up to the whole file.
+    """Release the pages of a memmap, which would otherwise add up to the whole file.
 
-    They stay in the system's cache of files. A private mapping keeps its pages: they may hold
-    changes that are nowhere else.
+    They stay in the system's file cache. A private mapping keeps its pages, since they may hold
+    changes that exist nowhere else.
 
     Parameters
     ----------
     array : array
-        What has been read from; arrays in memory are left alone.
+        The array that was read from; arrays in memory are left alone.
     """
     mapped = getattr(array, "_mmap", None)
     if (
@@ -67,7 +69,7 @@ def release_pages(array: NDArray[Any]) -> None:
 
 
 class RowSource(Dataset):
-    """Rows of features, standardised: all at once if they are few, else a batch at a time.
+    """Rows of features, standardized: all at once if they are few, else a batch at a time.
 
     In double precision, since a column's offset may be large beside its spread.
 
@@ -91,18 +93,21 @@ class RowSource(Dataset):
         """Return the number of rows."""
         return len(self.rows)
 
-    def __getitem__(self, which: Any) -> torch.Tensor:
+    def __getitem__(self, indices: Any) -> torch.Tensor:
         """Return the rows of an index array or a slice as float32."""
         if self._ready is not None:
-            return torch.from_numpy(np.array(self._ready[which]))
-        return torch.from_numpy(self._standardize(self.rows[which]))
+            return torch.from_numpy(np.array(self._ready[indices]))
+        return torch.from_numpy(self._standardize(self.rows[indices]))
 
     def _standardize(self, rows: NDArray[Any]) -> NDArray[np.float32]:
         return ((rows - self.mean) / self.scale).astype(np.float32, order="C", copy=False)
 
 
 class Batches:
-    """One pass after the other over the batches of a source.
+    """One epoch after the other over the batches of a source.
+
+    The sampler may change between epochs, but all epochs have as many batches as the first: the
+    schedule of the learning rate relies on it.
 
     Parameters
     ----------
@@ -111,19 +116,44 @@ class Batches:
     labels : array of int of shape (n,)
         Class codes.
     sampler : iterable of index arrays
-        Which samples make a batch.
+        Draws the batches of an epoch; it has a length.
     """
 
-    def __init__(self, source: Dataset, labels: NDArray[np.intp], sampler: Any) -> None:
+    def __init__(
+        self, source: ImageSource | RowSource, labels: NDArray[np.intp], sampler: Any
+    ) -> None:
         self.source = source
-        self.labels = torch.from_numpy(np.array(labels, dtype=np.int64))
         self.sampler = sampler
+        self._n_batches = len(sampler)
+        self.relabel(labels)
+
+    def relabel(self, labels: NDArray[np.intp], is_pseudo: NDArray[np.bool_] | None = None) -> None:
+        """Give the samples other labels from now on.
+
+        Parameters
+        ----------
+        labels : array of int of shape (n,)
+            Class codes.
+        is_pseudo : array of bool of shape (n,), optional
+            Which of them are pseudo-labels. If given, a batch has (labels, is_pseudo) in place of
+            labels.
+        """
+        self._labels = torch.from_numpy(np.array(labels, dtype=np.int64))
+        self._is_pseudo = None if is_pseudo is None else torch.from_numpy(np.array(is_pseudo))
 
     def __len__(self) -> int:
-        """Return the number of batches of a pass."""
-        return len(self.sampler)
+        """Return the number of batches of an epoch."""
+        return self._n_batches
 
-    def __iter__(self):
-        """Yield (inputs, labels), one batch after the other."""
-        for which in self.sampler:
-            yield self.source[which], self.labels[torch.from_numpy(which)]
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, Any]]:
+        """Yield (inputs, labels) for the batches of one epoch."""
+        for indices in islice(_endless(self.sampler), self._n_batches):
+            rows = torch.from_numpy(indices)
+            labels = self._labels[rows]
+            is_pseudo = self._is_pseudo
+            yield self.source[indices], labels if is_pseudo is None else (labels, is_pseudo[rows])
+
+
+def _endless(sampler: Any) -> Iterator[NDArray[np.intp]]:
+    while True:
+        yield from sampler

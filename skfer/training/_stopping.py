@@ -1,4 +1,4 @@
-"""Early stopping that goes back to the best epoch as a whole."""
+"""Early stopping that restores all of the best epoch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 
 
 class StopAtBest(EarlyStopping):
-    """skorch's early stopping, which restores what the criterion has learned too.
+    """skorch's early stopping, restoring what the criterion has learned along with the module.
 
     Parameters
     ----------
@@ -19,13 +19,12 @@ class StopAtBest(EarlyStopping):
     """
 
     def __init__(self, patience: int) -> None:
-        # skorch's own restoring is of the module alone: learned centers would stay those of the
-        # last epoch.
+        # skorch restores the module alone: learned centers would stay those of the last epoch.
         super().__init__(patience=patience, load_best=False)
         self._best: list[tuple[nn.Module, dict[str, Any]]] = []
 
     def restart(self) -> None:
-        """Compare with later epochs alone: what is minimised has changed."""
+        """Compare the epochs to come with each other alone."""
         self.on_train_begin(None)
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
@@ -34,7 +33,7 @@ class StopAtBest(EarlyStopping):
         self._best = []
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Keep what is best so far; stop after too many epochs that are not."""
+        """Keep the best weights so far; stop after too many epochs without an improvement."""
         try:
             super().on_epoch_end(net, **kwargs)
         finally:
@@ -47,3 +46,17 @@ class StopAtBest(EarlyStopping):
         for part, state in self._best:
             part.load_state_dict(state)
         self._best = []
+
+
+def restart_stopping(net: Any) -> None:
+    """Make early stopping, if there is any, forget the losses of the epochs so far.
+
+    Parameters
+    ----------
+    net : MetricNet
+        A net in training. Call this when what is minimized has changed, since losses before and
+        after cannot be compared.
+    """
+    for _, callback in net.callbacks_:
+        if isinstance(callback, StopAtBest):
+            callback.restart()

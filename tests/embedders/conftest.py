@@ -1,20 +1,23 @@
-"""What the shared tests run over: every public embedder, and small sets to fit it on."""
+"""What the shared tests run on: every embedder of the table, and small sets to fit it on."""
 
 import numpy as np
 import pytest
 import torch
+from helpers.embedders import CASES
 
-import skfer
 from skfer.datasets import make_expressions
-from skfer.embedders import __all__ as public
-
-EMBEDDERS = [getattr(skfer, name) for name in public]
 
 
-@pytest.fixture(params=EMBEDDERS, ids=lambda cls: cls.__name__)
-def embedder(request):
+@pytest.fixture(params=CASES, ids=lambda case: case.cls.__name__)
+def embedder_case(request):
+    """Each embedder, as a row of the table."""
+    return request.param
+
+
+@pytest.fixture
+def embedder(embedder_case):
     """Each embedder, unfitted, quick to fit."""
-    return request.param(embedding_dim=16, max_epochs=2, samples_per_class=4, random_state=0)
+    return embedder_case.make()
 
 
 @pytest.fixture(scope="session")

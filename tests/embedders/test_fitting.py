@@ -26,8 +26,8 @@ from skfer.embedders._labels import validation_split
 from skfer.nets import CompactResNet, FaceAugment
 
 
-def test_history_tells_every_epoch(embedder, faces):
-    embedder.fit(faces.images, faces.target)
+def test_history_tells_every_epoch(embedder_case, faces):
+    embedder = embedder_case.make().fit(faces.images, faces.target)
     assert embedder.n_iter_ == len(embedder.history_) == 2
     for epoch in embedder.history_:
         assert epoch["train_loss"] >= 0
@@ -35,8 +35,8 @@ def test_history_tells_every_epoch(embedder, faces):
         assert epoch["dur"] > 0
         assert epoch["lr"] > 0
         assert "batches" not in epoch
-    if not isinstance(embedder, CrossEntropyEmbedder):
-        assert 0 <= embedder.history_[-1]["active_fraction"] <= 1
+        assert ("active_fraction" in epoch) == embedder_case.has_active_fraction
+        assert 0 <= epoch.get("active_fraction", 0) <= 1
 
 
 def test_verbose_prints_a_line_an_epoch(embedder, faces, capsys):
@@ -82,24 +82,23 @@ def test_partial_fit_learns(embedder, rows):
     assert losses[-1] < losses[0]
 
 
-def test_early_stopping_keeps_subjects_apart(embedder, faces, monkeypatch):
-    seen = []
+class SamplesSeen(Callback):
+    """Notes the samples that are trained and validated on."""
 
-    def spy(codes, groups, fraction, rng):
-        from skfer.embedders._labels import validation_split
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        self.train = dataset_train.sampler.subset
+        self.valid = np.unique(np.concatenate(dataset_valid.sampler))
 
-        train, valid = validation_split(codes, groups, fraction, rng)
-        seen.append((set(groups[train]), set(groups[valid])))
-        return train, valid
 
-    monkeypatch.setattr("skfer.embedders.base.validation_split", spy)
+def test_early_stopping_keeps_subjects_apart(embedder, faces):
+    seen = SamplesSeen()
     embedder.set_params(
         early_stopping=True, n_iter_no_change=2, max_epochs=40, schedule="constant", lr=0.03
     )
-    embedder.fit(faces.images, faces.target, groups=faces.groups)
-    ((train, valid),) = seen
-    assert valid
-    assert not train & valid
+    embedder.set_params(callbacks=[seen]).fit(faces.images, faces.target, groups=faces.groups)
+    assert len(seen.train) + len(seen.valid) == 64
+    assert len(seen.valid) > 0
+    assert not set(faces.groups[seen.train]) & set(faces.groups[seen.valid])
     losses = [epoch["valid_loss"] for epoch in embedder.history_]
     assert np.argmin(losses) >= len(losses) - 3
     assert embedder.n_iter_ < 40
@@ -149,7 +148,7 @@ def test_validation_fraction_is_kept(fraction, faces):
     codes = faces.target.astype(np.intp)
     codes = np.unique(codes, return_inverse=True)[1]
     for groups in (None, faces.groups):
-        train, valid = validation_split(codes, groups, fraction, np.random.RandomState(0))
+        train, valid = validation_split(codes, groups, fraction, seed=0)
         assert len(train) + len(valid) == len(codes)
         assert abs(len(valid) / len(codes) - fraction) < 0.13
 

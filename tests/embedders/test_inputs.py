@@ -15,16 +15,16 @@ from sklearn.base import clone
 from torch import nn
 
 from skfer import CrossEntropyEmbedder, MultiThresholdEmbedder
-from skfer.embedders._inputs import _moments
+from skfer.embedders._inputs import row_statistics
 
 
 def fitted(embedder, X, y):
     return clone(embedder).fit(X, y).transform(X)
 
 
-def test_flat_rows_with_image_shape_are_images(embedder, faces):
+def test_flat_rows_with_an_image_size_are_images(embedder, faces):
     as_images = fitted(embedder, faces.images, faces.target)
-    embedder.set_params(image_shape=(24, 24))
+    embedder.set_params(image_size=24)
     assert_array_equal(fitted(embedder, faces.data, faces.target), as_images)
     assert_array_equal(fitted(embedder, faces.images, faces.target), as_images)
 
@@ -65,9 +65,9 @@ def test_batches_of_a_memmap_are_read_one_by_one(faces, tmp_path):
     reads = []
 
     class Watched(np.ndarray):
-        def __getitem__(self, which):
-            reads.append(len(which) if isinstance(which, np.ndarray) else which)
-            return np.asarray(self)[which]
+        def __getitem__(self, indices):
+            reads.append(len(indices) if isinstance(indices, np.ndarray) else indices)
+            return np.asarray(self)[indices]
 
         def __array__(self, *args, **kwargs):
             raise AssertionError("X was copied whole")
@@ -88,7 +88,7 @@ def test_memmaps_of_other_kinds(kind, embedder, faces, tmp_path):
         "float images": faces.images.astype(np.float32),
     }[kind]
     if kind == "flat images":
-        embedder.set_params(image_shape=faces.images.shape[1:])
+        embedder.set_params(image_size=faces.images.shape[1:])
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     assert_array_equal(fitted(embedder, mapped, faces.target), fitted(embedder, X, faces.target))
@@ -100,7 +100,7 @@ def test_pages_of_a_flat_memmap_are_released(faces, tmp_path, monkeypatch):
     released = []
     monkeypatch.setattr("skfer.training._source.release_pages", released.append)
     monkeypatch.setattr("skfer.training._source._RELEASE_BYTES", 1000)
-    model = MultiThresholdEmbedder(16, max_epochs=1, image_shape=(24, 24), random_state=0)
+    model = MultiThresholdEmbedder(16, max_epochs=1, image_size=24, random_state=0)
     model.fit(mapped, faces.target)
     assert released
     assert all(array is mapped for array in released)
@@ -108,12 +108,13 @@ def test_pages_of_a_flat_memmap_are_released(faces, tmp_path, monkeypatch):
 
 @settings(max_examples=20)
 @given(st.integers(1, 50), st.integers(1, 6), st.integers(0, 99), st.integers(1, 40))
-def test_moments_in_chunks(n, d, seed, cells):
+def test_statistics_of_rows_in_chunks(n, d, seed, cells):
     X = (np.random.RandomState(seed).normal(size=(n, d)) * 3 + 1e4).astype(np.float32)
     with mock.patch("skfer.embedders._inputs._MOMENTS_CELLS", cells):
-        mean, scale = _moments(X)
+        mean, scale = row_statistics(X)
     assert_allclose(mean, X.mean(0, dtype=np.float64))
-    assert_allclose(scale, X.std(0, dtype=np.float64), atol=1e-9)
+    deviation = X.std(0, dtype=np.float64)
+    assert_allclose(scale, np.where(deviation > 0, deviation, 1), atol=1e-9)
 
 
 @pytest.mark.parametrize("scale", [1e-36, 1e30])
@@ -174,11 +175,11 @@ def test_what_is_no_path_among_paths(faces, paths, kind, missing):
 
 def test_pictures_that_do_not_do_say_it_in_words_of_the_embedder(faces, paths):
     Image.new("L", (30, 20)).save(paths[4])
-    with pytest.raises(ValueError, match=r"004\.png: 30 x 20 .*\nSet image_shape=\(height, w"):
+    with pytest.raises(ValueError, match=r"004\.png: 30 x 20 .*\n.*image_size"):
         CrossEntropyEmbedder().fit(paths, faces.target)
     Path(paths[4]).write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"004\.png.*\nMend .* or leave them out of X, and") as e:
-        CrossEntropyEmbedder(image_shape=(24, 24)).fit(paths, faces.target)
+        CrossEntropyEmbedder(image_size=(24, 24)).fit(paths, faces.target)
     assert "on_error" not in str(e.value)
 
 
@@ -222,25 +223,42 @@ def test_a_single_image(faces, channels):
     assert model.transform(images[0][None]).shape == (1, 16)
 
 
-def test_paths_are_resized_to_image_shape(embedder, faces, paths):
-    model = embedder.set_params(image_shape=(20, 18, 3)).fit(paths, faces.target)
+def test_paths_are_resized_to_image_size(embedder, faces, paths):
+    model = embedder.set_params(image_size=(20, 18), color=True).fit(paths, faces.target)
     assert model.input_shape_ == (20, 18, 3)
     assert model.transform(paths[:2]).shape == (2, 16)
 
 
-def test_paths_and_one_channel(faces, paths):
-    model = CrossEntropyEmbedder(16, max_epochs=1, image_shape=(24, 24, 1), random_state=0)
-    Z = model.fit(paths, faces.target).transform(paths)
+def test_paths_in_color_of_their_own_size(faces, paths):
+    model = CrossEntropyEmbedder(16, max_epochs=1, color=True).fit(paths, faces.target)
+    assert model.input_shape_ == (24, 24, 3)
+    assert model.set_params(color=False).transform(paths[:2]).shape == (2, 16)
+
+
+def test_rows_in_color_are_images_with_three_channels(faces):
+    color = np.repeat(faces.images[..., None], 3, axis=3)
     model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0)
-    model.fit(faces.images[..., None], faces.target)
+    expected = clone(model).fit(color, faces.target).transform(color)
+    flat = color.reshape(len(color), -1)
+    model.set_params(image_size=24, color=True).fit(flat, faces.target)
+    assert model.input_shape_ == (24, 24, 3)
+    assert_array_equal(model.transform(flat), expected)
+    with pytest.raises(ValueError, match=r"image_size=\(24, 24\), color=True needs rows of 1728"):
+        model.fit(faces.data, faces.target)
+
+
+def test_paths_and_one_channel(faces, paths):
+    model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0)
+    Z = model.fit(faces.images[..., None], faces.target).transform(faces.images[..., None])
     assert_array_equal(model.transform(paths), Z)
 
 
 def test_paths_that_cannot_be_what_was_fitted(faces, paths):
-    model = CrossEntropyEmbedder(16, max_epochs=1, image_shape=(24, 24, 4))
-    with pytest.raises(ValueError, match="1 or 3 channels, not to the 4"):
-        model.fit(paths, faces.target)
-    model = CrossEntropyEmbedder(16, max_epochs=5)
+    model = CrossEntropyEmbedder(16, max_epochs=1)
+    model.fit(np.repeat(faces.images[..., None], 4, axis=3), faces.target)
+    with pytest.raises(ValueError, match=r"1 or 3 channels, but .* on images with 4 channels"):
+        model.transform(paths)
+    model.set_params(max_epochs=5)
     model.fit(np.random.RandomState(0).normal(size=(64, 5)), faces.target)
     with pytest.raises(ValueError, match="fitted on rows of 5 features"):
         model.transform(paths)
@@ -331,24 +349,28 @@ BAD = {
     "weights for auto": (
         lambda f: (f.images, f.target),
         {"backbone_weights": "w.pth"},
-        "backbone_weights='w.pth' goes with",
+        "backbone_weights='w.pth' needs",
     ),
     "timm on rows": (
         lambda f: (f.data, f.target),
         {"backbone": "timm/resnet18"},
         "needs images, got rows",
     ),
-    "image_shape": (lambda f: (f.data, f.target), {"image_shape": (9, 9)}, r"image_shape=\(9, 9\)"),
-    "image_shape's kind": (lambda f: (f.data, f.target), {"image_shape": (9,)}, "image_shape must"),
-    "image_shape's numbers": (
-        lambda f: (f.images, f.target),
-        {"image_shape": (24.7, 24.2)},
-        r"image_shape must .* in whole numbers, got \(24\.7, 24\.2\)",
+    "rows and image_size": (
+        lambda f: (f.data, f.target),
+        {"image_size": (9, 9)},
+        r"image_size=\(9, 9\) needs rows of 81 values, got X with 576",
     ),
-    "image_shape's sides": (
+    "image_size's kind": (lambda f: (f.data, f.target), {"image_size": (9,)}, "image_size=.*size"),
+    "image_size's numbers": (
         lambda f: (f.images, f.target),
-        {"image_shape": (24, None)},
-        r"image_shape must .* got \(24, None\)",
+        {"image_size": (24.7, 24.2)},
+        r"image_size=\(24\.7, 24\.2\) is not a size",
+    ),
+    "image_size's sides": (
+        lambda f: (f.images, f.target),
+        {"image_size": (24, None)},
+        r"image_size=\(24, None\) is not a size",
     ),
     "augment's shape": (
         lambda f: (f.images, f.target),
@@ -358,10 +380,10 @@ BAD = {
     "meta": (lambda f: (f.images, f.target), {"device": "meta"}, "torch finds no META"),
     "mps": (lambda f: (f.images, f.target), {"device": "mps:7"}, "torch finds no MPS"),
     "no such GPU": (lambda f: (f.images, f.target), {"device": "cuda:99"}, "finds no CUDA:99"),
-    "other image_shape": (
+    "other image_size": (
         lambda f: (f.images, f.target),
-        {"image_shape": (9, 9)},
-        r"image_shape=\(9, 9\)",
+        {"image_size": 9},
+        r"images of shape \(24, 24\), but image_size=\(9, 9\)",
     ),
     "device": (lambda f: (f.images, f.target), {"device": "warp"}, "device='warp'"),
     "negative lr": (lambda f: (f.images, f.target), {"lr": -1.0}, "'lr' parameter"),
@@ -459,12 +481,12 @@ def test_numbers_of_numpy(faces):
     expected = clone(model).fit(faces.images, faces.target).transform(faces.images)
     mining = {np.int64(0): "batch-all", np.float32(0.5): "batch-all"}
     model.set_params(threshold_range=np.array([0.1, 1.0]), mining=mining)
-    model = clone(model).set_params(image_shape=np.array([24, 24]))
+    model = clone(model).set_params(image_size=np.array([24, 24]))
     assert_array_equal(model.fit(faces.images, faces.target).transform(faces.images), expected)
 
 
 @pytest.mark.parametrize("cls", [CrossEntropyEmbedder, MultiThresholdEmbedder])
-def test_unlabelled_samples_are_refused(faces, cls):
+def test_unlabeled_samples_are_refused(faces, cls):
     y = np.where(faces.target == 0, -1, faces.target)
     with pytest.raises(ValueError, match="y holds -1"):
         cls(16, max_epochs=1).fit(faces.images, y)

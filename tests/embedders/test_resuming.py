@@ -1,4 +1,4 @@
-"""Going on by warm_start and partial_fit: what is kept, what may change, what a failure loses."""
+"""Resuming by warm_start and partial_fit: what is kept, what may change, what a failure loses."""
 
 import copy
 import pickle
@@ -15,12 +15,12 @@ from skfer.nets import FaceAugment
 
 
 class Breaks(Callback):
-    """Stops a training in the midst of an epoch, if armed."""
+    """Stops a training in the middle of an epoch, if armed."""
 
     armed = False
 
     def on_batch_end(self, net, **kwargs):
-        if self.armed and net._run.step > 1:
+        if self.armed and net.progress * net.n_steps > 1:
             raise RuntimeError("broken")
 
 

@@ -27,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
 from skorch.callbacks import Callback
+from torch import nn
 
 from skfer import InconsistentVersionWarning
 from skfer.nets import CompactResNet
@@ -124,6 +125,34 @@ def _on_meta(value):
     return None
 
 
+class OnMeta(nn.Linear):
+    """Stands for a module on another device."""
+
+    def __init__(self):
+        super().__init__(5, 7, device="meta")
+
+    def to(self, *args, **kwargs):
+        """Move it, with new values: the meta device holds none."""
+        return self.to_empty(device="cpu")
+
+
+def test_parameters_of_another_device_are_pickled_on_the_cpu(embedder, rows):
+    """Whatever parameter is a module: the pickler fails on what stays on the meta device."""
+    embedder.set_params(augment=OnMeta()).fit(*rows)  # which rows have no use for
+    assert pickle.loads(_tagged(embedder)).augment.weight.device.type == "cpu"
+    assert embedder.augment.weight.device.type == "meta"
+    embedder.set_params(backbone=embedder.augment)
+    loaded = pickle.loads(_tagged(embedder))
+    assert loaded.backbone is loaded.augment
+    assert loaded.backbone.weight.device.type == "cpu"
+
+
+def _tagged(model):
+    buffer = io.BytesIO()
+    _Tagged(buffer, protocol=5).dump(model)
+    return buffer.getvalue()
+
+
 @pytest.mark.cuda
 def test_model_fitted_on_cuda_loads_without(embedder, faces, tmp_path):
     embedder.set_params(device="cuda").fit(faces.images, faces.target)
@@ -167,7 +196,7 @@ def test_explicit_cuda_falls_back_after_loading(embedder, faces):
 
 def test_another_version_warns(embedder, faces, monkeypatch):
     embedder.fit(faces.images, faces.target)
-    monkeypatch.setattr("skfer.embedders.base.__version__", "0.0.9")
+    monkeypatch.setattr("skfer.embedders._transformer.__version__", "0.0.9")
     data = pickle.dumps(embedder)
     monkeypatch.undo()
     with pytest.warns(InconsistentVersionWarning, match=r"pickled with skfer 0\.0\.9"):

@@ -39,11 +39,26 @@ def test_rows_are_standardized_in_double_precision():
 
 def test_batches_pair_inputs_and_labels():
     images = np.arange(6, dtype=np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8)
-    which = [np.array([4, 0]), np.array([2])]
-    pairs = list(Batches(ImageSource(images, (2, 2)), np.arange(6) * 10, which))
-    for (x, y), indices in zip(pairs, which, strict=True):
+    drawn = [np.array([4, 0]), np.array([2])]
+    batches = Batches(ImageSource(images, (2, 2)), np.arange(6) * 10, drawn)
+    for (x, y), indices in zip(batches, drawn, strict=True):
         assert x[:, 0, 0].tolist() == indices.tolist()
         assert y.tolist() == (indices * 10).tolist()
+    batches.relabel(np.arange(6), np.arange(6) == 4)
+    (_, (labels, is_pseudo)), _ = batches
+    assert labels.tolist() == [4, 0]
+    assert is_pseudo.tolist() == [True, False]
+
+
+def test_epochs_have_as_many_batches_whatever_becomes_of_the_sampler():
+    drawn = [np.array([0]), np.array([1]), np.array([2])]
+    batches = Batches(ImageSource(np.zeros((9, 2, 2)), (2, 2)), np.arange(9), list(drawn))
+    assert [y.item() for _, y in batches] == [0, 1, 2]
+    batches.sampler = [*drawn, np.array([3])]
+    assert [y.item() for _, y in batches] == [0, 1, 2]
+    batches.sampler = [np.array([5])]
+    assert [y.item() for _, y in batches] == [5, 5, 5]
+    assert len(batches) == 3
 
 
 def test_seeded_leaves_the_generator_alone():

@@ -33,7 +33,7 @@ def test_balanced_batches(sizes, p, k, seed):
     batches = list(sampler)
     assert len(batches) == len(sampler) >= 1
     for batch in batches:
-        assert len(set(batch.tolist())) == len(batch), "a sample stands twice in a batch"
+        assert len(set(batch.tolist())) == len(batch), "a sample is twice in a batch"
         classes, counts = np.unique(labels[batch], return_counts=True)
         assert len(classes) == min(p, len(sizes))
         assert (counts == np.minimum(k, np.array(sizes)[classes])).all()
@@ -89,7 +89,7 @@ def test_seed_fixes_the_batches():
     assert (flat(1) != flat(2)).any()
 
 
-def test_a_pass_draws_all_unlabelled_samples():
+def test_a_pass_draws_all_unlabeled_samples():
     labels = np.array([0] * 4 + [1] * 4 + [-1] * 60)
     sampler = BalancedBatchSampler(labels, 2, 4, 0, n_unlabeled=8)
     assert len(sampler) == 8
@@ -98,7 +98,7 @@ def test_a_pass_draws_all_unlabelled_samples():
     assert len(BalancedBatchSampler(labels, 2, 4, 0)) == 1
 
 
-def test_unlabelled_samples_ride_along():
+def test_unlabeled_samples_are_added_to_batches():
     labels = np.array([0] * 9 + [1] * 9 + [-1] * 12)
     for batch in BalancedBatchSampler(labels, 2, 3, 0, n_unlabeled=5):
         assert np.bincount(labels[batch] + 1).tolist() == [5, 3, 3]
@@ -106,25 +106,25 @@ def test_unlabelled_samples_ride_along():
         assert (labels[batch] >= 0).all()
 
 
-def test_unlabelled_samples_are_drawn_from_those_on_offer():
+def test_unlabeled_samples_are_drawn_from_those_that_were_set():
     labels = np.array([0] * 9 + [1] * 9 + [-1] * 60)
     sampler = BalancedBatchSampler(labels, 2, 3, 0, n_unlabeled=5)
-    for offered in (np.arange(20, 28), np.arange(18, 21), np.arange(0)):
-        sampler.offer(offered)
+    for available in (np.arange(20, 28), np.arange(18, 21), np.arange(0)):
+        sampler.set_unlabeled(available)
         batches = list(sampler)
         assert len(batches) == 12  # as many as for all sixty
         for batch in batches:
             drawn = batch[labels[batch] < 0]
-            assert len(np.unique(drawn)) == len(drawn) == min(5, len(offered))
-            assert np.isin(drawn, offered).all()
+            assert len(np.unique(drawn)) == len(drawn) == min(5, len(available))
+            assert np.isin(drawn, available).all()
 
 
-def test_offers_to_a_part_are_of_all():
+def test_unlabeled_samples_of_a_part_are_given_as_indices_of_all():
     labels = np.array([0] * 6 + [-1] * 6 + [1] * 6)
-    which = np.arange(3, 18)
-    inner = BalancedBatchSampler(labels[which], 2, 3, 0, n_unlabeled=4)
-    sampler = SubsetSampler(inner, which)
-    sampler.offer(np.array([0, 7, 9]))  # the first does not belong to the part
+    subset = np.arange(3, 18)
+    inner = BalancedBatchSampler(labels[subset], 2, 3, 0, n_unlabeled=4)
+    sampler = SubsetSampler(inner, subset)
+    sampler.set_unlabeled(np.array([0, 7, 9]))  # the first does not belong to the part
     for batch in sampler:
         assert sorted(batch[labels[batch] < 0]) == [7, 9]
 

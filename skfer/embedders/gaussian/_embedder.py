@@ -7,12 +7,11 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, column_or_1d
-from torch import nn
+from sklearn.utils.validation import column_or_1d
+from skorch.callbacks import Callback
 
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
@@ -20,22 +19,18 @@ from skfer.embedders._labels import UNLABELED, encode
 from skfer.embedders.base import BaseEmbedder
 from skfer.embedders.gaussian._mixture import (
     COVARIANCE_TYPES,
+    Components,
     Mixture,
     class_posterior,
     fit_mixture,
     likeliest_component,
-    of_labelled,
-    split_classes,
 )
-from skfer.embedders.gaussian._objective import (
-    FIRST_ROUND,
-    GaussianObjective,
-    WatchedBatches,
-    split_rounds,
-)
-from skfer.embedders.gaussian._pseudo_labels import Teacher
+from skfer.embedders.gaussian._objective import GaussianObjective
+from skfer.embedders.gaussian._pseudo_labels import PseudoLabeler, WeightAverage
+from skfer.embedders.gaussian._refinement import Refinement, network_arrays
+from skfer.embedders.gaussian._subclasses import SubclassFinder
 from skfer.losses import GaussianMetricLoss
-from skfer.training import BalancedBatchSampler, Objective, StopAtBest
+from skfer.training import BalancedBatchSampler, Objective, TrainingData
 
 
 @with_shared_docs
@@ -195,7 +190,8 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         backbone: Any = "auto",
         backbone_weights: Any = None,
         backbone_lr: float | None = None,
-        image_shape: Sequence[int] | None = None,
+        image_size: int | tuple[int, int] | None = None,
+        color: bool = False,
         augment: Any = "auto",
         max_epochs: int = 40,
         classes_per_batch: int = 8,
@@ -220,7 +216,8 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
             backbone=backbone,
             backbone_weights=backbone_weights,
             backbone_lr=backbone_lr,
-            image_shape=image_shape,
+            image_size=image_size,
+            color=color,
             augment=augment,
             max_epochs=max_epochs,
             classes_per_batch=classes_per_batch,
@@ -250,7 +247,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     # -- what it tells --------------------------------------------------------------------
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Posterior of every class: that of the Gaussians, summed over a class's sub-classes.
+        """Return the posterior of every class: that of its Gaussians, summed.
 
         Parameters
         ----------
@@ -262,10 +259,10 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         ndarray of shape (n, n_classes)
             In the order of ``classes_``; rows sum to 1.
         """
-        return class_posterior(self._log_joint(X), self._owners, len(self.classes_))
+        return class_posterior(self._log_joint(X), self._component_classes, len(self.classes_))
 
     def predict_subclass(self, X: Any, y: Any = None) -> NDArray[np.intp]:
-        """Find the likeliest sub-class.
+        """Return the likeliest sub-class.
 
         Parameters
         ----------
@@ -288,10 +285,10 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         codes = np.full(len(joint), UNLABELED)
         if y is not None:
             codes = encode(column_or_1d(y), self.classes_)
-        return likeliest_component(joint, self._owners, codes)
+        return likeliest_component(joint, self._component_classes, codes)
 
     def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Log density of the whole mixture: low for faces unlike those of any class.
+        """Return the log density of the whole mixture: low for faces unlike those of any class.
 
         Parameters
         ----------
@@ -306,18 +303,19 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         return logsumexp(self._log_joint(X), axis=1)
 
     def _log_joint(self, X: Any) -> NDArray[np.float64]:
-        check_is_fitted(self)
-        return self._mixture().log_joint(self.transform(X))
+        points = self.transform(X)
+        return self._mixture().log_joint(points)
 
     def _mixture(self) -> Mixture:
         return Mixture(self.means_, self.covariances_, self.weights_, self.covariance_type)
 
     # -- how it learns --------------------------------------------------------------------
 
-    _accepts_unlabeled = True
-    _learns_from_triplets = False
+    accepts_unlabeled = True
+    learns_from_triplets = False
 
-    def _check_params(self) -> None:
+    def check_params(self) -> None:
+        """Check the priors."""
         if self.priors is None or isinstance(self.priors, str):
             return
         priors = np.asarray(self.priors, dtype=np.float64)
@@ -326,190 +324,118 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
                 f"priors must be one probability for each class, and sum to 1; got {self.priors!r}."
             )
 
-    def _make_objective(self) -> Objective:
+    def make_objective(self) -> Objective:
+        """Return the Gaussian loss on sub-classes, and cross-entropy on classes."""
         given = None if isinstance(self.priors, str) else self.priors
         if given is not None and len(given) != len(self.classes_):
             raise ValueError(
                 f"priors holds {len(given)} probabilities, but y has {len(self.classes_)} classes."
             )
-        loss = GaussianMetricLoss(self.sigma, relative_sigma=self.relative_sigma)
         return GaussianObjective(
-            loss,
+            GaussianMetricLoss(self.sigma, relative_sigma=self.relative_sigma),
             self.classification_weight,
             n_classes=len(self.classes_),
             mixup=self.mixup,
         )
 
-    def _make_sampler(self, codes: NDArray[np.intp], seed: int) -> Any:
-        """Batches of as many samples as without sub-classes, and as many unlabelled ones again."""
-        n_labels = len(np.unique(codes[codes >= 0]))
-        ratio = max(1, n_labels / len(self.classes_))
-        n_classes = min(round(self.classes_per_batch * ratio), n_labels)
-        n_samples = max(2, round(self.samples_per_class / ratio))
+    def make_sampler(self, codes: NDArray[np.intp], seed: int) -> Any:
+        """Return batches as large as without sub-classes, and as many unlabeled samples again."""
         sizes = np.unique(codes[codes >= 0], return_counts=True)[1]
-        n_strangers = round(np.minimum(sizes, n_samples).mean() * n_classes)
-        if not self._learns_from_strangers():
-            n_strangers = 0
-        return BalancedBatchSampler(codes, n_classes, n_samples, seed, n_strangers)
+        ratio = max(1, len(sizes) / len(self.classes_))
+        n_classes = min(round(self.classes_per_batch * ratio), len(sizes))
+        n_samples = max(2, round(self.samples_per_class / ratio))
+        n_unlabeled = 0
+        if self._uses_unlabeled():
+            n_unlabeled = round(np.minimum(sizes, n_samples).mean() * n_classes)
+        return BalancedBatchSampler(codes, n_classes, n_samples, seed, n_unlabeled)
 
-    def _learns_from_strangers(self) -> bool:
+    def _uses_unlabeled(self) -> bool:
         return self.unlabeled_threshold < 1
 
-    def _learn(self, source: Any, codes: NDArray[np.intp], groups: Any) -> None:
-        self._start_subclasses(codes)
-        train, valid = self._validation(codes, groups)
-        batches = self._batches(source, codes, train)
-        validation = None if valid is None else self._validation_batches(source, codes, valid)
-        teacher = self._teacher(codes, valid, len(batches))
-        rounds = split_rounds(self.max_epochs, self.max_subclasses)
-        first_guess = max(1, int(FIRST_ROUND * self.max_epochs))
-
-        def before_epoch(epoch: int) -> None:
-            if epoch in rounds:
-                guessed = codes if teacher is None else teacher.classes
-                self._split(source, codes, np.where(codes < 0, guessed, codes))
-                fresh = self._batches(source, self.subclass_labels_, train)
-                batches.labels, batches.sampler = fresh.labels, fresh.sampler
-                if validation is not None:
-                    validation.labels = fresh.labels
-            if teacher is None:
-                return
-            guessed = self.subclass_labels_
-            if epoch == first_guess:
-                self._restart_stopping()
-            if epoch >= first_guess:
-                guessed = self._guesses(source, teacher)
-                batches.labels = torch.from_numpy(guessed)
-            batches.sampler.offer(np.flatnonzero(guessed < UNLABELED))
-
-        self.net_.criterion_.guessing = teacher is not None
-        follow = None if teacher is None else teacher.follow
-        watched = WatchedBatches(batches, before_epoch, follow)
-        self.net_.train(watched, self.max_epochs, validation)
-
-    def _teacher(
-        self, codes: NDArray[np.intp], valid: NDArray[np.intp] | None, n_batches: int
-    ) -> Teacher | None:
-        """Return who guesses the labels of samples without one, if there are such."""
-        if (codes >= 0).all() or not self._learns_from_strangers():
-            return None
-        taught = codes.copy()
-        if valid is not None:
-            taught[valid] = UNLABELED  # or the validation would know what it asks for
-        n_steps = self.max_epochs * n_batches
-        return Teacher(
-            self.net_.module_, taught, len(self.classes_), n_steps, self.unlabeled_threshold
-        )
-
-    def _guesses(self, source: Any, teacher: Teacher) -> NDArray[np.intp]:
-        points, logits = self._outputs(source, teacher.module)
-        return teacher.guess(
-            points,
-            logits if self._has_classifier() else None,
-            self.subclass_labels_,
-            self._owners,
-            self.net_.criterion_.metric_loss,
-        )
-
-    def _split(self, source: Any, codes: NDArray[np.intp], classes: NDArray[np.intp]) -> None:
-        """Look for sub-classes among the samples whose class is known or guessed."""
-        labels, owners = split_classes(
-            self._embed(source),
-            classes,
-            self.max_subclasses,
-            n_dimensions=self.split_dimensions,
-            covariance_type=self.covariance_type,
-            present=np.bincount(self._owners),
-            random_state=self._random_state,
-        )
-        labels, owners = of_labelled(labels, owners, codes)
-        if not np.array_equal(owners, self._owners):
-            self._restart_stopping()
-        self._set_subclasses(labels, owners)
-
-    def _restart_stopping(self) -> None:
-        """Let early stopping forget what was: losses before and after are of different things."""
-        for _, callback in self.net_.callbacks_:
-            if isinstance(callback, StopAtBest):
-                callback.restart()
-
-    def _train(self, source: Any, codes: NDArray[np.intp], **kwargs: Any) -> None:
-        """Train one pass of ``partial_fit``; the sub-classes are those that there are."""
-        if not hasattr(self, "means_"):
-            self._start_subclasses(codes)
+    def prepare_training(self, data: TrainingData) -> NDArray[np.intp]:
+        """Start from whole classes; a pass of ``partial_fit`` from the sub-classes there are."""
+        if data.partial and hasattr(self, "means_"):
+            joint = self._mixture().log_joint(network_arrays(self.net_, data.source)[0])
+            labels = likeliest_component(joint, self._component_classes, data.codes)
+            labels[data.codes < 0] = UNLABELED
+            components = Components(labels, self._component_classes)
         else:
-            joint = self._mixture().log_joint(self._embed(source))
-            labels = likeliest_component(joint, self._owners, codes)
-            self._set_subclasses(np.where(codes < 0, UNLABELED, labels), self._owners)
-        known = None if (codes >= 0).all() else np.flatnonzero(codes >= 0)
-        super()._train(source, self.subclass_labels_, train=known, **kwargs)
+            self._component_counts = np.zeros(1, dtype=np.intp)
+            components = Components(data.codes, np.arange(len(self.classes_)))
+        self._set_components(components)
+        return self.subclass_labels_
 
-    def _start_subclasses(self, codes: NDArray[np.intp]) -> None:
-        self._counts = np.zeros(1, dtype=np.intp)
-        self._set_subclasses(codes, np.arange(len(self.classes_)))
+    def _set_components(self, components: Components) -> None:
+        self.subclass_labels_ = np.array(components.labels)
+        self._component_classes = components.classes
+        self.net_.criterion_.set_component_classes(components.classes)
 
-    def _set_subclasses(self, labels: NDArray[np.intp], owners: NDArray[np.intp]) -> None:
-        self.subclass_labels_ = np.array(labels)
-        self._owners = owners
-        self.net_.criterion_.set_owners(owners)
-
-    def _embed(self, source: Any) -> NDArray[np.float32]:
-        return self._outputs(source, self.net_.module_)[0]
-
-    def _outputs(
-        self, source: Any, module: nn.Module
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """Return the embeddings and logits that a network gives, None without a classifier."""
-        outputs = [output for _, output in self._forward(source, module)]
-        points = torch.cat([output.embedding.cpu() for output in outputs]).numpy()
-        logits = [output.logits.cpu() for output in outputs if output.logits is not None]
-        return points, torch.cat(logits).numpy() if logits else None
-
-    def _validation(self, codes: NDArray[np.intp], groups: Any) -> tuple[Any, Any]:
-        """Validate on labelled samples; train on the unlabelled ones of other subjects too."""
-        known = codes >= 0
-        if not self.early_stopping or known.all():
-            return super()._validation(codes, groups)
-        labeled, unlabeled = np.flatnonzero(known), np.flatnonzero(~known)
-        groups = None if groups is None else np.asarray(groups)
-        train, valid = super()._validation(
-            codes[labeled], None if groups is None else groups[labeled]
+    def make_callbacks(self, data: TrainingData) -> list[Callback]:
+        """Return what splits classes and gives pseudo-labels, where this is wanted."""
+        splits = self.max_subclasses > 1
+        semi_supervised = self._uses_unlabeled() and (data.codes < 0).any()
+        if data.partial or not (splits or semi_supervised):
+            return []
+        average = WeightAverage() if semi_supervised else None
+        refinement = Refinement(
+            data,
+            Components(self.subclass_labels_, self._component_classes),
+            self.max_epochs,
+            make_sampler=lambda labels: self._sampler(labels, data.train),
+            set_components=self._set_components,
+            random_state=self._random_state,
+            finder=self._finder() if splits else None,
+            labeler=self._labeler(data) if semi_supervised else None,
+            average=average,
         )
-        if groups is not None:
-            unlabeled = unlabeled[~np.isin(groups[unlabeled], groups[labeled[valid]])]
-        return np.concatenate([labeled[train], unlabeled]), labeled[valid]
+        return [refinement] if average is None else [refinement, average]
 
-    def _finish(self, source: Any, codes: NDArray[np.intp]) -> None:
-        super()._finish(source, codes)
-        points, labels, owners = self._embed(source), self.subclass_labels_, self._owners
+    def _finder(self) -> SubclassFinder:
+        return SubclassFinder(self.max_subclasses, self.split_dimensions, self.covariance_type)
+
+    def _labeler(self, data: TrainingData) -> PseudoLabeler:
+        codes = data.codes.copy()
+        if data.valid is not None:
+            codes[data.valid] = UNLABELED  # or training would know what validation asks for
+        return PseudoLabeler(codes, len(self.classes_), self.unlabeled_threshold)
+
+    def finish_training(self, data: TrainingData) -> None:
+        """Fit the Gaussians to the training set."""
+        points, _ = network_arrays(self.net_, data.source)
+        labels, classes = self.subclass_labels_, self._component_classes
         known = labels >= 0
-        mixture = fit_mixture(points[known], labels[known], len(owners), self.covariance_type)
-        if not known.all() and self._learns_from_strangers() and not self._in_passes:
+        mixture = fit_mixture(points[known], labels[known], len(classes), self.covariance_type)
+        if not known.all() and self._uses_unlabeled() and not data.partial:
             labels[~known] = mixture.log_joint(points[~known]).argmax(axis=1)
             known[:] = True
-            mixture = fit_mixture(points, labels, len(owners), self.covariance_type)
-        self._keep(mixture, np.bincount(labels[known], minlength=len(owners)))
+            mixture = fit_mixture(points, labels, len(classes), self.covariance_type)
+        self._set_gaussians(mixture, np.bincount(labels[known], minlength=len(classes)))
         if not known.all():
             labels[~known] = self._mixture().log_joint(points[~known]).argmax(axis=1)
-        self.subclass_to_class_ = self.classes_[owners]
-        self.n_subclasses_ = np.bincount(owners, minlength=len(self.classes_))
+        self.subclass_to_class_ = self.classes_[classes]
+        self.n_subclasses_ = np.bincount(classes, minlength=len(self.classes_))
         self.transduction_ = self.subclass_to_class_[labels]
 
-    def _keep(self, mixture: Mixture, counts: NDArray[np.intp]) -> None:
+    def _set_gaussians(self, mixture: Mixture, counts: NDArray[np.intp]) -> None:
         """Set the Gaussians; in ``partial_fit`` those without new samples stay as they were."""
         means, covariances = mixture.means, mixture.covariances
-        stay = (counts == 0) & (self._counts > 0)
+        stay = (counts == 0) & (self._component_counts > 0)
         if stay.any():
             means[stay] = self.means_[stay]
             if self.covariance_type != "tied":
                 covariances[stay] = self.covariances_[stay]
-        self._counts = self._counts + counts
+        self._component_counts = self._component_counts + counts
         self.means_, self.covariances_ = means, covariances
-        in_class = np.bincount(self._owners, self._counts)
+        self.weights_ = self._component_weights()
+
+    def _component_weights(self) -> NDArray[np.float64]:
+        """Return the prior of each class, times the share of each component in it."""
+        in_class = np.bincount(self._component_classes, self._component_counts)
         if self.priors is None:
             shares = in_class / in_class.sum()
         elif isinstance(self.priors, str):
             shares = np.full(len(in_class), 1 / len(in_class))
         else:
             shares = np.asarray(self.priors)
-        self.weights_ = (shares / np.maximum(in_class, 1))[self._owners] * self._counts
+        shares_of_samples = shares / np.maximum(in_class, 1)
+        return shares_of_samples[self._component_classes] * self._component_counts

@@ -1,163 +1,185 @@
-"""What is guessed of samples without a label while the network learns."""
+"""Pseudo-labels: which class samples without a label seem to have while the network learns."""
 
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from skfer.embedders._labels import UNLABELED
-from skfer.embedders.gaussian._mixture import class_posterior, likeliest_component
+from skfer.embedders.gaussian._mixture import (
+    Codes,
+    Components,
+    class_posterior,
+    likeliest_component,
+)
 from skfer.losses import GaussianMetricLoss
 
 HORIZON = 1 / 20
-"""Over which fraction of the training the teacher's weights are averaged."""
+"""Over which fraction of the training the weights of the network are averaged."""
 INERTIA = 0.6
-"""How much of what was believed in the last epoch stays."""
-
-Codes = NDArray[np.intp]
+"""How much of the soft pseudo-labels of the last epoch is kept."""
 
 
-def as_guess(codes: Codes) -> Codes:
-    """Mark codes as guessed: -2 for class 0, and on downwards; -1 stays what is not known."""
-    return np.where(codes < 0, UNLABELED, UNLABELED - 1 - codes)
+class PseudoLabeler:
+    """Gives pseudo-labels to samples without a label, anew in every epoch.
 
-
-def from_guess(labels: Tensor) -> Tensor:
-    """Return the codes of guessed labels."""
-    return UNLABELED - 1 - labels
-
-
-class Teacher:
-    """Guesses the labels of strangers, samples without one, by a network that changes slowly.
-
-    Its weights are a moving average of the learning network's ("mean teacher"), and what it
-    believes of each stranger is one over the epochs ("temporal ensembling"): a network in the
-    middle of its training is sure of itself and wrong too often. The classes are taken to have the
-    same shares among strangers as among the others ("distribution alignment").
+    The soft pseudo-labels, posteriors of the classes, are averaged over the epochs ("temporal
+    ensembling" [1]_), since in the middle of its training a network is sure and wrong too often.
+    They are weighted so that the classes have the shares that they have among the labels
+    ("distribution alignment" [2]_).
 
     Parameters
     ----------
-    module : EmbeddingNet
-        The network that learns.
     codes : array of int of shape (n,)
-        Class of each sample, -1 for strangers.
+        Class of each sample, -1 for those without a label.
     n_classes : int
         Number of classes.
-    n_steps : int
-        How many steps the training will have.
     threshold : float
-        From which posterior a guess is trained on.
+        Above which posterior a class becomes a pseudo-label.
 
     Attributes
     ----------
     classes : array of int of shape (n,)
-        Class of each sample: its own, or the one that is guessed, or -1.
-    module : nn.Module
-        The network with averaged weights.
+        Class of each sample: its own, or its pseudo-label, or -1.
+    soft_labels : array of shape (n_unlabeled, n_classes)
+        Averaged posteriors of the samples without a label.
 
     References
     ----------
-    .. [1] A. Tarvainen, H. Valpola, "Mean teachers are better role models", NeurIPS 2017.
-    .. [2] S. Laine, T. Aila, "Temporal ensembling for semi-supervised learning", ICLR 2017.
-    .. [3] D. Berthelot et al., "ReMixMatch", ICLR 2020.
+    .. [1] S. Laine, T. Aila, "Temporal ensembling for semi-supervised learning", ICLR 2017.
+    .. [2] D. Berthelot et al., "ReMixMatch: semi-supervised learning with distribution matching and
+       augmentation anchoring", ICLR 2020.
     """
 
-    def __init__(
-        self, module: nn.Module, codes: Codes, n_classes: int, n_steps: int, threshold: float
-    ) -> None:
-        self._learner = module
-        self.module = copy.deepcopy(module)
-        self._pace = 1 / max(1.0, n_steps * HORIZON)
-        self._strangers = codes < 0
+    def __init__(self, codes: Codes, n_classes: int, threshold: float) -> None:
+        self._is_unlabeled = codes < 0
         self._n_classes = n_classes
         self._threshold = threshold
-        self._beliefs: NDArray[np.floating] = np.empty((0, n_classes))
+        self.soft_labels: NDArray[np.floating] = np.empty((0, n_classes))
         self.classes = codes.copy()
 
-    @torch.no_grad()
-    def follow(self) -> None:
-        """Take a step after the learning network."""
-        mine, theirs = _tensors(self.module), _tensors(self._learner)
-        numbers = [(a, b) for a, b in zip(mine, theirs, strict=True) if a.is_floating_point()]
-        torch._foreach_lerp_([a for a, _ in numbers], [b for _, b in numbers], self._pace)
-        for a, b in zip(mine, theirs, strict=True):
-            if not a.is_floating_point():
-                a.copy_(b)  # counts and indices have no mean
-
-    def guess(
+    def update(
         self,
         points: NDArray[np.float32],
         logits: NDArray[np.float32] | None,
-        labels: Codes,
-        owners: Codes,
+        components: Components,
         loss: GaussianMetricLoss,
-    ) -> Codes:
-        """Guess anew.
+    ) -> tuple[Codes, NDArray[np.bool_]]:
+        """Give new pseudo-labels.
 
         Parameters
         ----------
         points : array of shape (n, n_features)
-            Where the teacher's network puts the samples.
+            Embeddings of the samples.
         logits : array of shape (n, n_classes) or None
-            Its classifier's output, if it has one.
-        labels : array of int of shape (n,)
-            (Sub-)class of each sample with a label.
-        owners : array of int of shape (n_subclasses,)
-            Class of each sub-class.
+            Output of the classifier, if there is one.
+        components : Components
+            Component of each labeled sample, and class of each component.
         loss : GaussianMetricLoss
-            Gives the posterior around the means of the samples with a label.
+            Gives the posterior around the means of the labeled samples.
 
         Returns
         -------
-        array of int of shape (n,)
-            The labels; those of strangers are guesses of sub-classes (see :func:`as_guess`), or
-            -1 where the teacher is not sure.
+        labels : array of int of shape (n,)
+            Components: those of the labeled samples, and pseudo-labels, or -1 where no class is
+            sure.
+        is_pseudo : array of bool of shape (n,)
+            Where they are pseudo-labels.
         """
-        joint = self._joint(points, labels, owners, loss)
-        posterior = class_posterior(joint, owners, self._n_classes)
+        joint = self._log_posterior(points, components, loss)
+        posterior = class_posterior(joint, components.classes, self._n_classes)
         if logits is not None:
-            scores = torch.from_numpy(logits[self._strangers])
+            scores = torch.from_numpy(logits[self._is_unlabeled])
             posterior = (posterior + scores.softmax(1).numpy()) / 2
-        before = self._beliefs if len(self._beliefs) else posterior
-        self._beliefs = INERTIA * before + (1 - INERTIA) * posterior
-        aligned = self._aligned()
+        before = self.soft_labels if len(self.soft_labels) else posterior
+        self.soft_labels = INERTIA * before + (1 - INERTIA) * posterior
+        aligned = self.aligned()
         sure = aligned.max(axis=1) > self._threshold
-        found = np.where(sure, aligned.argmax(axis=1), UNLABELED)
-        self.classes[self._strangers] = found
-        parts = likeliest_component(joint, owners, found)
-        guessed = labels.copy()
-        guessed[self._strangers] = as_guess(np.where(sure, parts, UNLABELED))
-        return guessed
+        classes = np.where(sure, aligned.argmax(axis=1), UNLABELED)
+        self.classes[self._is_unlabeled] = classes
+        labels = components.labels.copy()
+        found = likeliest_component(joint, components.classes, classes)
+        labels[self._is_unlabeled] = np.where(sure, found, UNLABELED)
+        is_pseudo = np.zeros(len(labels), dtype=bool)
+        is_pseudo[self._is_unlabeled] = sure
+        return labels, is_pseudo
 
-    def _aligned(self) -> NDArray[np.floating]:
-        """Return the beliefs, less in a class the more of it is believed than labels tell of.
+    def aligned(self) -> NDArray[np.floating]:
+        """Return the soft pseudo-labels, less of a class that they have more of than the labels do.
 
-        A class that is guessed too often is trained on too often, and guessed more often still.
+        Otherwise, a class that is chosen too often would be trained on too often, and chosen more
+        often still.
+
+        Returns
+        -------
+        array of shape (n_unlabeled, n_classes)
+            Rows sum to 1.
         """
-        known = np.bincount(self.classes[~self._strangers], minlength=self._n_classes)
-        # With the labelled ones, or few strangers would each be taken for the mean.
-        share = (self._beliefs.sum(axis=0) + known) / len(self.classes)
-        weights = known / known.sum() / np.where(known > 0, share, 1)
-        aligned = self._beliefs * weights
+        counts = np.bincount(self.classes[~self._is_unlabeled], minlength=self._n_classes)
+        # The labeled samples count too: a few unlabeled ones alone would each be drawn to the mean.
+        share = (self.soft_labels.sum(axis=0) + counts) / len(self.classes)
+        weights = counts / counts.sum() / np.where(counts > 0, share, 1)
+        aligned = self.soft_labels * weights
         return aligned / aligned.sum(axis=1, keepdims=True)
 
-    def _joint(
-        self, points: NDArray[np.float32], labels: Codes, owners: Codes, loss: GaussianMetricLoss
+    def _log_posterior(
+        self, points: NDArray[np.float32], components: Components, loss: GaussianMetricLoss
     ) -> NDArray[np.float64]:
-        """Return log posteriors of sub-classes, to whose number a class owes nothing."""
-        known = ~self._strangers
+        """Return log posteriors of components; more of them make a class no more probable."""
+        labels, classes = components
+        is_labeled = ~self._is_unlabeled
         logarithms = loss.log_posterior(
-            torch.from_numpy(points[known]),
-            torch.from_numpy(labels[known]),
-            queries=torch.from_numpy(points[self._strangers]),
-            n_classes=len(owners),
+            torch.from_numpy(points[is_labeled]),
+            torch.from_numpy(labels[is_labeled]),
+            queries=torch.from_numpy(points[self._is_unlabeled]),
+            n_classes=len(classes),
         )
-        return logarithms.double().numpy() - np.log(np.bincount(owners)[owners])
+        return logarithms.double().numpy() - np.log(np.bincount(classes)[classes])
 
 
-def _tensors(module: nn.Module) -> list[Tensor]:
+class WeightAverage(Callback):
+    """Keeps a network whose weights are a moving average of those in training ("mean teacher").
+
+    Attributes
+    ----------
+    module : nn.Module
+        The network with averaged weights; None outside a training.
+
+    References
+    ----------
+    .. [1] A. Tarvainen, H. Valpola, "Mean teachers are better role models: weight-averaged
+       consistency targets improve semi-supervised deep learning results", NeurIPS 2017.
+    """
+
+    module: nn.Module | None = None
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Start from the present weights."""
+        self.module = copy.deepcopy(net.module_)
+        self._pace = 1 / max(1.0, net.n_steps * HORIZON)
+
+    @torch.no_grad()
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Follow the weights after a step."""
+        if not training:
+            return
+        averages, weights = _tensors(self.module), _tensors(net.module_)
+        pairs = [(a, w) for a, w in zip(averages, weights, strict=True) if a.is_floating_point()]
+        torch._foreach_lerp_([a for a, _ in pairs], [w for _, w in pairs], self._pace)
+        for average, weight in zip(averages, weights, strict=True):
+            if not average.is_floating_point():
+                average.copy_(weight)  # counts and indices have no mean
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Let go of the network."""
+        self.module = None
+
+
+def _tensors(module: Any) -> list[Tensor]:
     return [*module.parameters(), *module.buffers()]

@@ -4,7 +4,6 @@ import pickle
 
 import numpy as np
 import pytest
-import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 from scipy.stats import multivariate_normal
@@ -13,14 +12,10 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GroupKFold, cross_validate
 from sklearn.pipeline import make_pipeline
+from skorch.callbacks import Callback
 
 from skfer import GaussianMetricEmbedder
-from skfer.embedders.gaussian._mixture import of_labelled
-from skfer.embedders.gaussian._objective import GaussianObjective, WatchedBatches, split_rounds
-from skfer.embedders.gaussian._pseudo_labels import as_guess
-from skfer.losses import GaussianMetricLoss
 from skfer.model_selection import SemiSupervisedSplit
-from skfer.nets import Embedded
 
 
 def _model(**kwargs):
@@ -116,86 +111,7 @@ def test_bad_priors(rows, priors, message):
         _model(priors=priors).fit(*rows)
 
 
-# -- what is minimised --------------------------------------------------------------------
-
-
-def _objective(weight=0.0, mixup=None, n_classes=3, sigma=0.5, guessing=False):
-    objective = GaussianObjective(
-        GaussianMetricLoss(sigma),
-        weight,
-        n_classes=n_classes,
-        mixup=mixup,
-    )
-    objective.guessing = guessing
-    return objective
-
-
-def _batch(seed=0, n=30, d=6):
-    points = torch.randn(n, d, generator=torch.Generator().manual_seed(seed)).double()
-    return points, torch.arange(n) % 3
-
-
-def test_labelled_batches_have_the_plain_loss():
-    points, codes = _batch()
-    assert _objective()(Embedded(points), codes) == GaussianMetricLoss()(points, codes)
-
-
-def test_cross_entropy_is_on_classes():
-    points, codes = _batch()
-    logits = torch.randn(30, 2, generator=torch.Generator().manual_seed(1)).double()
-    objective = _objective(weight=2.0)
-    objective.set_owners(np.array([0, 1, 1]))
-    expected = torch.nn.functional.cross_entropy(logits, codes.clamp(max=1))
-    total = objective(Embedded(points, logits), codes)
-    metric = objective.metric(Embedded(points), codes)
-    torch.testing.assert_close(total, metric + 2 * expected)
-
-
-def test_strangers_without_a_guess_do_not_count():
-    points, codes = _batch()
-    points.requires_grad_()
-    codes[::2] = -1
-    _objective(guessing=True)(Embedded(points), codes).backward()
-    assert (points.grad[::2] == 0).all()
-    assert (points.grad[1::2] != 0).any()
-
-
-def test_guessed_strangers_count_as_much_as_labelled_samples_and_move_no_mean():
-    points, codes = _batch()
-    points.requires_grad_()
-    logits = torch.randn(30, 3, generator=torch.Generator().manual_seed(1)).double()
-    # Twenty with a label, six whose class is guessed, four that are not known.
-    guessed = torch.from_numpy(as_guess(codes.numpy()))
-    number = torch.arange(30)
-    labels = torch.where(number < 20, codes, torch.where(number < 26, guessed, -1))
-    loss = _objective(weight=2.0, guessing=True)(Embedded(points, logits), labels)
-    known, found = slice(0, 20), slice(20, 26)
-    plain = GaussianMetricLoss()
-    of_guesses = plain(
-        points[known],
-        codes[known],
-        queries=points[found],
-        targets=torch.eye(3).double()[codes[found]],
-    )
-    cross_entropy = torch.nn.functional.cross_entropy
-    expected = plain(points[known], codes[known]) + 0.3 * of_guesses
-    expected = expected + 2 * cross_entropy(logits[known], codes[known])
-    expected = expected + 2 * 0.3 * cross_entropy(logits[found], codes[found])
-    torch.testing.assert_close(loss, expected)
-    loss.backward()
-    assert (points.grad[26:] == 0).all()
-
-
-def test_mixup_is_for_training_alone():
-    points, codes = _batch()
-    objective = _objective(mixup=2.0)
-    plain = GaussianMetricLoss()(points, codes)
-    assert objective.eval()(Embedded(points), codes) == plain
-    torch.manual_seed(0)
-    mixed = objective.train()(Embedded(points), codes)
-    assert mixed != plain
-    torch.manual_seed(0)
-    assert objective(Embedded(points), codes) == mixed
+# -- what is minimized --------------------------------------------------------------------
 
 
 def test_mixup_trains(rows):
@@ -209,21 +125,6 @@ def test_sigma_of_the_paper(rows):
 
 
 # -- sub-classes --------------------------------------------------------------------------
-
-
-def test_split_rounds():
-    assert split_rounds(40, 1) == set()
-    assert split_rounds(90, 2) == set(range(30, 90, 3))
-    assert split_rounds(9, 4) == {3, 4, 5, 6, 7, 8}
-    assert split_rounds(1, 3) == {0}
-
-
-def test_batches_are_watched():
-    calls = []
-    batches = WatchedBatches([1, 2], calls.append, lambda: calls.append("step"))
-    assert len(batches) == 2
-    assert [list(batches) for _ in range(2)] == [[1, 2]] * 2
-    assert calls == [0, "step", "step", 1, "step", "step"]
 
 
 def test_subclasses_are_found(blobs):
@@ -289,13 +190,13 @@ def test_subclasses_with_early_stopping(blobs):
 
 @pytest.fixture
 def few(blobs):
-    """The blobs, with codes for classes, nine in ten unlabelled."""
+    """The blobs, with codes for classes, nine in ten unlabeled."""
     X, y, _ = blobs
     codes = np.unique(y, return_inverse=True)[1]
     return X, codes, np.where(np.arange(300) % 10 == 0, codes, -1)
 
 
-def test_unlabelled_samples_get_labels(few):
+def test_unlabeled_samples_get_labels(few):
     X, truth, y = few
     model = _model(max_epochs=20).fit(X, y)
     assert_array_equal(model.classes_, [0, 1, 2])
@@ -306,7 +207,7 @@ def test_unlabelled_samples_get_labels(few):
     assert_allclose(model.weights_, np.bincount(model.transduction_) / 300)
 
 
-def test_unlabelled_samples_with_subclasses(few):
+def test_unlabeled_samples_with_subclasses(few):
     X, truth, y = few
     y = np.where(np.arange(300) % 2 == 0, truth, -1)
     model = _model(max_epochs=15, max_subclasses=2).fit(X, y)
@@ -314,7 +215,7 @@ def test_unlabelled_samples_with_subclasses(few):
     assert (model.transduction_ == truth).mean() > 0.9
 
 
-def test_unlabelled_samples_help_to_find_subclasses(blobs):
+def test_unlabeled_samples_help_to_find_subclasses(blobs):
     X, y, blob = blobs
     truth = np.unique(y, return_inverse=True)[1]
     # Eighteen labels of a class allow no split; sure samples without a label make it large enough.
@@ -326,39 +227,24 @@ def test_unlabelled_samples_help_to_find_subclasses(blobs):
     assert_array_equal(unsure.n_subclasses_, [1, 1, 1])
 
 
-def test_subclasses_of_strangers_alone_are_left_out():
-    labels, owners = of_labelled(
-        np.array([0, 1, 2, 2, 3]), np.array([0, 0, 1, 1]), np.array([0, -1, 1, -1, 1])
-    )
-    assert_array_equal(labels, [0, -1, 1, -1, 2])
-    assert_array_equal(owners, [0, 1, 1])
-
-
-def test_a_class_of_strangers_alone_keeps_a_subclass():
-    labels, owners = of_labelled(
-        np.array([0, 2, 1, 3]), np.array([0, 1, 1, 2]), np.array([0, -1, -1, 2])
-    )
-    assert_array_equal(owners, [0, 1, 2])
-    assert_array_equal(labels, [0, -1, -1, 2])
-
-
-def test_unlabelled_samples_are_in_the_batches_once_guessed(few, monkeypatch):
+def test_unlabeled_samples_are_in_the_batches_once_they_have_pseudo_labels(few):
     X, _, y = few
     seen = []
-    usual = GaussianObjective.forward
 
-    def spy(self, output, labels):
-        seen.append(((labels >= 0).sum().item(), (labels < 0).sum().item()))
-        return usual(self, output, labels)
+    class Watch(Callback):
+        def on_batch_begin(self, net, batch=None, **kwargs):
+            labels = batch[1]
+            n_pseudo = int(labels[1].sum()) if isinstance(labels, tuple) else 0
+            seen.append((len(batch[0]) - n_pseudo, n_pseudo))
 
-    monkeypatch.setattr(GaussianObjective, "forward", spy)
-    _model(max_epochs=9, samples_per_class=4, unlabeled_threshold=0.0).fit(X, y)
+    model = _model(max_epochs=9, samples_per_class=4, unlabeled_threshold=0.0)
+    model.set_params(callbacks=[Watch()]).fit(X, y)
     first = len(seen) // 3
     assert set(seen[:first]) == {(12, 0)}
     assert set(seen[first:]) == {(12, 12)}
 
 
-def test_pipeline_in_cross_validation_scores_no_unlabelled_sample(few):
+def test_pipeline_in_cross_validation_scores_no_unlabeled_sample(few):
     X, truth, y = few
     y = np.where(np.arange(300) % 3 == 0, truth, -1)
     groups = np.arange(300) // 3 % 10
@@ -386,26 +272,26 @@ def test_pipeline_in_cross_validation_scores_no_unlabelled_sample(few):
         assert len(model[-1].transduction_) > 100
 
 
-def test_validation_has_labelled_samples_of_other_subjects(few, monkeypatch):
+def test_validation_has_labeled_samples_of_other_subjects(few):
     X, _, y = few
     y[:3] = [0, 1, 2]
     groups = np.arange(300) % 7
     seen = []
-    usual = GaussianMetricEmbedder._validation
 
-    def spy(self, codes, groups):
-        seen.append(usual(self, codes, groups))
-        return seen[-1]
+    class Watch(Callback):
+        def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+            valid = np.unique(np.concatenate(dataset_valid.sampler))
+            seen.append((dataset_train.sampler.subset, valid))
 
-    monkeypatch.setattr(GaussianMetricEmbedder, "_validation", spy)
-    _model(early_stopping=True, validation_fraction=0.3).fit(X, y, groups=groups)
-    ((train, valid),) = seen
+    model = _model(early_stopping=True, validation_fraction=0.3, callbacks=[Watch()])
+    model.fit(X, y, groups=groups)
+    train, valid = seen[0]
     assert (y[valid] >= 0).all()
     assert (y[train] < 0).any()
     assert not set(groups[train]) & set(groups[valid])
 
 
-def test_partial_fit_takes_unlabelled_samples_of_any_batch(few):
+def test_partial_fit_takes_unlabeled_samples_of_any_batch(few):
     X, truth, _ = few
     model = _model(max_epochs=1)
     # One other label in the batch: -1 is no class, since the classes are known.
@@ -438,7 +324,7 @@ def test_partial_fit_counts_samples_and_keeps_absent_classes(few):
     assert_allclose(model.weights_, [0.2, 0.4, 0.4])
 
 
-def test_strings_have_no_unlabelled_mark(rows):
+def test_strings_have_no_unlabeled_mark(rows):
     X, y = rows
     model = _model().fit(X, np.where(np.arange(40) % 4 == 0, "-1", y))
     assert "-1" in model.classes_

@@ -1,4 +1,4 @@
-"""Gaussians of classes: densities against scipy, few points, sub-classes."""
+"""Gaussians of classes: densities against scipy, few points, posteriors."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 from scipy.stats import multivariate_normal
-from sklearn.metrics import adjusted_rand_score
 
 from skfer.embedders.gaussian._mixture import (
     COVARIANCE_TYPES,
@@ -15,7 +14,6 @@ from skfer.embedders.gaussian._mixture import (
     class_posterior,
     fit_mixture,
     likeliest_component,
-    split_classes,
 )
 
 every_type = pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
@@ -115,105 +113,3 @@ def test_likeliest_component_of_a_known_class():
     joint = np.array([[3.0, 2.0, 1.0, -np.inf]] * 4)
     found = likeliest_component(joint, np.array([0, 1, 1, 2]), np.array([-1, 0, 1, 2]))
     assert_array_equal(found, [0, 0, 1, 3])
-
-
-def _split(points, codes, most=4, **kwargs):
-    return split_classes(points, codes, most, random_state=np.random.RandomState(0), **kwargs)
-
-
-def test_split_finds_blobs_where_there_are_some():
-    points, blobs = _blobs(np.eye(5) * 8, 60)
-    codes = np.array([0, 0, 1, 2, 2])[blobs]
-    labels, owners = _split(points, codes)
-    assert_array_equal(owners, [0, 0, 1, 2, 2])
-    assert_array_equal(owners[labels], codes)
-    assert adjusted_rand_score(blobs, labels) == 1
-
-
-@every_type
-def test_split_by_every_kind_of_covariance(covariance_type):
-    points, blobs = _blobs(np.eye(5) * 9, 60)
-    codes = np.array([0, 0, 1, 2, 2])[blobs]
-    labels, owners = _split(points, codes, covariance_type=covariance_type)
-    assert_array_equal(owners, [0, 0, 1, 2, 2])
-    assert adjusted_rand_score(blobs, labels) == 1
-
-
-def test_groups_are_judged_by_their_own_covariances():
-    rng = np.random.RandomState(0)
-    # A wide and a narrow group around one place: told apart by width alone, they are one group.
-    points = np.r_[rng.normal(size=(200, 3)) * 5, rng.normal(size=(200, 3)) * 0.2]
-    _, owners = _split(points, np.zeros(400, int), covariance_type="full")
-    assert_array_equal(owners, [0])
-
-
-def test_a_split_class_gains_one_group_a_round():
-    points, blobs = _blobs([[0, 0], [40, 0], [40, 12], [0, 16]], 60)
-    codes = np.zeros(240, int)
-    labels, owners = _split(points, codes, present=np.array([2]))
-    assert len(owners) == 3
-    assert_array_equal([len(np.unique(labels[blobs == k])) for k in range(4)], 1)
-    labels, owners = _split(points, codes, present=np.array([3]))
-    assert len(owners) == 4
-    assert adjusted_rand_score(blobs, labels) == 1
-    _, owners = _split(points, codes, present=np.array([4]))
-    assert len(owners) == 4
-    _, owners = _split(points, codes, most=2, present=np.array([2]))
-    assert len(owners) == 2
-
-
-def test_a_split_class_of_one_gaussian_becomes_whole_again():
-    points, _ = _blobs(np.zeros((1, 3)), 300)
-    _, owners = _split(points, np.zeros(300, int), present=np.array([3]))
-    assert_array_equal(owners, [0])
-
-
-def test_split_leaves_unknown_and_small_classes_alone():
-    points, blobs = _blobs(np.eye(4) * 20, 19)
-    codes = np.array([0, 1, 1, -1])[blobs]
-    labels, owners = _split(points[:70], codes[:70])
-    assert_array_equal(owners, [0, 1, 1])
-    assert (labels[57:] == -1).all()
-    labels, owners = _split(points[10:30], codes[10:30])
-    assert_array_equal(owners, [0, 1])
-
-
-def test_split_leaves_gaussians_whole():
-    rng = np.random.RandomState(0)
-    n_split = 0
-    for seed in range(150):
-        points, codes = _blobs(np.zeros((1, rng.randint(1, 13))), rng.randint(1, 300), seed)
-        _, owners = _split(points.astype(np.float32), codes)
-        n_split += len(owners) > 1
-    assert n_split <= 1
-
-
-@settings(deadline=None, max_examples=15)
-@given(
-    seed=st.integers(0, 10**6),
-    n=st.integers(1, 100),
-    d=st.integers(1, 12),
-    n_classes=st.integers(1, 4),
-    most=st.integers(1, 5),
-)
-def test_split_numbers_groups_inside_classes(seed, n, d, n_classes, most):
-    rng = np.random.RandomState(seed)
-    points = rng.normal(size=(n, d)) + 9 * rng.randint(0, 2, (n, 1))
-    codes = rng.randint(-1, n_classes, n)
-    labels, owners = _split(points, codes, most)
-    assert_array_equal(labels < 0, codes < 0)
-    assert_array_equal(owners[labels[labels >= 0]], codes[codes >= 0])
-    assert_array_equal(owners, np.sort(owners))
-    sizes = np.bincount(codes[codes >= 0], minlength=1)
-    assert (np.bincount(owners, minlength=1) <= np.maximum(1, np.minimum(most, sizes // 10))).all()
-
-
-def test_split_of_points_that_coincide():
-    _, owners = _split(np.ones((60, 3)), np.arange(60) % 2)
-    assert_array_equal(owners, [0, 1])
-
-
-def test_split_is_limited():
-    points, _ = _blobs(np.eye(5) * 30, 30)
-    _, owners = _split(points, np.zeros(150, int), most=3)
-    assert len(owners) <= 3

@@ -1,159 +1,164 @@
-"""Guesses of what samples without a label show."""
+"""Pseudo-labels of samples without a label."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from skorch.callbacks import Callback
 from torch import nn
 
 from skfer import GaussianMetricEmbedder
-from skfer.embedders.gaussian import _embedder
-from skfer.embedders.gaussian._objective import WatchedBatches
-from skfer.embedders.gaussian._pseudo_labels import Teacher, as_guess, from_guess
+from skfer.embedders.gaussian._mixture import Components
+from skfer.embedders.gaussian._pseudo_labels import PseudoLabeler, WeightAverage
 from skfer.losses import GaussianMetricLoss
-from skfer.nets import Embedded
 
 LOSS = GaussianMetricLoss(1.0, relative_sigma=False)
 
 
-@given(st.lists(st.integers(-1, 30), min_size=1))
-def test_guesses_are_told_from_labels(codes):
+def _labeler(codes, threshold=0.7):
     codes = np.array(codes)
-    guesses = as_guess(codes)
-    assert (guesses < 0).all()
-    assert_array_equal(guesses == -1, codes == -1)
-    assert_array_equal(from_guess(torch.from_numpy(guesses)).numpy()[codes >= 0], codes[codes >= 0])
-
-
-def _teacher(codes, threshold=0.7, n_steps=40):
-    codes = np.array(codes)
-    return Teacher(nn.Linear(1, 1), codes, codes.max() + 1, n_steps, threshold)
+    return PseudoLabeler(codes, codes.max() + 1, threshold)
 
 
 def _column(*places):
     return np.array(places, dtype=np.float32)[:, None]
 
 
-def test_sure_strangers_get_the_class_that_is_near():
-    codes = np.array([0, 0, 1, -1, -1, -1])
-    teacher = _teacher(codes)
-    points = _column(-1, 1, 10, 0.5, 9, 5)
-    guessed = teacher.guess(points, None, codes, np.arange(2), LOSS)
-    assert_array_equal(guessed, [0, 0, 1, -2, -3, -1])
-    assert_array_equal(teacher.classes, [0, 0, 1, 0, 1, -1])
+def _whole(codes):
+    """Components that are the classes."""
+    codes = np.array(codes)
+    return Components(codes, np.arange(codes.max() + 1))
 
 
-def test_subclasses_of_strangers():
-    labels, owners = np.array([0, 1, 2, -1, -1]), np.array([0, 0, 1])
-    teacher = _teacher([0, 0, 1, -1, -1])
+def test_sure_samples_get_the_class_that_is_near():
+    codes = [0, 0, 1, -1, -1, -1]
+    labeler = _labeler(codes)
+    labels, is_pseudo = labeler.update(_column(-1, 1, 10, 0.5, 9, 5), None, _whole(codes), LOSS)
+    assert_array_equal(labels, [0, 0, 1, 0, 1, -1])
+    assert_array_equal(is_pseudo, [False, False, False, True, True, False])
+    assert_array_equal(labeler.classes, labels)
+
+
+def test_pseudo_labels_are_subclasses():
+    components = Components(np.array([0, 1, 2, -1, -1]), np.array([0, 0, 1]))
+    labeler = _labeler([0, 0, 1, -1, -1])
     # Between two sub-classes of one class: which of them is not sure, but the class is.
-    guessed = teacher.guess(_column(0, 4, 90, 1.9, 89), None, labels, owners, LOSS)
-    assert_array_equal(guessed[3:], as_guess(np.array([0, 2])))
-    assert_array_equal(teacher.classes[3:], [0, 1])
+    labels, is_pseudo = labeler.update(_column(0, 4, 90, 1.9, 89), None, components, LOSS)
+    assert_array_equal(labels[3:], [0, 2])
+    assert is_pseudo[3:].all()
+    assert_array_equal(labeler.classes[3:], [0, 1])
 
 
-def test_the_classifier_has_half_a_say():
-    codes = np.array([0, 1, -1])
-    points = _column(0, 10, 1)
-    says = np.array([[0, 0], [0, 0], [-50, 50]], dtype=np.float32)
-    teacher = _teacher(codes)
-    assert teacher.guess(points, says, codes, np.arange(2), LOSS)[2] == -1
-    assert teacher.guess(points, -says, codes, np.arange(2), LOSS)[2] == -1
-    assert_allclose(teacher._beliefs, [[0.7, 0.3]], atol=1e-6)
+def test_gaussians_and_classifier_count_alike():
+    codes = [0, 1, -1]
+    logits = np.array([[0, 0], [0, 0], [-50, 50]], dtype=np.float32)
+    labeler = _labeler(codes)
+    for sign in (1, -1):
+        labels, _ = labeler.update(_column(0, 10, 1), sign * logits, _whole(codes), LOSS)
+        assert labels[2] == -1
+    assert_allclose(labeler.soft_labels, [[0.7, 0.3]], atol=1e-6)
 
 
-def test_beliefs_change_slowly():
-    codes = np.array([0, 1, -1])
-    teacher = _teacher(codes, threshold=0.5)
+def test_soft_labels_change_slowly():
+    codes = [0, 1, -1]
+    labeler = _labeler(codes, threshold=0.5)
     near, far = _column(0, 20, 1), _column(0, 20, 19)
-    found = [
-        teacher.guess(points, None, codes, np.arange(2), LOSS)[2] for points in (near, far, far)
-    ]
-    assert found == [-2, -2, -3]
+    found = [labeler.update(x, None, _whole(codes), LOSS)[0][2] for x in (near, far, far)]
+    assert found == [0, 0, 1]
 
 
 def test_threshold_of_one_leaves_all_out():
-    codes = np.array([0, 1, -1])
-    teacher = _teacher(codes, threshold=1.0)
-    assert teacher.guess(_column(0, 1e4, 0), None, codes, np.arange(2), LOSS)[2] == -1
-
-
-def test_the_teacher_follows():
-    learner = nn.Linear(1, 1, bias=False)
-    nn.init.zeros_(learner.weight)
-    teacher = Teacher(learner, np.array([0, 1, -1]), 2, 40, 0.7)
-    nn.init.ones_(learner.weight)
-    teacher.follow()
-    assert float(teacher.module.weight.detach()) == pytest.approx(
-        0.5
-    )  # the last two of 40 steps count most
-    assert float(learner.weight.detach()) == 1
-
-
-def test_indices_and_counts_are_taken_over_as_they_are():
-    learner = nn.Module()
-    learner.register_buffer("index", torch.arange(2000))
-    learner.register_buffer("mask", torch.ones(3, dtype=torch.bool))
-    learner.register_buffer("mean", torch.zeros(2))
-    teacher = Teacher(learner, np.array([0, 1, -1]), 2, 520, 0.7)
-    learner.mean += 1
-    for _ in range(50):
-        learner.index += 1
-        teacher.follow()
-    assert_array_equal(teacher.module.index, torch.arange(2000) + 50)
-    assert teacher.module.mask.all()
-    assert 0 < float(teacher.module.mean[0]) < 1
+    codes = [0, 1, -1]
+    labels, is_pseudo = _labeler(codes, threshold=1.0).update(
+        _column(0, 1e4, 0), None, _whole(codes), LOSS
+    )
+    assert labels[2] == -1
+    assert not is_pseudo.any()
 
 
 def test_the_number_of_subclasses_is_no_prior():
-    labels, owners = np.array([0, 1, 2, 3, 3, 3, -1]), np.array([0, 0, 0, 1])
-    teacher = _teacher([0, 0, 0, 1, 1, 1, -1], threshold=0.5)
-    teacher.guess(_column(0, 0.01, -0.01, 1, 1, 1, 0.6), None, labels, owners, LOSS)
-    assert teacher.classes[6] == 1
+    components = Components(np.array([0, 1, 2, 3, 3, 3, -1]), np.array([0, 0, 0, 1]))
+    labeler = _labeler([0, 0, 0, 1, 1, 1, -1], threshold=0.5)
+    labeler.update(_column(0, 0.01, -0.01, 1, 1, 1, 0.6), None, components, LOSS)
+    assert labeler.classes[6] == 1
 
 
-def test_a_class_that_is_believed_too_often_is_believed_less():
-    codes = np.array([0, 1] + [-1] * 8)
-    teacher = _teacher(codes, threshold=0.6)
+def test_a_class_that_is_chosen_too_often_is_chosen_less():
+    codes = [0, 1] + [-1] * 8
+    labeler = _labeler(codes, threshold=0.6)
     points = _column(0, 10, *[4.95] * 7, 9)  # a little nearer to the first class, seven times
-    teacher.guess(points, None, codes, np.arange(2), LOSS)
+    labeler.update(points, None, _whole(codes), LOSS)
     near = 1 / (1 + np.exp(-0.5))
-    assert_allclose(teacher._beliefs[:7, 0], near, rtol=1e-4)
+    assert_allclose(labeler.soft_labels[:7, 0], near, rtol=1e-4)
     shares = np.array([1 + 7 * near, 2 + 7 * (1 - near)]) / 10
     weighted = np.array([near, 1 - near]) / shares
-    assert_allclose(teacher._aligned()[:7, 0], weighted[0] / weighted.sum(), rtol=1e-3)
-    assert_array_equal(teacher.classes[2:], [-1] * 7 + [1])  # 0.62 became 0.59
+    assert_allclose(labeler.aligned()[:7, 0], weighted[0] / weighted.sum(), rtol=1e-3)
+    assert_array_equal(labeler.classes[2:], [-1] * 7 + [1])  # 0.62 became 0.59
 
 
-def test_beliefs_get_the_shares_of_the_labels():
-    codes = np.array([0, 0, 0, 1] + [-1] * 400)
-    teacher = _teacher(codes)
+def test_soft_labels_get_the_shares_of_the_labels():
+    codes = [0, 0, 0, 1] + [-1] * 400
+    labeler = _labeler(codes)
     points = np.random.RandomState(0).uniform(0, 4, (404, 1)).astype(np.float32)
     points[:4, 0] = 0, 0, 0, 4
-    teacher.guess(points, None, codes, np.arange(2), LOSS)
-    assert_allclose(teacher._beliefs.mean(axis=0), [0.5, 0.5], atol=0.05)
-    aligned = teacher._aligned()
+    labeler.update(points, None, _whole(codes), LOSS)
+    assert_allclose(labeler.soft_labels.mean(axis=0), [0.5, 0.5], atol=0.05)
+    aligned = labeler.aligned()
     assert_allclose(aligned.sum(axis=1), 1)
     assert aligned.mean(axis=0)[0] > 0.55  # from one half towards three quarters
 
 
-def test_a_lone_stranger_keeps_its_belief():
-    codes = np.array([0] * 50 + [1] * 50 + [-1])
-    teacher = _teacher(codes)
-    points = _column(*[0] * 50, *[4] * 50, 0.5)
-    teacher.guess(points, None, codes, np.arange(2), LOSS)
-    assert_allclose(teacher._aligned(), teacher._beliefs, atol=0.02)
+def test_a_single_unlabeled_sample_is_hardly_aligned():
+    codes = [0] * 50 + [1] * 50 + [-1]
+    labeler = _labeler(codes)
+    labeler.update(_column(*[0] * 50, *[4] * 50, 0.5), None, _whole(codes), LOSS)
+    assert_allclose(labeler.aligned(), labeler.soft_labels, atol=0.02)
 
 
-def test_classes_without_a_label_are_not_guessed():
-    codes = np.array([0, 0, 2, -1, -1])
-    teacher = _teacher(codes, threshold=0.5)
-    says = np.zeros((5, 3), dtype=np.float32)
-    says[3, 1] = 50
-    guessed = teacher.guess(_column(0, 0, 9, 1, 8), says, codes, np.arange(3), LOSS)
-    assert_array_equal(guessed[3:], as_guess(np.array([0, 2])))
+def test_classes_without_a_label_are_no_pseudo_labels():
+    codes = [0, 0, 2, -1, -1]
+    labeler = _labeler(codes, threshold=0.5)
+    logits = np.zeros((5, 3), dtype=np.float32)
+    logits[3, 1] = 50
+    labels, _ = labeler.update(_column(0, 0, 9, 1, 8), logits, _whole(codes), LOSS)
+    assert_array_equal(labels[3:], [0, 2])
+
+
+class _Net:
+    """As much of a net as the average of its weights needs."""
+
+    def __init__(self, module, n_steps):
+        self.module_, self.n_steps = module, n_steps
+
+
+def test_the_average_follows_the_weights():
+    module = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(module.weight)
+    net, average = _Net(module, 40), WeightAverage()
+    average.on_train_begin(net)
+    nn.init.ones_(module.weight)
+    average.on_batch_end(net, training=False)
+    assert float(average.module.weight.detach()) == 0
+    average.on_batch_end(net, training=True)
+    # The last two of 40 steps count most.
+    assert float(average.module.weight.detach()) == pytest.approx(0.5)
+    assert float(module.weight.detach()) == 1
+
+
+def test_indices_and_counts_are_copied_as_they_are():
+    module = nn.Module()
+    module.register_buffer("index", torch.arange(2000))
+    module.register_buffer("mask", torch.ones(3, dtype=torch.bool))
+    module.register_buffer("mean", torch.zeros(2))
+    net, average = _Net(module, 520), WeightAverage()
+    average.on_train_begin(net)
+    module.mean += 1
+    for _ in range(50):
+        module.index += 1
+        average.on_batch_end(net, training=True)
+    assert_array_equal(average.module.index, torch.arange(2000) + 50)
+    assert average.module.mask.all()
+    assert 0 < float(average.module.mean[0]) < 1
 
 
 @pytest.fixture
@@ -167,46 +172,52 @@ def _model(**kwargs):
     return GaussianMetricEmbedder(8, **{"max_epochs": 9, "random_state": 0, **kwargs})
 
 
-def test_guesses_start_after_a_third(few, monkeypatch):
+def test_pseudo_labels_start_after_a_third(few, monkeypatch):
     epochs = []
-    usual = Teacher.guess
+    usual = PseudoLabeler.update
 
     def spy(self, *args):
         epochs.append(len(model.net_.history) - 1)
         return usual(self, *args)
 
-    monkeypatch.setattr(Teacher, "guess", spy)
+    monkeypatch.setattr(PseudoLabeler, "update", spy)
     model = _model()
     model.fit(*few)
     assert epochs == list(range(3, 9))
 
 
-def test_the_guesses_are_of_the_averaged_network(few, monkeypatch):
-    asked = []
-    usual = GaussianMetricEmbedder._outputs
+def test_pseudo_labels_are_those_of_the_averaged_network(few, monkeypatch):
+    given = []
+    usual = PseudoLabeler.update
 
-    def spy(self, source, module):
-        outputs = usual(self, source, module)
-        if module is not self.net_.module_:
-            other = usual(self, source, self.net_.module_)[0]
-            asked.append(np.abs(outputs[0] - other).max())
-        return outputs
+    def spy(self, points, *args):
+        model.net_.module_.eval()
+        with torch.inference_mode():
+            latest = model.net_.module_(torch.from_numpy(standardized)).embedding.numpy()
+        given.append(np.abs(points - latest).max())
+        return usual(self, points, *args)
 
-    monkeypatch.setattr(GaussianMetricEmbedder, "_outputs", spy)
-    _model(max_epochs=40).fit(*few)
-    assert len(asked) == 27
-    assert min(asked) > 0
-
-
-def test_no_teacher_where_all_have_labels(rows, monkeypatch):
-    def never(*args):
-        raise AssertionError
-
-    monkeypatch.setattr(_embedder, "Teacher", never)
-    _model().fit(*rows)
+    X = few[0]
+    standardized = ((X - X.mean(0)) / X.std(0)).astype(np.float32)
+    monkeypatch.setattr(PseudoLabeler, "update", spy)
+    model = _model(max_epochs=40)
+    model.fit(*few)
+    assert len(given) == 27
+    assert min(given) > 1e-4
 
 
-def test_fits_with_strangers_are_the_same_again(few):
+def test_where_all_have_labels_nothing_watches_the_training(rows):
+    seen = []
+
+    class Watch(Callback):
+        def on_epoch_begin(self, net, **kwargs):
+            seen.append([name for name, _ in net.callbacks_])
+
+    _model(max_epochs=1, callbacks=[Watch()]).fit(*rows)
+    assert seen == [["Watch"]]
+
+
+def test_semi_supervised_fits_are_the_same_again(few):
     X, y = few
     first, second = _model().fit(X, y), _model().fit(X, y)
     assert_array_equal(first.transform(X), second.transform(X))
@@ -231,26 +242,11 @@ def test_threshold_of_one_is_to_leave_them_out(faces):
     assert_array_equal(model.transduction_[~known], model.predict(X[~known]))
 
 
-def test_a_single_stranger_counts_as_one(rows):
-    X, y = rows
-    codes = np.unique(y, return_inverse=True)[1]
-    points = torch.zeros(30, 8, requires_grad=True)
-    logits = torch.zeros(30, 3, requires_grad=True)
-    model = _model().fit(X, codes)
-    objective = model.net_.criterion_
-    objective.guessing = True
-    labels = torch.arange(30) % 3
-    labels[0] = -2
-    objective(Embedded(points, logits), labels).backward()
-    sizes = logits.grad.abs().sum(1)
-    assert_allclose(sizes, sizes[1].item(), rtol=1e-4)
-
-
-def test_batches_have_no_more_strangers_than_labelled_samples(few):
+def test_batches_have_no_more_unlabeled_samples_than_labeled_ones(few):
     X, y = few
     model = _model().fit(X, y)
     sizes = np.bincount(y[y >= 0])
-    for batch in model._make_sampler(y, 0):
+    for batch in model.make_sampler(y, 0):
         assert (y[batch] < 0).sum() <= np.minimum(sizes, 8).sum()
 
 
@@ -288,12 +284,3 @@ def test_partial_fit_knows_absent_classes(few):
     assert_array_equal(model.means_[1:], before[0][1:])
     found = model.transduction_[codes[rest] == 2]
     assert (found == 2).mean() > 0.5
-
-
-def test_epochs_have_as_many_batches_after_a_split():
-    batches = [0, 1, 2]
-    watched = WatchedBatches(batches, lambda epoch: batches.append(9) if epoch == 1 else None)
-    assert [list(watched) for _ in range(3)] == [[0, 1, 2]] * 3
-    batches[:] = [5]
-    assert list(watched) == [5, 5, 5]
-    assert len(watched) == 3

@@ -1,0 +1,97 @@
+"""The parameters that all embedders share."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import nn
+
+from skfer.training import SCHEDULES
+
+
+class SharedParameters(BaseEstimator):
+    """Takes the shared parameters; they are documented in each embedder."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "classification_weight": [Interval(Real, 0, None, closed="left")],
+        "standardize_embedding": ["boolean"],
+        "backbone": [str, callable],
+        "backbone_weights": [str, Path, None],
+        "backbone_lr": [Interval(Real, 0, None, closed="left"), None],
+        "image_size": [Integral, "array-like", None],
+        "color": ["boolean"],
+        "augment": [StrOptions({"auto"}), nn.Module, None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "classes_per_batch": [Interval(Integral, 2, None, closed="left")],
+        "samples_per_class": [Interval(Integral, 2, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "schedule": [StrOptions(set(SCHEDULES))],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "device": [str],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "callbacks": [list, None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        embedding_dim: int = 128,
+        *,
+        classification_weight: float = 1.0,
+        standardize_embedding: bool = True,
+        backbone: Any = "auto",
+        backbone_weights: Any = None,
+        backbone_lr: float | None = None,
+        image_size: int | tuple[int, int] | None = None,
+        color: bool = False,
+        augment: Any = "auto",
+        max_epochs: int = 40,
+        classes_per_batch: int = 8,
+        samples_per_class: int = 8,
+        lr: float = 6e-3,
+        weight_decay: float = 1e-2,
+        schedule: str = "one-cycle",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        device: str = "auto",
+        precision: str = "auto",
+        callbacks: list[Any] | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        self.embedding_dim = embedding_dim
+        self.classification_weight = classification_weight
+        self.standardize_embedding = standardize_embedding
+        self.backbone = backbone
+        self.backbone_weights = backbone_weights
+        self.backbone_lr = backbone_lr
+        self.image_size = image_size
+        self.color = color
+        self.augment = augment
+        self.max_epochs = max_epochs
+        self.classes_per_batch = classes_per_batch
+        self.samples_per_class = samples_per_class
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.device = device
+        self.precision = precision
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state

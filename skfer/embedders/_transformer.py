@@ -1,0 +1,169 @@
+"""What a fitted embedder answers, and what its pickle holds."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
+
+from skfer._version import __version__
+from skfer.embedders._collapse import warn_caller
+from skfer.embedders._devices import find_device, find_precision
+from skfer.embedders._inputs import (
+    check_images,
+    check_shape,
+    decode_paths,
+    is_images,
+    make_source,
+    mapped_again,
+    refuse_single_image,
+    row_shape,
+    row_statistics,
+    stack_images,
+)
+from skfer.embedders._parameters import SharedParameters
+from skfer.embedders._pickling import portable
+from skfer.exceptions import InconsistentVersionWarning
+from skfer.nets import Embedded
+from skfer.pictures import check_image_size
+from skfer.training import ImageSource, MetricNet, RowSource, run_network
+
+
+class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedParameters):
+    """Checks inputs, and runs a network that a subclass has trained as ``net_`` on them."""
+
+    input_shape_: tuple[int, ...]
+    n_features_in_: int
+    net_: MetricNet
+    _row_statistics: Any
+
+    def transform(self, X: Any) -> NDArray[np.float32]:
+        """Embed X.
+
+        Parameters
+        ----------
+        X : array-like
+            Inputs of the shape seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, embedding_dim)
+            The embedding, float32. Every batch is padded to one size, so that the embedding of a
+            row does not depend on the other rows.
+        """
+        check_is_fitted(self)
+        source = self._check_inputs(X, reset=False)
+        embedding = np.empty((len(source), self._n_features_out), dtype=np.float32)
+        for rows, output in self._run(source):
+            embedding[rows] = self.net_.criterion_.features(output.embedding).cpu().numpy()
+        return embedding
+
+    def network_outputs(self, X: Any) -> Iterator[Embedded]:
+        """Run the trained network over X, in batches.
+
+        Parameters
+        ----------
+        X : array-like
+            Inputs of the shape seen in ``fit``.
+
+        Yields
+        ------
+        output : Embedded
+            Embedding, logits and attention of one batch, on the device, in the order of X.
+        """
+        check_is_fitted(self)
+        return (output for _, output in self._run(self._check_inputs(X, reset=False)))
+
+    def _run(self, source: ImageSource | RowSource) -> Iterator[tuple[slice, Embedded]]:
+        device = self._inference_device()
+        precision = find_precision(self.precision, device)
+        return run_network(self.net_.module_, source, device, precision)
+
+    @property
+    def backbone_(self) -> nn.Module:
+        """The trained backbone."""
+        check_is_fitted(self)
+        return self.net_.module_.backbone
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.net_.module_.project.out_features
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_")
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if hasattr(self, "net_"):
+            # They watch a training, and may keep references to anything in it.
+            state = state | {"callbacks": None}
+        return portable(state) | {"_skfer_version": __version__}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = state.copy()
+        version = state.pop("_skfer_version", "unknown")
+        if version != __version__:
+            warnings.warn(
+                f"This {type(self).__name__} was pickled with skfer {version} and is loaded with "
+                f"skfer {__version__}: it may fail or give other embeddings.",
+                InconsistentVersionWarning,
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+
+    # -- how inputs are checked -----------------------------------------------------------
+
+    def _check_inputs(self, X: Any, *, reset: bool) -> ImageSource | RowSource:
+        """Return a source of batches; take note of what the inputs are like, or compare them."""
+        X = stack_images(self._decode_paths(X, reset=reset))
+        if not reset:
+            refuse_single_image(X, self.input_shape_)
+        size = check_image_size(self.image_size)
+        if is_images(X):
+            X = check_images(X)
+            shape = X.shape[1:]
+            if reset and size is not None and shape[:2] != size:
+                raise ValueError(f"X has images of shape {shape}, but image_size={size}.")
+        else:
+            X = mapped_again(validate_data(self, X, reset=reset, dtype="numeric"), given=X)
+            shape = row_shape(X.shape[1], size, self.color)
+        if reset:
+            self._note_inputs(X, shape)
+        else:
+            check_shape(shape, self.input_shape_, type(self).__name__)
+        return make_source(X, shape, self._row_statistics)
+
+    def _note_inputs(self, X: NDArray[Any], shape: tuple[int, ...]) -> None:
+        self.input_shape_ = shape
+        self.n_features_in_ = int(np.prod(shape))
+        self._row_statistics = row_statistics(X) if len(shape) == 1 else None
+        if X.ndim > 2:
+            # They may be those of an earlier fit on a table.
+            self.__dict__.pop("feature_names_in_", None)
+
+    def _decode_paths(self, X: Any, *, reset: bool) -> Any:
+        size = check_image_size(self.image_size)
+        fitted = None if reset else self.input_shape_
+        return decode_paths(X, size, self.color, fitted, type(self).__name__)
+
+    def _inference_device(self) -> torch.device:
+        """Return the device, or the CPU, with a warning, where a loaded model finds no CUDA."""
+        try:
+            return find_device(self.device)
+        except ValueError as error:
+            warn_caller(f"{error} Using the CPU.", UserWarning)
+            return torch.device("cpu")

@@ -1,0 +1,161 @@
+"""What changes between the epochs of a training: sub-classes and pseudo-labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from skorch.callbacks import Callback
+from torch import nn
+
+from skfer.embedders.gaussian._mixture import Codes, Components
+from skfer.embedders.gaussian._pseudo_labels import PseudoLabeler, WeightAverage
+from skfer.embedders.gaussian._subclasses import SubclassFinder, keep_labeled
+from skfer.training import (
+    Batches,
+    ImageSource,
+    RowSource,
+    TrainingData,
+    restart_stopping,
+    run_network,
+)
+
+FIRST_ROUND = 1 / 3
+"""The fraction of the training after which classes are split and pseudo-labels given for the first
+time; before, the network knows too little."""
+MAX_ROUNDS = 20
+
+
+def split_rounds(epochs: int) -> set[int]:
+    """Return the epochs before which classes are split, in equal steps."""
+    first = int(FIRST_ROUND * epochs)
+    step = -(-(epochs - first) // MAX_ROUNDS)
+    return set(range(first, epochs, step))
+
+
+class Refinement(Callback):
+    """Changes the labels that are trained on between epochs.
+
+    Before some epochs classes are split anew, and before each of the later ones samples without a
+    label get pseudo-labels.
+
+    Parameters
+    ----------
+    data : TrainingData
+        The samples.
+    components : Components
+        What the training starts with.
+    epochs : int
+        Length of the training.
+    make_sampler : callable
+        Takes labels and returns a sampler of the samples that are trained on.
+    set_components : callable
+        Is told the components whenever they change.
+    random_state : RandomState
+        For the search for sub-classes.
+    finder : SubclassFinder, optional
+        Splits classes, if they are to be split.
+    labeler : PseudoLabeler, optional
+        Gives pseudo-labels, if samples without a label are to be used.
+    average : WeightAverage, optional
+        Holds the network whose embeddings the labeler gets.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        components: Components,
+        epochs: int,
+        *,
+        make_sampler: Callable[[Codes], Any],
+        set_components: Callable[[Components], None],
+        random_state: np.random.RandomState,
+        finder: SubclassFinder | None = None,
+        labeler: PseudoLabeler | None = None,
+        average: WeightAverage | None = None,
+    ) -> None:
+        self.data = data
+        self.components = components
+        self.make_sampler = make_sampler
+        self.set_components = set_components
+        self.random_state = random_state
+        self.finder = finder
+        self.labeler = labeler
+        self.average = average
+        self._rounds = set() if finder is None else split_rounds(epochs)
+        self._first_labeling = max(1, int(FIRST_ROUND * epochs))
+        self._epoch = 0
+
+    def on_epoch_begin(
+        self,
+        net: Any,
+        dataset_train: Batches | None = None,
+        dataset_valid: Batches | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Change the labels of the epoch to come."""
+        if self._epoch in self._rounds:
+            self._split_classes(net, dataset_train, dataset_valid)
+        if self.labeler is not None:
+            self._give_pseudo_labels(net, dataset_train)
+        self._epoch += 1
+
+    def _split_classes(self, net: Any, batches: Any, validation: Any) -> None:
+        """Look for sub-classes among the samples with a label or a pseudo-label."""
+        codes = self.data.codes
+        classes = codes if self.labeler is None else self.labeler.classes
+        points, _ = network_arrays(net, self.data.source)
+        found = self.finder.find(  # type: ignore[union-attr]
+            points,
+            np.where(codes < 0, classes, codes),
+            self.random_state,
+            n_present=np.bincount(self.components.classes),
+        )
+        found = keep_labeled(found, codes)
+        if not np.array_equal(found.classes, self.components.classes):
+            restart_stopping(net)
+        self.components = found
+        self.set_components(found)
+        batches.sampler = self.make_sampler(found.labels)
+        batches.relabel(found.labels)
+        if validation is not None:
+            validation.relabel(found.labels)
+
+    def _give_pseudo_labels(self, net: Any, batches: Any) -> None:
+        """Label unlabeled samples, and draw those into the batches whose class is sure."""
+        is_pseudo = np.zeros(len(self.data.codes), dtype=bool)
+        if self._epoch == self._first_labeling:
+            restart_stopping(net)
+        if self._epoch >= self._first_labeling:
+            points, logits = network_arrays(net, self.data.source, self.average.module)  # type: ignore[union-attr]
+            if not net.criterion_.classification_weight:
+                logits = None  # of a classifier that is not trained any more
+            labels, is_pseudo = self.labeler.update(  # type: ignore[union-attr]
+                points, logits, self.components, net.criterion_.metric_loss
+            )
+            batches.relabel(labels, is_pseudo)
+        batches.sampler.set_unlabeled(np.flatnonzero(is_pseudo))
+
+
+def network_arrays(
+    net: Any, source: ImageSource | RowSource, network: nn.Module | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Return the embeddings of a source, and the logits if there is a classifier.
+
+    Parameters
+    ----------
+    net : MetricNet
+        Its device and precision are used.
+    source : ImageSource or RowSource
+        The inputs.
+    network : EmbeddingNet, optional
+        The network to run, by default that of `net`.
+    """
+    network = net.module_ if network is None else network
+    outputs = [output for _, output in run_network(network, source, net.device, net.precision)]
+    points = torch.cat([output.embedding.cpu() for output in outputs]).numpy()
+    logits = [output.logits.cpu() for output in outputs if output.logits is not None]
+    return points, torch.cat(logits).numpy() if logits else None

@@ -1,0 +1,35 @@
+"""What a training learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skfer.training._source import ImageSource, RowSource
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The samples of one training of an embedder.
+
+    Attributes
+    ----------
+    source : ImageSource or RowSource
+        The inputs of all n samples.
+    codes : array of int of shape (n,)
+        Position of each sample's label in ``classes_``; -1 for a sample without a label.
+    train : array of int
+        Indices of the samples that are trained on.
+    valid : array of int or None
+        Indices of the samples that early stopping sets aside, if it does.
+    partial : bool
+        Whether this is one pass of ``partial_fit``, and not a whole ``fit``.
+    """
+
+    source: ImageSource | RowSource
+    codes: NDArray[np.intp]
+    train: NDArray[np.intp]
+    valid: NDArray[np.intp] | None = None
+    partial: bool = False

@@ -1,0 +1,89 @@
+"""What the Gaussian embedder minimizes."""
+
+import numpy as np
+import torch
+
+from skfer.embedders.gaussian._objective import GaussianObjective
+from skfer.losses import GaussianMetricLoss
+from skfer.nets import Embedded
+
+
+def _objective(weight=0.0, mixup=None):
+    return GaussianObjective(GaussianMetricLoss(), weight, n_classes=3, mixup=mixup)
+
+
+def _batch(seed=0, n=30, d=6):
+    points = torch.randn(n, d, generator=torch.Generator().manual_seed(seed)).double()
+    return points, torch.arange(n) % 3
+
+
+def test_labeled_batches_have_the_plain_loss():
+    points, codes = _batch()
+    assert _objective()(Embedded(points), codes) == GaussianMetricLoss()(points, codes)
+
+
+def test_cross_entropy_is_on_classes():
+    points, codes = _batch()
+    logits = torch.randn(30, 2, generator=torch.Generator().manual_seed(1)).double()
+    objective = _objective(weight=2.0)
+    objective.set_component_classes(np.array([0, 1, 1]))
+    expected = torch.nn.functional.cross_entropy(logits, codes.clamp(max=1))
+    total = objective(Embedded(points, logits), codes)
+    metric = objective.metric(Embedded(points), codes)
+    torch.testing.assert_close(total, metric + 2 * expected)
+
+
+def test_unlabeled_samples_without_a_pseudo_label_do_not_count():
+    points, codes = _batch()
+    points.requires_grad_()
+    codes[::2] = -1
+    _objective()(Embedded(points), codes, torch.zeros(30, dtype=torch.bool)).backward()
+    assert (points.grad[::2] == 0).all()
+    assert (points.grad[1::2] != 0).any()
+
+
+def test_pseudo_labeled_samples_count_as_much_as_labeled_ones_and_move_no_mean():
+    points, codes = _batch()
+    points.requires_grad_()
+    logits = torch.randn(30, 3, generator=torch.Generator().manual_seed(1)).double()
+    # Twenty with a label, six with a pseudo-label, four without either.
+    number = torch.arange(30)
+    labels = torch.where(number < 26, codes, -1)
+    is_pseudo = (number >= 20) & (number < 26)
+    loss = _objective(weight=2.0)(Embedded(points, logits), labels, is_pseudo)
+    labeled, pseudo = slice(0, 20), slice(20, 26)
+    plain = GaussianMetricLoss()
+    pseudo_loss = plain(
+        points[labeled],
+        codes[labeled],
+        queries=points[pseudo],
+        targets=torch.eye(3).double()[codes[pseudo]],
+    )
+    cross_entropy = torch.nn.functional.cross_entropy
+    expected = plain(points[labeled], codes[labeled]) + 0.3 * pseudo_loss
+    expected = expected + 2 * cross_entropy(logits[labeled], codes[labeled])
+    expected = expected + 2 * 0.3 * cross_entropy(logits[pseudo], codes[pseudo])
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    assert (points.grad[26:] == 0).all()
+
+
+def test_a_single_pseudo_labeled_sample_counts_as_one():
+    points = torch.zeros(30, 8, requires_grad=True)
+    logits = torch.zeros(30, 3, requires_grad=True)
+    labels = torch.arange(30) % 3
+    _objective(weight=1.0)(Embedded(points, logits), labels, torch.arange(30) == 0).backward()
+    sizes = logits.grad.abs().sum(1)
+    torch.testing.assert_close(sizes, sizes[1].expand(30))
+
+
+def test_mixup_is_for_training_alone():
+    points, codes = _batch()
+    objective = _objective(mixup=2.0)
+    plain = GaussianMetricLoss()(points, codes)
+    assert objective.eval()(Embedded(points), codes) == plain
+    torch.manual_seed(0)
+    mixed = objective.train()(Embedded(points), codes)
+    assert mixed != plain
+    torch.manual_seed(0)
+    assert objective(Embedded(points), codes) == mixed

@@ -1,0 +1,39 @@
+"""The embedders that the shared tests run on; a new one is one more row here."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import skfer
+
+QUICK = {"embedding_dim": 16, "max_epochs": 2, "samples_per_class": 4, "random_state": 0}
+
+
+@dataclass(frozen=True)
+class Case:
+    """An embedder, and what its tests have to know of it.
+
+    Attributes
+    ----------
+    cls : type
+        Its class.
+    params : dict
+        Parameters without which it is not quick to fit, beside `QUICK`.
+    has_active_fraction : bool
+        Whether its loss tells the fraction of active triplets or samples.
+    """
+
+    cls: type
+    params: dict[str, Any] = field(default_factory=dict)
+    has_active_fraction: bool = True
+
+    def make(self):
+        """Return it unfitted, quick to fit."""
+        return self.cls(**QUICK | self.params)
+
+
+CASES = [
+    Case(skfer.CrossEntropyEmbedder, has_active_fraction=False),
+    Case(skfer.GaussianMetricEmbedder),
+    Case(skfer.MultiThresholdEmbedder),
+    Case(skfer.TripletCenterEmbedder),
+]
