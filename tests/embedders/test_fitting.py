@@ -108,7 +108,7 @@ def test_early_stopping_goes_back_to_the_best_epoch(embedder, rows):
     """Module and criterion, such as learned centers, as after a training that ends there."""
     X, y = rows
     embedder.set_params(early_stopping=True, n_iter_no_change=3, schedule="constant", lr=0.05)
-    embedder.set_params(max_epochs=30, validation_fraction=0.3).fit(X, y)
+    embedder.set_params(max_epochs=150, validation_fraction=0.3).fit(X, y)
     best = int(np.argmin([epoch["valid_loss"] for epoch in embedder.history_])) + 1
     assert best < embedder.n_iter_
     again = clone(embedder).set_params(max_epochs=best).fit(X, y)

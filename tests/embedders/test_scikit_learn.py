@@ -60,6 +60,7 @@ def test_pickle_in_a_new_process(embedder, faces, tmp_path):
     joblib.dump((embedder, faces.images), tmp_path / "model.joblib")
     code = (
         "import sys, joblib, numpy, torch\n"
+        f"sys.path += {sys.path!r}\n"
         "torch.set_num_threads(int(sys.argv[2]))\n"
         "model, X = joblib.load(sys.argv[1] + '/model.joblib')\n"
         "numpy.save(sys.argv[1] + '/Z.npy', model.transform(X))\n"

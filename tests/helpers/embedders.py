@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import skfer
+from helpers.own_embedder import ProxyEmbedder
 
 QUICK = {"embedding_dim": 16, "max_epochs": 2, "samples_per_class": 4, "random_state": 0}
 
@@ -36,4 +37,5 @@ CASES = [
     Case(skfer.GaussianMetricEmbedder),
     Case(skfer.MultiThresholdEmbedder),
     Case(skfer.TripletCenterEmbedder),
+    Case(ProxyEmbedder, has_active_fraction=False),  # of the guide, on public names alone
 ]
