@@ -6,6 +6,18 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from skfer.datasets._summary import as_html, as_text
+
+
+class Faces(Bunch):
+    """What every loader returns: a Bunch of scikit-learn that shows itself in a few lines."""
+
+    def __repr__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
 
 def make_bunch(
     images: np.ndarray,
@@ -17,7 +29,7 @@ def make_bunch(
     wide: Mapping[str, Sequence[str]] | None = None,
     as_frame: bool = False,
     **others: Any,
-) -> Bunch:
+) -> Faces:
     """Return images and what is known of each; `data` is a flat view of `images`.
 
     `columns` has one value (or row of values) for each image, or None where the set has none;
@@ -27,11 +39,13 @@ def make_bunch(
         if column is not None and len(column) != len(images):
             raise ValueError(f"columns[{name!r}] has {len(column)} values for {len(images)} images")
     frame = make_frame(target, target_names, columns, wide or {}) if as_frame else None
-    return Bunch(
+    names = np.array(target_names, dtype=np.str_)
+    return Faces(
         images=images,
         data=images.reshape(len(images), -1),
         target=target,
-        target_names=np.array(target_names, dtype=np.str_),
+        target_names=names,
+        class_names=names[np.unique(target[target >= 0])],
         **columns,
         **others,
         frame=frame,

@@ -165,7 +165,7 @@ def check_dataset(name: str, root: str | os.PathLike[str]) -> DatasetReport:
         problems=[*tree.problems, *listing.problems, *unlisted],
         published_parts=dict(listing.layout.parts),
         published_groups=listing.layout.n_groups,
-        groups=DATASETS[name].groups,
+        groups=listing.group_kind,
     )
 
 

@@ -46,6 +46,9 @@ images : ndarray of shape (n_images, height, width) or (n_images, height, width,
             fear 3, happiness 4, neutral 5, sadness 6, surprise 7; -1 where there is no label.
         target_names : ndarray of str of shape (8,)
             `target_names[code]` is the word for a code.
+        class_names : ndarray of str
+            The words for the classes that are there, in the order of their codes: those of
+            `np.unique(target)` without -1.
         groups, sequence, split : ndarray of shape (n_images,) or None
             Subject, image sequence and official part, where the set has them.
         group_kind : str or None

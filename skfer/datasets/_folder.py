@@ -92,6 +92,9 @@ def load_image_folder(
             sorted names. A folder "unlabeled" is -1.
         target_names : ndarray of str
             `target_names[code]` is the word for a code.
+        class_names : ndarray of str
+            The words for the classes that are there, in the order of their codes: those of
+            `np.unique(target)` without -1.
         groups : ndarray of str of shape (n_images,) or None
             What `groups` or `group_pattern` gave.
         group_kind : str or None

@@ -33,8 +33,6 @@ class Dataset:
         (`StratifiedGroupKFold`, or `StratifiedKFold` where there are no groups).
     lister : callable, default=None
         Lists its pictures without reading them, for :func:`check_dataset`.
-    groups : str, default="subjects"
-        What the groups of its Bunch are, if it has any.
 
     Examples
     --------
@@ -46,18 +44,17 @@ class Dataset:
     loader: Callable[..., Any]
     protocol: str
     lister: Callable[[Tree], Listing] | None = None
-    groups: str = "subjects"
 
 
 DATASETS: dict[str, Dataset] = {
     "ck+": Dataset(load_ck_plus, "subject-10fold", survey_ck_plus),
     "jaffe": Dataset(load_jaffe, "leave-one-subject-out", list_jaffe),
-    "fer2013": Dataset(load_fer2013, "official", survey_fer2013, "different images"),
-    "fer+": Dataset(load_fer_plus, "official", list_fer_plus, "different images"),
+    "fer2013": Dataset(load_fer2013, "official", survey_fer2013),
+    "fer+": Dataset(load_fer_plus, "official", list_fer_plus),
     "raf-db": Dataset(load_raf_db, "official", list_raf_db),
     "affectnet": Dataset(load_affectnet, "official", list_affectnet),
     "bu3dfe": Dataset(load_bu3dfe, "subject-10fold", list_bu3dfe),
-    "sfew": Dataset(load_sfew, "official", list_sfew, "films"),
+    "sfew": Dataset(load_sfew, "official", list_sfew),
     "mmi": Dataset(load_mmi, "subject-10fold", list_mmi),
     "folder": Dataset(load_image_folder, "group-fold", list_folder),
     "table": Dataset(load_image_table, "group-fold"),

@@ -140,7 +140,7 @@ def test_what_the_groups_are(tmp_path, name, make):
     kinds = {"fer2013": "different images", "fer+": "different images", "sfew": "films"}
     expected = kinds.get(name, "subjects") if faces.groups is not None else None
     assert faces.group_kind == expected
-    assert expected is None or DATASETS[name].groups == expected
+    assert expected is None or check_dataset(name, tmp_path).groups == expected
 
 
 SENSELESS = [

@@ -89,8 +89,12 @@ def make_expressions(
             Codes of expressions: indices into ``target_names``.
         target_names : ndarray of shape (8,)
             The vocabulary that all data sets of this package share.
+        class_names : ndarray of str
+            The names of the classes that were drawn, in the order of ``np.unique(target)``.
         groups : int64 ndarray of shape (n,)
             Number of the person.
+        group_kind : str
+            "subjects".
         subclass : int64 ndarray of shape (n,)
             Kind of the expression (a smile that is closed, a smile that is open ...): indices into
             ``subclass_names``.
@@ -189,6 +193,7 @@ def _bunch(
         descr=DESCR,
         columns=columns,
         as_frame=as_frame,
+        group_kind="subjects",
         subclass_names=np.array(SUBCLASS_NAMES),
         action_unit_names=np.array(ACTION_UNITS),
     )
