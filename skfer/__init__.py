@@ -34,8 +34,11 @@ _ROOM_OF = {
     "EmbeddingCollapseWarning": "skfer.exceptions",
     "GaussianMetricEmbedder": "skfer.embedders",
     "InconsistentVersionWarning": "skfer.exceptions",
+    "ModelFileError": "skfer.exceptions",
     "MultiThresholdEmbedder": "skfer.embedders",
     "TripletCenterEmbedder": "skfer.embedders",
+    "load": "skfer.persistence",
+    "save": "skfer.persistence",
 }
 _ROOMS = (
     "datasets",
@@ -54,17 +57,20 @@ __all__ = [
     "EmbeddingCollapseWarning",
     "GaussianMetricEmbedder",
     "InconsistentVersionWarning",
+    "ModelFileError",
     "MultiThresholdEmbedder",
     "TripletCenterEmbedder",
     "__version__",
     "datasets",
     "evaluation",
     "inspection",
+    "load",
     "losses",
     "metrics",
     "model_selection",
     "nets",
     "preprocessing",
+    "save",
 ]
 
 

@@ -5,7 +5,12 @@ from collections.abc import Mapping
 
 from sklearn.exceptions import ConvergenceWarning
 
-__all__ = ["ArgumentError", "EmbeddingCollapseWarning", "InconsistentVersionWarning"]
+__all__ = [
+    "ArgumentError",
+    "EmbeddingCollapseWarning",
+    "InconsistentVersionWarning",
+    "ModelFileError",
+]
 
 _PLACEHOLDER = re.compile(r"\{(\w*)(=[^{}]*)?\}")
 _N_SHOWN = 200  # characters of a value
@@ -167,3 +172,7 @@ class EmbeddingCollapseWarning(ConvergenceWarning):
 
 class InconsistentVersionWarning(UserWarning):
     """A pickled embedder comes from another version of skfer."""
+
+
+class ModelFileError(ValueError):
+    """A file that holds no model of skfer, is damaged, or needs what is not trusted."""

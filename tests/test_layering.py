@@ -46,6 +46,10 @@ ROOMS = {
         ("_version", "datasets", "nets", "training", "embedders"),
         {"numpy", "sklearn", "torch", "tqdm"},
     ),
+    "persistence": (
+        ("_version", "exceptions", "training", "embedders"),
+        {"numpy", "sklearn", "torch", "safetensors", "joblib", "skorch"},
+    ),
     "inspection": (
         (*GROUND, "pictures", "datasets", "metrics", "training", "embedders"),
         {"numpy", "scipy", "sklearn", "matplotlib", "PIL", "umap"},

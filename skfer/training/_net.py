@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, PrintLog
+from skorch.history import History
 from torch import Tensor, nn
 
 from skfer.training._schedule import SCHEDULES
@@ -301,6 +302,30 @@ class MetricNet(NeuralNet):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+
+    @classmethod
+    def restored(
+        cls, module: nn.Module, criterion: nn.Module, history: list[dict[str, Any]], **kwargs: Any
+    ) -> MetricNet:
+        """Return a net as it comes out of a pickle: trained, and without an optimizer.
+
+        Parameters
+        ----------
+        module, criterion : nn.Module
+            The trained network and objective.
+        history : list of dict
+            What was recorded of each epoch.
+        **kwargs : dict
+            `schedule` and `precision`, as the class takes them.
+
+        Returns
+        -------
+        MetricNet
+        """
+        net = cls(module, criterion, train_split=None, **kwargs)
+        net.history_ = History(history)
+        net.__dict__.update(module_=module, criterion_=criterion, initialized_=False)
+        return net
 
 
 def _heard_events(callbacks: Iterable[Callback]) -> frozenset[str]:

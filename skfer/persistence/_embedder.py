@@ -1,0 +1,116 @@
+"""An embedder as plain values: parameters, what was learned, and the tensors of its network.
+
+The network and the objective are not saved but made again, by the code that made them for ``fit``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skfer.embedders import BaseEmbedder
+from skfer.exceptions import ModelFileError
+from skfer.training import MetricNet, seeded
+
+
+def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Return the attributes of an embedder, and the values of its net if it is fitted.
+
+    Parameters
+    ----------
+    embedder : BaseEmbedder
+        It is left as it is.
+
+    Returns
+    -------
+    state : dict
+        Attributes, as pickled, but without the net.
+    net : dict or None
+        ``module`` and ``criterion``, tensors by their names; ``history``, ``schedule`` and
+        ``precision``.
+    """
+    state = dict(embedder.__getstate__())
+    net = state.pop("net_", None)
+    if net is None:
+        return state, None
+    return state, {
+        "module": _tensors(net.module_),
+        "criterion": _tensors(net.criterion_),
+        "history": net.history.to_list(),
+        "schedule": net.schedule,
+        "precision": net.precision,
+    }
+
+
+def put_together(
+    kind: type[BaseEmbedder], state: dict[str, Any], net: dict[str, Any] | None
+) -> BaseEmbedder:
+    """Return the embedder that was taken apart.
+
+    Parameters
+    ----------
+    kind : type
+        Its class.
+    state, net : dict
+        From `take_apart`.
+
+    Raises
+    ------
+    ModelFileError
+        If the tensors do not fit the network that its parameters describe.
+    """
+    embedder = kind.__new__(kind)
+    embedder.__setstate__(state)
+    if net is None:
+        return embedder
+    now = embedder.get_params(deep=False)
+    with seeded(0, torch.device("cpu")):  # weights are drawn, and replaced
+        try:
+            vars(embedder).update(embedder._built_from)
+            network, objective = embedder.make_network(), embedder.make_objective()
+        finally:
+            vars(embedder).update(now)
+    _set_tensors(network, net["module"], "network")
+    _set_tensors(objective, net["criterion"], "objective")
+    embedder.net_ = MetricNet.restored(
+        network,
+        objective,
+        history=net["history"],
+        schedule=net["schedule"],
+        precision=net["precision"],
+    )
+    return embedder
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    return dict([*module.named_parameters(), *module.named_buffers()])
+
+
+def _set_tensors(module: nn.Module, values: Mapping[str, Tensor], what: str) -> None:
+    own = _tensors(module)
+    if own.keys() != values.keys():
+        odd = sorted(own.keys() ^ values.keys())
+        raise ModelFileError(
+            f"the file does not fit the {what} that its parameters describe: {odd[0]!r} is in one "
+            "of them only. It is damaged, or of a version of skfer with another network."
+        )
+    for name, value in values.items():
+        room, _, short = name.rpartition(".")
+        holder = module.get_submodule(room)
+        if short in holder._parameters:
+            own[name].data = _in_layout_of(own[name], value.detach(), name)
+        else:
+            holder._buffers[short] = value.detach()
+
+
+def _in_layout_of(own: Tensor, value: Tensor, name: str) -> Tensor:
+    """Return a value in the memory format that the network was laid out for."""
+    if own.shape != value.shape or own.dtype != value.dtype:
+        raise ModelFileError(
+            f"the file does not fit: {name!r} is {tuple(value.shape)} and the network has "
+            f"{tuple(own.shape)} there."
+        )
+    return torch.empty_like(own).copy_(value)

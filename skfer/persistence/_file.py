@@ -1,0 +1,160 @@
+"""A model file: arrays as safetensors, everything else as one JSON text in its metadata."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from skfer.exceptions import ModelFileError
+
+FORMAT = 1
+"""Version of the format; files of older ones load."""
+MAX_BYTES = 4 * 2**30
+"""Larger files are refused before they are read."""
+_MAX_JSON = 64 * 2**20
+_KEY = "skfer"
+
+Tensors = dict[str, NDArray[Any]]
+
+
+def write_file(path: Path, document: Mapping[str, Any], tensors: Tensors) -> None:
+    """Write a model file whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; an older file of this name is replaced at the end, behind links too.
+    document : mapping
+        What JSON can hold.
+    tensors : dict of str to ndarray
+        Arrays of numbers.
+    """
+    text = json.dumps(document, allow_nan=False, ensure_ascii=False)
+    metadata = {"format": str(FORMAT), _KEY: text, "sha256": _digest(text, tensors)}
+    _replace(Path(os.path.realpath(path)), save_tensors(tensors, metadata))
+
+
+def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], Tensors]:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    max_bytes : int
+        The largest size to read.
+
+    Returns
+    -------
+    document : dict
+        What was JSON.
+    tensors : dict of str to ndarray
+        The arrays.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ModelFileError
+        If it is no file of a model, or damaged, or of a later format.
+    """
+    content = _content(path, max_bytes)
+    try:
+        tensors = load_tensors(content)
+        metadata = _metadata(content)
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelFileError(
+            f"{str(path)!r} is not a model file, or is damaged ({_short(error)}): give a file that "
+            "skfer.save wrote."
+        ) from error
+    text = metadata.get(_KEY)
+    if text is None:
+        raise ModelFileError(
+            f"{str(path)!r} holds tensors, but no model of skfer: give a file that skfer.save "
+            "wrote. (Weights of a backbone go to backbone_weights.)"
+        )
+    _check_format(path, metadata.get("format", ""))
+    if len(text) > _MAX_JSON or metadata.get("sha256") != _digest(text, tensors):
+        raise ModelFileError(
+            f"{str(path)!r} is damaged: its content does not fit its checksum. Copy it anew."
+        )
+    try:
+        return json.loads(text), tensors
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{str(path)!r} is damaged ({_short(error)}).") from error
+
+
+def _content(path: Path, max_bytes: int) -> bytes:
+    with open(path, "rb", opener=_open_regular) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise ModelFileError(
+                f"{str(path)!r} has {size:,} bytes, and at most {max_bytes:,} are read: is it a "
+                "model file? If so, give max_bytes."
+            )
+        return file.read(size)
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a regular file; a pipe or a device might never end."""
+    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ModelFileError(f"{path!r} is not a regular file: give a file that skfer.save wrote.")
+    return descriptor
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """Return the metadata of safetensors, which its reader of bytes leaves out."""
+    length = int.from_bytes(content[:8], "little")
+    found = json.loads(content[8 : 8 + length]).get("__metadata__") or {}
+    return {str(key): str(value) for key, value in found.items()}
+
+
+def _check_format(path: Path, given: str) -> None:
+    if not given.isdecimal() or int(given) > FORMAT:
+        raise ModelFileError(
+            f"{str(path)!r} is of format {given[:20]!r}, and this skfer reads formats up to "
+            f"{FORMAT}: install a newer skfer."
+        )
+
+
+def _digest(text: str, tensors: Tensors) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
+    return digest.hexdigest()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside the file under a name that nobody else has, then rename."""
+    temporary = path.with_name(f".{path.name[:100]}.{uuid4().hex}")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:200] + " ..."

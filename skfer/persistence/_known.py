@@ -1,0 +1,191 @@
+"""Which classes a model file may name: those listed here, and those that the reader trusts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+from skfer.exceptions import ModelFileError
+
+Trusted = Collection[str | type | Callable[..., Any]]
+
+# Rooms whose public classes may be named; what they do when made from a saved state is known.
+_SKLEARN: Mapping[str, tuple[str, ...]] = {
+    "sklearn.calibration": ("CalibratedClassifierCV",),
+    "sklearn.compose": ("ColumnTransformer",),
+    "sklearn.decomposition": ("PCA", "TruncatedSVD", "KernelPCA", "FastICA", "NMF"),
+    "sklearn.discriminant_analysis": (
+        "LinearDiscriminantAnalysis",
+        "QuadraticDiscriminantAnalysis",
+    ),
+    "sklearn.dummy": ("DummyClassifier", "DummyRegressor"),
+    "sklearn.feature_selection": ("VarianceThreshold",),
+    "sklearn.impute": ("SimpleImputer",),
+    "sklearn.linear_model": (
+        "LinearRegression",
+        "LogisticRegression",
+        "LogisticRegressionCV",
+        "Perceptron",
+        "Ridge",
+        "RidgeClassifier",
+        "RidgeClassifierCV",
+        "RidgeCV",
+    ),
+    "sklearn.mixture": ("BayesianGaussianMixture", "GaussianMixture"),
+    "sklearn.multiclass": ("OneVsOneClassifier", "OneVsRestClassifier"),
+    "sklearn.naive_bayes": ("GaussianNB",),
+    "sklearn.neighbors": (
+        "KNeighborsClassifier",
+        "KNeighborsRegressor",
+        "NearestCentroid",
+        "NearestNeighbors",
+        "RadiusNeighborsClassifier",
+    ),
+    "sklearn.pipeline": ("FeatureUnion", "Pipeline"),
+    "sklearn.preprocessing": (
+        "LabelBinarizer",
+        "LabelEncoder",
+        "MaxAbsScaler",
+        "MinMaxScaler",
+        "Normalizer",
+        "PolynomialFeatures",
+        "PowerTransformer",
+        "QuantileTransformer",
+        "RobustScaler",
+        "StandardScaler",
+    ),
+    "sklearn.svm": ("LinearSVC", "NuSVC", "SVC", "SVR"),
+}
+_SKFER: Mapping[str, tuple[str, ...]] = {
+    "skfer.embedders": (
+        "CrossEntropyEmbedder",
+        "GaussianMetricEmbedder",
+        "MultiThresholdEmbedder",
+        "TripletCenterEmbedder",
+    ),
+    "skfer.nets": ("CompactResNet", "EmbeddingNet", "FaceAugment", "FaceBackbone", "MLP"),
+    "skfer.preprocessing": ("FaceAligner",),
+}
+# Objects with plain attributes that stand in estimators.
+_PLAIN = {
+    ("skfer.nets.backbones", "ResidualBlock"),
+    ("sklearn.calibration", "_CalibratedClassifier"),
+    ("sklearn.calibration", "_SigmoidCalibration"),
+    ("sklearn.isotonic", "IsotonicRegression"),
+    ("sklearn.utils._metadata_requests", "MetadataRequest"),
+    ("sklearn.utils._metadata_requests", "MethodMetadataRequest"),
+}
+ALLOWED = frozenset(
+    {(room, name) for room, names in {**_SKLEARN, **_SKFER}.items() for name in names} | _PLAIN
+)
+
+
+def _homes() -> dict[type, str]:
+    """Return the listed classes of modules that are imported already, with their public names."""
+    found = {}
+    for room, name in ALLOWED:
+        kind = getattr(sys.modules.get(room), name, None)
+        if isinstance(kind, type):
+            found[kind] = f"{room}.{name}"
+    return found
+
+
+def name_of(kind: type) -> str:
+    """Return the name by which a file may name a class: its public one, if it has one.
+
+    Parameters
+    ----------
+    kind : type
+        A class.
+
+    Returns
+    -------
+    str
+        Module and name.
+    """
+    if is_layer(kind):
+        return f"torch.nn.{kind.__name__}"
+    return _homes().get(kind) or f"{kind.__module__}.{kind.__qualname__}"
+
+
+def is_plain(kind: type) -> bool:
+    """Whether objects of a class are saved by their attributes, though no estimators."""
+    return (kind.__module__, kind.__qualname__) in _PLAIN
+
+
+def is_layer(kind: type) -> bool:
+    """Whether a class is one of torch's own layers."""
+    return getattr(nn, kind.__name__, None) is kind and kind.__module__.startswith("torch.nn.")
+
+
+def find_class(name: Any, trusted: Trusted) -> type:
+    """Return the class that a file names, if it is listed or trusted.
+
+    Parameters
+    ----------
+    name : str
+        Module and name of the class, from a file.
+    trusted : collection of str, type or callable
+        What the reader of the file trusts beside those listed, or its names.
+
+    Returns
+    -------
+    type
+
+    Raises
+    ------
+    ModelFileError
+        If it is neither, or not there.
+    """
+    room, _, short = str(name).rpartition(".")
+    layer = getattr(nn, short, None) if room == "torch.nn" else None
+    if isinstance(layer, type) and issubclass(layer, nn.Module):
+        return layer
+    found = _imported(str(name)) if (room, short) in ALLOWED else find_named(name, trusted)
+    if not isinstance(found, type):
+        raise ModelFileError(f"the file names {_quoted(name)} as a class, which it is not.")
+    return found
+
+
+def find_named(name: Any, trusted: Trusted) -> Any:
+    """Return the class or function that a file names, if it is trusted.
+
+    Parameters
+    ----------
+    name : str
+        Module and name, from a file.
+    trusted : collection of str, type or callable
+        What the reader of the file trusts, or its names.
+
+    Raises
+    ------
+    ModelFileError
+        If it is not trusted, or not there.
+    """
+    for given in trusted:
+        if not isinstance(given, str) and name == f"{given.__module__}.{given.__qualname__}":
+            return given
+    if name not in [given for given in trusted if isinstance(given, str)]:
+        raise ModelFileError(
+            f"the file needs {_quoted(name)}, which is no part of skfer, scikit-learn or torch: if "
+            f"you trust it and the file, load(path, trusted=[{_quoted(name)}])."
+        )
+    return _imported(name)
+
+
+def _imported(name: str) -> Any:
+    room, _, short = name.rpartition(".")
+    try:
+        return getattr(import_module(room), short)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ModelFileError(
+            f"the file needs {_quoted(name)}, which cannot be imported: {error}."
+        ) from error
+
+
+def _quoted(name: Any) -> str:
+    return repr(str(name)[:200])

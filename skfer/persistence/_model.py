@@ -1,0 +1,180 @@
+"""Saving and loading of a fitted model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import sklearn
+import skorch
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from skfer._version import __version__
+from skfer.exceptions import ModelFileError
+from skfer.persistence._codec import Decoder, Encoder
+from skfer.persistence._file import MAX_BYTES, read_file, write_file
+
+_MODULES = (joblib, np, sklearn, skorch, torch)
+
+
+def save(
+    model: BaseEstimator,
+    path: str | os.PathLike[str],
+    *,
+    card: Mapping[str, Any] | None = None,
+) -> None:
+    """Keep a fitted model in a file that can be loaded without running code from it.
+
+    The file holds all arrays as safetensors and everything else as JSON. It is written whole or
+    not at all: an older file of the name stays until the new one is complete.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted embedder, or a pipeline of one with scikit-learn's own steps (scalers,
+        decompositions, nearest neighbors, support vector machines, linear and Gaussian
+        classifiers, calibration ...).
+    path : path-like
+        The file to write, such as "smile.skfer".
+    card : mapping of str to object, default=None
+        What JSON can hold and :func:`model_card` shall tell beside what the model knows of itself:
+        ``data`` (name and terms of the data set), ``scores``, ``notes`` ...
+
+    Raises
+    ------
+    TypeError
+        If a part of the model cannot be saved: a function of your own, an estimator that keeps
+        its state in compiled code (trees). Its place and type are named.
+    sklearn.exceptions.NotFittedError
+        If the model is not fitted.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    load : Load it again.
+    model_card : What is known of a model.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> import skfer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = make_pipeline(skfer.CrossEntropyEmbedder(random_state=0), KNeighborsClassifier())
+    >>> path = Path(tempfile.mkdtemp()) / "iris.skfer"
+    >>> skfer.save(model.fit(X, y), path)
+    >>> bool((skfer.load(path).predict(X) == model.predict(X)).all())
+    True
+    """
+    check_is_fitted(model)
+    encoder = Encoder()
+    document = {
+        "versions": {"skfer": __version__} | {m.__name__: m.__version__ for m in _MODULES},
+        "card": encoder.encode(dict(card or {}), "card"),
+        "model": encoder.encode(model, type(model).__name__),
+    }
+    write_file(Path(path), document, encoder.arrays)
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    trusted: Collection[str | type | Callable[..., Any]] = (),
+    device: str | None = None,
+    max_bytes: int = MAX_BYTES,
+) -> Any:
+    """Load a model that :func:`save` has written; no code of the file is run.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    trusted : collection of str, type or callable, default=()
+        Classes and functions of your own that the model needs, such as that of a backbone, or
+        their names, "package.module.Name". Loading makes instances of these classes, and of no
+        others but those of skfer, scikit-learn and torch that a model is made of.
+    device : str, default=None
+        Where embedders of the model run from now on. None is where they were told to run.
+    max_bytes : int, default=4 GiB
+        Larger files are not read.
+
+    Returns
+    -------
+    estimator
+        It gives the same embedding, bit for bit, on the same kind of machine.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is no model of skfer, damaged, too large, or needs a class that is not trusted.
+    OSError
+        If it cannot be read.
+
+    Warns
+    -----
+    InconsistentVersionWarning
+        If it comes from another version of skfer or of scikit-learn.
+
+    See Also
+    --------
+    save : Write such a file, with an example.
+    """
+    document, arrays = read_file(Path(path), max_bytes)
+    with _damage_told(path):
+        model = Decoder(arrays, trusted).decode(document["model"])
+        if not isinstance(model, BaseEstimator):
+            raise ModelFileError(f"{os.fspath(path)!r} is damaged: it holds no estimator.")
+    if device is not None:
+        for name, value in model.get_params(deep=True).items():
+            if name.rpartition("__")[2] == "device" and isinstance(value, str):
+                model.set_params(**{name: device})
+    return model
+
+
+def read_card(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+    """Return what a model file says of its making, without making the model.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    max_bytes : int, default=4 GiB
+        Larger files are not read.
+
+    Returns
+    -------
+    dict
+        ``versions`` of the packages, and ``card`` as given to :func:`save`.
+    """
+    document, arrays = read_file(Path(path), max_bytes)
+    with _damage_told(path):
+        versions = {str(name): str(version) for name, version in document["versions"].items()}
+        return {"versions": versions, "card": Decoder(arrays).decode(document["card"])}
+
+
+class _damage_told:  # noqa: N801 - a context manager, as in contextlib
+    """Turn whatever a damaged document raises into the error that says so."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(path)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        if isinstance(error, ModelFileError | MemoryError) or not isinstance(error, Exception):
+            return
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ModelFileError(
+            f"{self._path!r} is damaged, or of another version of skfer ({text})."
+        ) from error

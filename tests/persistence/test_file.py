@@ -1,0 +1,124 @@
+"""Model files: whole or not there, and anything but a whole one is refused in plain words."""
+
+import os
+import stat
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from safetensors.numpy import save as save_tensors
+
+from skfer.exceptions import ModelFileError
+from skfer.persistence import _file
+from skfer.persistence._file import read_file, write_file
+
+DOCUMENT = {"words": ["é", "\x00", ""], "numbers": [1, 2.5, None, True]}
+ARRAYS = {"a0": np.arange(12.0).reshape(3, 4), "a1": np.zeros((0, 3), np.float32)}
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "model.skfer"
+    write_file(path, DOCUMENT, ARRAYS)
+    return path.read_bytes()
+
+
+def read(content, folder):
+    path = folder / "given.skfer"
+    path.write_bytes(content)
+    return read_file(path)
+
+
+def test_what_was_written_is_read(content, tmp_path):
+    document, arrays = read(content, tmp_path)
+    assert document == DOCUMENT
+    assert arrays.keys() == ARRAYS.keys()
+    for name, array in ARRAYS.items():
+        assert_array_equal(arrays[name], array)
+        assert arrays[name].dtype == array.dtype
+
+
+@settings(max_examples=600)
+@given(st.data())
+def test_a_flipped_bit_is_refused(content, tmp_path_factory, data):
+    place = data.draw(st.integers(0, 8 * len(content) - 1))
+    damaged = bytearray(content)
+    damaged[place // 8] ^= 1 << place % 8
+    with pytest.raises(ModelFileError) as caught:
+        read(bytes(damaged), tmp_path_factory.getbasetemp())
+    assert len(str(caught.value)) < 600
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_a_part_of_a_file_is_refused(content, tmp_path_factory, data):
+    end = data.draw(st.integers(0, len(content) - 1))
+    with pytest.raises(ModelFileError, match="damaged"):
+        read(content[:end], tmp_path_factory.getbasetemp())
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=200), st.booleans())
+def test_other_bytes_are_refused(content, tmp_path_factory, data, after):
+    with pytest.raises(ModelFileError):
+        read(content + data + b"\0" if after else data, tmp_path_factory.getbasetemp())
+
+
+def test_weights_of_something_else_are_told(tmp_path):
+    with pytest.raises(ModelFileError, match="no model of skfer"):
+        read(save_tensors({"w": np.zeros(3)}), tmp_path)
+
+
+def test_a_later_format_is_told(tmp_path):
+    with pytest.raises(ModelFileError, match="newer skfer"):
+        read(save_tensors({"w": np.zeros(3)}, {"skfer": "{}", "format": "999"}), tmp_path)
+
+
+def test_deep_nesting_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "deep.skfer"
+    monkeypatch.setattr(_file.json, "dumps", lambda *_, **__: "[" * 200_000)
+    write_file(path, {}, {})
+    with pytest.raises(ModelFileError):
+        read_file(path)
+
+
+def test_a_large_file_is_not_read(tmp_path):
+    path = tmp_path / "large.skfer"
+    with open(path, "wb") as file:
+        file.truncate(10**6)
+    with pytest.raises(ModelFileError, match="1,000,000 bytes"):
+        read_file(path, max_bytes=10**5)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(ModelFileError, match="regular file"):
+        read_file(path)
+
+
+def test_a_failure_leaves_the_older_file(tmp_path, monkeypatch):
+    path = tmp_path / "model.skfer"
+    path.write_bytes(b"older")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_file.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_file(path, DOCUMENT, ARRAYS)
+    assert path.read_bytes() == b"older"
+    assert os.listdir(tmp_path) == ["model.skfer"]
+
+
+def test_mode_and_link_of_a_replaced_file_stay(tmp_path):
+    path, link = tmp_path / "model.skfer", tmp_path / "link"
+    path.write_bytes(b"older")
+    path.chmod(0o640)
+    link.symlink_to(path)
+    write_file(link, DOCUMENT, ARRAYS)
+    assert link.is_symlink()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    assert read_file(path)[0] == DOCUMENT

@@ -1,0 +1,217 @@
+"""skfer.save and skfer.load: the same model again, and no code of a file is run."""
+
+import contextlib
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from helpers.embedders import CASES
+from numpy.testing import assert_array_equal
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.svm import SVC
+from torch import nn
+
+import skfer
+from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, TripletCenterEmbedder
+from skfer.datasets import make_expressions
+from skfer.exceptions import InconsistentVersionWarning, ModelFileError
+from skfer.persistence import _file, _model, read_card
+from skfer.persistence._file import read_file, write_file
+
+X, Y = load_iris(return_X_y=True)
+WORDS = np.array(["anger", "fear", "joy"])[Y]
+CLASSIFIERS = [
+    KNeighborsClassifier(),
+    KNeighborsClassifier(algorithm="ball_tree", metric="manhattan"),
+    KNeighborsClassifier(algorithm="brute", weights="distance"),
+    SVC(),
+    LogisticRegression(),
+    LinearDiscriminantAnalysis(),
+    QuadraticDiscriminantAnalysis(),
+    GaussianNB(),
+    NearestCentroid(),
+    RidgeClassifier(),
+    CalibratedClassifierCV(SVC(), cv=2),
+]
+
+
+class Tiny(nn.Module):
+    """A backbone of one's own."""
+
+    def __init__(self, input_shape):
+        super().__init__()
+        self.linear = nn.Linear(input_shape[0], 6)
+
+    def forward(self, x):
+        return self.linear(x)
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return make_expressions(4, 2, image_size=24, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return CrossEntropyEmbedder(8, max_epochs=1, random_state=0).fit(X, WORDS)
+
+
+def kept(model, folder, **options):
+    path = folder / "model.skfer"
+    skfer.save(model, path)
+    return skfer.load(path, **options)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.cls.__name__)
+def test_the_same_embedding_to_the_bit(case, faces, tmp_path):
+    model = case.make().fit(faces.images, faces.target)
+    loaded = kept(model, tmp_path)
+    assert_array_equal(loaded.transform(faces.images), model.transform(faces.images))
+    assert loaded.get_params(deep=False).keys() == model.get_params(deep=False).keys()
+    assert loaded.history_ == model.history_
+    for name, value in vars(model).items():
+        if isinstance(value, np.ndarray):
+            assert_array_equal(getattr(loaded, name), value)
+
+
+def test_training_resumes_alike(faces, tmp_path):
+    model = TripletCenterEmbedder(8, max_epochs=1, random_state=0)
+    model.fit(faces.images, faces.target)
+    loaded = kept(model, tmp_path)
+    for one in (model, loaded):
+        one.partial_fit(faces.images, faces.target)
+    assert_array_equal(loaded.transform(faces.images), model.transform(faces.images))
+
+
+def test_sub_classes_and_unlabeled_samples(tmp_path):
+    y = np.where(np.arange(len(Y)) % 3 == 0, Y, -1)
+    model = GaussianMetricEmbedder(8, max_subclasses=2, max_epochs=4, random_state=0).fit(X, y)
+    loaded = kept(model, tmp_path)
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert_array_equal(loaded.predict_subclass(X), model.predict_subclass(X))
+
+
+@pytest.mark.parametrize("last", CLASSIFIERS, ids=lambda c: type(c).__name__)
+def test_pipelines(last, fitted, tmp_path):
+    embedder = CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    model = make_pipeline(embedder, StandardScaler(), PCA(3), last).fit(X, WORDS)
+    loaded = kept(model, tmp_path)
+    answer = "predict_proba" if hasattr(model, "predict_proba") else "decision_function"
+    for method in (answer, "predict"):
+        assert_array_equal(getattr(loaded, method)(X), getattr(model, method)(X))
+
+
+def test_a_module_as_parameter(faces, fitted, tmp_path):
+    first = CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    first.fit(faces.images, faces.target)
+    model = CrossEntropyEmbedder(8, backbone=first.backbone_, max_epochs=1, random_state=0)
+    model.fit(faces.images, faces.target)
+    loaded = kept(model, tmp_path)
+    assert_array_equal(loaded.transform(faces.images), model.transform(faces.images))
+    again = loaded.fit(faces.images, faces.target).transform(faces.images)
+    assert_array_equal(again, model.transform(faces.images))
+
+
+@pytest.mark.parametrize("backbone", [Tiny, Tiny((4,))], ids=["class", "module"])
+def test_a_class_of_ones_own_is_loaded_when_it_is_trusted(backbone, tmp_path):
+    model = CrossEntropyEmbedder(8, backbone=backbone, max_epochs=1, random_state=0).fit(X, Y)
+    with pytest.raises(ModelFileError, match=r"trusted=\['.*Tiny'\]"):
+        kept(model, tmp_path)
+    loaded = kept(model, tmp_path, trusted=[Tiny])
+    assert_array_equal(loaded.transform(X), model.transform(X))
+
+
+@pytest.mark.parametrize(
+    ("last", "where"),
+    [
+        (FunctionTransformer(lambda Z: Z), "func"),
+        (RandomForestClassifier(2, random_state=0), "estimators_"),
+    ],
+)
+def test_what_cannot_be_saved_is_told_with_its_place(last, where, tmp_path):
+    model = make_pipeline(CrossEntropyEmbedder(8, max_epochs=1, random_state=0), last)
+    path = tmp_path / "model.skfer"
+    with pytest.raises(TypeError, match=where):
+        skfer.save(model.fit(X, Y), path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_only_what_is_fitted_is_saved(tmp_path):
+    with pytest.raises(NotFittedError):
+        skfer.save(CrossEntropyEmbedder(), tmp_path / "model.skfer")
+
+
+def test_a_file_may_not_name_what_runs_code(fitted, tmp_path):
+    path = tmp_path / "model.skfer"
+    skfer.save(fitted, path)
+    document, arrays = read_file(path)
+    for tag in ("object", "module", "embedder", "named"):
+        for name in ("os.system", "builtins.eval", "subprocess.Popen", "torch.nn.functional.relu"):
+            bad = {"!": tag, "value": name, "state": {}, "net": None}
+            bad |= {"_parameters": {}, "_buffers": {}, "_modules": {}}
+            write_file(path, document | {"model": bad}, arrays)
+            with pytest.raises(ModelFileError):
+                skfer.load(path)
+
+
+@pytest.mark.parametrize("place", range(40))
+def test_a_document_that_says_something_else_is_refused(place, fitted, tmp_path):
+    path = tmp_path / "model.skfer"
+    skfer.save(fitted, path)
+    document, arrays = read_file(path)
+    rng = np.random.RandomState(place)
+    words = json.dumps(document["model"])
+    # Another tag, name or array of the same length, with a right checksum.
+    tags = ["tensor", "parameter", "array", "objects", "tuple", "dict", "a1", "a2", "module"]
+    old, new = rng.choice(tags, 2, replace=False)
+    changed = json.loads(words.replace(f'"{old}"', f'"{new}"', 1 + place))
+    write_file(path, document | {"model": changed}, arrays)
+    with contextlib.suppress(ModelFileError):  # nothing else may come out of it
+        skfer.load(path)
+
+
+def test_another_version_warns(fitted, tmp_path, monkeypatch):
+    path = tmp_path / "model.skfer"
+    skfer.save(fitted, path)
+    monkeypatch.setattr("skfer.embedders._transformer.__version__", "9.9")
+    with pytest.warns(InconsistentVersionWarning, match="9.9"):
+        skfer.load(path)
+
+
+def test_a_device_for_the_loaded_model(tmp_path):
+    model = CrossEntropyEmbedder(8, max_epochs=1, device="cpu", random_state=0).fit(X, Y)
+    assert kept(model, tmp_path, device="auto").device == "auto"
+
+
+def test_loading_leaves_the_generators_alone(fitted, tmp_path):
+    path = tmp_path / "model.skfer"
+    skfer.save(fitted, path)
+    before = torch.get_rng_state(), np.random.mtrand._rand.get_state()[1].copy()
+    skfer.load(path)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert_array_equal(np.random.mtrand._rand.get_state()[1], before[1])
+
+
+def test_the_card_is_read_without_the_model(fitted, tmp_path, monkeypatch):
+    path = tmp_path / "model.skfer"
+    skfer.save(fitted, path, card={"data": "iris", "scores": {"accuracy": 0.5}})
+    monkeypatch.setattr(_model.Decoder, "_embedder", None)
+    read = read_card(path)
+    assert read["card"] == {"data": "iris", "scores": {"accuracy": 0.5}}
+    assert read["versions"]["skfer"] == skfer.__version__
+    assert _file.FORMAT == 1
