@@ -371,18 +371,22 @@ class TripletCenterEmbedder(ClassifierEmbedder):
 class TripletCenterObjective(Objective):
     """Triplet-center loss, with the network's attention, and cross-entropy beside it."""
 
-    has_centers = False
-    """Whether the centers were set; before that they mean nothing."""
+    has_centers: Tensor
+    """Whether the centers were set; before that they mean nothing. A buffer, kept with them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.register_buffer("has_centers", torch.tensor(False))
 
     def set_centers(self, embedding: Tensor, labels: Tensor) -> None:
         """Start the centers at the class means of a batch."""
         self.metric_loss.set_centers(embedding, labels)
-        self.has_centers = True
+        self.has_centers.fill_(True)
 
     def copy_learned(self, other: Objective) -> None:
         """Copy the centers, and whether they were set."""
         super().copy_learned(other)
-        self.has_centers = bool(other.has_centers)
+        self.has_centers.fill_(bool(other.has_centers))
 
     def metric(self, output: Embedded, labels: Tensor) -> Tensor:
         """Return the center term of a batch."""

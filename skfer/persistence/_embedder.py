@@ -90,9 +90,9 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _set_tensors(module: nn.Module, values: Mapping[str, Tensor], what: str) -> None:
-    own = _tensors(module)
-    if own.keys() != values.keys():
-        odd = sorted(own.keys() ^ values.keys())
+    own, free = _tensors(module), _empty_buffers(module)
+    odd = sorted((own.keys() - values.keys()) | (values.keys() - own.keys() - free))
+    if odd:
         raise ModelFileError(
             f"the file does not fit the {what} that its parameters describe: {odd[0]!r} is in one "
             "of them only. It is damaged, or of a version of skfer with another network."
@@ -104,6 +104,16 @@ def _set_tensors(module: nn.Module, values: Mapping[str, Tensor], what: str) -> 
             own[name].data = _in_layout_of(own[name], value.detach(), name)
         else:
             holder._buffers[short] = value.detach()
+
+
+def _empty_buffers(module: nn.Module) -> set[str]:
+    """Return the names of buffers that may get a tensor in training."""
+    return {
+        f"{room}.{name}".removeprefix(".")
+        for room, holder in module.named_modules()
+        for name, buffer in holder._buffers.items()
+        if buffer is None
+    }
 
 
 def _in_layout_of(own: Tensor, value: Tensor, name: str) -> Tensor:

@@ -90,7 +90,7 @@ def test_the_same_embedding_to_the_bit(case, faces, tmp_path):
 
 
 def test_training_resumes_alike(faces, tmp_path):
-    model = TripletCenterEmbedder(8, max_epochs=1, random_state=0)
+    model = TripletCenterEmbedder(8, class_weight="balanced", max_epochs=1, random_state=0)
     model.fit(faces.images, faces.target)
     loaded = kept(model, tmp_path)
     for one in (model, loaded):
