@@ -273,7 +273,7 @@ class Decoder:
         return put_together(kind, self.decode(given["state"]), self.decode(given["net"]))
 
     def _object(self, given: dict[str, Any]) -> Any:
-        kind = find_class(given["value"], self._trusted)
+        kind: Any = find_class(given["value"], self._trusted)
         if not (issubclass(kind, BaseEstimator) or is_plain(kind)):
             raise ModelFileError(f"the file is damaged: {kind.__name__} is no estimator.")
         value: Any = kind.__new__(kind)

@@ -69,10 +69,10 @@ def put_together(
     now = embedder.get_params(deep=False)
     with seeded(0, torch.device("cpu")):  # weights are drawn, and replaced
         try:
-            vars(embedder).update(embedder._built_from)
+            embedder.__dict__.update(embedder._built_from)
             network, objective = embedder.make_network(), embedder.make_objective()
         finally:
-            vars(embedder).update(now)
+            embedder.__dict__.update(now)
     _set_tensors(network, net["module"], "network")
     _set_tensors(objective, net["criterion"], "objective")
     embedder.net_ = MetricNet.restored(
