@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from skfer.evaluation._fits import Fit, Task, run_task
+from skfer.evaluation._progress import epochs_bar, n_epochs, watched
+from skfer.evaluation._protocols import Split
+from skfer.evaluation._results import ResultsFile, make_keys
 from skfer.exceptions import ArgumentError
 
 N_NEIGHBORS = 5
@@ -27,11 +32,14 @@ def compare(
     methods: Mapping[str, Any],
     X: NDArray[Any],
     y: NDArray[Any],
-    splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    splits: Sequence[Split],
     *,
     groups: NDArray[Any] | None = None,
     classifier: str = "knn",
+    seeds: Sequence[int] | None = None,
     n_jobs: int = 1,
+    results: str | os.PathLike[str] | None = None,
+    verbose: bool = False,
 ) -> Iterator[Fit]:
     """Fit every method on every fold, yielding each fit as soon as it is there.
 
@@ -49,13 +57,26 @@ def compare(
         Subjects; a face's own is left out when its nearest neighbors are looked for.
     classifier : {"knn", "svm"}, default="knn"
         What follows each embedder.
+    seeds : sequence of int, default=None
+        Each method is fitted once with each on every fold; None fits once, as the methods' own
+        ``random_state`` says.
     n_jobs : int, default=1
         Fits to run side by side.
+    results : path-like, default=None
+        A file that gets a line (JSON) for each fit when it is done. A fit that it has already, of
+        the same method, data, fold, seed and versions, is taken from there.
+    verbose : bool, default=False
+        Show a bar of epochs on stderr.
 
     Yields
     ------
     Fit
         In no particular order.
+
+    Raises
+    ------
+    ArgumentError
+        If `results` is another kind of file.
 
     Examples
     --------
@@ -67,19 +88,76 @@ def compare(
     >>> sorted(fit.n_test for fit in fits)
     [48, 48]
     """
-    follow = _CLASSIFIERS[classifier]()
-    tasks = [
-        Task(name, embedder, follow, fold, train, test)
+    tasks = _make_tasks(methods, splits, _CLASSIFIERS[classifier](), seeds)
+    store = None if results is None else ResultsFile(results)
+    keys: dict[tuple[Any, ...], str] = {}
+    if store is not None:
+        make_key = make_keys(X, y, groups)
+        keys = {_identity(task): make_key(task) for task in tasks}
+        known = [(task, store.get(keys[_identity(task)])) for task in tasks]
+        # Another name for the same method is no other fit.
+        yield from (replace(fit, method=task.method) for task, fit in known if fit is not None)
+        tasks = [task for task, fit in known if fit is None]
+    for fit in _run(tasks, X, y, groups, n_jobs, verbose):
+        if store is not None:
+            store.add(keys[_identity(fit)], fit)
+        yield fit
+
+
+def _identity(done: Task | Fit) -> tuple[Any, ...]:
+    return done.method, done.fold, done.seed
+
+
+def _make_tasks(
+    methods: Mapping[str, Any],
+    splits: Sequence[Split],
+    classifier: BaseEstimator,
+    seeds: Sequence[int] | None,
+) -> list[Task]:
+    wanted: Sequence[int | None] = [None] if seeds is None else list(seeds)
+    return [
+        Task(
+            name,
+            embedder,
+            classifier,
+            fold,
+            seed,
+            train,
+            test,
+            with_points=fold == 0 and seed == wanted[0],
+        )
+        for seed in wanted
         for fold, (train, test) in enumerate(splits)
         for name, embedder in methods.items()
     ]
+
+
+def _run(
+    tasks: Sequence[Task],
+    X: NDArray[Any],
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    n_jobs: int,
+    verbose: bool,
+) -> Iterator[Fit]:
+    if not tasks:
+        return
     parallel = joblib.Parallel(n_jobs=min(n_jobs, len(tasks)), return_as="generator_unordered")
-    yield from parallel(joblib.delayed(run_task)(task, X, y, groups) for task in tasks)
+    if not verbose:
+        yield from parallel(joblib.delayed(run_task)(task, X, y, groups) for task in tasks)
+        return
+    epochs = {_identity(task): n_epochs(task.embedder) for task in tasks}
+    with epochs_bar(list(epochs.values())) as bar:
+        watching = [
+            replace(task, embedder=watched(clone(task.embedder), bar.path)) for task in tasks
+        ]
+        jobs = (joblib.delayed(run_task)(task, X, y, groups) for task in watching)
+        for fit in parallel(jobs):
+            bar.done(epochs[_identity(fit)])
+            yield fit
 
 
-def check_folds(
-    y: NDArray[Any], splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]], classifier: str
-) -> None:
+def check_folds(y: NDArray[Any], splits: Sequence[Split], classifier: str) -> None:
     """Raise ValueError if a fold has too little to train on: better before the first training.
 
     Parameters

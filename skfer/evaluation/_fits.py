@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 
-from skfer.evaluation._measures import measure_embedding, measure_predictions
+from skfer.evaluation._measures import measure_embedding, measure_posterior, measure_predictions
 
 _NOTHING_TO_FIND = (
     "recall@k is not defined, since no image that is tested has another one of its class to find: "
@@ -48,6 +48,9 @@ class Fit:
         Sizes of the two parts.
     warnings : tuple of str
         What was warned of, for instance that the embedding collapsed.
+    points : list of (float, float), default=None
+        The test part's embedding in the plane of its two main components; of the first fold and
+        seed only.
     """
 
     method: str
@@ -60,6 +63,7 @@ class Fit:
     n_train: int
     n_test: int
     warnings: tuple[str, ...] = ()
+    points: list[list[float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,10 @@ class Task:
     embedder: Any
     classifier: BaseEstimator
     fold: int
+    seed: int | None
     train: NDArray[np.intp]
     test: NDArray[np.intp]
-    seed: int | None = None
+    with_points: bool = False
 
 
 def run_task(task: Task, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] | None) -> Fit:
@@ -92,9 +97,13 @@ def run_task(task: Task, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] 
         Z_test = embedder.transform(X[test])
         speed = len(test) / (time.perf_counter() - start)
         predicted = clone(task.classifier).fit(Z_train, y[train]).predict(Z_test)
-    scores = measure_predictions(y[test], predicted) | measure_embedding(
-        Z_train, Z_test, y[train], y[test], None if groups is None else groups[test]
-    )
+        scores = (
+            measure_predictions(y[test], predicted)
+            | measure_embedding(
+                Z_train, Z_test, y[train], y[test], None if groups is None else groups[test]
+            )
+            | measure_posterior(embedder, X[test], y[test])
+        )
     told = [str(warning.message) for warning in caught]
     if scores["recall_at_1"] is None:
         told.append(_NOTHING_TO_FIND)
@@ -109,6 +118,7 @@ def run_task(task: Task, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] 
         n_train=len(train),
         n_test=len(test),
         warnings=tuple(dict.fromkeys(told)),
+        points=_in_the_plane(Z_test) if task.with_points else None,
     )
 
 
@@ -123,6 +133,15 @@ def seeded_clone(embedder: Any, seed: int | None) -> Any:
         if name == "random_state" or name.endswith("__random_state")
     ]
     return copy.set_params(**dict.fromkeys(names, seed))
+
+
+def _in_the_plane(Z: NDArray[Any]) -> list[list[float]]:
+    """Return the two main coordinates, to the digits that a picture shows."""
+    # Not by PCA, which warns of an embedding that has collapsed to a point.
+    U, s, _ = np.linalg.svd(Z.astype(np.float64) - Z.mean(axis=0), full_matrices=False)
+    points = (U * s)[:, :2]
+    padded = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
+    return np.round(padded, 4).tolist()
 
 
 @contextmanager

@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from skfer.metrics import recall_at_k
+from skfer.metrics import (
+    clustering_nmi,
+    expected_calibration_error,
+    mean_average_precision_at_r,
+    recall_at_k,
+)
 
-MEASURES = {
+RANKS = (1, 2, 4, 8)
+
+CLASSIFICATION = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
-    "recall_at_1": "recall@1",
 }
-"""The measures, and what tables call them."""
+"""Measures of the classifier, and what tables call them."""
+
+EMBEDDING = {
+    **{f"recall_at_{k}": f"recall@{k}" for k in RANKS},
+    "map_at_r": "MAP@R",
+    "nmi": "NMI",
+}
+"""Measures of the distances in the embedding."""
+
+POSTERIOR = {"ece": "ECE"}
+"""Of the embedder's own probabilities, if it has any."""
+
+MEASURES = CLASSIFICATION | EMBEDDING | POSTERIOR
 
 _FEW_GROUPS = 5
 
@@ -50,11 +69,51 @@ def measure_embedding(
     there may be nothing to find; else the test part, without a face's own group.
     """
     where: dict[str, Any] = {}
+    n_candidates = len(Z_test) - 1
     if groups_test is not None and len(np.unique(groups_test)) >= _FEW_GROUPS:
         where = {"groups": groups_test}
     elif groups_test is not None:
         where = {"reference_embeddings": Z_train, "reference_labels": y_train}
+        n_candidates = len(Z_train)
+    ranks = [k for k in RANKS if k <= n_candidates]
+    scores: dict[str, float | None] = dict.fromkeys(EMBEDDING)
+    if not ranks:
+        return scores
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)
-        recall = float(recall_at_k(Z_test, y_test, **where))
-    return {"recall_at_1": None if np.isnan(recall) else recall}
+        recalls = np.atleast_1d(recall_at_k(Z_test, y_test, k=ranks, **where))
+        scores["map_at_r"] = _defined(mean_average_precision_at_r(Z_test, y_test, **where))
+    scores |= {f"recall_at_{k}": _defined(r) for k, r in zip(ranks, recalls, strict=True)}
+    scores["nmi"] = _nmi(Z_test, y_test)
+    return scores
+
+
+def _defined(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _nmi(Z: NDArray[Any], y: NDArray[Any]) -> float | None:
+    if len(np.unique(y)) < 2:
+        return None
+    with warnings.catch_warnings():
+        # A collapsed embedding has fewer points than classes; it is told as such.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return clustering_nmi(Z, y, random_state=0)
+
+
+def measure_posterior(embedder: Any, X: NDArray[Any], y: NDArray[Any]) -> dict[str, float | None]:
+    """Return the measures of an embedder's own probabilities, None where it has none."""
+    if not hasattr(embedder, "predict_proba"):
+        return dict.fromkeys(POSTERIOR)
+    proba = embedder.predict_proba(X)
+    return {"ece": expected_calibration_error(y, proba, labels=embedder.classes_)}
+
+
+def per_class_recall(
+    y_true: NDArray[Any], y_predicted: NDArray[Any], labels: Sequence[Any]
+) -> list[float | None]:
+    """Return the share of each class that was recognized, None for a class that is not there."""
+    return [
+        float(np.mean(y_predicted[y_true == label] == label)) if np.any(y_true == label) else None
+        for label in labels
+    ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from skfer.evaluation._fits import Fit
 from skfer.evaluation._measures import MEASURES
-from skfer.evaluation._tables import Cell, Table
 
 
 def summarize(fits: Sequence[Fit], methods: Sequence[str]) -> list[dict[str, Any]]:
@@ -66,33 +65,3 @@ def fit_warnings(fits: Sequence[Fit]) -> list[str]:
         f"{', '.join(sorted(methods))}; {len(folds)} of {n_folds} folds: {text}"
         for text, (methods, folds) in found.items()
     ]
-
-
-def score_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Rows of :func:`summarize` as a table.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        From :func:`summarize`.
-
-    Returns
-    -------
-    Table
-    """
-    n = max(row["n_fits"] for row in rows)
-    return Table(
-        "one fit each" if n == 1 else f"mean ± standard deviation over {n} fits",
-        [*MEASURES.values(), "fit", "images/s"],
-        [
-            (
-                str(row["method"]),
-                [
-                    *(Cell(row[measure], row[f"{measure}_sd"]) for measure in MEASURES),
-                    Cell(row["fit_time"], form=".1f", unit=" s"),
-                    Cell(row["images_per_second"], form=",.0f"),
-                ],
-            )
-            for row in rows
-        ],
-    )

@@ -1,0 +1,143 @@
+"""Whether one method is better than another, when both were tried on the same folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import t as student_t
+
+from skfer.evaluation._fits import Fit
+from skfer.exceptions import ArgumentError
+
+
+class PairedDifference(NamedTuple):
+    """A mean difference over folds and how sure it is.
+
+    Attributes
+    ----------
+    mean : float
+        Mean difference.
+    error : float or None
+        Its standard error, corrected; None of a single difference.
+    t : float or None
+        Their ratio.
+    p_value : float or None
+        Two-sided, by Student's t with n - 1 degrees of freedom.
+    n : int
+        Number of differences.
+    """
+
+    mean: float
+    error: float | None
+    t: float | None
+    p_value: float | None
+    n: int
+
+
+def paired_difference(
+    scores: ArrayLike, reference: ArrayLike, *, n_train: float, n_test: float
+) -> PairedDifference:
+    """Mean difference of scores on the same folds, with the error of Nadeau and Bengio.
+
+    The training sets of different folds overlap, so that scores are not independent and the
+    usual error, sqrt(s² / n), is too small. It becomes sqrt((1/n + n_test/n_train) s²).
+
+    Parameters
+    ----------
+    scores, reference : array-like of shape (n,)
+        Scores of a method and of the one that it is compared with, fold by fold.
+    n_train, n_test : float
+        Sizes of a fold's two parts, or their means. ``n_test=0`` gives the usual error, for scores
+        that differ in their seed alone.
+
+    Returns
+    -------
+    PairedDifference
+        Where all differences are equal the error is 0, and the p value 0, or 1 if they are 0.
+
+    Raises
+    ------
+    ArgumentError
+        If the scores are not as many, not finite or none, or a size makes no sense.
+
+    References
+    ----------
+    .. [1] C. Nadeau, Y. Bengio, "Inference for the generalization error", Machine Learning 52,
+       2003, section 3 (the corrected resampled t-test).
+
+    Examples
+    --------
+    >>> from skfer.evaluation import paired_difference
+    >>> found = paired_difference([0.91, 0.92, 0.96], [0.90, 0.90, 0.93], n_train=80, n_test=40)
+    >>> round(found.mean, 4), round(found.error, 4), round(found.p_value, 2)
+    (0.02, 0.0091, 0.16)
+    """
+    ours, theirs = np.asarray(scores, dtype=float), np.asarray(reference, dtype=float)
+    if ours.shape != theirs.shape or ours.ndim != 1 or ours.size == 0:
+        raise ArgumentError(
+            "{scores} and {reference} must have a value for each fold, got shapes {} and {}.",
+            ours.shape,
+            theirs.shape,
+        )
+    if not np.isfinite([ours, theirs]).all():
+        raise ArgumentError("{scores} and {reference} must be finite: leave other folds out.")
+    if not (n_train > 0 and n_test >= 0):
+        raise ArgumentError(
+            "{n_train=} and {n_test=} are no sizes of two parts.", n_train=n_train, n_test=n_test
+        )
+    differences = ours - theirs
+    n, mean = len(differences), float(differences.mean())
+    if n == 1:
+        return PairedDifference(mean, None, None, None, 1)
+    error = float(np.sqrt((1 / n + n_test / n_train) * differences.var(ddof=1)))
+    certain = error == 0 and mean != 0
+    ratio = float(np.copysign(np.inf, mean)) if certain else mean / (error or 1)
+    return PairedDifference(mean, error, ratio, float(2 * student_t.sf(abs(ratio), n - 1)), n)
+
+
+def compare_with(
+    fits: Sequence[Fit], method: str, reference: str, measure: str
+) -> PairedDifference | None:
+    """Compare two methods in one measure, fold by fold.
+
+    Seeds are averaged in each fold, since their fits share all their data. Where there is but one
+    fold, its seeds are compared, and the error is that of the training alone.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        From :func:`compare`.
+    method, reference : str
+        The method, and what it is compared with.
+    measure : str
+        A key of ``fit.scores``.
+
+    Returns
+    -------
+    PairedDifference or None
+        None where no fold has a value of both.
+    """
+    by_seed = len({fit.fold for fit in fits}) == 1
+    ours, theirs = (_per_unit(fits, name, measure, by_seed) for name in (method, reference))
+    shared = sorted(ours.keys() & theirs.keys())
+    if not shared:
+        return None
+    return paired_difference(
+        [ours[unit] for unit in shared],
+        [theirs[unit] for unit in shared],
+        n_train=float(np.mean([fit.n_train for fit in fits])),
+        n_test=0 if by_seed else float(np.mean([fit.n_test for fit in fits])),
+    )
+
+
+def _per_unit(fits: Sequence[Fit], method: str, measure: str, by_seed: bool) -> dict[int, float]:
+    """Return a method's mean score of each fold, or of each seed."""
+    values: dict[int, list[float]] = {}
+    for fit in fits:
+        score = fit.scores[measure]
+        if fit.method == method and score is not None:
+            values.setdefault((fit.seed or 0) if by_seed else fit.fold, []).append(score)
+    return {unit: float(np.mean(scores)) for unit, scores in values.items()}

@@ -1,0 +1,89 @@
+"""A bar that moves with the epochs of fits that run in other processes."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from skorch.callbacks import Callback
+from tqdm import tqdm
+
+_SECONDS = 0.5  # between two looks
+
+
+class Ticker(Callback):
+    """Appends a byte to a file at the end of an epoch: what any process can do at any time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Count an epoch."""
+        with open(self.path, "ab") as file:
+            file.write(b".")
+
+
+def n_epochs(embedder: Any) -> int:
+    """How many epochs a fit is expected to take; 1 for what has none."""
+    return sum(v for k, v in embedder.get_params().items() if k.endswith("max_epochs") and v) or 1
+
+
+def watched(embedder: Any, path: Path) -> Any:
+    """Let an embedder, alone or in a pipeline, count its epochs in a file."""
+    lists = {
+        name: [*(value or []), Ticker(path)]
+        for name, value in embedder.get_params().items()
+        if name == "callbacks" or name.endswith("__callbacks")
+    }
+    return embedder.set_params(**lists)
+
+
+@contextmanager
+def epochs_bar(epochs: Sequence[int]) -> Iterator[Bar]:
+    """Show a bar on stderr for fits of so many epochs, and take it away at the end."""
+    with tempfile.TemporaryDirectory(prefix="skfer-") as folder:
+        bar = Bar(Path(folder) / "epochs", epochs)
+        try:
+            yield bar
+        finally:
+            bar.close()
+
+
+class Bar:
+    """Counts the epochs in a file, from a thread of its own."""
+
+    def __init__(self, path: Path, epochs: Sequence[int]) -> None:
+        self.path = path
+        self.path.touch()
+        self._n_fits, self._n_done = len(epochs), 0
+        self._finished = 0  # epochs of fits that are done
+        self._bar = tqdm(total=sum(epochs), unit="epoch", leave=False)
+        self._tell()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def done(self, epochs: int) -> None:
+        """Count a fit as done, whether or not it took all its epochs."""
+        self._n_done += 1
+        self._finished += epochs
+        self._tell()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._end.set()
+        self._thread.join()
+        self._bar.close()
+
+    def _tell(self) -> None:
+        self._bar.set_description(f"training, {self._n_done} of {self._n_fits} fits done")
+
+    def _follow(self) -> None:
+        while not self._end.wait(_SECONDS):
+            # Fits that stopped early, or have no epochs, are counted when they are done.
+            self._bar.n = min(max(self.path.stat().st_size, self._finished), self._bar.total)
+            self._bar.refresh()

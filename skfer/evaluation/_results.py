@@ -1,0 +1,141 @@
+"""A file with a line for each fit that was done: what is there is not computed again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from skfer._version import __version__
+from skfer.evaluation._fits import Fit, Task
+from skfer.exceptions import ArgumentError
+
+_FORMAT = 1  # to be raised when the same parameters and data give other fits than before
+_CHUNK_BYTES = 2**24
+
+
+class ResultsFile:
+    """Fits in JSON Lines, each with a key of all that it depends on.
+
+    A line is written at once and whole, so that several runs may write to one file, and a line
+    that a killed run has left unfinished is passed over.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._known = self._read()
+
+    def get(self, key: str) -> Fit | None:
+        """Return the fit of this key, None if it is not there."""
+        return self._known.get(key)
+
+    def add(self, key: str, fit: Fit) -> None:
+        """Append a fit."""
+        line = json.dumps({"key": key, **asdict(fit)}) + "\n"
+        # O_APPEND and one write: lines of several writers do not mix.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        file = os.open(self.path, flags, 0o666)
+        try:
+            _write_all(file, line.encode() if self._ends_whole() else b"\n" + line.encode())
+        finally:
+            os.close(file)
+        self._known[key] = fit
+
+    def _ends_whole(self) -> bool:
+        with open(self.path, "rb") as file:
+            if file.seek(0, os.SEEK_END) == 0:
+                return True
+            file.seek(-1, os.SEEK_END)
+            return file.read() == b"\n"
+
+    def _read(self) -> dict[str, Fit]:
+        if not self.path.exists():
+            return {}
+        names = {field.name for field in fields(Fit)}
+        known, foreign = {}, 0
+        for line in self.path.read_bytes().splitlines():
+            try:
+                record = json.loads(line)
+                key = record.pop("key")
+                if set(record) != names:
+                    raise ValueError("not a fit")
+                known[key] = Fit(**record | {"warnings": tuple(record["warnings"])})
+            except (ValueError, KeyError, TypeError, AttributeError):
+                foreign += bool(line.strip())
+        # A killed run leaves a line unfinished, here and there; another file has no fit at all.
+        if foreign and not known:
+            raise ArgumentError(
+                "{results=} is no file of fits: give another name, or remove it.",
+                results=str(self.path),
+            )
+        return known
+
+
+def _write_all(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
+
+
+def make_keys(
+    X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] | None
+) -> Callable[[Task], str]:
+    """Return what gives a fit its key: a hash of the data, the fold, the method and the versions.
+
+    The data is read once.
+    """
+    versions = {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "torch")}
+    common = [_FORMAT, __version__, versions, _digest(X), _digest(y)]
+    common.append(None if groups is None else _digest(groups))
+
+    def key(task: Task) -> str:
+        own = [task.fold, task.seed, task.with_points, _digest(task.train), _digest(task.test)]
+        text = repr([common, own, describe(task.embedder), describe(task.classifier)])
+        return blake2b(text.encode(), digest_size=16).hexdigest()
+
+    return key
+
+
+def describe(value: Any) -> str:
+    """Return a text that is equal for parameters that give the same fit."""
+    if isinstance(value, nn.Module):
+        weights = [(name, describe(tensor)) for name, tensor in value.state_dict().items()]
+        return f"{value!r} {weights}"
+    if isinstance(value, BaseEstimator):
+        return f"{_name(type(value))}({describe(value.get_params(deep=False))})"
+    if isinstance(value, Tensor):
+        return _digest(value.detach().cpu().numpy())
+    if isinstance(value, np.ndarray):
+        return _digest(value)
+    if isinstance(value, dict):
+        return str({key: describe(value[key]) for key in sorted(value, key=str)})
+    if isinstance(value, list | tuple):
+        return str([describe(item) for item in value])
+    if callable(value):
+        return _name(value) if hasattr(value, "__qualname__") else _name(type(value))
+    return repr(value)
+
+
+def _name(thing: Any) -> str:
+    return f"{thing.__module__}.{thing.__qualname__}"
+
+
+def _digest(values: NDArray[Any]) -> str:
+    """Return a hash of an array; a memmap is read in chunks."""
+    digest = blake2b(f"{values.dtype.str} {values.shape}".encode(), digest_size=16)
+    if values.dtype == object:
+        digest.update(repr(values.tolist()).encode())
+        return digest.hexdigest()
+    step = max(1, _CHUNK_BYTES // max(1, values[:1].nbytes))
+    for start in range(0, len(values), step):
+        digest.update(np.ascontiguousarray(values[start : start + step]).tobytes())
+    return digest.hexdigest()

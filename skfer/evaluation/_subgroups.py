@@ -1,0 +1,244 @@
+"""Whom a model fails: recall by class and subgroup, and how sure the gaps are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+
+from skfer.evaluation._tables import Cell, Table, format_tables
+from skfer.exceptions import ArgumentError
+from skfer.validation import (
+    as_column,
+    check_groups,
+    check_int,
+    check_labels,
+    check_same_length,
+    missing_mask,
+)
+
+_DRAWS_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class SubgroupReport:
+    """What :func:`subgroup_report` found; ``str(report)`` is the report as text.
+
+    Parameters
+    ----------
+    subgroups : ndarray of shape (n_subgroups,)
+        The subgroups, sorted.
+    labels : ndarray of shape (n_classes,)
+        The classes, sorted.
+    n_samples : ndarray of shape (n_subgroups, n_classes), int
+        Samples of each class in each subgroup.
+    n_groups : ndarray of shape (n_subgroups,), int
+        Persons in each subgroup; its samples where persons are not known.
+    recall : ndarray of shape (n_subgroups, n_classes)
+        Share of them that was recognized; nan where there are none.
+    class_gap, class_gap_low, class_gap_high : ndarray of shape (n_subgroups, n_classes)
+        Recall in the subgroup less that in all others, and the ends of its interval.
+    gap, gap_low, gap_high : ndarray of shape (n_subgroups,)
+        The mean of the gaps over the classes, and the ends of its interval.
+    is_small : ndarray of shape (n_subgroups,), bool
+        Subgroups of which little can be said.
+    """
+
+    subgroups: NDArray[Any]
+    labels: NDArray[Any]
+    n_samples: NDArray[np.int64]
+    n_groups: NDArray[np.int64]
+    recall: NDArray[np.float64]
+    class_gap: NDArray[np.float64]
+    class_gap_low: NDArray[np.float64]
+    class_gap_high: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    gap_low: NDArray[np.float64]
+    gap_high: NDArray[np.float64]
+    is_small: NDArray[np.bool_]
+
+    def tables(self, names: Sequence[str] | None = None) -> list[Table]:
+        """Return the report as tables.
+
+        Parameters
+        ----------
+        names : sequence of str, default=None
+            Names of the classes, in the order of ``labels``; None takes the labels.
+
+        Returns
+        -------
+        list of Table
+            Gaps, and recall by class.
+        """
+        rows = [
+            f"{name} *" if small else str(name)
+            for name, small in zip(self.subgroups, self.is_small, strict=True)
+        ]
+        note = " (* too small to tell)" if self.is_small.any() else ""
+        gaps = [
+            [Cell(int(n.sum()), form=",.0f"), Cell(int(p), form=",.0f"), _cell(np.nanmean(r))]
+            + [_cell(value, "+.3f") for value in ends]
+            for n, p, r, *ends in zip(
+                self.n_samples,
+                self.n_groups,
+                self.recall,
+                self.gap,
+                self.gap_low,
+                self.gap_high,
+                strict=True,
+            )
+        ]
+        recalls = [[_cell(value) for value in row] for row in self.recall]
+        heads = ["faces", "persons", "mean recall", "gap to the others", "95 % from", "to"]
+        classes = [str(name) for name in (self.labels if names is None else names)]
+        return [
+            Table(f"subgroups{note}", heads, list(zip(rows, gaps, strict=True))),
+            Table("recall of each class", classes, list(zip(rows, recalls, strict=True))),
+        ]
+
+    def __str__(self) -> str:
+        return format_tables(self.tables())
+
+
+def _cell(value: float, form: str = ".3f") -> Cell:
+    return Cell(None if np.isnan(value) else float(value), form=form)
+
+
+def subgroup_report(
+    y: ArrayLike,
+    y_pred: ArrayLike,
+    subgroups: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    n_bootstrap: int = 1000,
+    min_samples: int = 30,
+    min_groups: int = 5,
+    random_state: int | np.random.RandomState | None = None,
+) -> SubgroupReport:
+    """Compare how well the classes are recognized in subgroups, such as of age or skin tone.
+
+    Parameters
+    ----------
+    y, y_pred : array-like of shape (n,)
+        Labels, and what was predicted.
+    subgroups : array-like of shape (n,)
+        The subgroup of each sample; one without (None, nan, "") is left out.
+    groups : array-like of shape (n,), default=None
+        Persons. Intervals come from drawing persons again and again, since the faces of one are
+        not independent; None draws samples.
+    n_bootstrap : int, default=1000
+        Number of draws.
+    min_samples, min_groups : int, default=30, 5
+        A subgroup with fewer samples or persons is marked as small.
+    random_state : int, RandomState or None, default=None
+        Draws the persons.
+
+    Returns
+    -------
+    SubgroupReport
+        ``print(report)`` shows it. Intervals hold the middle 95 % of the draws. They are of one
+        gap each: of many subgroups and classes some gap lies outside by chance.
+
+    Raises
+    ------
+    ArgumentError
+        If the columns are not of one length, or there are fewer than two subgroups.
+
+    Examples
+    --------
+    >>> from skfer.evaluation import subgroup_report
+    >>> y = ["joy", "rage"] * 4
+    >>> y_pred = ["joy", "rage"] * 2 + ["joy", "joy"] * 2
+    >>> report = subgroup_report(y, y_pred, ["young"] * 4 + ["old"] * 4, random_state=0)
+    >>> report.subgroups.tolist(), report.recall.tolist(), report.gap.tolist()
+    (['old', 'young'], [[1.0, 0.0], [1.0, 1.0]], [-0.5, 0.5])
+    """
+    truth = check_labels(y, "y")
+    check_same_length(y=truth, y_pred=y_pred, subgroups=subgroups, groups=groups)
+    check_int(n_bootstrap, "n_bootstrap", at_least=1)
+    right = as_column(y_pred, "y_pred") == truth
+    part = check_groups(subgroups, "subgroups", allow_missing=True)
+    people = np.arange(len(truth)) if groups is None else check_groups(groups)
+    known = ~missing_mask(part)
+    names, part_codes = np.unique(part[known], return_inverse=True)
+    labels, label_codes = np.unique(truth[known], return_inverse=True)
+    _, person_codes = np.unique(people[known], return_inverse=True)
+    if len(names) < 2:
+        raise ArgumentError("{subgroups} has {}: give at least two.", _told(names))
+    counts = _count(person_codes, part_codes, label_codes, right[known])
+    class_gap = _class_gaps(counts.sum(axis=0))
+    draws = _bootstrap(counts, n_bootstrap, check_random_state(random_state))
+    total = counts.sum(axis=0)
+    n_groups = (counts[..., 1].sum(axis=2) > 0).sum(axis=0)
+    class_low, class_high = _middle(draws)
+    low, high = _middle(_mean_over_classes(draws))
+    return SubgroupReport(
+        subgroups=names,
+        labels=labels,
+        n_samples=total[..., 1].astype(np.int64),
+        n_groups=n_groups,
+        recall=_ratio(total),
+        class_gap=class_gap,
+        class_gap_low=class_low,
+        class_gap_high=class_high,
+        gap=_mean_over_classes(class_gap),
+        gap_low=low,
+        gap_high=high,
+        is_small=(total[..., 1].sum(axis=1) < min_samples) | (n_groups < min_groups),
+    )
+
+
+def _told(names: NDArray[Any]) -> str:
+    return f"one value, {names[0]!r}" if len(names) else "no value"
+
+
+def _count(
+    person: NDArray[np.intp], part: NDArray[np.intp], label: NDArray[np.intp], right: NDArray[Any]
+) -> NDArray[np.float64]:
+    """Count right predictions and samples, by person, subgroup and class."""
+    counts = np.zeros((person.max() + 1, part.max() + 1, label.max() + 1, 2))
+    np.add.at(counts, (person, part, label), np.stack([right, np.ones_like(right)], axis=1))
+    return counts
+
+
+def _ratio(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    right, total = counts[..., 0], counts[..., 1]
+    return np.divide(right, total, out=np.full_like(right, np.nan), where=total > 0)
+
+
+def _class_gaps(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Recall in each subgroup less that in all others; counts are (..., subgroup, class, 2)."""
+    others = counts.sum(axis=-3, keepdims=True) - counts
+    return _ratio(counts) - _ratio(others)
+
+
+def _mean_over_classes(gaps: NDArray[np.float64]) -> NDArray[np.float64]:
+    n = np.isfinite(gaps).sum(axis=-1)
+    total = np.nansum(gaps, axis=-1)
+    return np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
+
+
+def _bootstrap(
+    counts: NDArray[np.float64], n: int, rng: np.random.RandomState
+) -> NDArray[np.float64]:
+    """Gaps by class for `n` sets of as many persons, drawn with replacement."""
+    n_persons = len(counts)
+    flat = counts.reshape(n_persons, -1)
+    gaps = []
+    for start in range(0, n, _DRAWS_AT_ONCE):
+        size = min(_DRAWS_AT_ONCE, n - start)
+        times = rng.multinomial(n_persons, np.full(n_persons, 1 / n_persons), size=size)
+        gaps.append(_class_gaps((times @ flat).reshape(size, *counts.shape[1:])))
+    return np.concatenate(gaps)
+
+
+def _middle(draws: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of the middle 95 % of the draws in which a gap exists, nan if in none."""
+    exists = np.isfinite(draws).any(axis=0)
+    filled = np.where(exists, draws, 0.0)
+    low, high = np.nanpercentile(filled, [2.5, 97.5], axis=0)
+    return np.where(exists, low, np.nan), np.where(exists, high, np.nan)

@@ -1,0 +1,146 @@
+"""A file of fits: nothing is computed twice, nothing is lost, nothing is mistaken."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.neighbors import KNeighborsClassifier
+from torch import nn
+
+from skfer import MultiThresholdEmbedder
+from skfer.evaluation import Fit, compare
+from skfer.evaluation._fits import Task
+from skfer.evaluation._results import ResultsFile, make_keys
+from skfer.exceptions import ArgumentError
+
+X = np.random.RandomState(0).rand(24, 3)
+Y = np.arange(24) % 2
+HALF = np.arange(12)
+SPLITS = [(HALF, HALF + 12), (HALF + 12, HALF)]
+FIT = Fit("mine", 0, 1, {"accuracy": 0.5, "nmi": None}, [0, 1], 1.0, 2.0, 3, 4, ("told",), [[0, 1]])
+
+
+class Counting(TransformerMixin, BaseEstimator):
+    """Counts its fits in a file."""
+
+    def __init__(self, path, scale=1.0, random_state=None):
+        self.path = path
+        self.scale = scale
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        with open(self.path, "a") as file:
+            file.write(".")
+        return self
+
+    def transform(self, X):
+        return X * self.scale
+
+
+def _n_fits(tmp_path, scale=1.0, name="mine", **changes):
+    """How many fits a comparison does that may have been done before."""
+    count = tmp_path / "count"
+    count.write_text("")
+    options = {"seeds": [0, 1], "results": tmp_path / "fits.jsonl"} | changes
+    given = {"X": X, "y": Y, "splits": SPLITS} | {
+        key: options.pop(key) for key in ("X", "y", "splits") if key in options
+    }
+    fits = list(compare({name: Counting(count, scale)}, **given, **options))
+    seeds = options["seeds"]
+    assert len(fits) == len(given["splits"]) * len(seeds)
+    assert {fit.method for fit in fits} == {name}
+    return len(count.read_text())
+
+
+def test_nothing_is_computed_twice(tmp_path):
+    assert _n_fits(tmp_path) == 4
+    assert _n_fits(tmp_path) == 0
+    assert _n_fits(tmp_path, seeds=[0, 1, 2]) == 2
+    assert _n_fits(tmp_path, name="yours") == 0  # by another name
+    assert len((tmp_path / "fits.jsonl").read_text().splitlines()) == 6
+
+
+CHANGES = {
+    "data": {"X": X + 1},
+    "labels": {"y": 1 - Y},
+    "groups": {"groups": np.arange(24)},
+    "classifier": {"classifier": "svm"},
+    "folds": {"splits": [SPLITS[0], (HALF + 12, HALF[:-1])]},
+}
+
+
+@pytest.mark.parametrize(("change", "n"), [(c, 2 if c == "folds" else 4) for c in CHANGES])
+def test_what_changes_is_computed_anew(tmp_path, change, n):
+    _n_fits(tmp_path)
+    assert _n_fits(tmp_path, **CHANGES[change]) == n
+    assert _n_fits(tmp_path) == 0
+
+
+def test_parameters_are_part_of_the_key(tmp_path):
+    assert _n_fits(tmp_path) == 4
+    assert _n_fits(tmp_path, scale=2.0) == 4
+
+
+def _key(embedder):
+    task = Task("mine", embedder, KNeighborsClassifier(), 0, 0, HALF, HALF + 12)
+    return make_keys(X, Y, None)(task)
+
+
+def test_keys_of_modules_are_of_their_weights():
+    def network(weight):
+        layer = nn.Linear(1, 1)
+        nn.init.constant_(layer.weight, weight)
+        nn.init.zeros_(layer.bias)
+        return MultiThresholdEmbedder(backbone=layer)
+
+    assert _key(network(1.0)) == _key(network(1.0)) != _key(network(2.0))
+    by_function = [_key(MultiThresholdEmbedder(backbone=f)) for f in (nn.Linear, nn.Flatten)]
+    assert by_function[0] != by_function[1]
+
+
+def test_fits_come_back_as_they_were(tmp_path):
+    ResultsFile(tmp_path / "x").add("key", FIT)
+    assert ResultsFile(tmp_path / "x").get("key") == FIT
+    assert ResultsFile(tmp_path / "x").get("other") is None
+
+
+@pytest.mark.parametrize("cut", [1, 20, 100])
+def test_an_unfinished_line_is_passed_over(tmp_path, cut):
+    path = tmp_path / "x"
+    for key in ("a", "b"):
+        ResultsFile(path).add(key, FIT)
+    path.write_bytes(path.read_bytes()[:-cut])
+    store = ResultsFile(path)
+    assert (store.get("a"), store.get("b")) == (FIT, FIT if cut == 1 else None)
+    store.add("c", replace(FIT, fold=7))
+    after = ResultsFile(path)
+    assert after.get("a") == FIT
+    assert after.get("c").fold == 7
+
+
+@pytest.mark.parametrize("content", ["a table", "[1, 2]", json.dumps({"key": "k", "method": "m"})])
+def test_another_file_is_refused_and_left_alone(tmp_path, content):
+    path = tmp_path / "x.json"
+    path.write_text(content)
+    with pytest.raises(ArgumentError, match=r"results='.*x\.json' is no file of fits"):
+        list(compare({}, X, Y, SPLITS, results=path))
+    assert path.read_text() == content
+
+
+def _write(path, number):
+    store = ResultsFile(path)
+    for i in range(50):
+        store.add(f"{number}-{i}", replace(FIT, seed=number, fold=i))
+
+
+def test_four_writers_at_a_time(tmp_path):
+    path = tmp_path / "x"
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(partial(_write, path), range(4)))
+    store = ResultsFile(path)
+    assert all(store.get(f"{n}-{i}").fold == i for n in range(4) for i in range(50))
+    assert len(path.read_text().splitlines()) == 200

@@ -1,0 +1,126 @@
+"""Subgroups: hand-made values, a loop, and a bias that was planted."""
+
+import numpy as np
+import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import make_pipeline
+
+from skfer.datasets import make_expressions
+from skfer.evaluation import pca_baseline, subgroup_report
+from skfer.exceptions import ArgumentError
+
+Y = np.array(["joy", "joy", "rage", "rage", "joy", "rage", "joy"])
+GUESS = np.array(["joy", "rage", "rage", "rage", "rage", "rage", "joy"])
+PART = np.array(["old", "old", "old", "young", "young", "young", "child"])
+
+
+def test_by_hand():
+    report = subgroup_report(Y, GUESS, PART, random_state=0)
+    assert report.subgroups.tolist() == ["child", "old", "young"]
+    assert report.labels.tolist() == ["joy", "rage"]
+    assert report.n_samples.tolist() == [[1, 0], [2, 1], [1, 2]]
+    np.testing.assert_equal(report.recall, [[1, np.nan], [0.5, 1], [0, 1]])
+    # Joy among the others: of old and young 1 of 3, of child and young 1 of 2, of the rest 2 of 3.
+    np.testing.assert_allclose(report.class_gap, [[2 / 3, np.nan], [0, 0], [-2 / 3, 0]])
+    np.testing.assert_allclose(report.gap, [2 / 3, 0, -1 / 3])
+    assert report.is_small.all()
+
+
+def test_samples_without_a_subgroup_are_left_out():
+    part = np.array([*PART[:6], None], dtype=object)
+    report = subgroup_report(Y, GUESS, part, random_state=0)
+    assert report.subgroups.tolist() == ["old", "young"]
+    assert report.n_samples.sum() == 6
+
+
+def test_small_subgroups_are_marked():
+    draw = np.random.RandomState(0)
+    y, guess = draw.randint(2, size=100), draw.randint(2, size=100)
+    part = np.repeat(["a", "b", "c"], [60, 20, 20])
+    persons = np.arange(100)
+    persons[:60] %= 3
+    small = [
+        subgroup_report(y, guess, part, groups=g, min_samples=20, random_state=0).is_small.tolist()
+        for g in (None, persons)
+    ]
+    assert small == [[False, False, False], [True, False, False]]
+    assert "a *  " in str(subgroup_report(y, guess, part, groups=persons, random_state=0))
+
+
+def test_intervals_are_those_of_a_loop_over_persons():
+    draw = np.random.RandomState(1)
+    n = 120
+    y, part, persons = draw.randint(3, size=n), draw.randint(2, size=n), draw.randint(25, size=n)
+    guess = np.where(draw.rand(n) < 0.3 + 0.3 * part, (y + 1) % 3, y)
+    report = subgroup_report(y, guess, part, groups=persons, n_bootstrap=400, random_state=0)
+    right = guess == y
+    gaps = []
+    for _ in range(400):
+        rows = np.concatenate(
+            [np.flatnonzero(persons == p) for p in draw.choice(np.unique(persons), 25)]
+        )
+        recall = [
+            [right[rows][(part[rows] == s) & (y[rows] == c)].mean() for c in range(3)]
+            for s in range(2)
+        ]
+        gaps.append(np.mean(np.subtract(recall[1], recall[0])))
+    np.testing.assert_allclose(
+        [report.gap_low[1], report.gap_high[1]], np.percentile(gaps, [2.5, 97.5]), atol=0.05
+    )
+
+
+def test_faces_of_one_person_are_no_evidence_of_their_own():
+    y = np.zeros(400, dtype=int)
+    y[::2] = 1
+    persons = np.repeat(np.arange(20), 20)
+    part = persons % 2
+    guess = np.where(persons % 5 == 0, 1 - y, y)  # some persons are never recognized
+    wide = subgroup_report(y, guess, part, groups=persons, random_state=0)
+    narrow = subgroup_report(y, guess, part, random_state=0)
+    assert np.all(wide.gap_high - wide.gap_low > 2 * (narrow.gap_high - narrow.gap_low))
+
+
+def test_a_planted_bias_is_found():
+    # Nobody with a beard is trained on, and a beard hides what the mouth does.
+    words = ["anger", "happiness", "surprise"]
+    faces = make_expressions(60, 2, image_size=24, classes=words, nuisance=0, random_state=0)
+    images, persons = faces.images.copy(), faces.groups
+    has_beard = persons % 2 == 1
+    images[has_beard, 14:] //= 8
+    train, test = (persons < 30) & ~has_beard, persons >= 30
+    model = make_pipeline(pca_baseline(20, random_state=0), LinearDiscriminantAnalysis())
+    guess = model.fit(images[train], faces.target[train]).predict(images[test])
+    beard = np.where(has_beard[test], "beard", "none")
+    options = {"groups": persons[test], "random_state": 0}
+    report = subgroup_report(faces.target[test], guess, beard, **options)
+    assert report.subgroups.tolist() == ["beard", "none"]
+    assert report.gap_high[0] < 0 < report.gap_low[1]
+    # Left and right of the street is no bias.
+    street = np.where(persons[test] // 2 % 2, "left", "right")
+    other = subgroup_report(faces.target[test], guess, street, **options)
+    assert np.all((other.gap_low < 0) & (other.gap_high > 0))
+
+
+def test_tables_name_classes():
+    recalls = subgroup_report([0, 1] * 4, [0, 1] * 4, ["a", "b"] * 4, random_state=0).tables(
+        ["fear", "joy"]
+    )[1]
+    assert list(recalls.columns) == ["fear", "joy"]
+
+
+@pytest.mark.parametrize(
+    ("change", "about"),
+    [
+        ({"y_pred": GUESS[:3]}, "y_pred"),
+        ({"subgroups": PART[:3]}, "subgroups"),
+        ({"subgroups": ["all"] * 7}, "subgroups"),
+        ({"subgroups": [None] * 7}, "subgroups"),
+        ({"groups": np.arange(3)}, "groups"),
+        ({"n_bootstrap": 0}, "n_bootstrap"),
+    ],
+)
+def test_refusals_name_the_argument(change, about):
+    arguments = {"y": Y, "y_pred": GUESS, "subgroups": PART} | change
+    with pytest.raises(ArgumentError) as caught:
+        subgroup_report(**arguments)
+    assert caught.value.arguments[0] == about
