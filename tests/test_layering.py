@@ -55,12 +55,12 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "matplotlib", "PIL", "umap"},
     ),
     "evaluation": (
-        (*GROUND, "datasets", "metrics", "model_selection", "embedders"),
-        {"numpy", "sklearn", "torch", "joblib"},
+        ("_version", *GROUND, "datasets", "metrics", "model_selection", "embedders"),
+        {"numpy", "scipy", "sklearn", "torch", "skorch", "joblib", "tqdm"},
     ),
     "cli": (
-        ("_version", *GROUND, "datasets", "evaluation"),
-        {"numpy", "sklearn", "torch", "tqdm"},
+        ("_version", *GROUND, "datasets", "inspection", "evaluation"),
+        {"numpy", "scipy", "sklearn", "torch", "matplotlib"},
     ),
     "": (
         (

@@ -4,60 +4,82 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sklearn
-import torch
-from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
-from tqdm import tqdm
 
-from skfer._version import __version__
 from skfer.cli._faces import load_faces
-from skfer.cli._output import bars_wanted, check_writable, is_stdout, say, warn, write_json
+from skfer.cli._figures import check_drawable, draw_comparison
+from skfer.cli._output import (
+    bars_wanted,
+    check_writable,
+    is_regular,
+    is_stdout,
+    say,
+    warn,
+    write_json,
+)
+from skfer.cli._record import record_of_fits, record_of_run
 from skfer.datasets import DATASETS
 from skfer.evaluation import (
     METHODS,
     Fit,
     check_folds,
     compare,
+    comparison_tables,
     fit_warnings,
     format_tables,
     make_methods,
     make_splits,
     prepare,
-    score_table,
-    summarize,
 )
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared, on which data."""
+
+    dataset: str
+    protocol: str
+    faces: Bunch
+    splits: Sequence[Any]
+    methods: dict[str, Any]
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Compare the embedders on the wanted data and print the table."""
+    """Compare the embedders on the wanted data and print the tables."""
     check_writable(arguments.json)
+    check_drawable(arguments.figures)
     # Numbers on standard output are for a program: the table would be in its way.
     out = sys.stderr if is_stdout(arguments.json) else sys.stdout
+    wanted = _prepare(arguments)
+    if arguments.table == "text":
+        n_folds = len(wanted.splits)
+        say(headline(wanted.faces, wanted.protocol, n_folds, arguments.classifier), out)
+    fits: list[Fit] = []
+    try:
+        fits.extend(_fits(wanted, arguments))
+    except BaseException:  # Ctrl-C and a killed worker leave what was done until then
+        _tell(wanted, fits, arguments, out)
+        raise
+    _tell(wanted, fits, arguments, out)
+    return 0
+
+
+def _prepare(arguments: argparse.Namespace) -> Comparison:
     name, loaded = load_faces(arguments)
     faces = prepare(loaded, max_per_class=arguments.max_per_class, random_state=arguments.seed)
     protocol = arguments.protocol or usual_protocol(name)
     splits = make_splits(faces, protocol, n_folds=arguments.folds, random_state=arguments.seed)
     check_folds(faces.target, splits, arguments.classifier)
-    methods = wanted_methods(arguments)
-    say(headline(faces, protocol, len(splits), arguments.classifier), out)
-    fits = list(_with_bar(methods, faces, splits, arguments))
-    rows = summarize(fits, list(methods))
-    if arguments.json is not None:
-        about = {"dataset": name, "protocol": protocol}
-        record = _record(arguments, about, faces, methods, splits) | {
-            "summary": rows,
-            "folds": [fit_record(fit) for fit in sorted(fits, key=lambda f: (f.method, f.fold))],
-        }
-        write_json(arguments.json, record)
-    say(format_tables([score_table(rows)]), out)
-    for text in fit_warnings(fits):
-        warn(text)
-    return 0
+    if faces.n_unlabeled:
+        total = len(loaded.target)
+        warn(f"{faces.n_unlabeled:,} of {total:,} images have no label: they are left out.")
+    return Comparison(name, protocol, faces, splits, wanted_methods(arguments))
 
 
 def usual_protocol(name: str) -> str:
@@ -66,10 +88,13 @@ def usual_protocol(name: str) -> str:
 
 
 def wanted_methods(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the baselines and every embedder, by name."""
-    parameters = {} if arguments.epochs is None else {"max_epochs": arguments.epochs}
+    """Return the methods to compare, by name."""
+    given = {"max_epochs": arguments.epochs, "device": arguments.device}
     return make_methods(
-        METHODS, random_state=arguments.seed, negatives=arguments.negatives, **parameters
+        arguments.embedders or METHODS,
+        random_state=arguments.seed,
+        negatives=arguments.negatives,
+        **{name: value for name, value in given.items() if value is not None},
     )
 
 
@@ -86,78 +111,53 @@ def headline(faces: Bunch, protocol: str, n_folds: int, classifier: str) -> str:
     )
 
 
-def _with_bar(
-    methods: Mapping[str, Any],
-    faces: Bunch,
-    splits: Sequence[Any],
-    arguments: argparse.Namespace,
-) -> Any:
-    fits = compare(
-        methods,
-        faces.images,
-        faces.target,
-        splits,
-        groups=faces.groups,
+def results_path(arguments: argparse.Namespace) -> Path | None:
+    """Return where fits are kept: as `--results` says, or else beside the file of numbers."""
+    if arguments.results is not None or not is_regular(arguments.json):
+        return arguments.results
+    return arguments.json.with_suffix(".fits.jsonl")
+
+
+def _fits(wanted: Comparison, arguments: argparse.Namespace) -> Any:
+    return compare(
+        wanted.methods,
+        wanted.faces.images,
+        wanted.faces.target,
+        wanted.splits,
+        groups=wanted.faces.groups,
         classifier=arguments.classifier,
+        seeds=range(arguments.seed, arguments.seed + arguments.seeds),
         n_jobs=arguments.n_jobs,
+        results=results_path(arguments),
+        verbose=bars_wanted(arguments.quiet),
     )
-    hidden = not bars_wanted(arguments.quiet)
-    total = len(methods) * len(splits)
-    return tqdm(fits, total=total, desc="training", unit="fit", disable=hidden, leave=False)
 
 
-def _record(
-    arguments: argparse.Namespace,
-    about: dict[str, Any],
-    faces: Bunch,
-    methods: Mapping[str, Any],
-    splits: Sequence[Any],
-) -> dict[str, Any]:
-    """Return all that tells what was run."""
-    return {
-        "skfer": __version__,
-        "versions": {module.__name__: module.__version__ for module in (np, sklearn, torch)},
-        "settings": {name: value for name, value in vars(arguments).items() if name != "command"},
-        "data": {"dataset": about["dataset"], **data_record(faces)},
-        "protocol": about["protocol"],
-        "splits": [split_record(faces, *split) for split in splits],
-        "methods": {name: _parameters(method) for name, method in methods.items()},
-    }
+def _tell(wanted: Comparison, fits: list[Fit], arguments: argparse.Namespace, out: Any) -> None:
+    """Write the numbers, then what can be read, of the fits that are done."""
+    missing = len(wanted.methods) * len(wanted.splits) * arguments.seeds - len(fits)
+    if fits:
+        fits.sort(key=lambda fit: (list(wanted.methods).index(fit.method), fit.seed, fit.fold))
+        if arguments.json is not None:
+            record = record_of_run(wanted, arguments) | {"complete": not missing}
+            write_json(arguments.json, record | record_of_fits(wanted, fits))
+        pictures = draw_comparison(arguments.figures, wanted, fits)
+        tables = comparison_tables(wanted.faces, wanted.splits, fits, confusion=arguments.confusion)
+        say(format_tables(tables, arguments.table), out)
+        for text in fit_warnings(fits):
+            warn(text)
+        _tell_where(arguments, pictures)
+    if missing:
+        results = results_path(arguments)
+        kept = "" if results is None or not fits else f": they are in {results}"
+        warn(f"{len(fits)} of {len(fits) + missing} fits are done{kept}.")
 
 
-def _parameters(method: Any) -> dict[str, Any]:
-    last = method[-1] if isinstance(method, Pipeline) else method
-    return last.get_params(deep=False)
-
-
-def data_record(faces: Bunch) -> dict[str, Any]:
-    """Return what the data is."""
-    return {
-        "images": len(faces.target),
-        "shape": faces.images.shape[1:],
-        "classes": _counts(faces, np.arange(len(faces.target))),
-        "groups": None if faces.groups is None else len(np.unique(faces.groups)),
-        "groups_are": None if faces.groups is None else faces.group_kind,
-        "left_out": faces.skipped,
-    }
-
-
-def split_record(faces: Bunch, train: Any, test: Any) -> dict[str, Any]:
-    """Return what is on the two sides of a fold."""
-    groups = None if faces.groups is None else np.unique(faces.groups[test]).tolist()
-    return {
-        "train": _counts(faces, train),
-        "test": _counts(faces, test),
-        "test_groups": groups if faces.group_kind == "subjects" else None,
-    }
-
-
-def _counts(faces: Bunch, part: Any) -> dict[str, int]:
-    codes, counts = np.unique(faces.target[part], return_counts=True)
-    return {str(faces.target_names[code]): int(n) for code, n in zip(codes, counts, strict=True)}
-
-
-def fit_record(fit: Fit) -> dict[str, Any]:
-    """Return a fit as a dict of numbers and words, its scores beside the rest."""
-    fields = vars(fit).copy()
-    return {**fields.pop("scores"), **fields}
+def _tell_where(arguments: argparse.Namespace, pictures: Sequence[Path]) -> None:
+    # Tables in the style of another program are read by it.
+    out = sys.stdout if arguments.table == "text" else sys.stderr
+    if arguments.json is not None and not is_stdout(arguments.json):
+        say(f"\nAll numbers: {arguments.json}", out)
+    if pictures:
+        names = ", ".join(path.name for path in pictures)
+        say(f"\nPictures in {arguments.figures}: {names}", out)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any, TextIO
+from uuid import uuid4
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
@@ -18,7 +19,8 @@ def say(text: str, stream: TextIO | None = None) -> None:
         text.encode(encoding)
     except UnicodeEncodeError:
         text = text.replace("±", "+-").encode(encoding, "backslashreplace").decode(encoding)
-    print(text, file=stream, flush=True)
+    stream.write(f"{text}\n")  # at once: a reader may be content with the first line
+    stream.flush()
 
 
 def warn(text: str) -> None:
@@ -67,6 +69,11 @@ def is_stdout(path: Path | None) -> bool:
         return False
 
 
+def is_regular(path: Path | None) -> bool:
+    """Whether a path is, or would be, a file, and no stream, pipe or device."""
+    return path is not None and not is_stdout(path) and not _is_special(path)
+
+
 def _is_special(path: Path) -> bool:
     """Whether a path is a device or a pipe, to be written to and never to be replaced."""
     return path.exists() and not path.is_file()
@@ -89,14 +96,18 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
             _replace(_behind_links(path), text)
     except OSError as error:
         raise ValueError(f"--json {path} could not be written: {error.strerror}.") from error
-    print(f"\nAll numbers: {path}")
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write a file whole or not at all, through one of a name that nobody else uses."""
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    # Opened exclusively: neither a file nor a link that is there is written to.
+    with open(temporary, "x", encoding="utf-8") as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise

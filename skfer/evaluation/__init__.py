@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skfer.evaluation._paired import PairedDifference, compare_with, paired_difference
     from skfer.evaluation._protocols import make_splits, prepare
     from skfer.evaluation._report import (
+        comparison_tables,
         confusion_matrix,
         confusion_table,
         difference_table,
@@ -32,6 +33,7 @@ _FILE_OF = {
     "check_folds": "_comparison",
     "compare": "_comparison",
     "compare_with": "_paired",
+    "comparison_tables": "_report",
     "confusion_matrix": "_report",
     "confusion_table": "_report",
     "difference_table": "_report",
@@ -62,6 +64,7 @@ __all__ = [
     "check_folds",
     "compare",
     "compare_with",
+    "comparison_tables",
     "confusion_matrix",
     "confusion_table",
     "difference_table",

@@ -46,8 +46,8 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
     -------
     Bunch
         images, target, target_names, groups (or None), group_kind (what the groups are),
-        sequence, split and filenames (or None), skipped (what the loader left out, and why) and
-        n_unlabeled.
+        subgroup, sequence, split and filenames (or None), skipped (what the loader left out, and
+        why) and n_unlabeled.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
     _check_classes(target[keep], faces.target_names)
     columns = {
         key: None if faces.get(key) is None else np.asarray(faces[key])[keep]
-        for key in ("target", "groups", "sequence", "split", "filenames")
+        for key in ("target", "groups", "subgroup", "sequence", "split", "filenames")
     }
     return Bunch(
         # A memmap that is wanted whole stays one.

@@ -3,18 +3,89 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import Bunch
 
 from skfer.evaluation._fits import Fit
 from skfer.evaluation._measures import CLASSIFICATION, EMBEDDING, POSTERIOR
 from skfer.evaluation._paired import compare_with
 from skfer.evaluation._protocols import Split
+from skfer.evaluation._subgroups import subgroup_report
+from skfer.evaluation._summary import summarize
 from skfer.evaluation._tables import Cell, Table
 
+_REFERENCE = "cross-entropy"
 _COMPARED = {**CLASSIFICATION, "recall_at_1": EMBEDDING["recall_at_1"]}
+
+
+def comparison_tables(
+    faces: Bunch, splits: Sequence[Split], fits: Sequence[Fit], *, confusion: bool = False
+) -> list[Table]:
+    """Make all tables of a comparison.
+
+    Parameters
+    ----------
+    faces : Bunch
+        From :func:`prepare`. If it has ``subgroup``, how each is recognized is told too.
+    splits : sequence of (train, test)
+        The folds.
+    fits : sequence of Fit
+        From :func:`compare`; methods are told in their order.
+    confusion : bool, default=False
+        Whether to tell what each class was taken for.
+
+    Returns
+    -------
+    list of Table
+        Scores, distances, recall of each class, and differences from cross-entropy, or else from
+        the first method.
+
+    Examples
+    --------
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.evaluation import compare, comparison_tables, make_splits, pca_baseline, prepare
+    >>> faces = prepare(make_expressions(12, 1, image_size=24, random_state=0))
+    >>> splits = make_splits(faces)
+    >>> fits = list(compare({"pca": pca_baseline()}, faces.images, faces.target, splits))
+    >>> [table.title for table in comparison_tables(faces, splits, fits)]
+    ['mean ± standard deviation over 3 fits', ..., 'recall of each class, all fits together']
+    """
+    methods = list(dict.fromkeys(fit.method for fit in fits))
+    rows = summarize(fits, methods)
+    names = [str(faces.target_names[code]) for code in np.unique(faces.target)]
+    counts = {name: confusion_matrix(fits, faces.target, splits, name) for name in methods}
+    tables = [score_table(rows), embedding_table(rows), recall_table(counts, names)]
+    reference = _REFERENCE if _REFERENCE in methods else methods[0]
+    others = [name for name in methods if name != reference]
+    if others:
+        tables.append(difference_table(fits, others, reference))
+    if confusion:
+        tables += [confusion_table(name, matrix, names) for name, matrix in counts.items()]
+    if faces.get("subgroup") is not None:
+        tables += [
+            table for name in methods for table in _subgroup_tables(faces, splits, fits, name)
+        ]
+    return tables
+
+
+def _subgroup_tables(
+    faces: Bunch, splits: Sequence[Split], fits: Sequence[Fit], method: str
+) -> list[Table]:
+    mine = [fit for fit in fits if fit.method == method]
+    rows = np.concatenate([splits[fit.fold][1] for fit in mine])
+    report = subgroup_report(
+        faces.target[rows],
+        np.concatenate([fit.predicted for fit in mine]),
+        faces.subgroup[rows],
+        groups=rows if faces.groups is None else faces.groups[rows],
+        random_state=0,
+    )
+    names = [str(faces.target_names[code]) for code in report.labels]
+    return [replace(table, title=f"{method}: {table.title}") for table in report.tables(names)]
 
 
 def score_table(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -171,11 +242,15 @@ def difference_table(fits: Sequence[Fit], methods: Sequence[str], reference: str
     Table
         Errors are corrected for training sets that overlap, see :func:`paired_difference`.
     """
-    by_seed = len({fit.fold for fit in fits}) == 1
-    error = "standard error over seeds" if by_seed else "standard error (Nadeau and Bengio)"
+    n_folds, n_seeds = len({fit.fold for fit in fits}), len({fit.seed for fit in fits})
+    error = ""
+    if n_folds > 1:
+        error = " ± standard error (Nadeau and Bengio)"
+    elif n_seeds > 1:
+        error = " ± standard error over seeds"
     rows = []
     for method in methods:
         found = [compare_with(fits, method, reference, measure) for measure in _COMPARED]
         cells = [Cell(None) if d is None else Cell(d.mean, d.error, form="+.3f") for d in found]
         rows.append((method, cells))
-    return Table(f"difference from {reference} ± {error}", list(_COMPARED.values()), rows)
+    return Table(f"difference from {reference}{error}", list(_COMPARED.values()), rows)

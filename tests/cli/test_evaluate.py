@@ -1,15 +1,22 @@
 """`skfer evaluate`: its table, its numbers, its bars."""
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
+from helpers import trees
 from helpers.calls import QUICK, SHORT, table_call
+from PIL import Image
 
 from skfer import __version__
-from skfer.cli import main
-from skfer.cli._evaluate import data_record, split_record
+from skfer.cli import _evaluate, _figures, main
+from skfer.cli._main import FAILED, INTERRUPTED, READER_GONE
+from skfer.cli._record import data_record, split_record
 from skfer.datasets import make_expressions
 from skfer.evaluation import METHODS, prepare
 
@@ -21,12 +28,14 @@ def test_evaluate_prints_a_table_and_writes_json(tmp_path, capsys):
     assert "48 faces of 8 expressions" in out
     assert "group-fold, 2 folds; classifier: knn" in out
     for method in METHODS:
-        assert sum(line.startswith(method) for line in out.splitlines()) == 1
+        lines = [line for line in out.splitlines() if line.startswith(f"{method} ")]
+        assert len(lines) == (3 if method == "cross-entropy" else 4)  # but for differences from it
     record = json.loads(path.read_text())
     assert [row["method"] for row in record["summary"]] == list(METHODS)
     assert len(record["folds"]) == 10
     assert record["settings"]["seed"] == 0
-    assert not list(tmp_path.glob("*.part"))
+    assert record["complete"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["numbers.fits.jsonl", "numbers.json"]
     mine = [f["accuracy"] for f in record["folds"] if f["method"] == "gaussian"]
     row = next(r for r in record["summary"] if r["method"] == "gaussian")
     assert row["accuracy"] == pytest.approx(np.mean(mine))
@@ -39,7 +48,7 @@ def test_json_tells_what_was_run(faces_on_disk, tmp_path):
     assert main(table_call(faces_on_disk, *QUICK, *more)) == 0
     record = json.loads(path.read_text())
     assert record["skfer"] == __version__
-    assert set(record["versions"]) == {"numpy", "sklearn", "torch"}
+    assert set(record["versions"]) == {"numpy", "scipy", "sklearn", "torch"}
     assert record["settings"]["labels"] == str(faces_on_disk / "labels.csv")
     assert record["settings"]["folds"] == 2
     assert record["protocol"] == "group-fold"
@@ -50,6 +59,7 @@ def test_json_tells_what_was_run(faces_on_disk, tmp_path):
         "classes": {"anger": 6, "happiness": 6},
         "groups": record["data"]["groups"],
         "groups_are": "subjects",
+        "unlabeled": 0,
         "left_out": [],
     }
     assert list(record["methods"]) == list(METHODS)
@@ -62,6 +72,29 @@ def test_json_tells_what_was_run(faces_on_disk, tmp_path):
     assert len(first["test_groups"] + second["test_groups"]) == record["data"]["groups"]
     mine = [f for f in record["folds"] if f["method"] == "gaussian"]
     assert [f["n_test"] for f in mine] == [sum(s["test"].values()) for s in record["splits"]]
+
+
+def test_json_has_the_prediction_of_every_face(faces_on_disk, tmp_path):
+    path = tmp_path / "numbers.json"
+    some = ["--embedders", "pca,cross-entropy", "--seeds", "2", "--json", str(path)]
+    assert main(table_call(faces_on_disk, *QUICK, *some)) == 0
+    record = json.loads(path.read_text())
+    assert [(f["method"], f["seed"], f["fold"]) for f in record["folds"]] == [
+        (name, seed, fold)
+        for name in ("pca", "cross-entropy")
+        for seed in (0, 1)
+        for fold in (0, 1)
+    ]
+    faces = record["faces"]
+    assert all((faces_on_disk / name).is_file() for name in faces["filenames"])
+    rows = [row for split in record["splits"] for row in split["test_rows"]]
+    assert sorted(rows) == list(range(len(faces["target"])))
+    for fit in record["folds"]:
+        truth = np.array(faces["target"])[record["splits"][fit["fold"]]["test_rows"]]
+        assert np.mean(truth == np.array(fit["predicted"])) == pytest.approx(fit["accuracy"])
+    counts = np.array(record["confusion"]["pca"])
+    assert counts.sum() == 2 * len(rows)
+    assert counts.shape == (4, 4)
 
 
 def test_json_of_drawn_faces_without_subjects_or_files():
@@ -92,7 +125,7 @@ def test_own_faces_in_folders(faces_on_disk, capsys):
         (faces_on_disk.parent / "labels.csv").rename(faces_on_disk / "labels.csv")
 
 
-def test_own_faces_in_atable_call(faces_on_disk, capsys):
+def test_own_faces_in_a_table(faces_on_disk, capsys):
     assert main(table_call(faces_on_disk, *QUICK, "--negatives", "prediction")) == 0
     assert "24 faces of 4 expressions, " in capsys.readouterr().out
 
@@ -111,16 +144,179 @@ def test_progress_is_shown_on_a_terminal(faces_on_disk, capsys, monkeypatch, ter
     said = capsys.readouterr().err
     if terminal and not quiet:
         assert "decoding: 100%" in said
-        assert "training: " in said
+        assert "training, 0 of 10 fits done" in said
     else:
         assert said == ""
 
 
 @pytest.mark.real_faces
-def test_real_faces_from_atable_call(real_faces_root, tmp_path, capsys):
+def test_real_faces_from_a_table(real_faces_root, tmp_path, capsys):
     wild = real_faces_root / "wild-faces"
     path = tmp_path / "numbers.json"
     columns = ["--label-column", "expression", "--group-column", "person"]
     call = ["evaluate", "--labels", str(wild / "labels.csv"), "--root", str(wild / "images")]
     assert main([*call, *columns, *QUICK, "--json", str(path)]) == 0
     assert "8 expressions" in capsys.readouterr().out
+
+
+SMALL = [*QUICK, "--image-size", "16", "--embedders", "pca,cross-entropy"]
+
+
+def _accuracies(path):
+    return [(f["method"], f["fold"], f["accuracy"]) for f in json.loads(path.read_text())["folds"]]
+
+
+def test_the_same_call_computes_nothing_twice(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "x.json"
+    call = ["evaluate", *SMALL, "--json", str(path)]
+    assert main(call) == 0
+    before = path.read_text()
+    path.unlink()
+    monkeypatch.setattr("skfer.evaluation._comparison.run_task", None)  # not called any more
+    assert main(call) == 0
+    assert path.read_text() == before
+
+
+def test_results_where_one_likes(tmp_path):
+    results = tmp_path / "fits"
+    assert main(["evaluate", *SMALL, "--results", str(results)]) == 0
+    assert len(results.read_text().splitlines()) == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["fits"]
+
+
+def test_results_in_a_foreign_file_are_refused(tmp_path, capsys):
+    results = tmp_path / "labels.csv"
+    results.write_text("file,label\n")
+    assert main(["evaluate", *SMALL, "--results", str(results)]) == FAILED
+    assert f"--results '{results}' is no file of fits" in capsys.readouterr().err
+    assert results.read_text() == "file,label\n"
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"), [(KeyboardInterrupt(), INTERRUPTED), (OSError("gone"), FAILED)]
+)
+def test_what_was_done_is_kept_when_the_rest_fails(tmp_path, monkeypatch, capsys, stop, code):
+    whole = _evaluate.compare
+
+    def broken(*data, **options):
+        fits = whole(*data, **options)
+        yield from (next(fits), next(fits), next(fits))
+        raise stop
+
+    path = tmp_path / "x.json"
+    call = ["evaluate", *SMALL, "--json", str(path)]
+    with monkeypatch.context() as patch:
+        patch.setattr(_evaluate, "compare", broken)
+        assert main(call) == code
+    captured = capsys.readouterr()
+    assert "pca" in captured.out
+    assert f"3 of 4 fits are done: they are in {tmp_path / 'x.fits.jsonl'}" in captured.err
+    record = json.loads(path.read_text())
+    assert not record["complete"]
+    assert len(record["folds"]) == 3
+    assert main(call) == 0
+    assert len((tmp_path / "x.fits.jsonl").read_text().splitlines()) == 4
+    assert json.loads(path.read_text())["complete"]
+    assert (
+        _accuracies(path)[:2]
+        == [(f["method"], f["fold"], f["accuracy"]) for f in record["folds"]][:2]
+    )
+
+
+def test_nothing_is_said_of_no_fits(tmp_path, monkeypatch, capsys):
+    def broken(*data, **options):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(_evaluate, "compare", broken)
+    assert main(["evaluate", *SMALL, "--json", str(tmp_path / "x.json")]) == INTERRUPTED
+    captured = capsys.readouterr()
+    assert "0 of 4 fits are done." in captured.err
+    assert len(captured.out.splitlines()) == 2  # the headline
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_in_a_process_of_its_own(tmp_path):
+    results, path = tmp_path / "x.fits.jsonl", tmp_path / "x.json"
+    words = ["--folds", "5", "--epochs", "3", "--n-jobs", "1", "--image-size", "32", "--quiet"]
+    call = [sys.executable, "-m", "skfer.cli", "evaluate", *words, "--json", str(path)]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        while not (results.exists() and len(results.read_text().splitlines()) > 1):
+            assert run.poll() is None
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate()
+    assert run.returncode == INTERRUPTED, err
+    assert "Traceback" not in err
+    assert "pca" in out
+    n_done = len(results.read_text().splitlines())
+    assert len(json.loads(path.read_text())["folds"]) == n_done < 25
+
+
+def test_tables_in_an_ascii_locale(tmp_path):
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    call = [
+        sys.executable,
+        "-m",
+        "skfer.cli",
+        "evaluate",
+        *SMALL,
+        "--json",
+        str(tmp_path / "x.json"),
+    ]
+    run = subprocess.run(call, capture_output=True, env=environment)
+    assert run.returncode == 0, run.stderr
+    assert b"mean +- standard deviation" in run.stdout
+    assert len(_accuracies(tmp_path / "x.json")) == 4
+
+
+def test_numbers_are_written_though_the_reader_has_gone(tmp_path):
+    path = tmp_path / "x.json"
+    call = [sys.executable, "-m", "skfer.cli", "evaluate", *SMALL, "--json", str(path)]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        run.stdout.readline()
+        run.stdout.close()
+        assert run.stderr.read() == b""
+        assert run.wait() == READER_GONE
+    assert json.loads(path.read_text())["complete"]
+
+
+@pytest.mark.parametrize("style", ["markdown", "latex", "csv"])
+def test_tables_for_other_programs_come_alone(tmp_path, capsys, style):
+    path = tmp_path / "x.json"
+    assert main(["evaluate", *SMALL, "--table", style, "--confusion", "--json", str(path)]) == 0
+    captured = capsys.readouterr()
+    starts = {"markdown": "**mean", "latex": "% mean", "csv": "table,row,column,value,spread"}
+    assert captured.out.startswith(starts[style])
+    assert "what each class (row) was taken for" in captured.out
+    assert "All numbers" not in captured.out
+    assert "All numbers" in captured.err
+
+
+def test_pictures(tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    assert main(["evaluate", *SMALL, "--figures", str(folder)]) == 0
+    names = [f"{what}-{name}.png" for name in ("pca", "cross-entropy") for what in FIGURES]
+    assert f"Pictures in {folder}: {', '.join(names)}\n" in capsys.readouterr().out
+    for name in names:
+        assert np.ptp(np.asarray(Image.open(folder / name).convert("L"))) > 200
+
+
+FIGURES = ("embedding", "confusion")
+
+
+def test_pictures_without_matplotlib_are_refused_at_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(_figures, "find_spec", lambda name: None)
+    assert main(["evaluate", "--figures", str(tmp_path / "x")]) == FAILED
+    assert "--figures needs matplotlib: install matplotlib." in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_unlabeled_faces_are_counted_and_told(tmp_path, capsys):
+    trees.folder(tmp_path, [f"{word}/{i}.png" for word in ("happy", "sad") for i in range(8)])
+    rows = [f"{word}/{i}.png,{word if i else ''}" for word in ("happy", "sad") for i in range(8)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]) + "\n")
+    call = ["--labels", str(tmp_path / "labels.csv"), "--image-size", "16"]
+    assert main(["evaluate", *QUICK, *call, "--embedders", "pca"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "skfer: warning: 2 of 16 images have no label: they are left out.\n"

@@ -9,7 +9,7 @@ from helpers import trees
 from helpers.calls import QUICK, SHORT, refused, table_call
 
 from skfer.cli import _evaluate, main
-from skfer.cli._main import BROKEN, FAILED, INTERRUPTED, READER_GONE
+from skfer.cli._main import BROKEN, FAILED, INTERRUPTED
 
 BAD = {
     "no root": (["--dataset", "folder"], "--dataset folder needs --root DIR"),
@@ -114,15 +114,6 @@ def test_interrupt(monkeypatch, capsys):
     monkeypatch.setattr(_evaluate, "load_faces", stop)
     assert main(["evaluate"]) == INTERRUPTED
     assert "interrupted" in capsys.readouterr().err
-
-
-def test_a_reader_that_goes_is_no_error():
-    call = [sys.executable, "-m", "skfer.cli", "evaluate", *QUICK, "--image-size", "16"]
-    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
-        run.stdout.readline()
-        run.stdout.close()
-        assert run.stderr.read() == b""
-        assert run.wait() == READER_GONE
 
 
 def test_the_command_is_installed():

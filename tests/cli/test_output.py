@@ -1,7 +1,9 @@
 """Where numbers go: files, pipes, standard output."""
 
+import io
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from helpers.calls import QUICK
@@ -73,3 +75,45 @@ def test_json_on_standard_output(capfd, name):
     assert len(json.loads(captured.out)["folds"]) == 10
     assert "48 faces of 8 expressions" in captured.err
     assert "multi-threshold" in captured.err
+
+
+def test_four_writers_at_a_time(tmp_path):
+    path = tmp_path / "x.json"
+    theirs = tmp_path / "x.json.part"
+    theirs.write_text("mine")
+    seen = []
+
+    def write(number):
+        for i in range(40):
+            _output.write_json(path, {"writer": number, "i": i, "filling": "." * 10_000})
+            seen.append(json.loads(path.read_text())["filling"])
+
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(write, range(4)))
+    assert len(seen) == 160
+    assert theirs.read_text() == "mine"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.json", "x.json.part"]
+
+
+def test_nothing_is_left_of_a_file_that_fails(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    path.write_text("before")
+
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_output.os, "fsync", full)
+    with pytest.raises(ValueError, match=r"could not be written: No space left"):
+        _output.write_json(path, {})
+    assert path.read_text() == "before"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+class _Ascii(io.StringIO):
+    encoding = "ascii"
+
+
+def test_words_in_the_characters_of_the_stream():
+    stream = _Ascii()
+    _output.say("0.5 ± 0.1 of Zoë", stream)
+    assert stream.getvalue() == "0.5 +- 0.1 of Zo\\xeb\n"

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from skfer.cli.options._data import add_data, add_variants
-from skfer.cli.options._values import positive, seed
-from skfer.evaluation import CLASSIFIERS, PROTOCOLS
+from skfer.cli.options._values import positive, seed, some_of
+from skfer.evaluation import CLASSIFIERS, METHODS, PROTOCOLS, STYLES
 
 DESCRIPTION = """\
 Train every embedder of skfer and two baselines (PCA on pixels, and the same network trained with
 cross-entropy), each followed by the same classifier, and test them with subjects apart where it is
-known who is shown. Prints a table of means and standard deviations over the folds: accuracy,
+known who is shown. Prints tables: means and standard deviations over the folds of accuracy,
 balanced accuracy and F1 (means over the classes), recall@1 (how often the nearest image, of another
-person if known, has the same label), seconds to train, and images embedded in a second.
+person if known, has the same label), the calibration error of the embedder's own probabilities,
+seconds to train, and images embedded in a second; measures of the distances; the recall of each
+class; and paired differences from cross-entropy.
 """
 
 EPILOG = r"""
@@ -56,6 +58,7 @@ def add_evaluate(commands: Any) -> None:
     add_data(parser.add_argument_group("data"))
     add_variants(parser.add_argument_group("variants of published sets"))
     _add_how(parser.add_argument_group("evaluation"))
+    _add_output(parser.add_argument_group("output"))
 
 
 def _add_how(how: Any) -> None:
@@ -67,6 +70,12 @@ def _add_how(how: Any) -> None:
         "training and test set of the owners. By default what is usual for the data set",
     )
     how.add_argument("--folds", type=positive, metavar="N", help="folds of group-fold (3)")
+    how.add_argument(
+        "--embedders",
+        type=some_of(METHODS),
+        metavar="NAMES",
+        help=f"what to compare, with commas between: {','.join(METHODS)} (all)",
+    )
     how.add_argument(
         "--classifier",
         choices=CLASSIFIERS,
@@ -84,6 +93,18 @@ def _add_how(how: Any) -> None:
     how.add_argument(
         "--seed", type=seed, default=0, metavar="N", help="fixes data, folds and training (0)"
     )
+    how.add_argument(
+        "--seeds",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="train so often on each fold, with the seeds from --seed on (1)",
+    )
+    how.add_argument(
+        "--device",
+        metavar="NAME",
+        help="where to train: cpu, cuda, cuda:1, mps; a GPU if there is one",
+    )
     jobs = min(os.cpu_count() or 1, 4)
     how.add_argument(
         "--n-jobs",
@@ -92,11 +113,33 @@ def _add_how(how: Any) -> None:
         metavar="N",
         help=f"trainings side by side, and threads that read pictures ({jobs})",
     )
-    how.add_argument(
+
+
+def _add_output(output: Any) -> None:
+    output.add_argument(
+        "--table", choices=STYLES, default="text", help="how tables are written (text)"
+    )
+    output.add_argument(
+        "--confusion", action="store_true", help="tell what each class was taken for, too"
+    )
+    output.add_argument(
         "--json",
         type=Path,
         metavar="FILE",
         help="write all numbers here, with what was run; - is standard output, and the table then "
         "goes to standard error",
     )
-    how.add_argument("--quiet", action="store_true", help="no progress bar")
+    output.add_argument(
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help="keep a line for each fit here: the same call goes on where it was broken off, and "
+        "computes nothing twice. By default beside the file of --json",
+    )
+    output.add_argument(
+        "--figures",
+        type=Path,
+        metavar="DIR",
+        help="draw embeddings and confusions into this folder (needs matplotlib)",
+    )
+    output.add_argument("--quiet", action="store_true", help="no progress bar")

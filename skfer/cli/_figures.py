@@ -1,0 +1,75 @@
+"""Pictures of a comparison, as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skfer.evaluation import Fit, confusion_matrix
+from skfer.inspection import EmbeddingDisplay
+
+_DPI = 150
+
+
+def check_drawable(folder: Path | None) -> None:
+    """Raise an error if pictures are wanted and cannot be drawn, before minutes of training."""
+    if folder is None:
+        return
+    if find_spec("matplotlib") is None:
+        raise ImportError("--figures needs matplotlib: install matplotlib.")
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def draw_comparison(folder: Path | None, wanted: Any, fits: Sequence[Fit]) -> list[Path]:
+    """Draw each method's embedding of a test part and its confusions; return the files."""
+    if folder is None:
+        return []
+    files = []
+    for method in dict.fromkeys(fit.method for fit in fits):
+        mine = [fit for fit in fits if fit.method == method]
+        shown = next((fit for fit in mine if fit.points is not None), None)
+        if shown is not None:
+            files.append(folder / f"embedding-{method}.png")
+            _draw_embedding(files[-1], wanted, shown)
+        files.append(folder / f"confusion-{method}.png")
+        _draw_confusion(files[-1], wanted, mine)
+    return files
+
+
+def _axes(width: float, height: float) -> Any:
+    # A figure of its own: pyplot would keep it, and might open a window.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained").subplots()
+
+
+def _draw_embedding(path: Path, wanted: Any, fit: Fit) -> None:
+    rows = wanted.splits[fit.fold][1]
+    display = EmbeddingDisplay(
+        np.asarray(fit.points),
+        wanted.faces.target[rows],
+        y_pred=np.asarray(fit.predicted),
+        names=wanted.faces.target_names,
+        told=f"{fit.method}: the test part of a fold, in two main components",
+    )
+    display.plot(ax=_axes(7, 5))
+    display.figure_.savefig(path, dpi=_DPI)
+
+
+def _draw_confusion(path: Path, wanted: Any, fits: Sequence[Fit]) -> None:
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    faces = wanted.faces
+    counts = confusion_matrix(fits, faces.target, wanted.splits, fits[0].method)
+    names = [str(faces.target_names[code]) for code in np.unique(faces.target)]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = 2.5 + 0.55 * len(names)
+    display = ConfusionMatrixDisplay(shares, display_labels=names).plot(
+        ax=_axes(size + 1, size), values_format=".2f", xticks_rotation=45, cmap="Blues"
+    )
+    display.ax_.set_title(f"{fits[0].method}: share of each class (row)", loc="left")
+    display.figure_.savefig(path, dpi=_DPI)
