@@ -17,14 +17,14 @@ from skorch.callbacks import (
 )
 
 UNSUITED = {
-    BatchScoring: "needs skorch's own data: the losses are in history_",
-    EpochScoring: "needs skorch's own data: the losses are in history_",
-    Checkpoint: "needs skorch's own data: early_stopping=True keeps the best epoch",
-    TrainEndCheckpoint: "needs skorch's own data: pickle the fitted embedder",
-    InputShapeSetter: "needs skorch's own data: a callable as backbone gets the input shape",
-    LRScheduler: "is at odds with `schedule`, which the learning rate follows",
+    BatchScoring: "needs a data set of skorch: the losses are in history_",
+    EpochScoring: "needs a data set of skorch: the losses are in history_",
+    Checkpoint: "needs a data set of skorch: early_stopping=True keeps the best epoch",
+    TrainEndCheckpoint: "needs a data set of skorch: pickle the fitted embedder",
+    InputShapeSetter: "needs a data set of skorch: a callable as backbone gets the input shape",
+    LRScheduler: "conflicts with `schedule`, which the learning rate follows",
 }
-"""Callbacks of skorch that look for what these nets have not, and what to do instead."""
+"""Callbacks of skorch that cannot work here, and what to do instead."""
 
 
 def checked_callbacks(callbacks: Sequence[Any] | None, *, validated: bool) -> list[Any]:
@@ -40,7 +40,7 @@ def checked_callbacks(callbacks: Sequence[Any] | None, *, validated: bool) -> li
     Raises
     ------
     ValueError
-        If one of them is no callback, or one that does not suit.
+        If one of them is no callback, or one that cannot work here.
     """
     callbacks = list(callbacks or [])
     for given in callbacks:

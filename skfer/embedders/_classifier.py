@@ -1,4 +1,4 @@
-"""What embedders share that are classifiers too, as LinearDiscriminantAnalysis is."""
+"""The base of embedders that are also classifiers, as LinearDiscriminantAnalysis is."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from skfer.embedders.base import BaseEmbedder
 
 
 class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
-    """Base of the embedders that also predict; a method defines ``predict_proba``."""
+    """Base of the embedders that also predict; a subclass defines ``predict_proba``."""
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Probability of every class, shape (n, n_classes), in the order of ``classes_``."""
+        """Return the probability of every class, shape (n, n_classes), as in ``classes_``."""
         raise NotImplementedError
 
     def predict(self, X: Any) -> NDArray[Any]:

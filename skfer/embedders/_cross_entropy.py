@@ -16,8 +16,8 @@ from skfer.training import Objective
 class CrossEntropyEmbedder(BaseEmbedder):
     """Embed faces by a network that was trained as a classifier: the baseline to beat.
 
-    Everything but the loss is as in the metric embedders: network, batches, augmentation,
-    schedule. ``transform`` returns what the last linear layer sees.
+    Everything except the loss is the same as in the metric embedders: network, batches,
+    augmentation, schedule. ``transform`` returns the input of the last linear layer.
 
     Parameters
     ----------

@@ -11,12 +11,12 @@ def find_device(name: str) -> torch.device:
     Parameters
     ----------
     name : str
-        "auto" is CUDA where there is one, or else the CPU.
+        "auto" is CUDA if available, and the CPU otherwise.
 
     Raises
     ------
     ValueError
-        If torch does not know it or does not find it.
+        If torch does not know the device, or does not find it.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -26,14 +26,14 @@ def find_device(name: str) -> torch.device:
         raise ValueError(
             f"device={name!r} is not a device of torch: use 'auto', 'cpu' or 'cuda'."
         ) from error
-    if not _is_there(device):
+    if not _is_available(device):
         raise ValueError(
             f"device={name!r}, but torch finds no {name.upper()}: use 'auto' or 'cpu'."
         )
     return device
 
 
-def _is_there(device: torch.device) -> bool:
+def _is_available(device: torch.device) -> bool:
     if device.type == "cpu":
         return True
     kind: Any = getattr(torch, device.type, None)

@@ -20,9 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from skfer.embedders._inputs import check_no_single_path
-
-UNLABELED = -1
-"""Code of a sample without a label, in y and in class codes."""
+from skfer.validation import UNLABELED, check_labels, missing_mask, refusal, shown
 
 
 def check_y(y: Any, X: Any, *, allow_unlabeled: bool, name: str) -> NDArray[Any]:
@@ -105,7 +103,11 @@ def check_classes(classes: Any, name: str) -> NDArray[Any]:
     ValueError
         If they are not one-dimensional, have missing values, or are fewer than two.
     """
-    return find_classes(_column(classes, "classes"), name)
+    column = check_labels(classes, "classes", allow_unlabeled=True)
+    missing = np.flatnonzero(missing_mask(column))
+    if len(missing):
+        raise refusal("classes", "must have no missing values, got {}.", shown(column[missing[0]]))
+    return find_classes(column, name)
 
 
 def check_same_classes(classes: Any, known: NDArray[Any], name: str) -> None:
@@ -116,50 +118,6 @@ def check_same_classes(classes: Any, known: NDArray[Any], name: str) -> None:
             f"classes={given.tolist()} is not the same as in the first call: {known.tolist()}. "
             "Leave it out, or give the same."
         )
-
-
-def _column(values: Any, name: str) -> NDArray[Any]:
-    """Return values as a one-dimensional array that can be sorted, without missing ones."""
-    array = np.asarray(values)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array.ravel()
-    if array.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional, got an array of shape {array.shape}.")
-    for i, value in enumerate(array.tolist() if array.dtype.kind in "Of" else ()):
-        if value is None or _is_nan(value):
-            raise ValueError(f"{name} must have no missing values, got {name}[{i}]={value!r}.")
-    try:
-        np.unique(array)
-    except TypeError as error:
-        raise ValueError(f"{name} must hold values of one kind: {error}.") from error
-    return array
-
-
-def _is_nan(value: Any) -> bool:
-    """Whether a value is NaN, NaT or pandas' NA, which are not equal to themselves."""
-    try:
-        return bool(value != value)
-    except TypeError:
-        return True
-
-
-def check_groups(groups: Any, n_samples: int) -> NDArray[Any] | None:
-    """Return groups as an array, or None for None.
-
-    Raises
-    ------
-    ValueError
-        Unless there is one group for each sample.
-    """
-    if groups is None:
-        return None
-    groups = _column(groups, "groups")
-    if len(groups) != n_samples:
-        raise ValueError(
-            f"groups must have one entry for each sample: X has {n_samples} samples, groups has "
-            f"{len(groups)}."
-        )
-    return groups
 
 
 def encode(

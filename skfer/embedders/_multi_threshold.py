@@ -28,8 +28,8 @@ from skfer.training import Objective, TrainingData
 class MultiThresholdEmbedder(BaseEmbedder):
     """Embed faces by a triplet loss with many thresholds at once.
 
-    The embedding is cut into slices. Each is normalized to unit length and trained by a
-    triplet loss with its own threshold, so that none has to be searched for [1]_.
+    The embedding is cut into slices. Each of them is normalized to unit length and trained by a
+    triplet loss with its own threshold, so that no single threshold has to be tuned [1]_.
 
     Parameters
     ----------
@@ -38,19 +38,19 @@ class MultiThresholdEmbedder(BaseEmbedder):
     n_thresholds : int, default=8
         Number of slices and thresholds.
     threshold_range : tuple of (float, float), default=(0.1, 1.0)
-        The thresholds sample this range evenly, ends included; squared distances of unit
-        vectors, in (0, 4]. A threshold above 2C/(C-1) for C classes, the squared distance
-        of C equidistant points on a sphere, can never be met by all classes (our reading of
-        the paper's valid range; :func:`~skfer.losses.max_threshold` computes it); the
-        default ends well below, which did better on drawn and on real faces.
+        The thresholds are equidistant in this range, ends included. They are squared distances
+        between unit vectors, in (0, 4]. A threshold above 2C/(C-1) for C classes, the squared
+        distance of C equidistant points on a sphere, can never be met by all classes (our
+        reading of the paper's valid range; :func:`~skfer.losses.max_threshold` computes it).
+        The default ends well below it, which worked better on drawn and on real faces.
     thresholds : array-like of shape (n_thresholds,), default=None
-        An explicit list of thresholds; it overrides `n_thresholds` and `threshold_range`.
+        The thresholds themselves; they override `n_thresholds` and `threshold_range`.
     loss : {"dual-triplet", "triplet"}, default="dual-triplet"
-        Whether a triangle of anchor, positive and negative is judged from the positive's
-        side too. With ``mining="batch-all"`` both are the same.
+        Whether a triplet of anchor, positive and negative counts from the positive's side too.
+        With ``mining="batch-all"`` both are the same.
     mining : {"batch-all", "batch-hard"} or dict, default="batch-all"
-        Which triplets of a batch count: the mean over all active ones, or the hardest of
-        each anchor. A dict is a schedule from fractions of the training to one of the two:
+        Which triplets of a batch count: all active ones, or the hardest of each anchor. A dict
+        is a schedule from fractions of the training to one of the two:
         ``{0: "batch-all", 0.5: "batch-hard"}`` changes halfway.
     <shared parameters>
 

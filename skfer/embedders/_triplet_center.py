@@ -33,16 +33,16 @@ from skfer.training import (
 
 NEGATIVES = {"nearest", "fully-synthesized", "semi-synthesized", "prediction"}
 MAX_FIRST_SAMPLES = 1024
-"""About how many samples at most the centers start from."""
+"""About how many samples the centers start from at most."""
 
 
 @with_shared_docs
 class TripletCenterEmbedder(ClassifierEmbedder):
-    """Embed faces by centers of the classes, and tell their expressions.
+    """Embed faces by learned class centers, and predict their expressions.
 
-    Every class has a center that is learned. Each sample is drawn to its own center, and
-    pushed from a negative point that is made of the other centers, beside a cross-entropy
-    loss; attention says where to look and which coordinates count [1]_.
+    Every class has a learned center. Each sample is pulled toward the center of its class and
+    pushed away from a negative point made of the other centers, with a cross-entropy loss beside
+    it; attention weighs the pixels and the coordinates [1]_.
 
     Parameters
     ----------
@@ -50,15 +50,16 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         Length of the embedding.
     negatives : {"nearest", "fully-synthesized", "semi-synthesized", "prediction"}, \
             default="fully-synthesized"
-        The negative point of a sample: the nearest center of another class; the nearest
-        coordinate of other centers, one by one; that in some coordinates only; or the center
-        of the most probable other class.
+        The negative point of a sample: the nearest center of another class; a point made of the
+        nearest coordinate of any other center, for each coordinate; such a point in some
+        coordinates and the nearest center in the others; or the center of the most probable
+        other class.
     synthesis_fraction : float, default=0.5
         Share of the coordinates that ``"semi-synthesized"`` synthesizes.
     margin : float, default=0.5
-        By how much the negative point has to be farther away than the own center, as a mean
-        squared difference per coordinate. The mean makes it independent of `embedding_dim`:
-        coordinates have variance 1, so two random samples are at 2.
+        By how much farther away the negative point has to be than the center of the sample's
+        class, in mean squared difference per coordinate. The mean makes it independent of
+        `embedding_dim`: coordinates have variance 1, so two random samples are 2 apart.
     center_weight : float, default=1.0
         Weight of the center term beside cross-entropy (the paper's lambda). As the term is a
         mean over coordinates and samples, it means the same at any `embedding_dim`.
@@ -66,15 +67,15 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         Largest learning rate of the centers, which follow the same schedule as `lr` and are
         not decayed.
     attention : {"both", "pixel", "element"} or None, default="both"
-        "pixel" pools the last feature map by where it looks, "element" weighs the coordinates
+        "pixel" weighs the pixels of the last feature map in pooling, "element" the coordinates
         in distances to centers. For rows, and backbones without a map, "both" is "element".
     class_weight : "balanced", dict or None, default=None
         Weights of the classes in cross-entropy: a dict from labels to positive weights, or
         inversely proportional to the frequencies in y. With balanced batches, rare classes
         are then favored twice.
     sampling : {"balanced", "random"}, default="balanced"
-        Whether all classes have an equal share of each batch, or all samples the same chance.
-        The size of a batch is the same.
+        Whether all classes have an equal share of each batch, or all samples the same
+        probability. Batches are equally large.
     <shared parameters>
 
     Attributes
@@ -91,24 +92,23 @@ class TripletCenterEmbedder(ClassifierEmbedder):
     Notes
     -----
     The centers start at the class means of the embeddings of a first batch, before any
-    training. `classification_weight` must be above 0 here: the classifier is what predicts.
+    training. `classification_weight` must be above 0 here, since the classifier predicts.
 
-    Rare classes are served by balanced batches, the default. On drawn faces made skewed they
-    led to a balanced accuracy of 0.56, random batches to 0.44, those with balanced class
-    weights to 0.36, and both at once to 0.45. A class with a single sample is in every
-    balanced batch that its class is drawn for.
+    Balanced batches, the default, help rare classes. On drawn faces with skewed classes they led
+    to a balanced accuracy of 0.56, random batches to 0.44, random batches with balanced class
+    weights to 0.36, and balanced batches with balanced class weights to 0.45.
 
-    On faces from the wild with neutral fifty times as often as sadness, every choice of negatives
+    On faces in the wild with fifty times as many neutral as sad ones, every choice of negatives
     with attention had a higher balanced accuracy than cross-entropy alone, by 0.011 to 0.022 (each
     ± 0.007 to 0.013); without attention none did, nor did center loss. ``"nearest"`` was best.
 
-    Where classes overlap in most coordinates, a synthesized negative is nearer than any own
-    center, and the term is least when all centers are one: centers that learn fast then run
-    together. Hence the low `center_lr`; ``"nearest"`` stands ten times as much.
+    Where classes overlap in most coordinates, a synthesized negative is nearer than the sample's
+    own center, and the loss is smallest when all centers coincide: centers that learn fast then
+    collapse. Hence the low `center_lr`; ``"nearest"`` tolerates ten times as much.
 
-    Our reading of [1]_: the forms of both attentions and which coordinates
-    ``"semi-synthesized"`` takes, as in the two classes above; that the centers learn by
-    gradient from both sides; and that class weights act on cross-entropy alone.
+    Our reading of [1]_: the forms of both attentions and the choice of coordinates of
+    ``"semi-synthesized"``, as in the two classes above; that the centers get gradients from both
+    distances; and that class weights act on cross-entropy alone.
 
     References
     ----------

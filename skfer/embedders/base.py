@@ -18,7 +18,6 @@ from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._labels import (
     check_classes,
-    check_groups,
     check_same_classes,
     check_triplets,
     check_y,
@@ -43,6 +42,7 @@ from skfer.training import (
     TrainingData,
     seeded,
 )
+from skfer.validation import check_groups
 
 MAX_SEED = 2**31 - 1
 
@@ -121,7 +121,8 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         resume = self._resumes()
         with self._restored_on_error(resume):
             source, codes = self._check_samples(X, y, reset=not resume)
-            groups = check_groups(groups, len(codes))
+            if groups is not None:
+                groups = check_groups(groups, n_samples=len(codes))
             self._random_state = check_random_state(self.random_state)
             seed = self._random_state.randint(MAX_SEED)
             train, valid = self._split(codes, groups)

@@ -320,46 +320,6 @@ def test_bfloat16_learns_too(embedder, faces):
     assert embedder.net_.module_.project.weight.dtype == torch.float32
 
 
-def test_slices_and_thresholds(faces):
-    model = MultiThresholdEmbedder(32, n_thresholds=4, max_epochs=1, threshold_range=(0.5, 2.0))
-    Z = model.fit(faces.images, faces.target).transform(faces.images)
-    np.testing.assert_allclose(model.thresholds_, [0.5, 1.0, 1.5, 2.0])
-    assert model.slices_ == [slice(0, 8), slice(8, 16), slice(16, 24), slice(24, 32)]
-    for part in model.slices_:
-        np.testing.assert_allclose(np.linalg.norm(Z[:, part], axis=1), 0.5, rtol=1e-5)
-    names = model.get_feature_names_out()
-    assert list(names[7:9]) == [
-        "multithresholdembedder_slice0_7",
-        "multithresholdembedder_slice1_0",
-    ]
-    model.set_params(thresholds=[1.0, 2.0]).fit(faces.images, faces.target)
-    assert len(model.slices_) == 2
-    # What is set after the fit names nothing that is there.
-    model.set_params(embedding_dim=64, thresholds=None)
-    assert list(model.get_feature_names_out()[15:17]) == [
-        "multithresholdembedder_slice0_15",
-        "multithresholdembedder_slice1_0",
-    ]
-    frame = model.set_output(transform="pandas").transform(faces.images)
-    assert frame.shape == (64, 32)
-    model.set_params(embedding_dim=32).set_output(transform="default")
-    model.set_params(thresholds=None, n_thresholds=1).fit(faces.images, faces.target)
-    np.testing.assert_allclose(model.thresholds_, [1.25])
-
-
-def test_mining_schedule(faces):
-    seen = []
-
-    class Watch(Callback):
-        def on_epoch_begin(self, net, **kwargs):
-            seen.append(net.criterion_.metric_loss.mining)
-
-    mining = {0: "batch-all", 0.5: "batch-hard"}
-    model = MultiThresholdEmbedder(16, mining=mining, max_epochs=4, callbacks=[Watch()])
-    model.fit(faces.images, faces.target)
-    assert seen == ["batch-all"] * 2 + ["batch-hard"] * 2
-
-
 @pytest.fixture
 def collapsing():
     """Batch-hard mining without the standardised embedding shrinks it to a point."""
@@ -397,10 +357,3 @@ def test_collapse_in_partial_fit(collapsing, faces):
     with pytest.warns(EmbeddingCollapseWarning, match="set standardize_embedding=True") as caught:
         collapsing.partial_fit(faces.images, faces.target)
     assert [warning.filename for warning in caught] == [__file__]
-
-
-def test_learning_is_silent_and_real(faces):
-    model = MultiThresholdEmbedder(32, max_epochs=30, samples_per_class=12, random_state=0)
-    model.fit(faces.images, faces.target)
-    losses = [epoch["train_loss"] for epoch in model.history_]
-    assert losses[-1] < 0.9 * losses[0]

@@ -393,13 +393,16 @@ BAD = {
 
 
 BAD_GROUPS = {
-    "missing": ([None] * 40, r"groups must have no missing values, got groups\[0\]=None"),
-    "nan": (np.where(np.arange(40) == 3, np.nan, 1), r"missing values, got groups\[3\]=nan"),
-    "pandas' NA": (np.array(["a", pd.NA] * 20), r"groups\[1\]=<NA>"),
+    "missing": ([None] * 40, "groups has no group for 40 samples, such as None for sample 0"),
+    "nan": (
+        np.where(np.arange(40) == 3, np.nan, 1),
+        "no group for 1 samples, such as .*nan.* for sample 3",
+    ),
+    "pandas' NA": (np.array(["a", pd.NA] * 20), "no group for 20 samples, such as <NA>"),
     "2-d": (np.zeros((40, 2)), r"groups must be one-dimensional.* shape \(40, 2\)"),
-    "scalar": (3, r"groups must be one-dimensional.* shape \(\)"),
-    "mixed": (np.array([1, "a"] * 20, dtype=object), "groups must hold values of one kind"),
-    "length": (np.zeros(7), "X has 40 samples, groups has 7"),
+    "scalar": (3, "groups must be an array or a list.*, got 3"),
+    "mixed": (np.array([1, "a"] * 20, dtype=object), "groups mixes numbers and words"),
+    "length": (np.zeros(7), "groups has 7 entries but X has 40 rows"),
 }
 
 
@@ -419,7 +422,7 @@ def test_groups_of_all_kinds(rows, kind):
 
 
 BAD_CLASSES = {
-    "nan": ([0.0, np.nan, 1.0], r"classes must have no missing values, got classes\[1\]=nan"),
+    "nan": ([0.0, np.nan, 1.0], "classes must have no missing values, got .*nan"),
     "2-d": (np.zeros((3, 2)), r"classes must be one-dimensional.* \(3, 2\)"),
     "one": (["joy"], "at least two classes"),
     "too few": (["joy", "awe"], "y holds .*'rage'.*takes all that will come as classes="),
@@ -449,40 +452,6 @@ def test_bad_input(embedder, faces, case):
     X, y = make(faces)
     with pytest.raises(ValueError, match=message):
         embedder.set_params(**params).fit(X, y)
-
-
-BAD_THRESHOLDS = {
-    "indivisible": ({"n_thresholds": 5}, "embedding_dim=16 must be a multiple"),
-    "outside": ({"thresholds": [1.0, 4.5]}, r"thresholds must lie in \(0, 4\]"),
-    "zero": ({"thresholds": [0.0, 1.0]}, r"thresholds must lie in \(0, 4\]"),
-    "range order": ({"threshold_range": (2.0, 1.0)}, "threshold_range"),
-    "range equal": ({"threshold_range": (1.0, 1.0)}, "threshold_range"),
-    "range length": ({"threshold_range": (1.0,)}, "threshold_range must be"),
-    "range too far": ({"threshold_range": (1.0, 5.0)}, "threshold_range"),
-    "words": ({"thresholds": ["a", "b"]}, r"thresholds must be a list of numbers.*\['a', 'b'\]"),
-    "none": ({"thresholds": []}, r"thresholds must be a list of numbers in \(0, 4\], .* got \[\]"),
-    "table": ({"thresholds": np.ones((2, 2))}, "thresholds must be a list of numbers"),
-    "nan": ({"thresholds": [1.0, np.nan]}, r"thresholds must lie in \(0, 4\]"),
-    "mining": ({"mining": "semi-hard"}, "'mining' parameter"),
-    "mining schedule": ({"mining": {0.5: "batch-hard"}}, "mining as a dict"),
-    "mining in it": ({"mining": {0: "semi-hard"}}, "'semi-hard'"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_THRESHOLDS)
-def test_bad_thresholds(faces, case):
-    params, message = BAD_THRESHOLDS[case]
-    with pytest.raises(ValueError, match=message):
-        MultiThresholdEmbedder(16, max_epochs=1, **params).fit(faces.images, faces.target)
-
-
-def test_numbers_of_numpy(faces):
-    model = MultiThresholdEmbedder(16, max_epochs=1, random_state=0)
-    expected = clone(model).fit(faces.images, faces.target).transform(faces.images)
-    mining = {np.int64(0): "batch-all", np.float32(0.5): "batch-all"}
-    model.set_params(threshold_range=np.array([0.1, 1.0]), mining=mining)
-    model = clone(model).set_params(image_size=np.array([24, 24]))
-    assert_array_equal(model.fit(faces.images, faces.target).transform(faces.images), expected)
 
 
 @pytest.mark.parametrize("cls", [CrossEntropyEmbedder, MultiThresholdEmbedder])

@@ -116,14 +116,6 @@ def test_partial_fit_takes_new_settings(embedder, faces):
     assert embedder.net_.criterion_.classification_weight == 3.0
 
 
-def test_thresholds_and_mining_may_change(faces):
-    model = MultiThresholdEmbedder(16, samples_per_class=4, random_state=0)
-    model.partial_fit(faces.images, faces.target)
-    model.set_params(n_thresholds=4, mining="batch-hard").partial_fit(faces.images, faces.target)
-    assert len(model.thresholds_) == len(model.slices_) == 4
-    assert model.net_.criterion_.metric_loss.mining == "batch-hard"
-
-
 @pytest.mark.parametrize("how", ["fit", "partial_fit"])
 @pytest.mark.parametrize(
     ("params", "message"),

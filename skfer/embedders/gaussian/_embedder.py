@@ -15,7 +15,7 @@ from skorch.callbacks import Callback
 
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
-from skfer.embedders._labels import UNLABELED, encode
+from skfer.embedders._labels import encode
 from skfer.embedders.base import BaseEmbedder
 from skfer.embedders.gaussian._mixture import (
     COVARIANCE_TYPES,
@@ -31,47 +31,48 @@ from skfer.embedders.gaussian._refinement import Refinement, network_arrays
 from skfer.embedders.gaussian._subclasses import SubclassFinder
 from skfer.losses import GaussianMetricLoss
 from skfer.training import BalancedBatchSampler, Objective, TrainingData
+from skfer.validation import UNLABELED
 
 
 @with_shared_docs
 class GaussianMetricEmbedder(ClassifierEmbedder):
     """Embed faces so that every class is a Gaussian; find classes within classes; classify.
 
-    Every class of a batch is a Gaussian around its mean, and the squared error of the
-    posterior that these Gaussians give is minimised [1]_. Once trained, the classes' Gaussians
-    over the whole training set predict, and tell how familiar a face is. Classes may be split
-    in training into sub-classes that nobody labelled, such as closed and open smiles. Samples
-    without a label, y = -1, take part.
+    In training, every class of a batch is a Gaussian around its mean, and the squared error of the
+    posterior of these Gaussians is minimized [1]_. After training, Gaussians fitted to the whole
+    training set predict, and tell how familiar a face is. In training, classes may be split into
+    sub-classes that nobody labeled, such as closed and open smiles. Samples without a label,
+    y = -1, are used too.
 
     Parameters
     ----------
     embedding_dim : int, default=64
         Length of the embedding.
     sigma : float, default=0.5
-        Standard deviation of the Gaussians in training, in units of the distance that an
-        embedding of unit spread per coordinate has from its mean, ``sqrt(embedding_dim)``: so
-        it means the same at any length. The spread counts as 1 without
-        `standardize_embedding` too.
+        Standard deviation of the Gaussians in training, in units of ``sqrt(embedding_dim)``, the
+        distance from the mean of an embedding with standard deviation 1 in each coordinate: so
+        it means the same for any length. Without `standardize_embedding` the unit is the same.
     relative_sigma : bool, default=True
         False takes `sigma` as the standard deviation itself, as the paper does. Its 0.5 for 64
-        coordinates is 0.06 in the relative unit, if the embedding is standardised.
+        coordinates is 0.06 in the relative unit, if the embedding is standardized.
     mixup : float, default=None
-        If given, pairs of embeddings are mixed, and so are their targets, by shares from
+        If given, pairs of embeddings and their targets are mixed, in proportions drawn from
         Beta(mixup, mixup); the paper takes 2.
     priors : array-like of shape (n_classes,) or "uniform", default=None
-        Probability of each class when predicting. None takes the shares in the training set;
+        Prior probability of each class in prediction. None takes the shares in the training set;
         "uniform" suits balanced accuracy, where rare classes count as much as common ones.
     max_subclasses : int, default=1
-        The most sub-classes of a class, and one at most for ten samples. 1 splits none.
+        The largest number of sub-classes of a class, which has at most one for every ten of its
+        samples. 1 splits no class.
     covariance_type : {"tied", "full", "diag", "spherical"}, default="tied"
-        Covariance of the Gaussians, of those that predict and of those by which sub-classes are
-        looked for: one matrix for all, or for each (sub-)class a matrix, variances or one variance.
+        Covariance of the Gaussians, both those that predict and those that find sub-classes: one
+        matrix for all, or a matrix, variances or one variance for each (sub-)class.
     split_dimensions : int, default=4
-        In how many principal components of a class sub-classes are looked for. The more, the
+        In how many principal components of a class sub-classes are searched for. The more, the
         clearer they have to be.
     unlabeled_threshold : float, default=0.9
-        From which posterior on a sample without a label is trained on, and takes part when its
-        class is split. 1 leaves all of them out: only ``transduction_`` tells of them.
+        Posterior above which a sample without a label is trained on, and used when its class is
+        split. 1 leaves all of them out: they only get a label in ``transduction_``.
     <shared parameters>
 
     Attributes
@@ -82,56 +83,57 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         (embedding_dim, embedding_dim) if tied, (n_subclasses, embedding_dim, embedding_dim) if
         full, (n_subclasses, embedding_dim) if diagonal, (n_subclasses,) if spherical.
     weights_ : ndarray of shape (n_subclasses,)
-        Prior of each class times the share of the (sub-)class in it.
+        Prior of the class of each (sub-)class, times its share of the samples of that class.
     subclass_to_class_ : ndarray of shape (n_subclasses,)
-        The label of the class that each (sub-)class belongs to.
+        Label of the class that each (sub-)class belongs to.
     n_subclasses_ : ndarray of shape (n_classes,)
-        How many each class has.
+        Number of sub-classes of each class.
     subclass_labels_ : ndarray of shape (n,)
         (Sub-)class of each training sample: a row of ``means_``.
     transduction_ : ndarray of shape (n,)
-        Label of each training sample: its own, or the likeliest for one without.
+        Label of each training sample: its own, or the likeliest one if it has none.
     <shared attributes>
 
     See Also
     --------
     skfer.losses.GaussianMetricLoss : The loss alone.
-    skfer.model_selection.SemiSupervisedSplit : Cross-validation with unlabelled samples.
-    sklearn.mixture.GaussianMixture : What looks for sub-classes.
+    skfer.model_selection.SemiSupervisedSplit : Cross-validation with unlabeled samples.
+    sklearn.mixture.GaussianMixture : Finds the sub-classes.
 
     Notes
     -----
-    A covariance is drawn towards the one of all (sub-)classes together as by
-    ``embedding_dim`` more samples (one, if diagonal or spherical), and that one towards a
-    multiple of the identity likewise. So a class of one sample has a Gaussian too.
+    A covariance is shrunk toward the one of all (sub-)classes together, which counts as
+    ``embedding_dim`` samples (one, if diagonal or spherical), and that one toward a multiple of the
+    identity likewise. So a class of one sample has a Gaussian too.
 
-    From a third of the training on, the training set is embedded up to 20 times. In the
-    principal components of each class, mixtures of Gaussians are fitted. A class is split into
-    as few as the Bayesian information criterion prefers to one, if every two are 2.4 standard
-    deviations apart and each has half an equal share or more. They are the labels from then on,
-    until the next round assigns the samples anew. The first splits help the network to see
-    others. A class that is split gains one sub-class a round at most, where one that it has falls
-    into two by the same criterion, 3.2 standard deviations apart: what the network was trained to
-    tell apart always looks like clusters, and these are no Gaussians. A class becomes whole again
-    if its sub-classes are no longer preferred to one. It takes some hundred samples of a
-    sub-class for a start.
+    After a third of the training, the training set is embedded up to 20 times, and mixtures of
+    Gaussians are fitted in the principal components of each class. A class is split into the
+    smallest number of Gaussians that the Bayesian information criterion prefers to one, if every
+    two of them are at least 2.4 standard deviations apart and each has at least half of an equal
+    share. They are the labels from then on, until the next round assigns the samples anew. The
+    first splits help the network to see others. In a round, a class that is split gains one
+    sub-class at most, where one of its sub-classes falls into two by the same criterion, at least
+    3.2 standard deviations apart: what the network was trained to tell apart always looks like
+    clusters, and these are no Gaussians. A class becomes whole again if its sub-classes are no
+    longer preferred to one Gaussian. To be found, a sub-class needs some hundred samples.
 
     -1 marks samples without a label where two other integer labels remain; {-1, 1} are two
-    classes. An epoch is long enough to draw as many as there are of either kind: few labels beside
-    many faces without make it as long as many do. From a third of the training on, a network with
-    averaged weights [2]_ embeds the training set before each epoch. Its posterior, the mean of the
-    Gaussians' and the classifier's, is averaged over the epochs [3]_, and weighted so that the
-    classes have the shares that they have among the labels [4]_: unlabelled samples should be of
-    the same mixture of classes. One for which it is above the threshold enters the batches with the
-    likeliest class, and counts as much as one with a label; a batch has no more of them than
-    labelled ones. The Gaussians' means are those of the labelled ones alone; after training, all of
-    them join the (sub-)class that is likeliest for them.
+    classes. An epoch is long enough to draw as many samples of either kind as there are, so that a
+    few labels beside many unlabeled faces make it as long as many labels do. After a third of the
+    training, a network with averaged weights [2]_ embeds the training set before each epoch. Its
+    posterior, the mean of that of the Gaussians and that of the classifier, is averaged over the
+    epochs [3]_, and weighted so that the classes have the shares that they have among the labels
+    [4]_: unlabeled samples should be of the same mixture of classes. Where it is above the
+    threshold, the likeliest class is the pseudo-label of a sample, which enters the batches and
+    counts as much as a labeled one; a batch has no more pseudo-labels than labels. The means of the
+    Gaussians are those of the labeled samples alone; after training, every unlabeled sample joins
+    its likeliest (sub-)class.
 
-    ``partial_fit`` splits no class and learns from labelled samples alone. It replaces the
-    Gaussians of the (sub-)classes that it is given, and counts on.
+    ``partial_fit`` splits no class and learns from labeled samples alone. It replaces the
+    Gaussians of the (sub-)classes that it gets samples of, and keeps counting.
 
     Our reading of [1]_: the relative unit of `sigma`, mixed targets, when and in which space a
-    class is split and when not, and the part of unlabelled samples.
+    class is split and when not, and the use of unlabeled samples.
 
     References
     ----------

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
-from skfer.embedders._labels import UNLABELED
 from skfer.embedders.gaussian._mixture import (
     Codes,
     Components,
@@ -19,6 +18,7 @@ from skfer.embedders.gaussian._mixture import (
     likeliest_component,
 )
 from skfer.losses import GaussianMetricLoss
+from skfer.validation import UNLABELED
 
 HORIZON = 1 / 20
 """Over which fraction of the training the weights of the network are averaged."""
