@@ -1,7 +1,7 @@
 """What faces without labels add: `python -m benchmarks.semi_supervised [--root DIR] [--write]`.
 
 A share of the labels is kept, at least two of each class, and the rest hidden (-1). Balanced
-accuracy of GaussianMetricEmbedder's own posterior on persons held out: trained on the labelled
+accuracy of GaussianMetricEmbedder's own posterior on persons held out: trained on the labeled
 faces alone, with the others beside them, and inside scikit-learn's SelfTrainingClassifier. Every
 fit takes the same number of steps; self-training fits three times.
 """
@@ -28,7 +28,7 @@ from skfer.training import BalancedBatchSampler
 SHARES = (0.05, 0.10, 0.25)
 STEPS = 500
 SELF_TRAINING_ROUNDS = 2
-ALONE, BESIDE, SELF = "labelled alone", "with the others", "self-training"
+ALONE, BESIDE, SELF = "labeled alone", "with the others", "self-training"
 MOST_OF_A_CLASS = 400
 FOLDS = 3
 

@@ -8,6 +8,7 @@ from skfer._version import __version__
 if TYPE_CHECKING:
     from skfer import (
         datasets,
+        embedders,
         evaluation,
         inspection,
         losses,
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
         model_selection,
         nets,
         preprocessing,
+        training,
     )
     from skfer.embedders import (
         CrossEntropyEmbedder,
@@ -42,6 +44,7 @@ _ROOM_OF = {
 }
 _ROOMS = (
     "datasets",
+    "embedders",
     "evaluation",
     "inspection",
     "losses",
@@ -49,6 +52,7 @@ _ROOMS = (
     "model_selection",
     "nets",
     "preprocessing",
+    "training",
 )
 
 __all__ = [
@@ -62,6 +66,7 @@ __all__ = [
     "TripletCenterEmbedder",
     "__version__",
     "datasets",
+    "embedders",
     "evaluation",
     "inspection",
     "load",
@@ -71,6 +76,7 @@ __all__ = [
     "nets",
     "preprocessing",
     "save",
+    "training",
 ]
 
 

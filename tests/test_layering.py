@@ -75,6 +75,7 @@ ROOMS = {
             "model_selection",
             "nets",
             "preprocessing",
+            "training",
         ),
         set(),
     ),

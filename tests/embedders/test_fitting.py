@@ -322,7 +322,7 @@ def test_bfloat16_learns_too(embedder, faces):
 
 @pytest.fixture
 def collapsing():
-    """Batch-hard mining without the standardised embedding shrinks it to a point."""
+    """Batch-hard mining without the standardized embedding shrinks it to a point."""
     return MultiThresholdEmbedder(
         32,
         mining="batch-hard",

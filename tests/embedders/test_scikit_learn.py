@@ -238,7 +238,7 @@ def test_fits_in_threads_are_those_of_one_thread(embedder, faces, global_state):
     assert global_state() == before
 
 
-def test_rows_do_not_depend_on_their_neighbours(embedder, faces):
+def test_rows_do_not_depend_on_the_other_rows(embedder, faces):
     embedder.fit(faces.images, faces.target)
     whole = embedder.transform(faces.images)
     assert_array_equal(embedder.transform(faces.images[10:11]), whole[10:11])

@@ -186,7 +186,7 @@ def test_attention_can_be_seen(faces, attention):
             assert not np.array_equal(maps[0], maps[-1])
 
 
-def test_map_of_colour_images_that_are_not_square(faces):
+def test_map_of_color_images_that_are_not_square(faces):
     X = np.repeat(faces.images[:, :20, :, None], 3, axis=3)
     pixel, _ = small().fit(X, faces.target).attention_maps(X[:2])
     assert pixel.shape == (2, 20, 24)
@@ -295,6 +295,6 @@ def test_bad_parameters(faces, params, message):
         small(**params).fit(faces.images, faces.target)
 
 
-def test_unlabelled_samples_are_refused(faces):
+def test_unlabeled_samples_are_refused(faces):
     with pytest.raises(ValueError, match="y holds -1"):
         small().fit(faces.images, np.where(faces.target == 0, -1, faces.target))

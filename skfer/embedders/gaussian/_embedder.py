@@ -40,9 +40,9 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
 
     In training, every class of a batch is a Gaussian around its mean, and the squared error of the
     posterior of these Gaussians is minimized [1]_. After training, Gaussians fitted to the whole
-    training set predict, and tell how familiar a face is. In training, classes may be split into
-    sub-classes that nobody labeled, such as closed and open smiles. Samples without a label,
-    y = -1, are used too.
+    training set predict, and tell how familiar a face is. Classes may be split into sub-classes
+    without labels of their own, such as closed and open smiles. Samples without a label, y = -1,
+    are used too.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,18 +37,19 @@ def split_rounds(epochs: int) -> set[int]:
     return set(range(first, epochs, step))
 
 
+@dataclass(eq=False)
 class Refinement(Callback):
     """Changes the labels that are trained on between epochs.
 
     Before some epochs classes are split anew, and before each of the later ones samples without a
     label get pseudo-labels.
 
-    Parameters
+    Attributes
     ----------
     data : TrainingData
         The samples.
     components : Components
-        What the training starts with.
+        What the training starts with, and later the latest ones.
     epochs : int
         Length of the training.
     make_sampler : callable
@@ -64,30 +66,17 @@ class Refinement(Callback):
         Holds the network whose embeddings the labeler gets.
     """
 
-    def __init__(
-        self,
-        data: TrainingData,
-        components: Components,
-        epochs: int,
-        *,
-        make_sampler: Callable[[Codes], Any],
-        set_components: Callable[[Components], None],
-        random_state: np.random.RandomState,
-        finder: SubclassFinder | None = None,
-        labeler: PseudoLabeler | None = None,
-        average: WeightAverage | None = None,
-    ) -> None:
-        self.data = data
-        self.components = components
-        self.make_sampler = make_sampler
-        self.set_components = set_components
-        self.random_state = random_state
-        self.finder = finder
-        self.labeler = labeler
-        self.average = average
-        self._rounds = set() if finder is None else split_rounds(epochs)
-        self._first_labeling = max(1, int(FIRST_ROUND * epochs))
-        self._epoch = 0
+    data: TrainingData
+    components: Components
+    epochs: int
+    make_sampler: Callable[[Codes], Any]
+    set_components: Callable[[Components], None]
+    random_state: np.random.RandomState
+    finder: SubclassFinder | None = None
+    labeler: PseudoLabeler | None = None
+    average: WeightAverage | None = None
+    epoch: int = 0
+    """Number of epochs that are over."""
 
     def on_epoch_begin(
         self,
@@ -97,11 +86,11 @@ class Refinement(Callback):
         **kwargs: Any,
     ) -> None:
         """Change the labels of the epoch to come."""
-        if self._epoch in self._rounds:
+        if self.finder is not None and self.epoch in split_rounds(self.epochs):
             self._split_classes(net, dataset_train, dataset_valid)
         if self.labeler is not None:
             self._give_pseudo_labels(net, dataset_train)
-        self._epoch += 1
+        self.epoch += 1
 
     def _split_classes(self, net: Any, batches: Any, validation: Any) -> None:
         """Look for sub-classes among the samples with a label or a pseudo-label."""
@@ -127,9 +116,10 @@ class Refinement(Callback):
     def _give_pseudo_labels(self, net: Any, batches: Any) -> None:
         """Label unlabeled samples, and draw those into the batches whose class is sure."""
         is_pseudo = np.zeros(len(self.data.codes), dtype=bool)
-        if self._epoch == self._first_labeling:
+        first = max(1, int(FIRST_ROUND * self.epochs))
+        if self.epoch == first:
             restart_stopping(net)
-        if self._epoch >= self._first_labeling:
+        if self.epoch >= first:
             points, logits = network_arrays(net, self.data.source, self.average.module)  # type: ignore[union-attr]
             if not net.criterion_.classification_weight:
                 logits = None  # of a classifier that is not trained any more

@@ -1,4 +1,4 @@
-"""Finds classes within classes: groups of samples that nobody labeled."""
+"""Finds classes within classes: groups of samples without labels of their own."""
 
 from __future__ import annotations
 

@@ -231,7 +231,7 @@ def test_without_a_classifier(few):
 
 
 def test_threshold_of_one_is_to_leave_them_out(faces):
-    X = faces.images  # rows would be standardised by all of them
+    X = faces.images  # rows would be standardized by all of them
     y = np.where(np.arange(len(X)) % 4 == 1, -1, faces.target)
     known = y >= 0
     model = _model(unlabeled_threshold=1.0, max_epochs=3).fit(X, y)
