@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
+import tempfile
+import traceback
 from concurrent.futures import BrokenExecutor
+from pickle import PicklingError
 
-WRONG = (MemoryError, BrokenExecutor, ValueError, OSError, ImportError)
+WRONG = (MemoryError, BrokenExecutor, PicklingError, ValueError, OSError, ImportError)
 """Errors of the call, the data or the machine, and not of skfer."""
 
-_NO_MEMORY = (
-    "not enough memory: give a smaller --image-size, --max-per-class or --n-jobs, or keep the "
-    "pictures on disk by --cache-dir"
+_LONGEST = 2000  # characters of a message
+_LESS = (
+    "give a smaller --image-size or --max-per-class, or keep the pictures on disk by --cache-dir"
 )
 # What functions call otherwise than the command, or with a value that is an option of its own.
 _OPTIONS = {
@@ -24,20 +29,72 @@ _OPTIONS = {
 }
 
 
-def explain(error: Exception, arguments: argparse.Namespace) -> str:
-    """Return what is wrong and what to do."""
-    if isinstance(error, MemoryError | BrokenExecutor):
-        return f"{_NO_MEMORY} ({error})"
+def explain(error: BaseException, arguments: argparse.Namespace) -> str:
+    """Return what is wrong and what to do, at a readable length."""
+    return capped(_explained(error, arguments))
+
+
+def capped(text: str) -> str:
+    """Return a text without the middle of what is too long to be read; what to do comes last."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
+
+
+def _explained(error: BaseException, arguments: argparse.Namespace) -> str:
+    if isinstance(error, MemoryError):
+        return f"not enough memory{f' ({error})' if str(error) else ''}: {_LESS}."
+    if isinstance(error, BrokenExecutor):
+        return (
+            "a process that trained was killed, most likely since memory ran out: give --n-jobs 1; "
+            f"if it is killed again, {_LESS}."
+        )
+    if isinstance(error, PicklingError) or (isinstance(error, OSError) and _of_workers(error)):
+        return _no_workers(error)
     if isinstance(error, OSError) and error.filename is not None:
-        return f"cannot use {error.filename!r}: {error.strerror}."
+        return f"cannot use {os.fspath(error.filename)!r}: {error.strerror}."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{error.strerror}: {_places(arguments)}."
     return in_options(error, arguments)
 
 
-def in_options(message: Exception | str, arguments: argparse.Namespace) -> str:
+def _of_workers(error: BaseException) -> bool:
+    """Whether an error comes from the start of processes, or from what is passed to them."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any("joblib" in frame.f_code.co_filename for frame, _ in frames)
+
+
+def _no_workers(error: BaseException) -> str:
+    # Of an error in another process there is the text.
+    said = str(error.__cause__ or error).strip(' "\n').splitlines()[-1]
+    folder = os.environ.get("JOBLIB_TEMP_FOLDER")
+    where = f"/dev/shm and {tempfile.gettempdir()}"
+    if folder is not None:
+        where = f"/dev/shm and {folder} (JOBLIB_TEMP_FOLDER)"
+    return (
+        f"trainings cannot run side by side: {said}. They need room in {where}: make some, set "
+        "JOBLIB_TEMP_FOLDER to a folder on another disk, or give --n-jobs 1, which needs none."
+    )
+
+
+def _places(arguments: argparse.Namespace) -> str:
+    options = ("cache_dir", "results", "json", "figures", "output")
+    used = [
+        f"{_option(name)} {value}"
+        for name in options
+        if (value := getattr(arguments, name, None)) is not None
+    ]
+    return f"make room where {' and '.join(used) or 'it is written to'} is, or give another place"
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def in_options(message: BaseException | str, arguments: argparse.Namespace) -> str:
     """Return the text of an error or a warning with options instead of parameters."""
     if not hasattr(message, "render"):
         return str(message)
-    names = {name: f"--{name.replace('_', '-')}" for name in vars(arguments)} | _OPTIONS
+    names = {name: _option(name) for name in vars(arguments)} | _OPTIONS
     if arguments.command == "datasets":
         names["root"] = "ROOT"
     return message.render(names)

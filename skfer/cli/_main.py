@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from skfer.cli._errors import WRONG, explain, in_options
+from skfer.cli._errors import WRONG, capped, explain, in_options
 from skfer.cli._output import say, warn
 from skfer.cli.options import make_parser
 
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
 
         def tell(message: Warning | str, *_: Any, **__: Any) -> None:
-            warn(in_options(message, arguments))
+            warn(capped(in_options(message, arguments)))
 
         warnings.showwarning = tell  # a line of source means nothing here
         return _run(arguments)

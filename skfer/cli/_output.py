@@ -12,9 +12,13 @@ from uuid import uuid4
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a text, in the characters that the stream can take; standard output by default."""
+    """Print a text, in the characters that the stream can take; standard output by default.
+
+    What would move the cursor of a terminal, or color it, is shown as an escape sequence.
+    """
     stream = sys.stdout if stream is None else stream
     encoding = getattr(stream, "encoding", None) or "utf-8"
+    text = "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
     try:
         text.encode(encoding)
     except UnicodeEncodeError:

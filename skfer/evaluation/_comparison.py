@@ -99,8 +99,12 @@ def compare(
         yield from (replace(fit, method=task.method) for task, fit in known if fit is not None)
         tasks = [task for task, fit in known if fit is None]
     for fit in _run(tasks, X, y, groups, n_jobs, verbose):
-        if store is not None:
-            store.add(keys[_identity(fit)], fit)
+        try:
+            if store is not None:
+                store.add(keys[_identity(fit)], fit)
+        except OSError:
+            yield fit  # not lost, though the disk is full
+            raise
         yield fit
 
 

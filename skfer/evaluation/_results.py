@@ -47,6 +47,8 @@ class ResultsFile:
         file = os.open(self.path, flags, 0o666)
         try:
             _write_all(file, line.encode() if self._ends_whole() else b"\n" + line.encode())
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
         finally:
             os.close(file)
         self._known[key] = fit

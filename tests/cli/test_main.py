@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
+from pickle import PicklingError
 
 import pytest
 from helpers import trees
@@ -99,12 +100,59 @@ def test_faults_of_skfer_itself(capsys, monkeypatch):
     assert said.endswith("please report it with the lines above\n")
 
 
-@pytest.mark.parametrize("error", [MemoryError("400 GiB"), BrokenProcessPool("killed")])
-def test_no_memory(capsys, monkeypatch, error):
+MACHINE = [
+    (MemoryError("400 GiB"), ("not enough memory (400 GiB): give a smaller --image-size",)),
+    (MemoryError(), ("error: not enough memory: give",)),
+    (BrokenProcessPool("killed"), ("was killed", "--n-jobs 1", "--cache-dir")),
+    (OSError(28, "No space left on device"), ("No space left on device: make room where it is",)),
+    (PermissionError(13, "Permission denied", "/a/b"), ("cannot use '/a/b': Permission denied.",)),
+    (OSError(28, "No space left on device", "/a/b"), ("cannot use '/a/b': No space left",)),
+    (PicklingError("Could not pickle"), ("side by side: Could not pickle.", "--n-jobs 1")),
+]
+
+
+@pytest.mark.parametrize(("error", "words"), MACHINE)
+def test_errors_of_the_machine(capsys, monkeypatch, error, words):
     code, said = _broken(capsys, monkeypatch, error)
     assert code == FAILED
-    assert said.startswith("skfer: error: not enough memory: give a smaller --image-size")
-    assert said.endswith(f"({error})\n")
+    assert said.startswith("skfer: error: ")
+    assert all(word in said for word in words)
+    assert "Traceback" not in said
+
+
+def test_places_that_may_be_full_are_named(capsys, monkeypatch, tmp_path):
+    def fail(arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_evaluate, "load_faces", fail)
+    said = refused(capsys, "--cache-dir", str(tmp_path), "--results", str(tmp_path / "fits"))
+    assert f"--cache-dir {tmp_path} and --results {tmp_path / 'fits'}" in said
+
+
+def test_what_processes_share_cannot_be_written(capsys, monkeypatch, tmp_path):
+    folder = tmp_path / "temporary"
+    folder.write_text("no folder")
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder))
+    some = ["--embedders", "pca", "--folds", "2", "--quiet", "--n-jobs", "2"]
+    assert main(["evaluate", *some]) == FAILED
+    said = capsys.readouterr().err
+    assert "trainings cannot run side by side: NotADirectoryError" in said
+    assert f"{folder} (JOBLIB_TEMP_FOLDER)" in said
+    assert "--n-jobs 1" in said
+    assert "0 of 2 fits are done" in said
+
+
+def test_messages_are_of_a_readable_length(capsys, monkeypatch):
+    error = ValueError(f"X has {'9 ' * 40_000}: give something else.")
+    code, said = _broken(capsys, monkeypatch, error)
+    assert code == FAILED
+    assert len(said) < 2100
+    assert said.endswith("give something else.\n")
+
+
+def test_control_characters_do_not_reach_the_terminal(capsys, monkeypatch):
+    _, said = _broken(capsys, monkeypatch, ValueError("a\x1b[2Jb\x07\x9bc\tü"))
+    assert said == "skfer: error: a\\x1b[2Jb\\x07\\x9bc\tü\n"
 
 
 def test_interrupt(monkeypatch, capsys):

@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
 from skfer import MultiThresholdEmbedder
-from skfer.evaluation import Fit, compare
+from skfer.evaluation import Fit, _results, compare
 from skfer.evaluation._fits import Task
 from skfer.evaluation._results import ResultsFile, make_keys
 from skfer.exceptions import ArgumentError
@@ -144,3 +144,16 @@ def test_four_writers_at_a_time(tmp_path):
     store = ResultsFile(path)
     assert all(store.get(f"{n}-{i}").fold == i for n in range(4) for i in range(50))
     assert len(path.read_text().splitlines()) == 200
+
+
+def test_a_fit_that_cannot_be_written_is_not_lost(tmp_path, monkeypatch):
+    def full(file, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_results.os, "write", full)
+    path = tmp_path / "x"
+    fits = compare({"mine": Counting(tmp_path / "count")}, X, Y, SPLITS, results=path)
+    assert next(fits).fold == 0
+    with pytest.raises(OSError, match="No space left") as caught:
+        next(fits)
+    assert caught.value.filename == str(path)
