@@ -1,11 +1,13 @@
 """Class names to integer codes: one vocabulary for expressions, sorted names for the rest."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from skfer.exceptions import ArgumentError, shorten
+from skfer.validation import is_missing, is_unlabeled_mark
 
 # The words that data sets and their users put for the eight names, and for no label.
 SYNONYMS: dict[str, str] = {
@@ -23,31 +25,57 @@ SYNONYMS: dict[str, str] = {
     "sad": "sadness",
     "surprised": "surprise",
 }
-_NO_LABEL = ("", "unlabeled", "unlabelled")
+_NO_LABEL = ("unlabeled", "unlabelled")
+_WHOLE = re.compile(r"-?[0-9]+(\.0*)?")
+_N_CODES = 100  # whole numbers below are codes as they are
 
 
 def canonical(name: str) -> str:
-    """Return the vocabulary's word for a class name, or the name itself if it has none."""
+    """Return the vocabulary's word for a class name, or the name itself if it has none.
+
+    "" stands for no label: a missing value in the sense of `skfer.validation`, or "unlabeled".
+    """
     word = name.strip().lower()
     word = SYNONYMS.get(word, word)
     if word in EXPRESSION_CODES:
         return word
-    return "" if word in _NO_LABEL else name.strip()
+    return "" if word in _NO_LABEL or is_missing(name) else name.strip()
 
 
 def encode(names: Iterable[str]) -> tuple[dict[str, int], list[str]]:
     """Return the integer code of each class name, and what the codes mean.
 
     Names of the vocabulary (and their synonyms, in any case) get its codes; further names follow
-    from 8 on, sorted. Where no name belongs to the vocabulary the codes are positions in the
-    sorted names. Whole numbers are sorted by value. No name is `UNLABELED`.
+    from 8 on, sorted. Where all names are whole numbers below 100 these are the codes. Else the
+    codes are positions in the sorted names (numbers are sorted by value). No name is `UNLABELED`,
+    and so is -1 beside at least two other names.
     """
-    words = {name: canonical(name) for name in set(names)}
+    words = _with_plain_numbers({name: canonical(name) for name in set(names)})
     found = set(words.values()) - {""}
-    known = list(EXPRESSIONS) if found & set(EXPRESSIONS) else []
-    target_names = known + _sorted(found - set(known))
-    codes = {name: code for code, name in enumerate(target_names)} | {"": UNLABELED}
-    return {name: codes[word] for name, word in words.items()}, target_names
+    others = {word for word in found if not is_unlabeled_mark(word)}
+    if len(others) > 1:
+        found = others
+    target_names = _target_names(found)
+    codes = {name: code for code, name in enumerate(target_names)}
+    return {name: codes.get(word, UNLABELED) for name, word in words.items()}, target_names
+
+
+def _with_plain_numbers(words: dict[str, str]) -> dict[str, str]:
+    """Write whole numbers without a decimal point, as a column with gaps has them, if all are."""
+    if not all(_WHOLE.fullmatch(word) for word in words.values() if word):
+        return words
+    return {name: word and word.partition(".")[0] for name, word in words.items()}
+
+
+def _target_names(found: set[str]) -> list[str]:
+    """Return what the codes mean, for the names that were found."""
+    if found & set(EXPRESSIONS):
+        return [*EXPRESSIONS, *_sorted(found - set(EXPRESSIONS))]
+    if found and all(name.isdecimal() and name == str(int(name)) for name in found):
+        most = max(map(int, found))
+        if most < _N_CODES:
+            return [str(code) for code in range(most + 1)]
+    return _sorted(found)
 
 
 def class_codes(classes: Iterable[str] | None, target_names: Sequence[str]) -> np.ndarray | None:
@@ -73,6 +101,4 @@ def class_codes(classes: Iterable[str] | None, target_names: Sequence[str]) -> n
 
 def _sorted(names: Iterable[str]) -> list[str]:
     names = sorted(names)
-    if all(name.lstrip("-").isdecimal() and name.isascii() for name in names):
-        return sorted(names, key=int)
-    return names
+    return sorted(names, key=int) if all(map(_WHOLE.fullmatch, names)) else names

@@ -13,7 +13,8 @@ from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import MissingPathError, Tree, inside
 from skfer.exceptions import ArgumentError
-from skfer.pictures import DatasetError, Problem, fault_of, open_regular
+from skfer.pictures import DatasetError, DatasetWarning, Problem, fault_of, open_regular
+from skfer.validation import is_missing
 
 LAYOUT = Layout("a table of files and their classes", unit="rows")
 _DELIMITERS = ",;\t|"
@@ -45,7 +46,9 @@ class _Line(NamedTuple):
     cells: dict[str, str]
 
     def cell(self, column: str | None) -> str:
-        return "" if column is None else self.cells.get(column, "").strip()
+        """Return what a cell says, "" for a missing value."""
+        said = "" if column is None else self.cells.get(column, "").strip()
+        return "" if is_missing(said) else said
 
 
 def load_image_table(
@@ -79,7 +82,8 @@ def load_image_table(
         The folder that file names start from; None is the table's own folder. A name that leads
         out of it (``..`` or an absolute path elsewhere) is refused.
     file_column, label_column : str, default="file", "label"
-        The columns of the file name and of the class. An empty label is no label: -1.
+        The columns of the file name and of the class. Missing labels are -1, with a warning;
+        "unlabeled", or -1 beside at least two other labels, is -1 on purpose.
     group_column : str, default=None
         The column of the group, such as the person shown. A row without one is faulty.
     split_column : str, default=None
@@ -100,6 +104,7 @@ def load_image_table(
         Whether a missing, truncated or foreign file or a faulty row is an error or is left out
         with a warning and listed in `skipped`. The first few and the total are told in either
         case. Of rows that name one file twice the first is kept if their labels agree, else none.
+        Missing values are those of :func:`pandas.read_csv`: empty, "NA", "nan", "None" ...
     return_X_y : bool, default=False
         Return `(data, target)` instead of a Bunch.
     as_frame : bool, default=False
@@ -111,8 +116,8 @@ def load_image_table(
     -------
     faces : :class:`~sklearn.utils.Bunch`
         As :func:`load_image_folder` returns it, in the table's order, with `groups` and `split`
-        from their columns, or None. Labels that are whole numbers are names like others: their
-        codes are positions in their sorted order.
+        from their columns, or None. Where all labels are whole numbers from 0 to 99, they are the
+        codes, and the names are these numbers: nobody knows which expressions they mean.
     (data, target) : tuple
         With `return_X_y=True`.
 
@@ -174,6 +179,13 @@ def list_table(tree: Tree, *, csv: Path, columns: Columns) -> Listing:
     rows: list[Row] = []
     problems: list[Problem] = []
     lines = _read_lines(csv, columns)
+    if lines and columns.label == "target" and "expression" in lines[0].cells:
+        # As `as_frame=True` writes them: numbers alone do not tell what they mean.
+        raise DatasetError(
+            "{csv=} has codes in the column 'target', and the words for them in 'expression': "
+            "give {label_column='expression'}.",
+            csv=str(csv),
+        )
     for line in lines:
         try:
             rows.append(_row(tree, line, columns))
@@ -191,7 +203,20 @@ def list_table(tree: Tree, *, csv: Path, columns: Columns) -> Listing:
         problems=problems + repeated,
         codes=codes,
         target_names=target_names,
+        warnings=_unlabeled(csv, rows, columns),
     )
+
+
+def _unlabeled(csv: Path, rows: Sequence[Row], columns: Columns) -> list[Warning]:
+    """Return a warning if labels are missing, which may be a mistake."""
+    count = sum(not row.label for row in rows)
+    if not count:
+        return []
+    text = (
+        "{csv=}: {} of {} rows have no label in the column {}: they are loaded as unlabeled (-1). "
+        "Write 'unlabeled' there if that is meant."
+    )
+    return [DatasetWarning(text, f"{count:,}", f"{len(rows):,}", repr(columns.label), csv=str(csv))]
 
 
 def _row(tree: Tree, line: _Line, columns: Columns) -> Row:

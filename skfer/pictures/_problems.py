@@ -91,7 +91,7 @@ class DatasetError(ArgumentError):
 
 
 class DatasetWarning(ArgumentMessage, UserWarning):
-    """Files of a data set were left out because `on_error="skip"` asked for it.
+    """Something about a data set that its user should know, such as files that were left out.
 
     Parameters
     ----------

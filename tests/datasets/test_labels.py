@@ -34,15 +34,33 @@ def test_names_beside_the_vocabulary_follow_it():
     assert codes == {"other": 9, "Happy": 4, "bored": 8}
 
 
-def test_whole_numbers_are_sorted_by_value():
-    codes, target_names = encode(["10", "2", "-1", "10"])
-    assert target_names == ["-1", "2", "10"]
-    assert codes == {"10": 2, "2": 1, "-1": 0}
+def test_whole_numbers_below_100_are_codes():
+    codes, target_names = encode(["7", "2", "-1", "2.0"])
+    assert target_names == [*"01234567"]
+    assert codes == {"7": 7, "2": 2, "2.0": 2, "-1": -1}
+
+
+def test_other_whole_numbers_are_sorted_by_value():
+    codes, target_names = encode(["1000", "200", "30", "1000"])
+    assert target_names == ["30", "200", "1000"]
+    assert codes == {"1000": 2, "200": 1, "30": 0}
+    assert encode(["-1", "1"])[1] == ["-1", "1"]
+
+
+@given(st.lists(st.integers(-1, 99), min_size=3, unique=True))
+def test_numbers_keep_their_meaning(numbers):
+    codes, target_names = encode(map(str, numbers))
+    for number in numbers:
+        assert codes[str(number)] == number
+        assert number < 0 or target_names[number] == str(number)
 
 
 def test_no_label():
     codes, _ = encode(["", "Unlabeled", "fear", " unlabelled"])
     assert codes == {"": -1, "Unlabeled": -1, "fear": 3, " unlabelled": -1}
+    codes, target_names = encode(["nan", "NA", "None", "tired", " "])
+    assert target_names == ["tired"]
+    assert codes == {"nan": -1, "NA": -1, "None": -1, "tired": 0, " ": -1}
 
 
 def test_class_codes():

@@ -1,6 +1,7 @@
 """load_image_table."""
 
 import csv
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.datasets import DatasetError, DatasetWarning, load_image_table
+from skfer.validation import MISSING_WORDS, is_missing
 
 HEADER = ("file", "label", "person", "part")
 ROWS = [
     ("a.png", "fear", "Ann", "train"),
     ("sub/b.png", "Angry", "Bob", "test"),
-    ("C.PNG", "", "Cid", ""),
+    ("C.PNG", "unlabeled", "Cid", ""),
 ]
 
 
@@ -155,6 +157,75 @@ def test_rows_without_a_group_are_no_group_of_their_own(tmp_path):
     assert len(load_image_table(path).images) == 3
 
 
+def labeled(root, labels, **how):
+    """Load a table of pictures that have these labels."""
+    names = [f"{i}.png" for i in range(len(labels))]
+    trees.folder(root, names)
+    path = trees.table(root / "t.csv", ("file", "label"), zip(names, labels, strict=True))
+    return load_image_table(path, **how)
+
+
+@pytest.mark.parametrize("mark", sorted(MISSING_WORDS | {"  "}))
+def test_missing_labels_are_no_class_and_are_told(tmp_path, mark):
+    with pytest.warns(DatasetWarning, match=r"2 of 4 rows have no label in the column 'label'"):
+        faces = labeled(tmp_path, ["happy", mark, "bored", mark])
+    assert faces.target.tolist() == [4, -1, 8, -1]
+    assert faces.class_names.tolist() == ["happiness", "bored"]
+
+
+@pytest.mark.parametrize("mark", sorted(MISSING_WORDS))
+def test_missing_groups_are_no_person(tmp_path, mark):
+    path = make(tmp_path, [*ROWS[:2], ("C.PNG", "sad", mark, "test")])
+    with pytest.raises(DatasetError, match=r"labels.csv, line 4: no group in the column 'person'"):
+        load_image_table(path, group_column="person")
+
+
+@pytest.mark.parametrize("mark", ["-1", "-1.0", "unlabeled", "Unlabelled"])
+@pytest.mark.parametrize(("words", "codes"), [(("sad", "joy"), [6, 4]), (("2", "5"), [2, 5])])
+def test_what_is_unlabeled_on_purpose(tmp_path, mark, words, codes):
+    faces = labeled(tmp_path, [words[0], mark, words[1]])
+    assert faces.target.tolist() == [codes[0], -1, codes[1]]
+
+
+def test_minus_one_beside_one_other_label_is_a_class(tmp_path):
+    faces = labeled(tmp_path, ["-1", "1", "1"])
+    assert faces.target_names[faces.target].tolist() == ["-1", "1", "1"]
+
+
+@pytest.mark.parametrize("write", ["{}", "{}.0"])
+def test_whole_numbers_keep_their_meaning(tmp_path, write):
+    codes = [7, 0, 3, 7]
+    faces = labeled(tmp_path, [write.format(code) for code in codes])
+    assert faces.target.tolist() == codes
+    assert faces.class_names.tolist() == ["0", "3", "7"]
+    assert labeled(tmp_path, [write.format(code) for code in codes], classes=["3"]).target == [3]
+
+
+def test_what_as_frame_wrote_is_read_again(tmp_path):
+    words = ["happy", "unlabeled", "bored", "sad", "bored"]
+    trees.folder(tmp_path, [f"{i}.png" for i in range(5)])
+    rows = [(f"{i}.png", word, f"S{i}") for i, word in enumerate(words)]
+    path = trees.table(tmp_path / "t.csv", ("file", "label", "person"), rows)
+    faces = load_image_table(path, group_column="person", as_frame=True)
+    faces.frame.to_csv(tmp_path / "again.csv")
+    how = {"file_column": "filenames", "group_column": "groups"}
+    with pytest.raises(DatasetError, match=r"give label_column='expression'"):
+        load_image_table(tmp_path / "again.csv", label_column="target", **how)
+    with pytest.warns(DatasetWarning, match="1 of 5 rows have no label"):
+        again = load_image_table(tmp_path / "again.csv", label_column="expression", **how)
+    for name in ("images", "target", "target_names", "groups", "filenames"):
+        np.testing.assert_array_equal(again[name], faces[name])
+
+
+def test_warnings_point_at_the_caller_each_time(tmp_path):
+    path = make(tmp_path, [*ROWS, ("gone.png", "fear", "", "")])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")  # once for each place
+        load_image_table(path, on_error="skip")
+        load_image_table(path, on_error="skip")
+    assert [w.filename for w in caught] == [__file__] * 2
+
+
 def test_senseless_arguments(tmp_path):
     path = make(tmp_path)
     for name in ("file_column", "label_column"):
@@ -173,11 +244,12 @@ cell = st.text(
 named = cell.filter(str.strip)
 
 
+@pytest.mark.filterwarnings("ignore::skfer.datasets.DatasetWarning")  # of missing labels
 @settings(deadline=None, max_examples=30)
 @given(
     labels=st.lists(cell, min_size=1, max_size=6),
     groups=st.lists(cell, min_size=6, max_size=6).filter(
-        lambda groups: all(map(str.strip, groups))
+        lambda groups: not any(map(is_missing, groups))
     ),
 )
 def test_any_labels_and_groups(tmp_path_factory, labels, groups):
