@@ -2,20 +2,21 @@
 
 import functools
 import os
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
+from skfer.datasets._classes import Part, has_classes, own_name
+from skfer.datasets._copies import without_links
+from skfer.datasets._groups import GroupOf, check_groups, with_groups
 from skfer.datasets._labels import encode
 from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
-from skfer.datasets._rows import Row
+from skfer.datasets._rows import PARTS, Row
 from skfer.datasets._tree import Tree
-from skfer.exceptions import ArgumentError
-from skfer.pictures import DatasetError, Problem
+from skfer.pictures import DatasetError, Problem, in_part
 
-GroupOf = Callable[[str], str]
 LAYOUT = Layout("<class>/*, one folder for each class")
+PART_LAYOUT = Layout("train/<class>/*, test/<class>/*, one folder for each class in each part")
 _DESCR = """\
 Pictures from a folder
 ----------------------
@@ -30,7 +31,7 @@ def load_image_folder(
     image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
-    groups: Callable[[str], str] | None = None,
+    groups: GroupOf | None = None,
     group_pattern: str | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
@@ -42,8 +43,10 @@ def load_image_folder(
     r"""Load pictures that lie in one folder for each class.
 
     The name of a folder directly in `root` is the class of all pictures in it and in the folders
-    below it. Hidden files and notes (txt, csv, json, md, html, xml) are passed over; every
-    other file must be a picture.
+    below it. If all folders in `root` are official parts (`train`, `val`, `test`), the class
+    folders are those in them. Hidden files and notes (txt, csv, json, md, html, xml) are passed
+    over; every other file must be a picture, under one class alone: a link to one of another
+    class, or a copy of one, is an error.
 
     Parameters
     ----------
@@ -89,7 +92,8 @@ def load_image_folder(
             happiness 4, neutral 5, sadness 6, surprise 7, and synonyms such as happy, angry,
             fearful or calm, in any case) have the same code in every data set; other names
             follow from 8 on, sorted. Where no name is an expression, codes are positions in the
-            sorted names. A folder "unlabeled" is -1.
+            sorted names, or the names themselves if all are whole numbers from 0 to 99. A folder
+            "unlabeled" is -1, and so is -1 beside at least two other classes.
         target_names : ndarray of str
             `target_names[code]` is the word for a code.
         class_names : ndarray of str
@@ -97,6 +101,8 @@ def load_image_folder(
             `np.unique(target)` without -1.
         groups : ndarray of str of shape (n_images,) or None
             What `groups` or `group_pattern` gave.
+        split : ndarray of str of shape (n_images,) or None
+            "train", "validation" or "test", if the class folders lie in such folders.
         group_kind : str or None
             "subjects", if there are groups.
         filenames : ndarray of str of shape (n_images,)
@@ -116,7 +122,8 @@ def load_image_folder(
     ------
     DatasetError
         Files that cannot be used, pictures that differ in size while `image_size` is None, a
-        class folder without pictures, or a picture outside the class folders.
+        class folder without pictures, a picture outside the class folders or under two classes,
+        or class folders that lie where they do not belong.
     FileNotFoundError, NotADirectoryError
         `root` is no folder.
     ValueError
@@ -128,9 +135,9 @@ def load_image_folder(
     >>> from PIL import Image
     >>> from skfer.datasets import load_image_folder
     >>> with tempfile.TemporaryDirectory() as root:
-    ...     for name in ("happy/S01_1.png", "happy/S02_1.png", "sad/S01_2.png"):
+    ...     for i, name in enumerate(["happy/S01_1.png", "happy/S02_1.png", "sad/S01_2.png"]):
     ...         os.makedirs(os.path.join(root, os.path.dirname(name)), exist_ok=True)
-    ...         Image.new("L", (48, 48)).save(os.path.join(root, name))
+    ...         Image.new("L", (48, 48), i).save(os.path.join(root, name))
     ...     faces = load_image_folder(root, image_size=24, group_pattern=r"S\d+")
     >>> faces.images.shape, faces.target.tolist(), faces.groups.tolist()
     ((3, 24, 24), [4, 4, 6], ['S01', 'S02', 'S01'])
@@ -148,66 +155,65 @@ def load_image_folder(
         as_frame=as_frame,
         verbose=verbose,
     )
-    group_of = _group_function(groups, group_pattern)
-    return load(root, functools.partial(list_folder, group_of=group_of), options)
+    check_groups(groups, group_pattern)
+    lister = functools.partial(list_folder, groups=groups, group_pattern=group_pattern)
+    return load(root, lister, options)
 
 
-def list_folder(tree: Tree, group_of: GroupOf | None = None) -> Listing:
+def list_folder(
+    tree: Tree, groups: GroupOf | None = None, group_pattern: str | None = None
+) -> Listing:
     """Return the pictures in class folders, unread."""
-    folders = tree.folders()
-    if not folders:
-        raise DatasetError("{root=} has no class folders in it.", root=str(tree.root))
+    parts = _part_folders(tree)
     rows: list[Row] = []
-    problems = [Problem(n, "a picture outside the class folders") for n in tree.pictures_in()]
-    for folder in folders:
-        names, wrong = tree.pictures(folder)
-        if not names and not wrong:
-            wrong = [Problem(f"{folder}/", "a class folder without pictures")]
-        rows += [Row(name, folder) for name in names]
-        problems += wrong
-    rows, ungrouped = _grouped(rows, group_of)
+    problems: list[Problem] = []
+    for part, place in parts:
+        outside = "a picture outside the class folders"
+        problems += [in_part(Problem(name, outside), part) for name in tree.pictures_in(place)]
+        for folder in tree.folders(place):
+            names, wrong = tree.pictures(folder)
+            is_read = all(problem.where != f"{folder}/" for problem in tree.problems)
+            if not names and not wrong and is_read:
+                wrong = [Problem(f"{folder}/", "a class folder without pictures")]
+            rows += [Row(name, own_name(folder), part) for name in names]
+            problems += [in_part(problem, part) for problem in wrong]
+    rows, repeated = without_links(tree, rows)
+    rows, ungrouped = with_groups(rows, groups, group_pattern)
     codes, target_names = encode(row.label for row in rows)
     return Listing(
         name="folder",
         descr=_DESCR.format(root=tree.root),
-        layout=LAYOUT,
+        layout=LAYOUT if parts == [Part("", "")] else PART_LAYOUT,
         rows=rows,
-        problems=problems + ungrouped,
+        problems=problems + repeated + ungrouped,
         codes=codes,
         target_names=target_names,
+        is_own=True,
     )
 
 
-def _group_function(groups: GroupOf | None, pattern: str | None) -> GroupOf | None:
-    if groups is not None and pattern is not None:
-        raise ArgumentError("{groups} and {group_pattern} are both given: give one of them.")
-    if groups is not None and not callable(groups):
-        raise ArgumentError(
-            "{groups=} is not callable: give a function of a file name.", groups=groups
+def _part_folders(tree: Tree) -> list[Part]:
+    """Return the folders that have class folders in them; refuse what may mean something else."""
+    folders = tree.folders()
+    if not folders:
+        raise DatasetError("{root=} has no class folders in it.", root=str(tree.root))
+    inner = next((f for f in folders if has_classes(tree, f)), None)
+    parts = [Part(PARTS.get(own_name(folder).lower(), ""), folder) for folder in folders]
+    names = [part.name for part in parts]
+    if all(names) and len(set(names)) == len(names) and all(map(tree.folders, folders)):
+        return parts
+    if inner is not None and not has_classes(tree, ""):
+        raise DatasetError(
+            "{root=} has no class folders in it, but {} has: give that folder, folders of the "
+            "official parts alone (train, val, test), or list the pictures in a table.",
+            repr(f"{inner}/"),
+            root=str(tree.root),
         )
-    if pattern is None:
-        return groups
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise ArgumentError(
-            "{group_pattern=} is not a regular expression: {}", error, group_pattern=pattern
-        ) from None
-    return lambda name: _first_group(expression, name)
-
-
-def _first_group(expression: re.Pattern[str], name: str) -> str:
-    match = expression.search(name)
-    if match is None:
-        return ""
-    return (match.group(1) if expression.groups else match.group()) or ""
-
-
-def _grouped(rows: list[Row], group_of: GroupOf | None) -> tuple[list[Row], list[Problem]]:
-    """Return the rows that have a group, with it, and a problem for each that has none."""
-    if group_of is None:
-        return rows, []
-    found = [(row, group_of(row.name)) for row in rows]
-    kept = [row._replace(group=str(group)) for row, group in found if group not in (None, "")]
-    wrong = [row for row, group in found if group in (None, "")]
-    return kept, [Problem(row.name, "no group found in its name") for row in wrong]
+    if all(names):
+        raise DatasetError(
+            "{root=} has no classes: its folders are official parts ({}), and need class folders "
+            "in each.",
+            ", ".join(f"{folder}/" for folder in folders),
+            root=str(tree.root),
+        )
+    return [Part("", "")]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from skfer.datasets._bunch import make_bunch
+from skfer.datasets._copies import conflicting_copies
 from skfer.datasets._listing import Listing, RowReader, absent, choose_classes, choose_parts
 from skfer.datasets._rows import Row, place_of
 from skfer.datasets._tree import Tree
@@ -15,6 +16,7 @@ from skfer.pictures import (
     Cache,
     Chunk,
     DatasetError,
+    PictureError,
     Problem,
     check_image_size,
     check_on_error,
@@ -121,8 +123,11 @@ def _decode(
     size = check_image_size(options.image_size)
     names = [place_of(row) for row in listing.rows]
     read = listing.read or reader(tree)
+    conflicts = conflicting_copies(tree, listing.rows) if listing.is_own else {}
 
     def read_row(i: int) -> np.ndarray:
+        if i in conflicts:
+            raise PictureError(conflicts[i])
         return read(listing.rows[i], size, options.color)
 
     shape = first_shape(names, read_row) if size is None else image_shape(size, options.color)

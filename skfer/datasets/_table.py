@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from skfer.datasets._copies import without_links
 from skfer.datasets._csv import read_cells
 from skfer.datasets._labels import canonical, encode
 from skfer.datasets._listing import Layout, Listing
@@ -137,8 +138,8 @@ def load_image_table(
     >>> from PIL import Image
     >>> from skfer.datasets import load_image_table
     >>> with tempfile.TemporaryDirectory() as root:
-    ...     for name in ("a.png", "b.png"):
-    ...         Image.new("L", (32, 32)).save(os.path.join(root, name))
+    ...     for i, name in enumerate(["a.png", "b.png"]):
+    ...         Image.new("L", (32, 32), i).save(os.path.join(root, name))
     ...     table = os.path.join(root, "labels.csv")
     ...     with open(table, "w") as file:
     ...         _ = file.write("file,label,person\na.png,fear,Ann\nb.png,anger,Bob\n")
@@ -194,16 +195,18 @@ def list_table(tree: Tree, *, csv: Path, columns: Columns) -> Listing:
     if not lines:
         raise DatasetError("{csv=} lists no pictures: it has a header and no rows.", csv=str(csv))
     rows, repeated = without_copies(rows, label=lambda row: canonical(row.label))
+    rows, linked = without_links(tree, rows)
     codes, target_names = encode(row.label for row in rows)
     return Listing(
         name="table",
         descr=_DESCR.format(csv=csv, root=tree.root),
         layout=LAYOUT,
         rows=[row._replace(place=f"{row.place} ({row.name})") for row in rows],
-        problems=problems + repeated,
+        problems=problems + repeated + linked,
         codes=codes,
         target_names=target_names,
         warnings=_unlabeled(csv, rows, columns),
+        is_own=True,
     )
 
 

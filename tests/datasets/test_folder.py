@@ -1,12 +1,29 @@
 """load_image_folder."""
 
+import os
+import re
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from helpers import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from skfer.datasets import EXPRESSIONS, DatasetError, DatasetWarning, load_image_folder
+from skfer.datasets import (
+    EXPRESSIONS,
+    DatasetError,
+    DatasetWarning,
+    _groups,
+    _tree,
+    check_dataset,
+    load_image_folder,
+)
+from skfer.datasets._rows import Row
+from skfer.exceptions import ArgumentError
+from skfer.validation import is_missing
 
 NAMES = ["Happy/S01_1.png", "Happy/S02_1.PNG", "fear/deep/S01_2.png", "sad/S03_9.png"]
 
@@ -135,6 +152,184 @@ def test_arguments_are_checked_before_reading(root):
         load_image_folder(root, on_error="warn")
     with pytest.raises(ValueError, match="image_size="):
         load_image_folder(root, image_size=-1)
+
+
+PARTS = ["train/happy/a.png", "train/sad/b.png", "test/happy/c.png", "test/sad/d.png"]
+
+
+def test_official_parts_are_read_into_split(tmp_path):
+    trees.folder(tmp_path, [*PARTS, "VAL/sad/e.png"])
+    faces = load_image_folder(tmp_path, as_frame=True)
+    assert faces.class_names.tolist() == ["happiness", "sadness"]
+    by_name = dict(zip(faces.filenames, zip(faces.split, faces.target, strict=True), strict=True))
+    assert by_name == {
+        "train/happy/a.png": ("train", 4),
+        "train/sad/b.png": ("train", 6),
+        "test/happy/c.png": ("test", 4),
+        "test/sad/d.png": ("test", 6),
+        "VAL/sad/e.png": ("validation", 6),
+    }
+    assert check_dataset("folder", tmp_path).parts == {"test": 2, "train": 2, "validation": 1}
+    (tmp_path / "test/loose.png").write_bytes(trees.png_bytes())
+    with pytest.raises(DatasetError, match=r"test/loose.png: a picture outside the class folders"):
+        load_image_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([*PARTS, "happy/e.png"], None),
+        ([*PARTS[:2], "test/c.png"], "no class folders in it, but 'train/' has: give that folder"),
+        (["train/a.png", "test/b.png"], r"no classes: its folders are official parts \(test/, tr"),
+        (["faces/happy/a.png", "faces/sad/b.png"], "but 'faces/' has: give that folder"),
+        (["S01/happy/a.png", "S02/sad/b.png"], "but 'S01/' has: give that folder"),
+        ([*PARTS, "training/sad/e.png"], "but 'test/' has: give that folder"),
+        (["valid/a.png", "invalid/b.png"], None),
+    ],
+)
+def test_folders_that_may_be_no_classes(tmp_path, names, message):
+    trees.folder(tmp_path, names)
+    if message is None:
+        folders = {name.split("/")[0] for name in names}
+        assert len(load_image_folder(tmp_path).class_names) == len(folders)
+    else:
+        with pytest.raises(DatasetError, match=message):
+            load_image_folder(tmp_path)
+
+
+@pytest.mark.parametrize("twin", [os.symlink, os.link, shutil.copy])
+def test_a_picture_under_two_classes(root, twin):
+    twin(root / NAMES[2], root / "sad" / "again.png")
+    with pytest.raises(DatasetError, match=r"fear/.*'(fear|sadness)'") as info:
+        load_image_folder(root)
+    assert {where for where, _ in info.value.problems} == {NAMES[2], "sad/again.png"}
+    with pytest.warns(DatasetWarning):
+        faces = load_image_folder(root, on_error="skip")
+    assert faces.filenames.tolist() == [NAMES[0], NAMES[1], NAMES[3]]
+
+
+def test_a_link_within_a_class_is_told_once(root):
+    (root / "fear" / "again.png").hardlink_to(root / NAMES[2])
+    with pytest.raises(DatasetError, match=r"1 of 5 files.*\n.*again, as in fear/"):
+        load_image_folder(root)
+
+
+def test_copies_of_one_class_and_without_label_are_no_contradiction(root):
+    shutil.copy(root / NAMES[2], root / "fear" / "copy.png")
+    (root / "unlabeled").mkdir()
+    shutil.copy(root / NAMES[0], root / "unlabeled" / "copy.png")
+    assert load_image_folder(root).target.tolist() == [4, 4, 3, 3, 6, -1]
+
+
+def test_large_files_that_differ_in_the_middle_are_no_copies(tmp_path):
+    image = np.random.RandomState(0).randint(0, 256, (256, 256)).astype(np.uint8)
+    for folder in ("happy", "sad"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(image).save(tmp_path / folder / "a.bmp")
+        image[128, 128] ^= 1
+    assert len(load_image_folder(tmp_path).images) == 2
+    shutil.copy(tmp_path / "happy/a.bmp", tmp_path / "sad/a.bmp")
+    with pytest.raises(DatasetError, match="2 of 2 files"):
+        load_image_folder(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["Happy/all", "Happy/deep/deeper/all"])
+def test_a_link_to_a_folder_above_adds_nothing(root, place):
+    (root / place).parent.mkdir(parents=True, exist_ok=True)
+    (root / place).symlink_to(root, target_is_directory=True)
+    assert load_image_folder(root).filenames.tolist() == NAMES
+
+
+def test_links_to_one_folder_from_two_classes(root, tmp_path_factory):
+    pool = tmp_path_factory.mktemp("pool")
+    trees.folder(pool, ["one.png"])
+    for folder in ("Happy", "sad"):
+        (root / folder / "more").symlink_to(pool, target_is_directory=True)
+    with pytest.raises(DatasetError, match=r"sad/more/one.png: .*'sadness' and not 'happiness'"):
+        load_image_folder(root)
+
+
+@pytest.mark.parametrize("cache", ["cache", "Happy/cache", "Happy/deep/cache"])
+def test_an_empty_cache_dir_inside_of_root_is_no_class(root, cache):
+    (root / cache).mkdir(parents=True)
+    for _ in range(2):
+        faces = load_image_folder(root, cache_dir=root / cache)
+        assert faces.filenames.tolist() == NAMES
+        assert isinstance(faces.images, np.memmap)
+
+
+def test_deep_folders(tmp_path):
+    deep = Path("happy", *["d"] * 500)
+    values = trees.folder(tmp_path, [f"{deep}/a.png", "sad/b.png"])
+    assert load_image_folder(tmp_path).filenames.tolist() == sorted(values)
+
+
+@pytest.mark.parametrize("pattern", [r"(a+)+\d$", r"(a|a)*\d$"])
+def test_a_pattern_that_takes_for_ever_is_refused(tmp_path, monkeypatch, pattern):
+    trees.folder(tmp_path, [f"happy/{'a' * 60}.png", "sad/a1.png"])
+    monkeypatch.setattr(_groups, "_SECONDS", 1.0)
+    with pytest.raises(ArgumentError, match=r"^group_pattern=.* takes too long .* give groups"):
+        load_image_folder(tmp_path, group_pattern=pattern)
+
+
+@given(
+    names=st.lists(st.text(st.characters(exclude_characters="/\0"), min_size=1), max_size=4),
+    pattern=st.sampled_from([r"S\d+", r"(S)(\d)", r"(x)?y", "[0-9]", ".", ""]),
+)
+@settings(deadline=None, max_examples=15)
+def test_patterns_find_what_re_finds(names, pattern):
+    rows = [Row(name) for name in names]
+    expected = {}
+    for name in names:
+        match = re.search(pattern, name)
+        group = match and (match[1] if match.re.groups else match[0])
+        if group and not is_missing(group):
+            expected[name] = group
+    kept, problems = _groups.with_groups(rows, None, pattern)
+    assert {row.name: row.group for row in kept} == expected
+    assert len(problems) == len(names) - len(kept)
+
+
+@pytest.mark.parametrize("group", [None, "", " ", "nan", "NA", float("nan")])
+def test_missing_groups_are_told(root, group):
+    with pytest.raises(DatasetError, match="4 of 4 files"):
+        load_image_folder(root, groups=lambda name: group)
+
+
+@pytest.mark.parametrize("argument", ["color", "return_X_y", "as_frame"])
+def test_switches_are_true_or_false(root, argument):
+    with pytest.raises(ArgumentError, match=rf"^{argument} must be True or False, got 'RGB'"):
+        load_image_folder(root, **{argument: "RGB"})
+
+
+def test_special_files_are_told_and_skipped(root):
+    os.mkfifo(root / "sad" / "pipe.png")
+    (root / "sad" / "loop.png").symlink_to(root / "sad" / "loop.png")
+    (root / "sad" / "zero.png").symlink_to("/dev/zero")
+    with pytest.raises(DatasetError) as info:
+        load_image_folder(root)
+    told = dict(info.value.problems)
+    assert "named pipe" in told["sad/pipe.png"]
+    assert "link that leads to itself" in told["sad/loop.png"]
+    assert "device" in told["sad/zero.png"]
+    with pytest.warns(DatasetWarning):
+        assert load_image_folder(root, on_error="skip").filenames.tolist() == NAMES
+
+
+def test_a_folder_that_cannot_be_listed_is_told(root, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("/sad"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(_tree.os, "scandir", refuse)
+    with pytest.raises(DatasetError, match=r"sad/: a folder that cannot be read: no permission"):
+        load_image_folder(root)
+    with pytest.warns(DatasetWarning):
+        faces = load_image_folder(root, on_error="skip")
+    assert faces.filenames.tolist() == NAMES[:3]
 
 
 name = st.text("abcXYZ 09_-é", min_size=1, max_size=6).map(str.strip).filter(bool)

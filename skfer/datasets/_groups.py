@@ -1,0 +1,82 @@
+"""Who is shown, from the name of a file."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from skfer.datasets._rows import Row
+from skfer.exceptions import ArgumentError
+from skfer.pictures import Problem
+from skfer.validation import is_missing
+
+GroupOf = Callable[[str], str]
+_SECONDS = 20.0  # for all names; a million take about one
+_SEARCH = """
+import json, re, sys
+pattern, names = json.load(sys.stdin)
+found = [re.search(pattern, name) for name in names]
+json.dump([m and (m[1] if m.re.groups else m[0]) for m in found], sys.stdout)
+"""
+
+
+def check_groups(groups: GroupOf | None, pattern: str | None) -> None:
+    """Raise unless at most one is given, a callable or a regular expression."""
+    if groups is not None and pattern is not None:
+        raise ArgumentError("{groups} and {group_pattern} are both given: give one of them.")
+    if groups is not None and not callable(groups):
+        raise ArgumentError(
+            "{groups=} is not callable: give a function of a file name.", groups=groups
+        )
+    try:
+        re.compile("" if pattern is None else pattern)
+    except (re.error, TypeError) as error:
+        raise ArgumentError(
+            "{group_pattern=} is not a regular expression: {}.", error, group_pattern=pattern
+        ) from None
+
+
+def with_groups(
+    rows: Sequence[Row], groups: GroupOf | None, pattern: str | None
+) -> tuple[list[Row], list[Problem]]:
+    """Return the rows that have a group, with it, and a problem for each that has none."""
+    names = [row.name for row in rows]
+    if pattern is not None:
+        found = _search(pattern, names)
+    elif groups is not None:
+        found = [groups(name) for name in names]
+    else:
+        return [*rows], []
+    kept: list[Row] = []
+    problems: list[Problem] = []
+    for row, group in zip(rows, found, strict=True):
+        if is_missing(group):
+            problems.append(Problem(row.name, "no group found in its name"))
+        else:
+            kept.append(row._replace(group=str(group)))
+    return kept, problems
+
+
+def _search(pattern: str, names: list[str]) -> list[str | None]:
+    """Return what a pattern finds in each name: its first group, or the whole match.
+
+    Some patterns take for ever on some names, and nothing can stop a search that has begun but
+    the end of its process: hence one of its own.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _SEARCH],
+            input=json.dumps([pattern, names]),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise ArgumentError(
+            "{group_pattern=} takes too long on these names, as a repeat within a repeat may: "
+            "write it without, or give {groups}, a function of a file name.",
+            group_pattern=pattern,
+        ) from None
+    return json.loads(done.stdout)
