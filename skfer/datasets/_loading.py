@@ -126,9 +126,10 @@ def _decode(
     conflicts = conflicting_copies(tree, listing.rows) if listing.is_own else {}
 
     def read_row(i: int) -> np.ndarray:
-        if i in conflicts:
+        image = read(listing.rows[i], size, options.color)
+        if i in conflicts:  # not before: pages of a refused download are all alike
             raise PictureError(conflicts[i])
-        return read(listing.rows[i], size, options.color)
+        return image
 
     shape = first_shape(names, read_row) if size is None else image_shape(size, options.color)
     chunks = decode_chunks(read_row, names, shape, n_jobs=options.n_jobs, verbose=options.verbose)
