@@ -33,7 +33,7 @@ KINDS: dict[str, dict[str, float]] = SUBCLASSES | {
 # What a face does beside its expression, and how strongly at most: it talks, blinks, squints.
 _BY_THE_WAY = {
     "AU1": 0.25, "AU2": 0.25, "AU4": 0.25, "AU5": 0.2, "AU6": 0.25, "AU7": 0.6, "AU14L": 0.3,
-    "AU14R": 0.3, "AU15": 0.2, "AU17": 0.3, "AU20": 0.2, "AU23": 0.3, "AU25": 0.35, "AU26": 0.2,
+    "AU14R": 0.3, "AU15": 0.15, "AU17": 0.25, "AU20": 0.2, "AU23": 0.3, "AU25": 0.35, "AU26": 0.2,
     "AU43": 0.5,
 }  # fmt: skip
 _HOW_OFTEN = 0.12

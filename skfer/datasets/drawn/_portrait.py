@@ -22,32 +22,48 @@ _NOISE_SIDE = 256
 # Persons differ more than those of the plain set, and their eyes are less wide.
 _WIDER = 1.35
 _OWN: dict[str, tuple[float, float, float, float]] = {
-    "eye_open": (0.058, 0.014, 0.03, 0.095),
-    "brow_gap": (0.175, 0.035, 0.09, 0.26),
-    "brow_thickness": (0.034, 0.014, 0.012, 0.07),
-    "nose_length": (0.37, 0.04, 0.27, 0.46),
+    "eye_open": (0.050, 0.013, 0.024, 0.085),
+    "brow_gap": (0.155, 0.03, 0.085, 0.24),
+    "brow_thickness": (0.040, 0.014, 0.012, 0.07),
+    "nose_width": (0.155, 0.022, 0.10, 0.21),
+    "eye_width": (0.178, 0.016, 0.14, 0.22),
+    "nose_length": (0.44, 0.04, 0.33, 0.54),
+    "mouth_y": (0.54, 0.035, 0.45, 0.64),
+    "head_height": (0.95, 0.06, 0.80, 1.10),
     "mouth_width": (0.26, 0.03, 0.19, 0.34),
-    "mouth_rest": (0.005, 0.014, -0.03, 0.04),
-    "skin": (0.58, 0.17, 0.18, 0.9),
+    "mouth_rest": (-0.004, 0.013, -0.035, 0.03),
+    "skin": (0.64, 0.15, 0.22, 0.92),
     "head_width": (0.70, 0.06, 0.58, 0.86),
+    "jaw": (0.17, 0.11, 0.0, 0.45),
+    "lip_tone": (0.62, 0.1, 0.4, 0.85),
     "hair": (0.25, 0.22, 0.03, 0.9),
     "age": (0.45, 0.35, 0.0, 1.0),
     "beard": (-0.3, 0.45, 0.0, 0.8),
-    "hairline": (-0.62, 0.10, -0.85, -0.42),
+    "hairline": (-0.68, 0.11, -0.95, -0.46),
 }
 _PERSON_UNIFORMS = (
     "socket", "cheekbone", "nose_height", "moustache", "stubble", "bald", "makeup", "glasses_kind",
     "brow_dark", "deep", "hair_kind", "fringe", "lip_shape",
+    "fold_base",
+    "wrinkle_base",
+    "frown_base",
+    "forehead_base",
+    "crow_base",
+    "bridge",
+    "inner",
 )  # fmt: skip
 _FACE_UNIFORMS = (
     "hat", "hat_line", "hat_tone", "occluded", "occluder_width", "occluder_height", "occluder_tone",
     "occluder_kind", "wall", "wall_slope", "wall_patch", "blur", "coarse", "noise", "ambient",
-    "curve", "contrast", "gain", "sclera", "teeth", "glare", "collar", "lips", "shine", "wear",
+    "curve", "contrast", "gain", "sclera", "teeth", "glare", "collar", "lips", "shine", "shade", "depth", "wear",
     "specks",
+    "fold_gain",
+    "line_gain",
 )  # fmt: skip
 _FACE_BELLS = (
     "roll", "scale", "aspect", "shift_x", "shift_y", "yaw", "pitch", "light_x", "light_y", "gaze",
     "gaze_y", "occluder_x", "occluder_y", "patch_x", "patch_y", "skew",
+    "bend_1", "bend_2", "bend_3", "bend_4", "bend_5", "bend_6",
 )  # fmt: skip
 
 
@@ -93,6 +109,7 @@ def take_portraits(
         draw = SimpleNamespace(**{k: _column(v[rows]) for k, v in draws.items()})
         face = face_geometry(identity[rows], units[rows])
         face = SimpleNamespace(**{k: v.astype(np.float32) for k, v in vars(face).items()})
+        _age(face, draw)
         grain = [_noise(noise[k], corners, rows, k, size) for k in range(3)]
         images[rows] = _bytes(_portrait(face, draw, grain, size))
     pose = np.stack([draws["wild"] * draws[name] for name in ("yaw", "pitch", "roll")], axis=1)
@@ -110,6 +127,16 @@ def _widened(row: tuple[float, float, float, float]) -> tuple[float, float, floa
     return mean, sd * _WIDER, low - 0.15 * (high - low) * (low != 0), high
 
 
+def _age(face: SimpleNamespace, draw: SimpleNamespace) -> None:
+    """Let folds and lines say little of the expression: many faces have them at rest."""
+    fold, line = 0.3 + 0.7 * draw.fold_gain, 0.2 + 0.8 * draw.line_gain
+    face.fold_left = face.fold_left * fold + 0.6 * draw.fold_base
+    face.fold_right = face.fold_right * fold + 0.6 * draw.fold_base
+    for name in ("wrinkle", "frown", "forehead", "crow"):
+        base = getattr(draw, f"{name}_base")
+        setattr(face, name, getattr(face, name) * line + 0.6 * base * base)
+
+
 def _column(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32)[:, None, None]
 
@@ -118,10 +145,10 @@ def _noise_tables(rng: np.random.RandomState) -> list[np.ndarray]:
     """Three of variance about 1/12: white, of three pixels, and of six."""
     table = rng.random_sample((_NOISE_SIDE, _NOISE_SIDE)).astype(np.float32) - np.float32(0.5)
     tables = [table]
-    for reach in (1, 2):
-        for axis in (0, 1):
-            table = table + np.roll(table, reach, axis) + np.roll(table, -reach, axis)
-        table = table * np.float32(1 / 3 if reach == 1 else 1 / 4.5)
+    for times, gain in ((1, 1 / 3), (3, 1 / 369)):
+        for axis in (0, 1) * times:
+            table = table + np.roll(table, 1, axis) + np.roll(table, -1, axis)
+        table = table * np.float32(gain)
         tables.append(table)
     return tables
 
@@ -163,24 +190,34 @@ def _place(face: SimpleNamespace, draw: SimpleNamespace, size: int) -> SimpleNam
     axis = ((np.arange(size, dtype=np.float32) + np.float32(0.5)) * np.float32(2 / size)) - 1
     screen_x, screen_y = axis[None, None, :], axis[None, :, None]
     wild = draw.wild
-    x = screen_x - 0.09 * wild * draw.shift_x
-    y = screen_y - 0.04 - 0.09 * wild * draw.shift_y
-    half = 0.07 * wild * draw.roll
+    x = screen_x - 0.07 * wild * draw.shift_x
+    y = screen_y - 0.07 - 0.07 * wild * draw.shift_y
+    half = 0.055 * wild * draw.roll
     cos, sin = (1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)
-    zoom = 0.84 * np.maximum(0.55, 1 + 0.14 * wild * draw.scale)
-    stretch = 1 + 0.06 * wild * draw.aspect
-    x, y = (cos * x + sin * y) * zoom * stretch, (cos * y - sin * x) * zoom
-    yaw, pitch = np.clip(0.24 * wild * draw.yaw, -0.6, 0.6), 0.16 * wild * draw.pitch
+    zoom = 0.90 * np.maximum(0.6, 1 + 0.11 * wild * draw.scale)
+    stretch = 0.93 + 0.06 * draw.aspect
+    x, y = (cos * x + sin * y) * zoom, (cos * y - sin * x) * zoom * stretch
+    yaw, pitch = np.clip(0.22 * wild * draw.yaw, -0.6, 0.6), 0.16 * wild * draw.pitch
     across, along = np.sqrt(1 - yaw * yaw), np.sqrt(1 - pitch * pitch)
     u, v = x / across, y / along
     for _ in range(2):
         near = 0.75 * np.maximum(-0.3, 1 - 1.1 * u * u - 0.75 * v * v) - 0.35
         near = near + 0.16 * blob(u, v - face.nose_y + 0.10, 0.17, 0.3)
         u, v = (x - yaw * near) / across, (y - pitch * near) / along
+    u, v = _bent(u, v, draw)
     scene = SimpleNamespace(x=u, y=v, side=np.abs(u), pixel=np.float32(2 / size) * zoom)
     scene.screen_x, scene.screen_y, scene.size = screen_x, screen_y, size
     scene.left = u < 0
     return scene
+
+
+def _bent(x: np.ndarray, y: np.ndarray, draw: SimpleNamespace) -> tuple[np.ndarray, np.ndarray]:
+    """Bend the face a little: nobody is symmetric, or as wide above as below."""
+    much = 0.025 * (0.4 + 0.6 * draw.wild)
+    both, low = x * y, y - 0.2
+    bent_x = x + much * (draw.bend_1 * low + draw.bend_2 * both + draw.bend_3 * low * low)
+    bent_y = y + much * (draw.bend_4 * x + draw.bend_5 * both + draw.bend_6 * (x * x - 0.1))
+    return bent_x, bent_y
 
 
 def _fill(scene: SimpleNamespace, depth: np.ndarray, soft: float = 1.0) -> np.ndarray:
@@ -201,7 +238,7 @@ def _over(scene: SimpleNamespace, cover: np.ndarray, tone) -> None:
 
 def _background(scene: SimpleNamespace, draw: SimpleNamespace) -> None:
     x, y = scene.screen_x, scene.screen_y
-    wall = 0.08 + 0.84 * draw.wall + 0.35 * (draw.wall_slope - 0.5) * (x + y)
+    wall = 0.05 + 0.8 * draw.wall * draw.wall + 0.35 * (draw.wall_slope - 0.5) * (x + y)
     edge = (x - 0.6 * draw.patch_x) + (y - 0.5 * draw.patch_y) * draw.skew
     patch = np.clip(4 * edge * draw.wild + 0.5, 0.0, 1.0) * (draw.wild > 0.5)
     wall = wall + patch * (draw.wall_patch - 0.5)
@@ -261,7 +298,9 @@ def _beard(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace)
 def _eyes(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) -> None:
     x, y = scene.side - face.eye_x, scene.y - face.eye_y
     # Shadowed sockets, and bags below.
-    socket = (0.10 + 0.25 * draw.socket) * blob(x + 0.03, y + 0.06, 0.24, 0.16)
+    socket = (0.2 + 0.4 * draw.socket) * blob(x + 0.02, y + 0.04, 0.27, 0.18)
+    inner = blob(scene.side - 0.13, y + 0.02, 0.08, 0.14)
+    scene.pixels *= 1 - 0.45 * draw.inner * inner
     bags = 0.12 * face.age * blob(x, y - 0.13, 0.15, 0.05)
     scene.pixels *= 1 - socket - bags - 0.25 * (draw.makeup > 0.8) * blob(x, y + 0.06, 0.22, 0.1)
     ratio = x / face.eye_width
@@ -269,7 +308,7 @@ def _eyes(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) 
     y = y + face.eye_tilt * ratio
     upper, lower = y + face.lid_up * arc, face.lid_low * arc - y
     inside = _fill(scene, np.minimum(upper, lower)) * (arc > 0)
-    white = (0.45 + 0.5 * draw.sclera) * (0.35 + 0.65 * np.minimum(1.0, 1.25 * face.skin))
+    white = (0.35 + 0.5 * draw.sclera) * (0.35 + 0.65 * np.minimum(1.0, 1.25 * face.skin))
     _over(scene, inside, white)
     away = scene.x - np.where(scene.left, -face.eye_x, face.eye_x) - 0.04 * draw.gaze
     iris = ellipse(away, y + 0.012 - 0.012 * draw.gaze_y, 0.078, 0.078)
@@ -293,7 +332,7 @@ def _brows(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace)
     half = face.brow_thickness * (1.1 - 0.6 * np.clip(t, 0.0, 1.0))
     away = np.abs(scene.y - line)
     soft = np.clip((half - away) / (0.6 * half + 0.5 * scene.pixel) + 0.5, 0.0, 1.0)
-    cover = soft * ends * (0.2 + 0.7 * draw.brow_dark) * (1 + 0.5 * scene.grain[1])
+    cover = soft * ends * (0.35 + 0.6 * draw.brow_dark) * (1 + 0.5 * scene.grain[1])
     dark = np.minimum(0.6 * face.hair, 0.55 * face.skin)
     _over(scene, np.minimum(cover, 1.0), dark)
 
@@ -313,7 +352,7 @@ def _mouth(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace)
     top = upper + face.lip_up * bow * np.maximum(arc, 0.0)
     bottom = lower + face.lip_low * round_arc
     lips = _fill(scene, np.minimum(top, bottom), 1.5) * (arc > 0)
-    painted = 0.35 + 0.65 * draw.lips
+    painted = 0.5 + 0.5 * draw.lips
     tone = face.skin * (1 - painted * (1 - face.lip_tone)) * (1 - 0.2 * (upper < 0))
     _over(scene, lips, tone)
     cavity = _fill(scene, np.minimum(upper, lower) - 0.01) * (arc > 0)
@@ -322,7 +361,7 @@ def _mouth(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace)
     shown = cavity * _fill(scene, tooth) * np.clip((0.98 - t) / 0.15, 0.0, 1.0)
     _over(scene, shown, (0.5 + 0.45 * draw.teeth) * (1 - 0.35 * t2) * (0.6 + 0.4 * face.skin))
     touch = _stroke(scene, np.minimum(np.abs(upper), np.abs(lower)), 0.014) * (arc > -0.12)
-    scene.pixels *= 1 - 0.5 * touch
+    scene.pixels *= 1 - (0.4 + 0.3 * draw.lips) * touch
     # Pits beside the corners, and shade under the lip.
     pit = segment(scene.side, scene.y, half_width + 0.01, face.mouth_y + corner - 0.01,
                   half_width + 0.03, face.mouth_y + corner + 0.02)  # fmt: skip
@@ -345,7 +384,7 @@ def _relief(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace
     height += 0.035 * blob(out, down, 0.15, 0.10)
     height -= 0.02 * face.age * blob(out, down - 0.13, 0.17, 0.04)
     high = 0.6 + 0.8 * draw.nose_height
-    height += 0.12 * high * blob(x, y - face.nose_y + 0.12, 0.13, 0.34)
+    height += 0.12 * high * blob(x, y - face.nose_y + 0.12, 0.11 + 0.08 * draw.bridge, 0.38)
     height += 0.06 * high * blob(x, y - face.nose_y + 0.01, 0.11, 0.10)
     height += 0.05 * blob(side - 0.8 * face.nose_width, y - face.nose_y, 0.07, 0.07)
     raised = face.cheek
@@ -399,6 +438,7 @@ def _light(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace)
     """Shade the surface by a lamp and the sky, and paint nostrils and what is in shadow."""
     height = _relief(scene, face, draw)
     pitch = np.float32(scene.size / 4) / 1
+    height *= 0.6 + 0.9 * draw.depth
     slope_x, slope_y = np.zeros_like(height), np.zeros_like(height)
     slope_x[..., 1:-1] = (height[..., 2:] - height[..., :-2]) * pitch
     slope_y[:, 1:-1] = (height[:, 2:] - height[:, :-2]) * pitch
@@ -418,8 +458,8 @@ def _light(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace)
         scene.side - 0.55 * face.nose_width, scene.y - face.nose_y - 0.03, 0.045, 0.028
     )
     scene.pixels *= 1 - 0.55 * _fill(scene, nostril, 1.5) * scene.on_face
-    under = blob(scene.side, scene.y - face.nose_y - 0.07, 0.18, 0.07)
-    scene.pixels *= 1 - 0.2 * under * (1 - draw.ambient)
+    under = blob(scene.side, scene.y - face.nose_y - 0.04, 0.21, 0.08)
+    scene.pixels *= 1 - (0.15 + 0.3 * draw.shade) * under
 
 
 # -- what lies before the face -----------------------------------------------------------------
@@ -448,12 +488,12 @@ def _glasses(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespac
         _stroke(scene, np.abs(lens), 0.010 + 0.014 * kind),
         np.maximum(_stroke(scene, bridge, 0.014), _stroke(scene, temple, 0.014) * scene.on_face),
     )
-    _over(scene, worn * (0.35 + 0.5 * kind) * frame, 0.1 + 0.5 * (draw.glare > 0.8))
+    _over(scene, worn * (0.25 + 0.5 * kind) * frame, 0.1 + 0.5 * (draw.glare > 0.8))
 
 
 def _hat(scene: SimpleNamespace, draw: SimpleNamespace) -> None:
     worn = draw.hat < 0.08
-    line = -0.62 + 0.25 * draw.hat_line + 0.12 * scene.side * scene.side
+    line = -0.75 + 0.3 * draw.hat_line + 0.12 * scene.side * scene.side
     shadow = np.clip((line + 0.3 - scene.y) / 0.3, 0.0, 1.0) * scene.on_face
     scene.pixels *= 1 - 0.4 * worn * shadow
     cloth = draw.hat_tone * (0.9 + 0.2 * scene.grain[0])
@@ -481,11 +521,11 @@ def _camera(
     curve = 0.8 * (draw.curve - 0.5)
     pixels = pixels + curve * pixels * (1 - pixels)
     pixels = (pixels - 0.45) * (0.6 + 0.8 * draw.contrast) + 0.45 + 0.35 * (draw.gain - 0.5)
-    share = 0.25 * np.minimum(1.0, 1.2 * draw.blur * draw.blur * draw.wild)
+    share = 0.25 * np.minimum(1.0, 0.25 + draw.blur * draw.blur * draw.wild)
     coarse = (draw.coarse < 0.2) & (draw.wild > 0.5)
     for step, weight in ((1, share), (2, share * coarse)):
         _smooth(pixels, step, weight)
-    level = 0.16 * draw.noise * draw.noise * draw.noise * draw.wild
+    level = 0.10 * draw.noise * draw.noise * draw.noise * draw.wild
     return pixels + level * (grain[0] + 0.5 * grain[1])
 
 

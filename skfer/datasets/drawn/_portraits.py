@@ -15,7 +15,7 @@ def draw_portraits(
     *,
     image_size: int = 48,
     wild: float = 0.8,
-    lowest: float = 0.35,
+    lowest: float = 0.45,
     random_state: np.random.RandomState,
 ) -> SimpleNamespace:
     """Draw portraits: gray faces as a camera sees them, more varied than the plain drawing.
@@ -34,7 +34,7 @@ def draw_portraits(
         Side of the pictures.
     wild : float, default=0.8
         Share of faces as found in the wild; the others are posed and lit as in a laboratory.
-    lowest : float, default=0.35
+    lowest : float, default=0.45
         Lowest intensity of an expression.
     random_state : RandomState
         All that is random.
