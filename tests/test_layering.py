@@ -43,8 +43,8 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
     ),
     "pretraining": (
-        ("_version", "datasets", "nets", "training", "embedders"),
-        {"numpy", "sklearn", "torch", "tqdm"},
+        ("_version", *GROUND, "datasets", "datasets.drawn", "metrics", "nets", "training"),
+        {"numpy", "scipy", "sklearn", "torch", "tqdm"},
     ),
     "persistence": (
         ("_version", "exceptions", "training", "embedders"),

@@ -1,25 +1,55 @@
-"""The command ``python -m skfer.pretraining``."""
+"""Make the weights that come with the package: draw faces, learn, write files and their cards."""
 
 import argparse
 import sys
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from skfer.pretraining import Recipe, make_start
+import numpy as np
+
+from skfer.datasets import load_image_table
+from skfer.pretraining import Recipe, make_ready, make_start
+
+_REAL_HELP = """\
+also make the ready classifier, with real faces beside the drawn ones: a folder with labels.csv
+(file, expression, person), images/ and a README.md that says where they come from"""
+_ENOUGH = 100
+"""Real faces that a class needs to be taught and scored."""
 
 
 def main() -> int:
     """Make a start from the command line."""
     parser = argparse.ArgumentParser(prog="python -m skfer.pretraining", description=__doc__)
-    parser.add_argument("out", type=Path, help="folder for the weights and their card")
+    parser.add_argument("out", type=Path, help="folder for the weights and their cards")
     parser.add_argument("--device", default="cpu", help="device of torch (default: %(default)s)")
+    parser.add_argument("--real", type=Path, help=_REAL_HELP)
     for field in fields(Recipe):
         option = "--" + field.name.replace("_", "-")
         parser.add_argument(option, type=type(field.default), default=field.default)
     given = vars(parser.parse_args())
-    out, device = given.pop("out"), given.pop("device")
-    print(make_start(out, Recipe(**given), device=device, verbose=True))
+    out, device, real = given.pop("out"), given.pop("device"), given.pop("real")
+    recipe = Recipe(**given)
+    print(make_start(out, recipe, device=device, verbose=True))
+    if real is not None:
+        print(make_ready(out, recipe, _load(real, recipe.image_size), verbose=True))
     return 0
+
+
+def _load(folder: Path, image_size: int) -> Any:
+    """Load the real faces of the frequent classes."""
+    faces = load_image_table(
+        folder / "labels.csv",
+        folder / "images",
+        label_column="expression",
+        group_column="person",
+        image_size=image_size,
+    )
+    frequent = np.bincount(faces.target)[faces.target] >= _ENOUGH
+    for name in ("images", "target", "groups"):
+        faces[name] = np.asarray(faces[name])[frequent]
+    faces.DESCR = (folder / "README.md").read_text(encoding="utf-8")
+    return faces
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from skfer.datasets import make_expressions
+from skfer.datasets.drawn import draw_portraits
 
-PERSONS_PER_CHUNK = 100
-_FIELDS = ("images", "target", "units")
+PERSONS_PER_CHUNK = 300
+SAMPLES_PER_EXPRESSION = 1
+_FIELDS = ("images", "target", "units", "pose")
 
 
 def draw_faces(folder: Path, persons: int, image_size: int, seed: int, bar: Any) -> SimpleNamespace:
@@ -22,7 +23,7 @@ def draw_faces(folder: Path, persons: int, image_size: int, seed: int, bar: Any)
     -------
     SimpleNamespace
         images (n, size, size), uint8; target (n,), codes of expressions; units (n, n_units),
-        intensities of action units; digest, a hash of the pictures.
+        intensities of action units; pose (n, 3); digest, a hash of the pictures.
     """
     folder.mkdir(parents=True, exist_ok=True)
     chunks = []
@@ -48,9 +49,13 @@ def _chunks(persons: int) -> Iterator[tuple[int, int]]:
 def _draw(number: int, persons: int, image_size: int, seed: int) -> dict[str, np.ndarray]:
     """One chunk, whose persons are in no other chunk."""
     rng = np.random.RandomState([seed, number])
-    faces = make_expressions(persons, 3, image_size=image_size, random_state=rng)
-    units = faces.action_units.astype(np.float32)
-    return {"images": faces.images, "target": faces.target, "units": units}
+    faces = draw_portraits(persons, SAMPLES_PER_EXPRESSION, image_size=image_size, random_state=rng)
+    return {
+        "images": faces.images,
+        "target": faces.target,
+        "units": faces.units.astype(np.float32),
+        "pose": faces.pose.astype(np.float32),
+    }
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -8,12 +8,15 @@ from torch import Tensor, nn
 
 from skfer.nets import FaceAugment, FaceBackbone, standardize_images
 
+_POSE_WEIGHT = 0.3
+
 
 class Answers(NamedTuple):
-    """What the network says of a batch: logits of expressions and of action units."""
+    """What the network says of a batch: logits of expressions and of action units, and the pose."""
 
     expression: Tensor
     units: Tensor
+    pose: Tensor
 
 
 class StartNet(nn.Module):
@@ -29,11 +32,13 @@ class StartNet(nn.Module):
 
     def __init__(self, image_size: int, width: int, n_classes: int, n_units: int) -> None:
         super().__init__()
-        self.augment = FaceAugment(degrees=12, zoom=0.12, shift=0.08, contrast=0.3, brightness=0.3)
+        # The backbone evens out contrast and brightness.
+        self.augment = FaceAugment(degrees=12, zoom=0.12, shift=0.08, contrast=0, brightness=0)
         self.backbone = FaceBackbone(image_size=image_size, width=width)
         features = 7 * width // 2
         self.classify = nn.Linear(features, n_classes)
         self.read_units = nn.Linear(features, n_units)
+        self.read_pose = nn.Linear(features, 3)
 
     def forward(self, images: Tensor) -> Answers:
         """Answer for images (n, height, width)."""
@@ -41,13 +46,16 @@ class StartNet(nn.Module):
         if self.training:
             x = self.augment(x)
         pooled = self.backbone(x).mean((2, 3))
-        return Answers(self.classify(pooled), self.read_units(pooled))
+        return Answers(self.classify(pooled), self.read_units(pooled), self.read_pose(pooled))
 
 
-def loss_of(answers: Answers, target: Tensor, units: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy of the expression, and binary cross-entropy of the action units."""
+def loss_of(
+    answers: Answers, target: Tensor, units: Tensor, pose: Tensor, smoothing: float
+) -> Tensor:
+    """Cross-entropy of expression and action units, and squared error of the pose."""
     by_class = F.cross_entropy(answers.expression, target, label_smoothing=smoothing)
-    return by_class + F.binary_cross_entropy_with_logits(answers.units, units)
+    by_unit = F.binary_cross_entropy_with_logits(answers.units, units)
+    return by_class + by_unit + _POSE_WEIGHT * F.mse_loss(answers.pose, pose)
 
 
 class Averaged:

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -26,9 +25,9 @@ class Recipe:
     ----------
     seed : int, default=0
         Seed of drawing and learning.
-    persons : int, default=800
-        Number of drawn persons.
-    epochs : int, default=10
+    persons : int, default=7500
+        Number of drawn persons, each with a face of every expression.
+    epochs : int, default=20
         Passes over the faces.
     width : int, default=16
         Width of the backbone.
@@ -42,20 +41,20 @@ class Recipe:
         Of AdamW.
     smoothing : float, default=0.05
         Of the labels.
-    average : float, default=0.998
+    average : float, default=0.999
         Decay of the moving average of the weights, which is what is kept.
     """
 
     seed: int = 0
-    persons: int = 800
-    epochs: int = 10
+    persons: int = 7500
+    epochs: int = 20
     width: int = 16
     image_size: int = 48
     batch_size: int = 128
     lr: float = 4e-3
     weight_decay: float = 0.02
     smoothing: float = 0.05
-    average: float = 0.998
+    average: float = 0.999
 
 
 def make_start(
@@ -84,8 +83,7 @@ def make_start(
     """
     recipe = Recipe() if recipe is None else recipe
     out = Path(out)
-    with tqdm(total=recipe.persons, desc="drawing persons", disable=not verbose) as bar:
-        faces = draw_faces(out / "work", recipe.persons, recipe.image_size, recipe.seed, bar)
+    faces = drawn_faces(out, recipe, verbose=verbose)
     learner = _Learner(recipe, faces, device)
     learner.resume(out / "work" / "last.pt")
     while learner.epoch < recipe.epochs:
@@ -94,10 +92,17 @@ def make_start(
     path = out / "face_start.safetensors"
     about = {"image_size": recipe.image_size, "width": recipe.width, "classes": EXPRESSIONS}
     state = learner.averaged.state
-    named = {k: v for k, v in state.items() if not k.startswith("read_units")}
+    named = {k: v for k, v in state.items() if k.startswith(("backbone.", "classify."))}
     save_start(path, named, about)
     write_card(path, asdict(recipe), faces, learner.seconds, learner.history)
     return path
+
+
+def drawn_faces(out: str | Path, recipe: Recipe, *, verbose: bool = False) -> Any:
+    """Return the faces that a recipe draws; those that are in the folder are read."""
+    with tqdm(total=recipe.persons, desc="drawing persons", disable=not verbose) as bar:
+        folder = Path(out) / "work"
+        return draw_faces(folder, recipe.persons, recipe.image_size, recipe.seed, bar)
 
 
 class _Learner:
@@ -109,6 +114,7 @@ class _Learner:
         self.images = torch.from_numpy(faces.images)
         self.target = torch.from_numpy(faces.target)
         self.units = torch.from_numpy(faces.units)
+        self.pose = torch.from_numpy(faces.pose)
         network = StartNet(recipe.image_size, recipe.width, len(EXPRESSIONS), faces.units.shape[1])
         self.network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = Averaged(self.network, recipe.average)
@@ -136,10 +142,9 @@ class _Learner:
         self.seconds += time.perf_counter() - begin
 
     def _step(self, rows: Tensor) -> float:
-        images, target, units = (
-            values[rows].to(self.device) for values in (self.images, self.target, self.units)
-        )
-        loss = loss_of(self.network(images), target, units, self.recipe.smoothing)
+        known = (self.images, self.target, self.units, self.pose)
+        images, target, units, pose = (values[rows].to(self.device) for values in known)
+        loss = loss_of(self.network(images), target, units, pose, self.recipe.smoothing)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -173,11 +178,3 @@ class _Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.seconds = state["epoch"], state["seconds"]
         self.history = state["history"]
-
-
-def embed(backbone: torch.nn.Module, images: np.ndarray) -> np.ndarray:
-    """Pooled features of images, in inference mode."""
-    backbone.eval()
-    with torch.inference_mode():
-        batches = torch.from_numpy(images)[:, None].float().split(256)
-        return torch.cat([backbone(batch).mean((2, 3)) for batch in batches]).numpy()

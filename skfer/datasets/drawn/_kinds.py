@@ -30,6 +30,9 @@ KINDS: dict[str, dict[str, float]] = SUBCLASSES | {
     "surprise/raised": {"AU1": 0.8, "AU2": 0.9, "AU5": 0.6, "AU26": 0.3, "AU25": 0.4},
 }  # fmt: skip
 
+# Kinds are equally frequent within their expression, but for these.
+_SHARE = {"neutral/eyes open": 3.0, "neutral/eyes closed": 0.5}
+
 # What a face does beside its expression, and how strongly at most: it talks, blinks, squints.
 _BY_THE_WAY = {
     "AU1": 0.25, "AU2": 0.25, "AU4": 0.25, "AU5": 0.2, "AU6": 0.25, "AU7": 0.6, "AU14L": 0.3,
@@ -60,9 +63,12 @@ def draw_units(
 def _shares(target: np.ndarray, chance: np.ndarray) -> np.ndarray:
     """Choose a kind for each face, and return its action units at intensity 1."""
     table = np.array([[units.get(name, 0.0) for name in ACTION_UNITS] for units in KINDS.values()])
-    codes = np.array([EXPRESSION_CODES[name.split("/")[0]] for name in KINDS])
+    names = list(KINDS)
+    codes = np.array([EXPRESSION_CODES[name.split("/")[0]] for name in names])
     chosen = np.empty((len(target), len(ACTION_UNITS)))
     for code in range(len(EXPRESSIONS)):
         own, rows = np.flatnonzero(codes == code), target == code
-        chosen[rows] = table[own[(chance[rows] * len(own)).astype(int)]]
+        weights = np.array([_SHARE.get(names[kind], 1.0) for kind in own])
+        edges = np.cumsum(weights / weights.sum())[:-1]
+        chosen[rows] = table[own[np.searchsorted(edges, chance[rows], side="right")]]
     return chosen

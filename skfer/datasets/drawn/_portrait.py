@@ -53,13 +53,37 @@ _PERSON_UNIFORMS = (
     "inner",
 )  # fmt: skip
 _FACE_UNIFORMS = (
-    "hat", "hat_line", "hat_tone", "occluded", "occluder_width", "occluder_height", "occluder_tone",
-    "occluder_kind", "wall", "wall_slope", "wall_patch", "blur", "coarse", "noise", "ambient",
-    "curve", "contrast", "gain", "sclera", "teeth", "glare", "collar", "lips", "shine", "shade", "depth", "wear",
+    "hat",
+    "hat_line",
+    "hat_tone",
+    "occluded",
+    "occluder_width",
+    "occluder_height",
+    "occluder_tone",
+    "occluder_kind",
+    "wall",
+    "wall_slope",
+    "wall_patch",
+    "blur",
+    "coarse",
+    "noise",
+    "ambient",
+    "curve",
+    "contrast",
+    "gain",
+    "sclera",
+    "teeth",
+    "glare",
+    "collar",
+    "lips",
+    "shine",
+    "shade",
+    "depth",
+    "wear",
     "specks",
     "fold_gain",
     "line_gain",
-)  # fmt: skip
+)
 _FACE_BELLS = (
     "roll", "scale", "aspect", "shift_x", "shift_y", "yaw", "pitch", "light_x", "light_y", "gaze",
     "gaze_y", "occluder_x", "occluder_y", "patch_x", "patch_y", "skew",
@@ -195,7 +219,7 @@ def _place(face: SimpleNamespace, draw: SimpleNamespace, size: int) -> SimpleNam
     half = 0.055 * wild * draw.roll
     cos, sin = (1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)
     zoom = 0.90 * np.maximum(0.6, 1 + 0.11 * wild * draw.scale)
-    stretch = 0.93 + 0.06 * draw.aspect
+    stretch = 0.93 + 0.09 * draw.aspect
     x, y = (cos * x + sin * y) * zoom, (cos * y - sin * x) * zoom * stretch
     yaw, pitch = np.clip(0.22 * wild * draw.yaw, -0.6, 0.6), 0.16 * wild * draw.pitch
     across, along = np.sqrt(1 - yaw * yaw), np.sqrt(1 - pitch * pitch)

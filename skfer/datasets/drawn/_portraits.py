@@ -14,7 +14,7 @@ def draw_portraits(
     n_samples_per_expression: int = 3,
     *,
     image_size: int = 48,
-    wild: float = 0.8,
+    wild: float = 0.75,
     lowest: float = 0.45,
     random_state: np.random.RandomState,
 ) -> SimpleNamespace:
@@ -32,7 +32,7 @@ def draw_portraits(
         Faces that each shows of each expression.
     image_size : int, default=48
         Side of the pictures.
-    wild : float, default=0.8
+    wild : float, default=0.75
         Share of faces as found in the wild; the others are posed and lit as in a laboratory.
     lowest : float, default=0.45
         Lowest intensity of an expression.

@@ -1,0 +1,95 @@
+"""A complete classifier of expressions, whose weights come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from skfer.nets.embedding import Embedded
+from skfer.nets.start import WEIGHTS, FaceBackbone, face_backbone, load_start
+
+EXPRESSIONS_FILE = WEIGHTS / "face_expressions.safetensors"
+"""Weights of the classifier that comes with the package."""
+
+
+class ExpressionNet(nn.Module):
+    """A backbone, average pooling, and a calibrated linear classifier.
+
+    Parameters
+    ----------
+    backbone : FaceBackbone
+        The network below.
+    classes : sequence of str
+        Names of the expressions, in the order of the logits.
+    temperature : float, default=1.0
+        Divides the logits, so that their softmax is as sure as it is right.
+    """
+
+    def __init__(
+        self, backbone: FaceBackbone, classes: tuple[str, ...], temperature: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.classes = tuple(classes)
+        self.temperature = temperature
+        self.classify = nn.Linear(7 * backbone.width // 2, len(self.classes))
+
+    def forward(self, x: Tensor) -> Embedded:
+        """Tell the expressions of images (n, channels, height, width), in any range of pixels.
+
+        Returns
+        -------
+        Embedded
+            Pooled features as the embedding, and logits; their softmax is the posterior.
+        """
+        pooled = self.backbone(x).mean((2, 3)).float()
+        return Embedded(pooled, self.classify(pooled) / self.temperature)
+
+
+def expression_network(in_channels: int = 1, *, weights: str | Path | None = None) -> ExpressionNet:
+    """Return the classifier of expressions that comes with the package, ready to predict.
+
+    Parameters
+    ----------
+    in_channels : int, default=1
+        Channels of the images, as in :func:`face_backbone`.
+    weights : path-like, default=None
+        Another file that ``python -m skfer.pretraining`` wrote; by default the one that comes with
+        the package, whose card lies beside it.
+
+    Returns
+    -------
+    ExpressionNet
+        A new module on the CPU, in inference mode, with ``classes`` and ``temperature``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If `in_channels` is below 1, or the file does not hold a classifier.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.nets import expression_network
+    >>> network = expression_network()
+    >>> posterior = network(torch.rand(2, 1, 64, 64)).logits.softmax(1)
+    >>> posterior.shape, network.classes[4]
+    (torch.Size([2, 8]), 'happiness')
+    """
+    path = EXPRESSIONS_FILE if weights is None else weights
+    tensors, about = load_start(path)
+    if "classify.weight" not in tensors or "classes" not in about:
+        raise ValueError(f"weights={str(path)!r} holds a backbone alone, and no classifier.")
+    network = ExpressionNet(
+        face_backbone(in_channels, weights=path),
+        about["classes"],
+        about.get("temperature", 1.0),
+    )
+    with torch.no_grad():
+        network.classify.weight.copy_(tensors["classify.weight"])
+        network.classify.bias.copy_(tensors["classify.bias"])
+    return network.eval()

@@ -1,0 +1,194 @@
+"""The ready classifier: the start, taught real faces beside drawn ones, and calibrated."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.model_selection import StratifiedGroupKFold
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from skfer.datasets import EXPRESSIONS
+from skfer.metrics import expected_calibration_error
+from skfer.nets import FaceAugment, expression_network, save_start, standardize_images
+from skfer.pretraining._recipe import Recipe, drawn_faces
+from skfer.training import SCHEDULES
+
+_FOLDS = 3
+_STEPS, _HALF_BATCH = 900, 64
+_LR, _WEIGHT_DECAY, _SMOOTHING = 2e-3, 0.02, 0.05
+_EVENNESS = 0.6
+"""Real faces of a class are drawn in proportion to its number to the power of 1 minus this."""
+
+
+def make_ready(out: str | Path, recipe: Recipe, real: Any, *, verbose: bool = False) -> Path:
+    """Teach a start real faces, and write the classifier and its card beside it.
+
+    Half of each batch are drawn faces of all expressions, so that those of which there are no
+    real ones are kept. Scores are those of networks that have not seen the person: of one fold
+    of persons each. The temperature is fitted on one half of the persons, and what is reported
+    is of the other half. The network that is written has seen all.
+
+    Parameters
+    ----------
+    out : path-like
+        Folder that :func:`make_start` wrote to.
+    recipe : Recipe
+        What it was made by.
+    real : Bunch
+        Has images, target, groups (persons) and DESCR.
+    verbose : bool, default=False
+        Whether to show progress.
+
+    Returns
+    -------
+    Path
+        The file of weights, "face_expressions.safetensors".
+    """
+    start, drawn = Path(out) / "face_start.safetensors", drawn_faces(out, recipe)
+    groups = np.asarray(real.groups)
+    logits = np.zeros((len(real.target), len(EXPRESSIONS)), dtype=np.float32)
+    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=7)
+    for train, test in folds.split(real.images, real.target, groups):
+        network = _taught(start, drawn, real.images[train], real.target[train], verbose)
+        logits[test] = _predict(network, real.images[test])
+    choosing = choosing_persons(groups)
+    temperature = _fit_temperature(logits[choosing], real.target[choosing])
+    scores = {
+        "zero-shot, the start alone": _scores(
+            _predict(expression_network(weights=start), real.images)[~choosing],
+            real.target[~choosing],
+        ),
+        "taught": _scores(logits[~choosing] / temperature, real.target[~choosing]),
+    }
+    network = _taught(start, drawn, real.images, real.target, verbose)
+    path = start.with_name("face_expressions.safetensors")
+    about = {
+        "image_size": network.backbone.image_size,
+        "width": network.backbone.width,
+        "classes": EXPRESSIONS,
+        "temperature": round(temperature, 4),
+    }
+    save_start(path, network.state_dict(), about)
+    _write_card(path, real, temperature, scores)
+    return path
+
+
+def choosing_persons(groups: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell the samples of every other person, by a hash of the name: on these one may choose."""
+    names, member = np.unique(groups, return_inverse=True)
+    odd = [hashlib.sha256(str(name).encode()).digest()[-1] % 2 == 1 for name in names]
+    return np.array(odd)[member]
+
+
+def _taught(
+    start: Path, drawn: Any, images: NDArray[np.uint8], target: NDArray[Any], verbose: bool
+) -> Any:
+    torch.manual_seed(0)
+    network = expression_network(weights=start).train()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    augment = FaceAugment(contrast=0, brightness=0)
+    optimizer = torch.optim.AdamW(network.parameters(), _LR, weight_decay=_WEIGHT_DECAY)
+    batches = _batches(drawn, images, target)
+    for step in tqdm(range(_STEPS), "teaching real faces", disable=not verbose):
+        for group in optimizer.param_groups:
+            group["lr"] = _LR * SCHEDULES["one-cycle"](step / _STEPS)
+        batch, codes = next(batches)
+        logits = network(augment(standardize_images(batch))).logits
+        loss = F.cross_entropy(logits, codes, label_smoothing=_SMOOTHING)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return network.eval()
+
+
+def _batches(
+    drawn: Any, images: NDArray[np.uint8], target: NDArray[Any]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    rng = np.random.RandomState(0)
+    chance = (1 / np.bincount(target)[target]) ** _EVENNESS
+    chance /= chance.sum()
+    while True:
+        ours = rng.randint(len(drawn.target), size=_HALF_BATCH)
+        theirs = rng.choice(len(target), _HALF_BATCH, p=chance)
+        batch = np.concatenate([drawn.images[ours], images[theirs]])
+        codes = np.concatenate([drawn.target[ours], target[theirs]])
+        yield torch.from_numpy(batch), torch.from_numpy(codes)
+
+
+def _predict(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    with torch.inference_mode():
+        batches = torch.from_numpy(images)[:, None].float().split(256)
+        return torch.cat([network(batch).logits for batch in batches]).numpy()
+
+
+def _fit_temperature(logits: NDArray[np.float32], target: NDArray[Any]) -> float:
+    """Find the temperature of least cross-entropy."""
+
+    def loss(log_temperature: float) -> float:
+        scaled = torch.from_numpy(logits / np.exp(log_temperature))
+        return float(F.cross_entropy(scaled, torch.from_numpy(target)))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-2, 2), method="bounded").x))
+
+
+def _scores(logits: NDArray[np.float32], target: NDArray[Any]) -> dict[str, float]:
+    """Score among the classes that the faces show."""
+    known = np.unique(target)
+    posterior = torch.from_numpy(logits).softmax(1).numpy()[:, known].astype(float)
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    predicted = known[posterior.argmax(axis=1)]
+    smile = EXPRESSIONS.index("happiness")
+    scores = {
+        "accuracy": accuracy_score(target, predicted),
+        "balanced accuracy": balanced_accuracy_score(target, predicted),
+        "balanced accuracy of smile or not": balanced_accuracy_score(
+            target == smile, predicted == smile
+        ),
+        "ECE": expected_calibration_error(target, posterior, labels=known),
+    }
+    return {name: round(float(value), 3) for name, value in scores.items()}
+
+
+_TEXT = """\
+# {name}
+
+Weights of `skfer.nets.ExpressionNet`, for `skfer.nets.expression_network()`: {classes}.
+Made by `python -m skfer.pretraining`: the start `face_start.safetensors`, which has seen drawn
+faces alone, taught {n} real faces of {persons} persons beside drawn ones.
+
+- sha256 of the file: {sha256}
+- temperature, fitted on half of the persons: {temperature}
+- scores on the other half, of networks that had not seen the person ({folds} folds), among
+  {shown}:
+{scores}
+- the real faces:
+
+{descr}
+"""
+
+
+def _write_card(
+    path: Path, real: Any, temperature: float, scores: dict[str, dict[str, float]]
+) -> None:
+    text = _TEXT.format(
+        name=path.name,
+        classes=", ".join(EXPRESSIONS),
+        n=f"{len(real.target):,}",
+        persons=f"{len(np.unique(real.groups)):,}",
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        temperature=round(temperature, 3),
+        folds=_FOLDS,
+        shown=", ".join(EXPRESSIONS[code] for code in np.unique(real.target)),
+        scores="\n".join(f"  - {name}: {json.dumps(s)[1:-1]}" for name, s in scores.items()),
+        descr="\n".join("    " + line for line in str(real.DESCR).splitlines()),
+    )
+    path.with_suffix(".md").write_text(text, encoding="utf-8")

@@ -1,0 +1,65 @@
+"""Portraits: the same from the same seed, valid, varied, and showing what they are labeled with."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skfer.datasets import EXPRESSIONS
+from skfer.datasets.drawn import draw_portraits
+
+GOLDEN = "80e409bb1626e4dd33db45e32b2112d0bfc264b24a30292d352e3c5f0bdb367e"
+
+
+def portraits(n_persons=4, n_samples=1, seed=0, **options):
+    return draw_portraits(n_persons, n_samples, random_state=np.random.RandomState(seed), **options)
+
+
+def test_the_same_bytes_from_a_seed():
+    content = portraits().images.tobytes()
+    assert content == portraits().images.tobytes()
+    assert content != portraits(seed=1).images.tobytes()
+    assert hashlib.sha256(content).hexdigest() == GOLDEN
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(1, 3), st.integers(1, 3), st.sampled_from([16, 33, 48, 64]), st.floats(0, 1))
+def test_shapes_and_ranges(n_persons, n_samples, size, wild):
+    faces = portraits(n_persons, n_samples, image_size=size, wild=wild)
+    n = n_persons * n_samples * len(EXPRESSIONS)
+    assert faces.images.shape == (n, size, size)
+    assert faces.images.dtype == np.uint8
+    assert faces.units.min() >= 0
+    assert faces.units.max() <= 1
+    assert faces.pose.shape == (n, 3)
+    np.testing.assert_array_equal(np.bincount(faces.target), n_persons * n_samples)
+    np.testing.assert_array_equal(np.bincount(faces.groups), n_samples * len(EXPRESSIONS))
+
+
+def test_every_picture_shows_something():
+    faces = portraits(20, 2)
+    assert (faces.images.reshape(len(faces.images), -1).std(axis=1) > 4).mean() > 0.98
+    assert len({image.tobytes() for image in faces.images}) == len(faces.images)
+
+
+def test_neutral_faces_have_no_intensity():
+    faces = portraits(6, 2)
+    calm = faces.target == EXPRESSIONS.index("neutral")
+    assert faces.intensity[~calm].min() >= 0.45
+    assert np.isin(faces.intensity[calm], [0]).mean() > 0.3
+
+
+def test_laboratory_faces_differ_less():
+    wild, posed = portraits(10, 2, wild=1.0), portraits(10, 2, wild=0.0)
+    assert np.abs(wild.pose).mean() > 2 * np.abs(posed.pose).mean()
+
+
+@pytest.mark.parametrize("expression", ["happiness", "surprise", "anger"])
+def test_units_show(expression):
+    """The mouth or the brows of an expression are other than those of a neutral face."""
+    faces = portraits(60, 1, wild=0.0)
+    shown = faces.images[faces.target == EXPRESSIONS.index(expression)].astype(float).mean(0)
+    calm = faces.images[faces.target == EXPRESSIONS.index("neutral")].astype(float).mean(0)
+    assert np.abs(shown - calm).max() > 12
