@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from skfer.nets.embedding import Embedded
 from skfer.nets.start import WEIGHTS, FaceBackbone, face_backbone, load_start
 
-EXPRESSIONS_FILE = WEIGHTS / "face_expressions.safetensors"
+EXPRESSIONS_FILE = WEIGHTS / "face_start.safetensors"
 """Weights of the classifier that comes with the package."""
 
 

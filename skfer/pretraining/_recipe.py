@@ -5,16 +5,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from skfer.datasets import EXPRESSIONS
-from skfer.nets import save_start
+from skfer.datasets.drawn import draw_portraits
+from skfer.nets import expression_network, save_start
 from skfer.pretraining._card import write_card
 from skfer.pretraining._faces import draw_faces
 from skfer.pretraining._network import Averaged, StartNet, loss_of
 from skfer.training import SCHEDULES
+
+_NEW_PERSONS = 60
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,19 @@ def make_start(
     state = learner.averaged.state
     named = {k: v for k, v in state.items() if k.startswith(("backbone.", "classify."))}
     save_start(path, named, about)
-    write_card(path, asdict(recipe), faces, learner.seconds, learner.history)
+    accuracy = _accuracy_on_new_persons(path, recipe)
+    write_card(path, asdict(recipe), faces, learner.seconds, learner.history, accuracy)
     return path
+
+
+def _accuracy_on_new_persons(path: Path, recipe: Recipe) -> float:
+    """Score on drawn faces of persons that were not learned from."""
+    rng = np.random.RandomState([recipe.seed, 2**31])
+    faces = draw_portraits(_NEW_PERSONS, 1, image_size=recipe.image_size, random_state=rng)
+    network = expression_network(weights=path)
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(faces.images)[:, None].float()).logits
+    return float((logits.argmax(1).numpy() == faces.target).mean())
 
 
 def drawn_faces(out: str | Path, recipe: Recipe, *, verbose: bool = False) -> Any:

@@ -11,84 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skfer.datasets.drawn._draws import bell
-from skfer.datasets.drawn._model import IDENTITY, face_geometry
+from skfer.datasets.drawn._model import face_geometry
 from skfer.datasets.drawn._render import blob, ellipse, segment
+from skfer.datasets.drawn._surface import fill, light, paint_over, stroke
+from skfer.datasets.drawn._traits import NOISE_SIDE, age, cut_noise, draw_traits, noise_tables
 
 # A chunk's arrays stay in a processor's inner cache.
 _PIXELS_PER_CHUNK = 1 << 14
-_NOISE_SIDE = 256
-
-# Persons differ more than those of the plain set, and their eyes are less wide.
-_WIDER = 1.35
-_OWN: dict[str, tuple[float, float, float, float]] = {
-    "eye_open": (0.050, 0.013, 0.024, 0.085),
-    "brow_gap": (0.155, 0.03, 0.085, 0.24),
-    "brow_thickness": (0.040, 0.014, 0.012, 0.07),
-    "nose_width": (0.155, 0.022, 0.10, 0.21),
-    "eye_width": (0.178, 0.016, 0.14, 0.22),
-    "nose_length": (0.44, 0.04, 0.33, 0.54),
-    "mouth_y": (0.54, 0.035, 0.45, 0.64),
-    "head_height": (0.95, 0.06, 0.80, 1.10),
-    "mouth_width": (0.26, 0.03, 0.19, 0.34),
-    "mouth_rest": (-0.004, 0.013, -0.035, 0.03),
-    "skin": (0.64, 0.15, 0.22, 0.92),
-    "head_width": (0.70, 0.06, 0.58, 0.86),
-    "jaw": (0.17, 0.11, 0.0, 0.45),
-    "lip_tone": (0.62, 0.1, 0.4, 0.85),
-    "hair": (0.25, 0.22, 0.03, 0.9),
-    "age": (0.45, 0.35, 0.0, 1.0),
-    "beard": (-0.3, 0.45, 0.0, 0.8),
-    "hairline": (-0.68, 0.11, -0.95, -0.46),
-}
-_PERSON_UNIFORMS = (
-    "socket", "cheekbone", "nose_height", "moustache", "stubble", "bald", "makeup", "glasses_kind",
-    "brow_dark", "deep", "hair_kind", "fringe", "lip_shape",
-    "fold_base",
-    "wrinkle_base",
-    "frown_base",
-    "forehead_base",
-    "crow_base",
-    "bridge",
-    "inner",
-)  # fmt: skip
-_FACE_UNIFORMS = (
-    "hat",
-    "hat_line",
-    "hat_tone",
-    "occluded",
-    "occluder_width",
-    "occluder_height",
-    "occluder_tone",
-    "occluder_kind",
-    "wall",
-    "wall_slope",
-    "wall_patch",
-    "blur",
-    "coarse",
-    "noise",
-    "ambient",
-    "curve",
-    "contrast",
-    "gain",
-    "sclera",
-    "teeth",
-    "glare",
-    "collar",
-    "lips",
-    "shine",
-    "shade",
-    "depth",
-    "wear",
-    "specks",
-    "fold_gain",
-    "line_gain",
-)
-_FACE_BELLS = (
-    "roll", "scale", "aspect", "shift_x", "shift_y", "yaw", "pitch", "light_x", "light_y", "gaze",
-    "gaze_y", "occluder_x", "occluder_y", "patch_x", "patch_y", "skew",
-    "bend_1", "bend_2", "bend_3", "bend_4", "bend_5", "bend_6",
-)  # fmt: skip
 
 
 class Portraits(NamedTuple):
@@ -116,16 +45,10 @@ def take_portraits(
     wild : float
         Share of pictures that are as found; the others are as taken in a laboratory.
     """
-    n, n_persons = len(units), int(person.max()) + 1
-    identity = _identity(bell(rng, n_persons, len(IDENTITY)))[person]
-    draws = dict(zip(_PERSON_UNIFORMS, rng.random_sample((len(_PERSON_UNIFORMS), n_persons)),
-                     strict=True))  # fmt: skip
-    draws = {name: values[person] for name, values in draws.items()}
-    draws |= dict(zip(_FACE_UNIFORMS, rng.random_sample((len(_FACE_UNIFORMS), n)), strict=True))
-    draws |= dict(zip(_FACE_BELLS, bell(rng, len(_FACE_BELLS), n), strict=True))
-    draws["wild"] = np.where(rng.random_sample(n) < wild, 1.0, 0.25)
-    noise = _noise_tables(rng)
-    corners = rng.randint(_NOISE_SIDE - size, size=(n, 3, 2))
+    n = len(units)
+    identity, draws = draw_traits(person, rng, wild)
+    noise = noise_tables(rng)
+    corners = rng.randint(NOISE_SIDE - size, size=(n, 3, 2))
     images = np.empty((n, size, size), dtype=np.uint8)
     step = max(1, _PIXELS_PER_CHUNK // (size * size))
     for start in range(0, n, step):
@@ -133,53 +56,15 @@ def take_portraits(
         draw = SimpleNamespace(**{k: _column(v[rows]) for k, v in draws.items()})
         face = face_geometry(identity[rows], units[rows])
         face = SimpleNamespace(**{k: v.astype(np.float32) for k, v in vars(face).items()})
-        _age(face, draw)
-        grain = [_noise(noise[k], corners, rows, k, size) for k in range(3)]
+        age(face, draw)
+        grain = [cut_noise(noise[k], corners, rows, k, size) for k in range(3)]
         images[rows] = _bytes(_portrait(face, draw, grain, size))
     pose = np.stack([draws["wild"] * draws[name] for name in ("yaw", "pitch", "roll")], axis=1)
     return Portraits(images, pose)
 
 
-def _identity(bells: np.ndarray) -> np.ndarray:
-    table = np.array([_OWN.get(name, _widened(row)) for name, row in IDENTITY.items()])
-    mean, sd, low, high = table.T
-    return np.clip(mean + sd * bells, low, high)
-
-
-def _widened(row: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    mean, sd, low, high = row
-    return mean, sd * _WIDER, low - 0.15 * (high - low) * (low != 0), high
-
-
-def _age(face: SimpleNamespace, draw: SimpleNamespace) -> None:
-    """Let folds and lines say little of the expression: many faces have them at rest."""
-    fold, line = 0.3 + 0.7 * draw.fold_gain, 0.2 + 0.8 * draw.line_gain
-    face.fold_left = face.fold_left * fold + 0.6 * draw.fold_base
-    face.fold_right = face.fold_right * fold + 0.6 * draw.fold_base
-    for name in ("wrinkle", "frown", "forehead", "crow"):
-        base = getattr(draw, f"{name}_base")
-        setattr(face, name, getattr(face, name) * line + 0.6 * base * base)
-
-
 def _column(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32)[:, None, None]
-
-
-def _noise_tables(rng: np.random.RandomState) -> list[np.ndarray]:
-    """Three of variance about 1/12: white, of three pixels, and of six."""
-    table = rng.random_sample((_NOISE_SIDE, _NOISE_SIDE)).astype(np.float32) - np.float32(0.5)
-    tables = [table]
-    for times, gain in ((1, 1 / 3), (3, 1 / 369)):
-        for axis in (0, 1) * times:
-            table = table + np.roll(table, 1, axis) + np.roll(table, -1, axis)
-        table = table * np.float32(gain)
-        tables.append(table)
-    return tables
-
-
-def _noise(table: np.ndarray, corners: np.ndarray, rows: slice, layer: int, size: int):
-    places = corners[rows, layer]
-    return np.stack([table[i : i + size, j : j + size] for i, j in places])
 
 
 def _bytes(pixels: np.ndarray) -> np.ndarray:
@@ -198,7 +83,7 @@ def _portrait(
     _eyes(scene, face, draw)
     _brows(scene, face, draw)
     _mouth(scene, face, draw)
-    _light(scene, face, draw)
+    light(scene, face, draw)
     _hair_front(scene, face, draw)
     _glasses(scene, face, draw)
     _hat(scene, draw)
@@ -244,19 +129,6 @@ def _bent(x: np.ndarray, y: np.ndarray, draw: SimpleNamespace) -> tuple[np.ndarr
     return bent_x, bent_y
 
 
-def _fill(scene: SimpleNamespace, depth: np.ndarray, soft: float = 1.0) -> np.ndarray:
-    return np.clip(depth / (soft * scene.pixel) + 0.5, 0.0, 1.0)
-
-
-def _stroke(scene: SimpleNamespace, distance: np.ndarray, half_width) -> np.ndarray:
-    thin = np.minimum(1.0, 2 * half_width / scene.pixel)
-    return _fill(scene, half_width - distance) * thin
-
-
-def _over(scene: SimpleNamespace, cover: np.ndarray, tone) -> None:
-    scene.pixels += cover * (tone - scene.pixels)
-
-
 # -- what is painted ------------------------------------------------------------------------
 
 
@@ -282,17 +154,17 @@ def _hair_back(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamesp
     width = face.head_width + 0.8 * face.hair_volume
     curtain = np.minimum(width - scene.side, np.minimum(scene.y + 0.2, face.hair_length - scene.y))
     scene.haired = draw.bald > 0.12
-    _over(scene, _fill(scene, np.maximum(upper, curtain), 2) * scene.haired, scene.hair_tone)
+    paint_over(scene, fill(scene, np.maximum(upper, curtain), 2) * scene.haired, scene.hair_tone)
 
 
 def _skin(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) -> None:
     neck = np.minimum(0.55 * face.head_width - scene.side, scene.y - 0.4)
-    _over(scene, _fill(scene, neck, 2), 0.6 * face.skin)
+    paint_over(scene, fill(scene, neck, 2), 0.6 * face.skin)
     collar = scene.y - 1.15 - 0.3 * draw.collar + 0.35 * scene.side
-    _over(scene, _fill(scene, collar, 2), draw.collar * (1 + 0.2 * scene.grain[2]))
+    paint_over(scene, fill(scene, collar, 2), draw.collar * (1 + 0.2 * scene.grain[2]))
     ears = ellipse(scene.side - face.head_width, scene.y - face.eye_y - 0.14, 0.07, 0.16)
-    bare = _fill(scene, ears) * (face.hair_length < 0.25)
-    _over(scene, bare, 0.75 * face.skin)
+    bare = fill(scene, ears) * (face.hair_length < 0.25)
+    paint_over(scene, bare, 0.75 * face.skin)
     below = np.maximum(scene.y - 0.05, 0.0)
     width = face.head_width * (1 - face.jaw * below * below)
     height = np.where(scene.y > 0, face.chin_y, face.head_height)
@@ -301,9 +173,9 @@ def _skin(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) 
     scene.depth = (1 - np.sqrt(1 - scene.round)) * np.minimum(width, height)
     outside = ratio_x * ratio_x + ratio_y * ratio_y > 1
     scene.depth = np.where(outside, -scene.pixel, scene.depth)
-    scene.on_face = _fill(scene, scene.depth)
+    scene.on_face = fill(scene, scene.depth)
     mottled = face.skin * (1 + (0.05 + 0.15 * draw.specks) * scene.grain[2])
-    _over(scene, scene.on_face, mottled)
+    paint_over(scene, scene.on_face, mottled)
 
 
 def _beard(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) -> None:
@@ -313,10 +185,10 @@ def _beard(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace)
     soft = np.clip(edge / 0.12, 0.0, 1.0) * np.clip(scene.depth / 0.06, 0.0, 1.0)
     strength = face.beard + 0.2 * draw.stubble * (draw.stubble > 0.6)
     tone = 0.8 * scene.hair_tone
-    _over(scene, np.minimum(strength * soft, 0.9), tone)
+    paint_over(scene, np.minimum(strength * soft, 0.9), tone)
     lip = (face.nose_y + face.mouth_y) / 2 + 0.02
     hairs = blob(scene.side, scene.y - lip - 0.15 * scene.side, 0.27, 0.10)
-    _over(scene, np.minimum(1.6 * hairs, 0.9) * (draw.moustache > 0.8) * man, tone)
+    paint_over(scene, np.minimum(1.6 * hairs, 0.9) * (draw.mustache > 0.8) * man, tone)
 
 
 def _eyes(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) -> None:
@@ -331,19 +203,19 @@ def _eyes(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) 
     arc = 1 - ratio * ratio
     y = y + face.eye_tilt * ratio
     upper, lower = y + face.lid_up * arc, face.lid_low * arc - y
-    inside = _fill(scene, np.minimum(upper, lower)) * (arc > 0)
+    inside = fill(scene, np.minimum(upper, lower)) * (arc > 0)
     white = (0.35 + 0.5 * draw.sclera) * (0.35 + 0.65 * np.minimum(1.0, 1.25 * face.skin))
-    _over(scene, inside, white)
+    paint_over(scene, inside, white)
     away = scene.x - np.where(scene.left, -face.eye_x, face.eye_x) - 0.04 * draw.gaze
     iris = ellipse(away, y + 0.012 - 0.012 * draw.gaze_y, 0.078, 0.078)
-    _over(scene, inside * _fill(scene, iris), 0.6 * face.iris)
-    _over(scene, inside * _fill(scene, iris - 0.04), 0.05)
+    paint_over(scene, inside * fill(scene, iris), 0.6 * face.iris)
+    paint_over(scene, inside * fill(scene, iris - 0.04), 0.05)
     glint = ellipse(away + 0.02, y + 0.035, 0.022, 0.022)
-    _over(scene, 0.8 * inside * _fill(scene, glint) * (draw.glare > 0.4), 0.9)
-    lash = _stroke(scene, np.abs(upper), 0.014 + 0.012 * draw.makeup) * (arc > -0.15)
-    _over(scene, (0.45 + 0.4 * draw.makeup) * lash, 0.08)
-    scene.pixels *= 1 - 0.22 * _stroke(scene, np.abs(lower), 0.014) * (arc > -0.1)
-    crease = _stroke(scene, np.abs(upper + 0.045 + 0.02 * draw.deep), 0.016) * (arc > -0.2)
+    paint_over(scene, 0.8 * inside * fill(scene, glint) * (draw.glare > 0.4), 0.9)
+    lash = stroke(scene, np.abs(upper), 0.014 + 0.012 * draw.makeup) * (arc > -0.15)
+    paint_over(scene, (0.45 + 0.4 * draw.makeup) * lash, 0.08)
+    scene.pixels *= 1 - 0.22 * stroke(scene, np.abs(lower), 0.014) * (arc > -0.1)
+    crease = stroke(scene, np.abs(upper + 0.045 + 0.02 * draw.deep), 0.016) * (arc > -0.2)
     scene.pixels *= 1 - (0.15 + 0.25 * draw.deep) * crease
 
 
@@ -358,7 +230,7 @@ def _brows(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace)
     soft = np.clip((half - away) / (0.6 * half + 0.5 * scene.pixel) + 0.5, 0.0, 1.0)
     cover = soft * ends * (0.35 + 0.6 * draw.brow_dark) * (1 + 0.5 * scene.grain[1])
     dark = np.minimum(0.6 * face.hair, 0.55 * face.skin)
-    _over(scene, np.minimum(cover, 1.0), dark)
+    paint_over(scene, np.minimum(cover, 1.0), dark)
 
 
 def _mouth(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) -> None:
@@ -375,16 +247,16 @@ def _mouth(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace)
     bow = 0.75 + 0.25 * np.minimum(1.0, 5 * t2)
     top = upper + face.lip_up * bow * np.maximum(arc, 0.0)
     bottom = lower + face.lip_low * round_arc
-    lips = _fill(scene, np.minimum(top, bottom), 1.5) * (arc > 0)
+    lips = fill(scene, np.minimum(top, bottom), 1.5) * (arc > 0)
     painted = 0.5 + 0.5 * draw.lips
     tone = face.skin * (1 - painted * (1 - face.lip_tone)) * (1 - 0.2 * (upper < 0))
-    _over(scene, lips, tone)
-    cavity = _fill(scene, np.minimum(upper, lower) - 0.01) * (arc > 0)
-    _over(scene, cavity, 0.06 + 0.12 * face.skin * np.clip(upper / 0.3, 0.0, 1.0))
+    paint_over(scene, lips, tone)
+    cavity = fill(scene, np.minimum(upper, lower) - 0.01) * (arc > 0)
+    paint_over(scene, cavity, 0.06 + 0.12 * face.skin * np.clip(upper / 0.3, 0.0, 1.0))
     tooth = np.maximum(face.teeth_up - upper, face.teeth_low - lower)
-    shown = cavity * _fill(scene, tooth) * np.clip((0.98 - t) / 0.15, 0.0, 1.0)
-    _over(scene, shown, (0.5 + 0.45 * draw.teeth) * (1 - 0.35 * t2) * (0.6 + 0.4 * face.skin))
-    touch = _stroke(scene, np.minimum(np.abs(upper), np.abs(lower)), 0.014) * (arc > -0.12)
+    shown = cavity * fill(scene, tooth) * np.clip((0.98 - t) / 0.15, 0.0, 1.0)
+    paint_over(scene, shown, (0.5 + 0.45 * draw.teeth) * (1 - 0.35 * t2) * (0.6 + 0.4 * face.skin))
+    touch = stroke(scene, np.minimum(np.abs(upper), np.abs(lower)), 0.014) * (arc > -0.12)
     scene.pixels *= 1 - (0.4 + 0.3 * draw.lips) * touch
     # Pits beside the corners, and shade under the lip.
     pit = segment(scene.side, scene.y, half_width + 0.01, face.mouth_y + corner - 0.01,
@@ -392,98 +264,6 @@ def _mouth(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace)
     hollow = np.maximum(0.0, 1 - pit / 0.05)
     scene.pixels *= 1 - 0.25 * hollow * hollow
     scene.lip_y, scene.half_width = y, half_width
-
-
-# -- light ----------------------------------------------------------------------------------
-
-
-def _relief(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) -> np.ndarray:
-    """Height of the face at every pixel."""
-    side, y, x = scene.side, scene.y, scene.x
-    height = 0.70 * np.sqrt(scene.round + 0.05)
-    out, down = side - face.eye_x, y - face.eye_y
-    brow = (face.brow_inner_y + face.brow_outer_y) / 2
-    height += (0.02 + 0.07 * draw.deep) * blob(out, y - brow - 0.04, 0.30, 0.14)
-    height -= (0.03 + 0.08 * draw.deep) * blob(out + 0.04, down, 0.22, 0.15)
-    height += 0.035 * blob(out, down, 0.15, 0.10)
-    height -= 0.02 * face.age * blob(out, down - 0.13, 0.17, 0.04)
-    high = 0.6 + 0.8 * draw.nose_height
-    height += 0.12 * high * blob(x, y - face.nose_y + 0.12, 0.11 + 0.08 * draw.bridge, 0.38)
-    height += 0.06 * high * blob(x, y - face.nose_y + 0.01, 0.11, 0.10)
-    height += 0.05 * blob(side - 0.8 * face.nose_width, y - face.nose_y, 0.07, 0.07)
-    raised = face.cheek
-    lift = y - face.eye_y - 0.32 + 0.06 * raised
-    height += (0.02 + 0.05 * draw.cheekbone + 0.09 * raised) * blob(side - 0.38, lift, 0.26, 0.22)
-    height += 0.05 * blob(x, y - face.mouth_y - 0.30 - face.gap_low, 0.2, 0.16)
-    chin = y - face.mouth_y - face.gap_low - face.lip_low - 0.05
-    height -= (0.03 + 0.03 * face.pout) * blob(x, chin, 0.2, 0.07)
-    height += 0.03 * blob(x / scene.half_width, scene.lip_y, 1.1, 0.16)
-    return height + _folds(scene, face)
-
-
-def _folds(scene: SimpleNamespace, face: SimpleNamespace) -> np.ndarray:
-    side, y = scene.side, scene.y
-    strength = np.where(scene.left, face.fold_left, face.fold_right)
-    end_x = scene.half_width + 0.07
-    corner = np.where(scene.left, face.corner_left, face.corner_right)
-    start_x, start_y = face.nose_width + 0.05, face.nose_y - 0.05
-    fold = segment(side, y, start_x, start_y, end_x, face.mouth_y + corner - 0.02)
-    depth = -0.045 * strength * _groove(fold, 0.07)
-    dimple = np.where(scene.left, face.dimple_left, face.dimple_right)
-    corner_y = face.mouth_y + corner
-    pit = segment(side, y, end_x - 0.04, corner_y - 0.05, end_x - 0.03, corner_y + 0.07)
-    depth -= 0.05 * dimple * _groove(pit, 0.06)
-    glabella = (face.eye_y + face.brow_inner_y) / 2
-    frown = segment(side, y, 0.05, glabella - 0.12, 0.06, glabella + 0.05)
-    depth -= 0.035 * face.frown * _groove(frown, 0.055)
-    depth += 0.03 * face.frown * blob(scene.x, y - glabella, 0.05, 0.1)
-    lift = face.brow_inner_y - 0.13
-    for rise in (0.0, 0.10):
-        line = np.abs(y - lift + rise + 0.1 * side * side)
-        fade = np.clip((0.45 - side) / 0.15, 0.0, 1.0)
-        depth -= 0.022 * face.forehead * fade * _groove(line, 0.045)
-    rise = face.eye_y + 0.04
-    across = segment(side, y, -0.01, rise, 0.12, rise + 0.05)
-    depth -= 0.03 * face.wrinkle * _groove(across, 0.045)
-    edge = face.eye_x + face.eye_width
-    for rise in (-0.06, 0.06):
-        start, end = face.eye_y + 0.4 * rise, face.eye_y + rise
-        ray = segment(side, y, edge + 0.03, start, edge + 0.14, end)
-        depth -= 0.015 * face.crow * _groove(ray, 0.04)
-    return depth
-
-
-def _groove(distance: np.ndarray, reach: float) -> np.ndarray:
-    near = np.maximum(0.0, 1 - distance / reach)
-    return near * near
-
-
-def _light(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) -> None:
-    """Shade the surface by a lamp and the sky, and paint nostrils and what is in shadow."""
-    height = _relief(scene, face, draw)
-    pitch = np.float32(scene.size / 4) / 1
-    height *= 0.6 + 0.9 * draw.depth
-    slope_x, slope_y = np.zeros_like(height), np.zeros_like(height)
-    slope_x[..., 1:-1] = (height[..., 2:] - height[..., :-2]) * pitch
-    slope_y[:, 1:-1] = (height[:, 2:] - height[:, :-2]) * pitch
-    light_x, light_y = 0.55 * draw.light_x * draw.wild, -0.5 + 0.4 * draw.light_y * draw.wild
-    facing = (1 - slope_x * light_x - slope_y * light_y) / np.sqrt(
-        (1 + slope_x * slope_x + slope_y * slope_y) * (1 + light_x * light_x + light_y * light_y)
-    )
-    facing = np.maximum(0.0, facing)
-    straight = 1 / np.sqrt(1 + light_x * light_x + light_y * light_y)
-    ambient = 0.12 + 0.48 * draw.ambient
-    lit = (ambient + (1 - ambient) * facing / straight) * scene.on_face + (1 - scene.on_face)
-    scene.pixels *= lit
-    shine = facing * facing
-    shine = shine * shine * shine
-    scene.pixels += 0.12 * draw.shine * shine * shine * scene.on_face
-    nostril = ellipse(
-        scene.side - 0.55 * face.nose_width, scene.y - face.nose_y - 0.03, 0.045, 0.028
-    )
-    scene.pixels *= 1 - 0.55 * _fill(scene, nostril, 1.5) * scene.on_face
-    under = blob(scene.side, scene.y - face.nose_y - 0.04, 0.21, 0.08)
-    scene.pixels *= 1 - (0.15 + 0.3 * draw.shade) * under
 
 
 # -- what lies before the face -----------------------------------------------------------------
@@ -494,9 +274,11 @@ def _hair_front(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNames
     line = face.hairline + 0.55 * off * off * draw.hair_kind + 0.08 * scene.grain[2]
     line = line + 0.25 * (draw.fringe > 0.85) * (1 - np.minimum(1.0, off * off))
     inside = np.minimum(line - scene.y, scene.depth + 0.08)
-    _over(scene, _fill(scene, inside, 2.5) * scene.haired, scene.hair_tone)
+    paint_over(scene, fill(scene, inside, 2.5) * scene.haired, scene.hair_tone)
     sides = np.minimum(scene.side - 0.9 * face.head_width, face.hair_length - scene.y)
-    _over(scene, _fill(scene, sides, 2.5) * scene.haired * (scene.depth > -0.01), scene.hair_tone)
+    paint_over(
+        scene, fill(scene, sides, 2.5) * scene.haired * (scene.depth > -0.01), scene.hair_tone
+    )
 
 
 def _glasses(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) -> None:
@@ -505,14 +287,14 @@ def _glasses(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespac
     x, y = scene.side - face.eye_x, scene.y - face.eye_y - 0.03
     lens = ellipse(x, y, 0.19 + 0.06 * kind, 0.13 + 0.07 * kind)
     dark = (draw.wear < 0.03) * 0.85 + 0.10 * (kind > 0.5)
-    _over(scene, worn * dark * _fill(scene, lens), 0.08 + 0.3 * draw.glare * (y < -0.02))
+    paint_over(scene, worn * dark * fill(scene, lens), 0.08 + 0.3 * draw.glare * (y < -0.02))
     bridge = np.maximum(np.abs(y + 0.03), scene.side - face.eye_x + 0.2)
     temple = np.maximum(np.abs(y + 0.03), 0.2 - x)
     frame = np.maximum(
-        _stroke(scene, np.abs(lens), 0.010 + 0.014 * kind),
-        np.maximum(_stroke(scene, bridge, 0.014), _stroke(scene, temple, 0.014) * scene.on_face),
+        stroke(scene, np.abs(lens), 0.010 + 0.014 * kind),
+        np.maximum(stroke(scene, bridge, 0.014), stroke(scene, temple, 0.014) * scene.on_face),
     )
-    _over(scene, worn * (0.25 + 0.5 * kind) * frame, 0.1 + 0.5 * (draw.glare > 0.8))
+    paint_over(scene, worn * (0.25 + 0.5 * kind) * frame, 0.1 + 0.5 * (draw.glare > 0.8))
 
 
 def _hat(scene: SimpleNamespace, draw: SimpleNamespace) -> None:
@@ -521,7 +303,7 @@ def _hat(scene: SimpleNamespace, draw: SimpleNamespace) -> None:
     shadow = np.clip((line + 0.3 - scene.y) / 0.3, 0.0, 1.0) * scene.on_face
     scene.pixels *= 1 - 0.4 * worn * shadow
     cloth = draw.hat_tone * (0.9 + 0.2 * scene.grain[0])
-    _over(scene, worn * _fill(scene, line - scene.y, 1.5), cloth)
+    paint_over(scene, worn * fill(scene, line - scene.y, 1.5), cloth)
 
 
 def _occlude(scene: SimpleNamespace, draw: SimpleNamespace) -> None:
@@ -532,7 +314,7 @@ def _occlude(scene: SimpleNamespace, draw: SimpleNamespace) -> None:
     bar = np.minimum(bar, y)
     depth = np.where(draw.occluder_kind < 0.5, disc, bar)
     tone = draw.occluder_tone * (1 + 0.3 * scene.grain[2])
-    _over(scene, _fill(scene, depth, 1.5) * (draw.occluded < 0.12 * draw.wild), tone)
+    paint_over(scene, fill(scene, depth, 1.5) * (draw.occluded < 0.12 * draw.wild), tone)
 
 
 # -- the camera ---------------------------------------------------------------------------------
