@@ -43,7 +43,7 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
     ),
     "pretraining": (
-        ("_version", *GROUND, "datasets", "datasets.drawn", "metrics", "nets", "training"),
+        ("_version", *GROUND, "datasets", "metrics", "nets", "training"),
         {"numpy", "scipy", "sklearn", "torch", "tqdm"},
     ),
     "persistence": (

@@ -5,7 +5,7 @@ from skfer.datasets._folder import load_image_folder
 from skfer.datasets._registry import DATASETS, Dataset
 from skfer.datasets._table import load_image_table
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
-from skfer.datasets.drawn._make import make_expressions
+from skfer.datasets.drawn import draw_portraits, make_expressions
 from skfer.datasets.published._affectnet import load_affectnet
 from skfer.datasets.published._bu3dfe import load_bu3dfe
 from skfer.datasets.published._ck_plus import load_ck_plus
@@ -28,6 +28,7 @@ __all__ = [
     "DatasetWarning",
     "check_dataset",
     "decode_images",
+    "draw_portraits",
     "load_affectnet",
     "load_bu3dfe",
     "load_ck_plus",

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from skfer.nets.embedding import Embedded
 from skfer.nets.start import WEIGHTS, FaceBackbone, face_backbone, load_start
+from skfer.validation import refusal, shown
 
 EXPRESSIONS_FILE = WEIGHTS / "face_start.safetensors"
 """Weights of the classifier that comes with the package."""
@@ -68,7 +69,7 @@ def expression_network(in_channels: int = 1, *, weights: str | Path | None = Non
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
+    ArgumentError
         If `in_channels` is below 1, or the file does not hold a classifier.
 
     Examples
@@ -83,7 +84,7 @@ def expression_network(in_channels: int = 1, *, weights: str | Path | None = Non
     path = EXPRESSIONS_FILE if weights is None else weights
     tensors, about = load_start(path)
     if "classify.weight" not in tensors or "classes" not in about:
-        raise ValueError(f"weights={str(path)!r} holds a backbone alone, and no classifier.")
+        raise refusal("weights", "must hold a classifier; {} is a backbone.", shown(str(path)))
     network = ExpressionNet(
         face_backbone(in_channels, weights=path),
         about["classes"],

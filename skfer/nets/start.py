@@ -13,7 +13,9 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from skfer.exceptions import shorten
 from skfer.nets.backbones import CompactResNet
+from skfer.validation import check_int, refusal, shown
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the files that come with the package; a model card lies beside each."""
@@ -105,7 +107,7 @@ def face_backbone(in_channels: int = 1, *, weights: str | Path | None = None) ->
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
+    ArgumentError
         If `in_channels` is below 1, or the file does not hold such weights.
 
     Examples
@@ -114,8 +116,7 @@ def face_backbone(in_channels: int = 1, *, weights: str | Path | None = None) ->
     >>> from skfer.nets import face_backbone
     >>> embedder = CrossEntropyEmbedder(backbone=face_backbone())
     """
-    if in_channels < 1:
-        raise ValueError(f"in_channels must be at least 1, got {in_channels}.")
+    check_int(in_channels, "in_channels", at_least=1)
     tensors, about = load_start(START_FILE if weights is None else weights)
     backbone = FaceBackbone(in_channels, image_size=about["image_size"], width=about["width"])
     layers = {
@@ -153,7 +154,7 @@ def load_start(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
+    ArgumentError
         If it is no file of such weights.
     """
     if not Path(path).is_file():
@@ -163,9 +164,11 @@ def load_start(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             about = json.loads((file.metadata() or {})["skfer"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except Exception as error:
-        raise ValueError(
-            f"weights={str(path)!r} does not hold a start: give a file that "
-            f"`python -m skfer.pretraining` wrote ({type(error).__name__}: {error})."
+        raise refusal(
+            "weights",
+            "must be a file that `python -m skfer.pretraining` wrote; {} is none ({}).",
+            shown(str(path)),
+            shorten(f"{type(error).__name__}: {error}"),
         ) from error
     return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, about
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skfer.datasets.drawn import draw_portraits
+from skfer.datasets import draw_portraits
 
 PERSONS_PER_CHUNK = 300
 SAMPLES_PER_EXPRESSION = 1
@@ -53,7 +53,7 @@ def _draw(number: int, persons: int, image_size: int, seed: int) -> dict[str, np
     return {
         "images": faces.images,
         "target": faces.target,
-        "units": faces.units.astype(np.float32),
+        "units": faces.action_units.astype(np.float32),
         "pose": faces.pose.astype(np.float32),
     }
 

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from skfer.datasets import EXPRESSIONS
-from skfer.datasets.drawn import draw_portraits
+from skfer.datasets import EXPRESSIONS, draw_portraits
 from skfer.nets import expression_network, save_start
 from skfer.pretraining._card import write_card
 from skfer.pretraining._faces import draw_faces

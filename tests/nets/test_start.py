@@ -97,11 +97,11 @@ def test_what_is_saved_is_loaded(tmp_path):
 
 
 def test_errors_name_what_to_do(tmp_path):
-    with pytest.raises(ValueError, match="in_channels must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="in_channels must be a whole number of at least 1, got 0"):
         face_backbone(0)
     with pytest.raises(FileNotFoundError, match=re.escape("none.safetensors' is not a file")):
         face_backbone(weights=tmp_path / "none.safetensors")
     other = tmp_path / "other.safetensors"
     other.write_bytes(b"no weights")
-    with pytest.raises(ValueError, match=r"does not hold a start.*python -m skfer.pretraining"):
+    with pytest.raises(ValueError, match=r"^weights must be a file that `python -m skfer"):
         face_backbone(weights=other)

@@ -1,14 +1,13 @@
 """Sets of portraits: what a start learns from."""
 
-from types import SimpleNamespace
-
 import numpy as np
+from sklearn.utils import Bunch, check_random_state
 
 from skfer.datasets._vocabulary import EXPRESSIONS
 from skfer.datasets.drawn._kinds import draw_units
 from skfer.datasets.drawn._portrait import take_portraits
 from skfer.datasets.drawn._traits import NOISE_SIDE
-from skfer.validation import check_int
+from skfer.validation import check_int, check_real
 
 
 def draw_portraits(
@@ -18,8 +17,8 @@ def draw_portraits(
     image_size: int = 48,
     wild: float = 0.75,
     lowest: float = 0.45,
-    random_state: np.random.RandomState,
-) -> SimpleNamespace:
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
     """Draw portraits: gray faces as a camera sees them, more varied than the plain drawing.
 
     They are drawn for networks to learn from: lit from all sides, turned by up to 35 degrees,
@@ -38,26 +37,46 @@ def draw_portraits(
         Share of faces as found in the wild; the others are posed and lit as in a laboratory.
     lowest : float, default=0.45
         Lowest intensity of an expression.
-    random_state : RandomState
-        All that is random.
+    random_state : int, RandomState instance or None, default=None
+        Seed of all draws; the same seed gives the same bytes on every machine.
 
     Returns
     -------
-    SimpleNamespace
-        images (n, size, size), uint8; target (n,), codes of expressions; groups (n,), persons;
-        units (n, n_units) and intensity (n,), in [0, 1]; pose (n, 3), of yaw, pitch and roll.
+    faces : :class:`~sklearn.utils.Bunch`
+        With n faces, ordered by person, then expression: ``images`` (n, image_size, image_size),
+        uint8; ``target`` (n,), codes of expressions, and ``target_names``; ``groups`` (n,),
+        persons; ``action_units`` (n, 20) and ``intensity`` (n,), from 0 to 1; ``pose`` (n, 3),
+        yaw, pitch and roll in units of their spread.
 
     Raises
     ------
     ArgumentError
-        If `image_size` is out of its range.
+        If a number is out of its range.
+
+    Examples
+    --------
+    >>> from skfer.datasets import draw_portraits
+    >>> faces = draw_portraits(3, 1, random_state=0)
+    >>> faces.images.shape, faces.action_units.shape
+    ((24, 48, 48), (24, 20))
     """
+    check_int(n_persons, "n_persons", at_least=1)
+    check_int(n_samples_per_expression, "n_samples_per_expression", at_least=1)
     check_int(image_size, "image_size", at_least=16, at_most=NOISE_SIDE - 1)
+    check_real(wild, "wild", at_least=0, at_most=1)
+    check_real(lowest, "lowest", at_least=0, at_most=1)
     per_person = np.repeat(np.arange(len(EXPRESSIONS)), n_samples_per_expression)
     target = np.tile(per_person, n_persons)
     groups = np.repeat(np.arange(n_persons), len(per_person))
-    units, intensity = draw_units(target, random_state, lowest)
-    images, pose = take_portraits(units, groups, image_size, random_state, wild)
-    return SimpleNamespace(
-        images=images, target=target, groups=groups, units=units, intensity=intensity, pose=pose
+    rng = check_random_state(random_state)
+    units, intensity = draw_units(target, rng, lowest)
+    images, pose = take_portraits(units, groups, image_size, rng, wild)
+    return Bunch(
+        images=images,
+        target=target,
+        target_names=np.array(EXPRESSIONS),
+        groups=groups,
+        action_units=units,
+        intensity=intensity,
+        pose=pose,
     )

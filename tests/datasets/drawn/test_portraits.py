@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skfer.datasets import EXPRESSIONS
-from skfer.datasets.drawn import draw_portraits
+from skfer.datasets import EXPRESSIONS, draw_portraits
+from skfer.exceptions import ArgumentError
 
 GOLDEN = "80e409bb1626e4dd33db45e32b2112d0bfc264b24a30292d352e3c5f0bdb367e"
 
 
 def portraits(n_persons=4, n_samples=1, seed=0, **options):
-    return draw_portraits(n_persons, n_samples, random_state=np.random.RandomState(seed), **options)
+    return draw_portraits(n_persons, n_samples, random_state=seed, **options)
 
 
 def test_the_same_bytes_from_a_seed():
@@ -31,8 +31,8 @@ def test_shapes_and_ranges(n_persons, n_samples, size, wild):
     n = n_persons * n_samples * len(EXPRESSIONS)
     assert faces.images.shape == (n, size, size)
     assert faces.images.dtype == np.uint8
-    assert faces.units.min() >= 0
-    assert faces.units.max() <= 1
+    assert faces.action_units.min() >= 0
+    assert faces.action_units.max() <= 1
     assert faces.pose.shape == (n, 3)
     np.testing.assert_array_equal(np.bincount(faces.target), n_persons * n_samples)
     np.testing.assert_array_equal(np.bincount(faces.groups), n_samples * len(EXPRESSIONS))
@@ -63,3 +63,11 @@ def test_units_show(expression):
     shown = faces.images[faces.target == EXPRESSIONS.index(expression)].astype(float).mean(0)
     calm = faces.images[faces.target == EXPRESSIONS.index("neutral")].astype(float).mean(0)
     assert np.abs(shown - calm).max() > 12
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("n_persons", 0), ("image_size", 256), ("wild", 1.5), ("lowest", -1)]
+)
+def test_refuses_what_is_out_of_range(name, value):
+    with pytest.raises(ArgumentError, match=f"{name} must be"):
+        draw_portraits(**{"n_persons": 2, name: value})
