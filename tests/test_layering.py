@@ -31,7 +31,7 @@ ROOMS = {
         (*GROUND, "pictures", "preprocessing", "datasets.drawn", "datasets.published"),
         {"numpy", "PIL", "sklearn", "pandas"},
     ),
-    "metrics": (GROUND, {"numpy", "sklearn"}),
+    "metrics": (GROUND, {"numpy", "sklearn", "torch", "tqdm"}),
     "model_selection": (GROUND, {"numpy", "sklearn"}),
     "training": ((*GROUND, "losses", "nets"), {"numpy", "torch", "skorch"}),
     "embedders.gaussian": (

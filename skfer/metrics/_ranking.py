@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from tqdm import tqdm
 
+from skfer.metrics._nearest import ScreenedSearch
+from skfer.metrics._sort_keys import ExactSearch
 from skfer.metrics._task import RetrievalTask
-
-# A block of 2**22 distances takes about 80 MB with its temporaries.
-_BLOCK_DISTANCES = 2**22
-# Digits of a distance that are rounding noise: 16 of its 52 bits leave ten decimal digits.
-_NOISE_BITS = np.uint64(16)
-# Sorts after every distance and reads as "not relevant".
-_EXCLUDED = np.uint64(2**64 - 2)
-# Squared distances below this share of the largest squared radius are rounding noise.
-_COINCIDENT = 1e-14
+from skfer.validation import check_int, check_verbose
 
 
 def iter_hits(
-    task: RetrievalTask, depth: int | None, chunk_size: int | None
+    task: RetrievalTask, depth: int | None, chunk_size: int | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield, for one block of queries after the other, what was found.
 
@@ -41,90 +36,45 @@ def iter_hits(
     n_relevant : ndarray of shape (n_queries_in_block,)
         How many references with the query's label could have been found.
     """
-    if chunk_size is None:
-        chunk_size = max(1, _BLOCK_DISTANCES // len(task.reference))
-    squared_norm = _squared_norms(task.reference)
-    noise = _COINCIDENT * max(squared_norm.max(), _squared_norms(task.query).max())
+    search = _make_search(task, depth)
+    chunk_size = search.chunk_size if chunk_size is None else chunk_size
     for start in range(0, len(task.query), chunk_size):
-        block = slice(start, start + chunk_size)
-        excluded = _excluded_pairs(task, block)
-        relevant = task.query_labels[block, None] == task.reference_labels
-        relevant &= ~excluded
-        n_relevant = relevant.sum(axis=1)
-        distances = _squared_distances(task.query[block], task.reference, squared_norm, noise)
-        keys = _sort_keys(distances, relevant, excluded)
+        queries = np.arange(start, min(start + chunk_size, len(task.query)))
+        n_relevant = task.n_relevant[queries]
         wanted = int(n_relevant.max()) if depth is None else depth
-        yield _smallest(keys, wanted) & 1 == 1, n_relevant
+        yield search.smallest_keys(queries, wanted) & 1 == 1, n_relevant
 
 
 def mean_over_queries(
     task: RetrievalTask,
     measure: Callable[[np.ndarray, np.ndarray], np.ndarray],
     depth: int | None,
-    chunk_size: int | None,
+    chunk_size: int | None = None,
+    verbose: bool | int = False,
 ) -> np.ndarray | None:
     """Average ``measure(hits, n_relevant)`` over the queries that have something to find.
 
     ``measure`` returns one row per query. None is returned if no query has anything to find.
     """
+    chunk_size = check_int(chunk_size, "chunk_size", at_least=1, optional=True)
+    verbose = check_verbose(verbose)
     total: np.ndarray | float = 0.0
     n_queries = 0
+    # A bar that is not shown starts a thread all the same.
+    bar = tqdm(total=len(task.query), unit="query") if verbose else None
     for hits, n_relevant in iter_hits(task, depth, chunk_size):
         answerable = n_relevant > 0
         total = total + measure(hits[answerable], n_relevant[answerable]).sum(axis=0)
         n_queries += int(answerable.sum())
+        if bar is not None:
+            bar.update(len(hits))
+    if bar is not None:
+        bar.close()
     return np.asarray(total / n_queries) if n_queries else None
 
 
-def _squared_norms(rows: np.ndarray) -> np.ndarray:
-    return np.einsum("ij,ij->i", rows, rows)
-
-
-def _squared_distances(
-    query: np.ndarray, reference: np.ndarray, squared_norm: np.ndarray, noise: float
-) -> np.ndarray:
-    distances = query @ reference.T
-    distances *= -2
-    distances += squared_norm
-    distances += _squared_norms(query)[:, None]
-    distances[distances <= noise] = 0
-    return distances
-
-
-def _excluded_pairs(task: RetrievalTask, block: slice) -> np.ndarray:
-    """Mark the references that a query must not find: itself and its own group."""
-    if task.query_groups is None or task.reference_groups is None:
-        n_rows = len(task.query_labels[block])
-        excluded = np.zeros((n_rows, len(task.reference)), dtype=bool)
-    else:
-        excluded = task.query_groups[block, None] == task.reference_groups
-    if task.leave_self_out:
-        rows = np.arange(len(excluded))
-        excluded[rows, block.start + rows] = True
-    return excluded
-
-
-def _sort_keys(distances: np.ndarray, relevant: np.ndarray, excluded: np.ndarray) -> np.ndarray:
-    """Pack distance and relevance into one integer whose order is the ranking.
-
-    The bits of a non-negative float sort as the number does. Rounded to ten digits, so that
-    copies of a sample tie although the matrix product rounds them differently, they leave room
-    for relevance as the lowest bit: among equal distances the irrelevant come first, whatever
-    the order of the rows.
-    """
-    keys = distances.view(np.uint64)
-    keys += np.uint64(1) << (_NOISE_BITS - np.uint64(1))
-    keys >>= _NOISE_BITS
-    keys <<= np.uint64(1)
-    keys |= relevant
-    keys[excluded] = _EXCLUDED
-    return keys
-
-
-def _smallest(keys: np.ndarray, depth: int) -> np.ndarray:
-    """Return the ``depth`` smallest keys of each row, in order."""
-    if 0 < depth < keys.shape[1]:
-        keys.partition(depth - 1, axis=1)
-    nearest = keys[:, :depth]
-    nearest.sort(axis=1)
-    return nearest
+def _make_search(task: RetrievalTask, depth: int | None) -> ScreenedSearch | ExactSearch:
+    """Choose how to rank: to single out the nearest pays where they are few beside all."""
+    if depth is not None and 8 * depth <= len(task.reference):
+        return ScreenedSearch(task, depth)
+    return ExactSearch(task)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
+from skfer.metrics._arguments import make_task
 from skfer.metrics._ranking import mean_over_queries
-from skfer.metrics._task import RetrievalTask, make_task
 from skfer.validation import check_int, refusal, shown
 
 
@@ -24,6 +24,7 @@ def recall_at_k(
     reference_labels: ArrayLike | None = None,
     reference_groups: ArrayLike | None = None,
     chunk_size: int | None = None,
+    verbose: bool | int = False,
 ) -> float | np.ndarray:
     """Share of queries with at least one sample of their label among the k nearest.
 
@@ -49,8 +50,10 @@ def recall_at_k(
     reference_groups : array-like of shape (n_reference,), default=None
         Groups of the reference set; needed when it is given and ``groups`` is.
     chunk_size : int, default=None
-        Queries computed at once. None chooses it so that memory stays near 100 MB beside the
-        embeddings. It does not change the result.
+        Queries computed at once. None chooses it so that memory stays near 100 MB beside a copy of
+        the embeddings. It does not change the result.
+    verbose : bool or int, default=False
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -96,12 +99,12 @@ def recall_at_k(
     task = make_task(
         embeddings, labels, groups, reference_embeddings, reference_labels, reference_groups
     )
-    ranks = _check_k(k, task)
+    ranks = _check_k(k, task.n_candidates)
 
     def found(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
         return np.maximum.accumulate(hits, axis=1)[:, ranks - 1]
 
-    recall = mean_over_queries(task, found, int(ranks.max()), _check_chunk_size(chunk_size))
+    recall = mean_over_queries(task, found, int(ranks.max()), chunk_size, verbose)
     return _per_k(recall, k, ranks, "recall_at_k")
 
 
@@ -115,6 +118,7 @@ def precision_at_k(
     reference_labels: ArrayLike | None = None,
     reference_groups: ArrayLike | None = None,
     chunk_size: int | None = None,
+    verbose: bool | int = False,
 ) -> float | np.ndarray:
     """Mean share of the k nearest samples that have the query's label.
 
@@ -140,8 +144,10 @@ def precision_at_k(
     reference_groups : array-like of shape (n_reference,), default=None
         Groups of the reference set; needed when it is given and ``groups`` is.
     chunk_size : int, default=None
-        Queries computed at once. None chooses it so that memory stays near 100 MB beside the
-        embeddings. It does not change the result.
+        Queries computed at once. None chooses it so that memory stays near 100 MB beside a copy of
+        the embeddings. It does not change the result.
+    verbose : bool or int, default=False
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -171,12 +177,12 @@ def precision_at_k(
     task = make_task(
         embeddings, labels, groups, reference_embeddings, reference_labels, reference_groups
     )
-    ranks = _check_k(k, task)
+    ranks = _check_k(k, task.n_candidates)
 
     def share(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
         return np.cumsum(hits, axis=1)[:, ranks - 1] / ranks
 
-    precision = mean_over_queries(task, share, int(ranks.max()), _check_chunk_size(chunk_size))
+    precision = mean_over_queries(task, share, int(ranks.max()), chunk_size, verbose)
     return _per_k(precision, k, ranks, "precision_at_k")
 
 
@@ -189,6 +195,7 @@ def mean_average_precision_at_r(
     reference_labels: ArrayLike | None = None,
     reference_groups: ArrayLike | None = None,
     chunk_size: int | None = None,
+    verbose: bool | int = False,
 ) -> float:
     """Mean average precision among a query's R nearest samples, R being all that could be found.
 
@@ -214,8 +221,10 @@ def mean_average_precision_at_r(
     reference_groups : array-like of shape (n_reference,), default=None
         Groups of the reference set; needed when it is given and ``groups`` is.
     chunk_size : int, default=None
-        Queries computed at once. None chooses it so that memory stays near 100 MB beside the
-        embeddings. It does not change the result.
+        Queries computed at once. None chooses it so that memory stays near 100 MB beside a copy of
+        the embeddings. It does not change the result.
+    verbose : bool or int, default=False
+        Whether to show a progress bar.
 
     Returns
     -------
@@ -246,7 +255,7 @@ def mean_average_precision_at_r(
     task = make_task(
         embeddings, labels, groups, reference_embeddings, reference_labels, reference_groups
     )
-    score = mean_over_queries(task, _average_precision, None, _check_chunk_size(chunk_size))
+    score = mean_over_queries(task, _average_precision, None, chunk_size, verbose)
     return _undefined("mean_average_precision_at_r", 3) if score is None else float(score)
 
 
@@ -257,17 +266,17 @@ def _average_precision(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
     return np.where(counted, precision, 0.0).sum(axis=1) / n_relevant
 
 
-def _check_k(k: int | Sequence[int], task: RetrievalTask) -> np.ndarray:
+def _check_k(k: int | Sequence[int], n_candidates: int) -> np.ndarray:
     values: Sequence[object] = list(k) if _is_several(k) else [k]  # type: ignore[arg-type]
     if not values:
         raise refusal("k", "must be a whole number or a sequence of them, got {}.", shown(k))
     ranks = [check_int(value, "k", at_least=1) for value in values]
-    if max(ranks) > task.n_candidates:
+    if max(ranks) > n_candidates:
         raise refusal(
             "k",
             "must be at most {}, the number of samples that a query can find, got {}: use a "
             "smaller k or more samples.",
-            task.n_candidates,
+            n_candidates,
             max(ranks),
         )
     return np.asarray(ranks, dtype=np.intp)
@@ -277,10 +286,6 @@ def _is_several(k: object) -> bool:
     if isinstance(k, np.ndarray):
         return k.ndim > 0
     return isinstance(k, Sequence) and not isinstance(k, str | bytes)
-
-
-def _check_chunk_size(chunk_size: int | None) -> int | None:
-    return check_int(chunk_size, "chunk_size", at_least=1, optional=True)
 
 
 def _per_k(

@@ -1,150 +1,141 @@
-"""What a retrieval measure is asked for: queries, references, and who may find whom."""
+"""One retrieval experiment: queries, references, and what a query must not find."""
 
 from __future__ import annotations
 
-import warnings
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from skfer.exceptions import ArgumentError
-from skfer.validation import check_groups, check_labels, check_rows, number_values
+from skfer.metrics._coordinates import Coordinates, find_coordinates
 
-_LEAVE_OUT = "Such samples are no class: leave them out of labels and embeddings alike."
+_Codes = tuple[np.ndarray, np.ndarray]  # of the queries, and of the references
 
 
 @dataclass(frozen=True)
 class RetrievalTask:
-    """Queries and references of one retrieval experiment, validated and encoded.
+    """Queries and references of one experiment, encoded and sorted.
 
-    ``query`` and ``reference`` are float64 coordinates of shape (n, n_dims); labels and groups
-    are integer codes shared by both sides. ``leave_self_out`` says that row i of both sides is the
-    same sample, so that a query must not find itself.
+    With groups, both sides are sorted by them, so that what a query must not find is a run of
+    references. The order of rows changes no measure.
+
+    Parameters
+    ----------
+    query, reference : ndarray of shape (n, n_dims)
+        The rows, in single or double precision; one array if both sides are the same.
+    query_labels, reference_labels : ndarray of shape (n,)
+        Codes that are equal where the labels are.
+    forbidden : ndarray of shape (n_query, 2) or None
+        A query's own group is the references from the first to before the second.
+    own_place : ndarray of shape (n_query,) or None
+        The reference that is the query itself.
+    n_relevant : ndarray of shape (n_query,)
+        How many references of its label a query may find.
+    coordinates : Coordinates
+        Where distances are measured.
     """
 
     query: np.ndarray
     reference: np.ndarray
     query_labels: np.ndarray
     reference_labels: np.ndarray
-    query_groups: np.ndarray | None
-    reference_groups: np.ndarray | None
-    leave_self_out: bool
+    forbidden: np.ndarray | None
+    own_place: np.ndarray | None
+    n_relevant: np.ndarray
+    coordinates: Coordinates
 
     @property
     def n_candidates(self) -> int:
         """Most references that one query can find."""
-        return len(self.reference) - int(self.leave_self_out)
+        return len(self.reference) - (self.own_place is not None)
+
+    def forbid(self, block: Any, queries: np.ndarray, start: int, value: Any) -> None:
+        """Overwrite what the queries must not find: themselves, and their own groups.
+
+        Parameters
+        ----------
+        block : array of shape (n_queries, n_columns)
+            Something about each query and the references from `start` on.
+        queries : ndarray of shape (n_queries,)
+            The queries, in rising order.
+        start : int
+            The reference of the first column.
+        value : number
+            What is written.
+        """
+        for runs in self.runs(queries):
+            inside = np.clip(runs - start, 0, block.shape[1])
+            changes = np.flatnonzero((inside[1:] != inside[:-1]).any(axis=1)) + 1
+            for top, bottom in itertools.pairwise([0, *changes.tolist(), len(inside)]):
+                first, last = inside[top].tolist()
+                block[top:bottom, first:last] = value
+
+    def runs(self, queries: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield runs of references, from the first to before the second, not to be found."""
+        if self.forbidden is not None:
+            yield self.forbidden[queries]
+        if self.own_place is not None:
+            place = self.own_place[queries]
+            yield np.stack([place, place + 1], axis=1)
 
 
-def make_task(
-    embeddings: ArrayLike,
-    labels: ArrayLike,
-    groups: ArrayLike | None,
-    reference_embeddings: ArrayLike | None,
-    reference_labels: ArrayLike | None,
-    reference_groups: ArrayLike | None,
+def build_task(
+    query: np.ndarray,
+    reference: np.ndarray,
+    labels: _Codes,
+    groups: _Codes | None,
+    *,
+    is_same: bool,
 ) -> RetrievalTask:
-    """Check the arguments that all retrieval measures share."""
-    query = check_rows(embeddings, "embeddings")
-    leave_self_out = reference_embeddings is None
-    if reference_embeddings is None:
-        _refuse_stray_reference(reference_labels, reference_groups)
-        reference, reference_labels, reference_groups = query, labels, groups
-    else:
-        reference = check_rows(reference_embeddings, "reference_embeddings")
-        _check_reference(query, reference, reference_labels)
-    if (groups is None) != (reference_groups is None):
-        raise ArgumentError(
-            "{groups} and {reference_groups} must be given together: pass the groups of both the "
-            "queries and the reference set, or neither."
-        )
-    label_codes = _encode("labels", labels, reference_labels, len(query), len(reference))
-    group_codes: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
-    if groups is not None:
-        group_codes = _encode("groups", groups, reference_groups, len(query), len(reference))
-    query, reference = _center_and_scale(query, reference)
-    if not leave_self_out:
-        leave_self_out = np.array_equal(query, reference[: len(query)])
-        if not leave_self_out and groups is None:
-            _warn_of_copies(query, reference)
-    return RetrievalTask(
-        query, reference, *label_codes, *group_codes, leave_self_out=leave_self_out
-    )
+    """Sort both sides by their groups, if there are any, and count what can be found.
 
-
-def _refuse_stray_reference(labels: ArrayLike | None, groups: ArrayLike | None) -> None:
-    for name, values in (("reference_labels", labels), ("reference_groups", groups)):
-        if values is not None:
-            raise ArgumentError(
-                f"{{{name}}} is given without {{reference_embeddings}}: pass both, or neither to "
-                "search among the queries themselves."
-            )
-
-
-def _check_reference(
-    query: np.ndarray, reference: np.ndarray, reference_labels: ArrayLike | None
-) -> None:
-    if reference_labels is None:
-        raise ArgumentError(
-            "{reference_labels} is missing: pass the labels of the rows of {reference_embeddings}."
-        )
-    if query.shape[1] != reference.shape[1]:
-        raise ArgumentError(
-            "{embeddings} has {} columns but {reference_embeddings} has {}: embed both with the "
-            "same model.",
-            query.shape[1],
-            reference.shape[1],
-        )
-
-
-def _encode(
-    name: str, query: ArrayLike, reference: ArrayLike | None, n_query: int, n_reference: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Codes that are equal where the values of the two sides are."""
-    check = partial(check_labels, hint=_LEAVE_OUT) if name == "labels" else check_groups
-    names = name, f"reference_{name}"
-    ours = check(query, names[0], n_samples=n_query, rows_name="embeddings")
-    theirs = check(reference, names[1], n_samples=n_reference, rows_name="reference_embeddings")
-    codes = number_values(ours, theirs, names=names)
-    return codes[0], codes[1]
-
-
-def _center_and_scale(query: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Move both sides near 0 and below 1 in size, which changes no ranking.
-
-    Without it squared distances lose their digits under a common offset, and overflow.
-    A power of two as scale keeps equal distances equal.
+    Parameters
+    ----------
+    query, reference : ndarray of shape (n, n_dims)
+        The rows.
+    labels, groups : pair of ndarray of int
+        Their codes, of queries and references.
+    is_same : bool
+        Whether the references begin with the queries.
     """
-    largest = max(np.abs(query).max(), np.abs(reference).max())
-    exponent = -int(np.frexp(largest)[1])
-    same = query is reference
-    reference = np.ldexp(reference.astype(np.float64), exponent)
-    center = reference.mean(axis=0)
-    reference -= center
-    if same:
-        return reference, reference
-    return np.ldexp(query.astype(np.float64), exponent) - center, reference
+    coordinates = find_coordinates(query, reference)
+    own_place = np.arange(len(query)) if is_same else None
+    forbidden = None
+    if groups is not None:
+        order, reference_order = (np.argsort(codes, kind="stable") for codes in groups)
+        labels = labels[0][order], labels[1][reference_order]
+        groups = groups[0][order], groups[1][reference_order]
+        if own_place is not None:
+            own_place = np.argsort(reference_order)[order]
+        one_array = query is reference
+        query = query[order]
+        reference = query if one_array else reference[reference_order]
+        edges = [np.searchsorted(groups[1], groups[0], side) for side in ("left", "right")]
+        forbidden = np.stack(edges, axis=1)
+    n_relevant = _count_relevant(labels, groups, own_place)
+    return RetrievalTask(query, reference, *labels, forbidden, own_place, n_relevant, coordinates)
 
 
-def _warn_of_copies(query: np.ndarray, reference: np.ndarray) -> None:
-    """Warn if most queries are among the references: they find themselves, at distance 0."""
-    queries, references = _hash_rows(query), _hash_rows(reference)
-    n_copies = int(np.isin(queries, references).sum())
-    has_collapsed = (references == references[0]).all()
-    if 2 * n_copies > len(query) and not has_collapsed:
-        warnings.warn(
-            f"{n_copies} of the {len(query)} rows of embeddings are in reference_embeddings too, "
-            "where they find themselves at distance 0. Leave these rows out of "
-            "reference_embeddings, or pass groups and reference_groups.",
-            UserWarning,
-            stacklevel=4,
-        )
+def _count_relevant(
+    labels: _Codes, groups: _Codes | None, own_place: np.ndarray | None
+) -> np.ndarray:
+    """Count the references of each query's label, without its group and itself."""
+    n_relevant = _count_equal(*labels)
+    if groups is not None:
+        n_groups = 1 + max(codes.max() for codes in groups)
+        pairs = [label * n_groups + group for label, group in zip(labels, groups, strict=True)]
+        n_relevant = n_relevant - _count_equal(*pairs)
+    if own_place is not None:
+        itself = labels[0] == labels[1][own_place]
+        if groups is not None:
+            itself &= groups[0] != groups[1][own_place]
+        n_relevant = n_relevant - itself
+    return n_relevant
 
 
-def _hash_rows(rows: np.ndarray) -> np.ndarray:
-    """Numbers that are equal for equal rows, and hardly ever for others."""
-    bits = (rows + 0.0).view(np.uint64)  # + 0.0 makes 0 of -0
-    weights = np.random.RandomState(0).randint(2**63, size=rows.shape[1], dtype=np.uint64)
-    return np.einsum("ij,j->i", bits, 2 * weights + 1)
+def _count_equal(codes: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Count for each code how many of the reference are equal to it."""
+    reference = np.sort(reference)
+    return np.searchsorted(reference, codes, "right") - np.searchsorted(reference, codes, "left")

@@ -1,0 +1,82 @@
+"""Coordinates near 0 and below 1 in size, in which squared distances keep their digits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+# Rows that are converted at once: a few MB.
+_ROWS = 4096
+# Squared distances below this share of the largest squared radius are rounding noise.
+_COINCIDENT = 1e-14
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """A scale and a center, which change no ranking.
+
+    Without them squared distances lose their digits under a common offset, and overflow. A power
+    of two as scale keeps equal distances equal.
+    """
+
+    exponent: int
+    center: np.ndarray
+    noise: float
+    """Largest squared distance that is rounding."""
+
+    def place(self, rows: np.ndarray) -> np.ndarray:
+        """Return rows in these coordinates, in double precision."""
+        first, second = self._factors()
+        placed = np.multiply(rows, first, dtype=np.float64)
+        placed *= second
+        placed -= self.center
+        return placed
+
+    def place_all(self, rows: np.ndarray) -> np.ndarray:
+        """Return many rows in these coordinates, without a second copy in between."""
+        placed = np.empty(rows.shape)
+        for part in parts_of(rows):
+            placed[part] = self.place(rows[part])
+        return placed
+
+    def squared_distances(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return the squared distance of each row of one array from that of the other."""
+        first, second = self._factors()
+        difference = np.multiply(a, first, dtype=np.float64)
+        difference -= np.multiply(b, first, dtype=np.float64)
+        difference *= second
+        distances = squared_norms(difference)
+        distances[distances <= self.noise] = 0
+        return distances
+
+    def _factors(self) -> tuple[float, float]:
+        """Return two numbers whose product is 2**exponent, which may be too large for a float."""
+        half = self.exponent // 2
+        return 2.0**half, 2.0 ** (self.exponent - half)
+
+
+def find_coordinates(query: np.ndarray, reference: np.ndarray) -> Coordinates:
+    """Find the coordinates for two sets of rows: the mean of the references at 0."""
+    largest = max(max(-rows.min(), rows.max()) for rows in (query, reference))
+    exponent = -int(np.frexp(float(largest))[1])
+    at_origin = Coordinates(exponent, np.zeros(query.shape[1]), 0.0)
+    total = sum(at_origin.place(reference[part]).sum(axis=0) for part in parts_of(reference))
+    placed = Coordinates(exponent, total / len(reference), 0.0)
+    radius = max(
+        squared_norms(placed.place(rows[part])).max()
+        for rows in (query, reference)
+        for part in parts_of(rows)
+    )
+    return Coordinates(exponent, placed.center, _COINCIDENT * float(radius))
+
+
+def parts_of(rows: np.ndarray) -> Iterator[slice]:
+    """Return slices of a few thousand rows."""
+    return (slice(start, start + _ROWS) for start in range(0, len(rows), _ROWS))
+
+
+def squared_norms(rows: np.ndarray) -> np.ndarray:
+    """Return the squared length of each row."""
+    return np.einsum("ij,ij->i", rows, rows)
