@@ -67,6 +67,27 @@ def without_copies(
     return [row for name, row in first.items() if name not in conflicting], problems
 
 
+def without_conflicting_sequences(
+    rows: Sequence[Row], besides: str
+) -> tuple[list[Row], list[Problem]]:
+    """Leave out sequences in two classes: each has one, `besides` frames that any may have."""
+    first: dict[str, Row] = {}
+    conflicting: set[str] = set()
+    problems: list[Problem] = []
+    for row in rows:
+        if row.label == besides:
+            continue
+        other = first.setdefault(row.sequence, row)
+        if other.label != row.label:
+            conflicting.add(row.sequence)
+            what = f"{row.sequence} with the label {row.label!r} and not {other.label!r}"
+            what += f" as {other.name}: a sequence has one expression"
+            problems.append(Problem(row.name, what))
+    left_out = [first[key] for key in sorted(conflicting)]
+    problems += [Problem(row.name, "its sequence is in another class too") for row in left_out]
+    return [row for row in rows if row.sequence not in conflicting], problems
+
+
 def place_of(row: Row) -> str:
     """Return how a problem names a row."""
     return row.place or row.name

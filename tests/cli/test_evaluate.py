@@ -314,7 +314,11 @@ def test_pictures_without_matplotlib_are_refused_at_once(tmp_path, monkeypatch, 
 
 def test_unlabeled_faces_are_counted_and_told(tmp_path, capsys):
     trees.folder(tmp_path, [f"{word}/{i}.png" for word in ("happy", "sad") for i in range(8)])
-    rows = [f"{word}/{i}.png,{word if i else 'unlabeled'}" for word in ("happy", "sad") for i in range(8)]
+    rows = [
+        f"{word}/{i}.png,{word if i else 'unlabeled'}"
+        for word in ("happy", "sad")
+        for i in range(8)
+    ]
     (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]) + "\n")
     call = ["--labels", str(tmp_path / "labels.csv"), "--image-size", "16"]
     assert main(["evaluate", *QUICK, *call, "--embedders", "pca"]) == 0

@@ -87,7 +87,10 @@ def test_the_strip_has_a_face_of_each_class_first(faces):
 
 
 def test_html_is_escaped_and_names_what_is_unlabeled_and_left_out(tmp_path):
-    rows = [(f"{i}.png", "<b>", "p") for i in range(3)] + [("3.png", "unlabeled", "p"), ("4.png", "x", "p")]
+    rows = [(f"{i}.png", "<b>", "p") for i in range(3)] + [
+        ("3.png", "unlabeled", "p"),
+        ("4.png", "x", "p"),
+    ]
     trees.folder(tmp_path, [name for name, *_ in rows[:4]])
     trees.table(tmp_path / "t.csv", ("file", "label", "person"), rows)
     with pytest.warns(UserWarning, match="no such file"):

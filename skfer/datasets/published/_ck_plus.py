@@ -4,7 +4,7 @@ import functools
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -14,7 +14,8 @@ from skfer.datasets._docs import documented
 from skfer.datasets._frames import check_frames
 from skfer.datasets._listing import Layout, Listing, no_layout
 from skfer.datasets._loading import Options, load
-from skfer.datasets._rows import Row, without_copies
+from skfer.datasets._pixels import FER2013_CODES, labeled_rows, pixel_reader, read_pixel_table
+from skfer.datasets._rows import Row, without_conflicting_sequences, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES, UNLABELED
 from skfer.exceptions import ArgumentError
@@ -40,6 +41,12 @@ FOLDERS = Layout(
     "CK+48/anger/S010_004_00000017.png",
     {word: 3 * count for word, count in PUBLISHED.items()},
     n_groups=N_SUBJECTS,
+)
+# The last frame of each sequence and its first one, as rows of pixels without names.
+TABLE = Layout(
+    "ckextended.csv with the columns emotion, pixels and Usage",
+    {**PUBLISHED, "neutral": 593},
+    unit="rows",
 )
 CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 _NAME = re.compile(r"^(S\d{3})_(\d{3})_(\d+)\.\w+$", re.IGNORECASE)
@@ -88,9 +95,10 @@ def load_ck_plus(
 ) -> Any:
     """Load CK+ from a local copy.
 
-    Two layouts are read: that of the owners (`cohn-kanade-images`, `Emotion` and `Landmarks`,
-    which may be nested one or two folders deep, as unpacking leaves them) and the widespread
-    folder form `CK+48/<class>/S010_004_00000017.png`.
+    Three layouts are read: that of the owners (`cohn-kanade-images`, `Emotion` and `Landmarks`,
+    which may be nested one or two folders deep, as unpacking leaves them); the widespread
+    folder form `CK+48/<class>/S010_004_00000017.png`; and the table `ckextended.csv`, which does
+    not tell who is shown, so that no split of it keeps persons apart: a warning says so.
 
     Parameters
     ----------
@@ -101,16 +109,17 @@ def load_ck_plus(
         the last three have the sequence's label, the others have none, because the expression
         only begins there. `sequence_target` says it for each frame. The folder form has
         three frames of a sequence and no others; what a copy has in a class neutral is loaded too.
+        The table has one frame of a sequence and neutral faces.
     neutral_first : bool, default=False
         Load the first frame of each labeled sequence too, as neutral, unless it is among the
-        last ones. Not for the folder form, which does not have it.
+        last ones. For the owners' form only.
     unlabeled : bool, default=False
-        Load the 266 sequences without label too, as -1. Not for the folder form.
+        Load the 266 sequences without label too, as -1. For the owners' form only.
     align : bool or "auto", default="auto"
         Turn and scale each frame by the landmarks so that the eyes come to one place (see
         :func:`skfer.preprocessing.align_face`); False takes the whole frame. "auto" aligns if
         there is a folder `Landmarks`, and else takes whole frames with a warning. Faces of the
-        folder form are cut out already and are taken as they are; they have no landmarks.
+        other forms are cut out already and are taken as they are; they have no landmarks.
     {size}
     {subjects}
     {rest}
@@ -123,6 +132,8 @@ def load_ck_plus(
             The number in the frame's name.
         sequence_target : ndarray of int of shape (n_images,)
             The code of the sequence.
+
+        The table has `split` and not the latter two, and its `groups` number identical images.
     (data, target) : tuple
         With `return_X_y=True`.
 
@@ -178,7 +189,7 @@ def list_ck_plus(
     unlabeled: bool = False,
     align: bool | str = "auto",
 ) -> Listing:
-    """Return the frames of either layout, unread."""
+    """Return the frames of any layout, unread."""
     n_last = check_frames(frames, {"peak": 1, "all": None})
     if align not in (True, False, "auto"):
         raise ArgumentError("{align=} is not known: give True, False or 'auto'.", align=align)
@@ -188,19 +199,22 @@ def list_ck_plus(
         listing = _listing(SEQUENCES, rows, problems)
         return _aligned(tree, listing, images, align) if align else listing
     folder = _find_classes(tree)
-    if folder is None:
-        raise no_layout("CK+", tree, [SEQUENCES, FOLDERS])
-    _refuse_what_folders_lack(neutral_first, unlabeled, align)
-    return _listing(FOLDERS, *_list_folders(tree, folder, n_last))
+    table = None if folder is not None else tree.find_file("ckextended.csv")
+    if folder is None and table is None:
+        raise no_layout("CK+", tree, [SEQUENCES, FOLDERS, TABLE])
+    _refuse_what_is_lacking(neutral_first, unlabeled, align)
+    if table is not None:
+        return _list_table(tree, table)
+    return _listing(FOLDERS, *_list_folders(tree, str(folder), n_last))
 
 
 def survey_ck_plus(tree: Tree) -> Listing:
     """Return the peaks, to be counted, with all files that the loader reads by default.
 
-    The folder form is counted as a whole.
+    The other forms are counted as a whole.
     """
     read = list_ck_plus(tree)
-    if read.layout is FOLDERS:
+    if read.layout is not SEQUENCES:
         return list_ck_plus(tree, frames="all")
     return replace(list_ck_plus(tree, frames="peak"), sources=read.files)
 
@@ -374,6 +388,27 @@ def _aligned(tree: Tree, listing: Listing, images: str, align: bool | str) -> Li
     return replace(listing, rows=rows, read=read, reader_key="aligned by landmarks")
 
 
+def _list_table(tree: Tree, name: str) -> Listing:
+    """Return the rows of ckextended.csv."""
+    table = read_pixel_table(tree, name)
+    rows, problems = labeled_rows(table, (*FER2013_CODES, "contempt"))
+    text = (
+        "{root=}: {} does not tell who is shown, so that every split of it tests on persons that "
+        "were learned. Get the owners' copy, or CK+48, to keep persons apart."
+    )
+    return Listing(
+        name="ck-plus",
+        descr=_DESCR,
+        layout=TABLE,
+        rows=rows,
+        problems=problems,
+        group_kind="different images",
+        sources=[name],
+        read=pixel_reader(tree, table),
+        warnings=[DatasetWarning(text, own_name(name), root=str(tree.root))],
+    )
+
+
 # The widespread form: the last three frames of each sequence in folders of classes.
 
 
@@ -384,13 +419,13 @@ def _find_classes(tree: Tree) -> str | None:
     return next(found, None)
 
 
-def _refuse_what_folders_lack(neutral_first: bool, unlabeled: bool, align: bool | str) -> None:
-    """Raise for an argument that asks the folder form for what it does not have."""
-    has = "this copy is of the form CK+48, which has"
+def _refuse_what_is_lacking(neutral_first: bool, unlabeled: bool, align: bool | str) -> None:
+    """Raise for an argument that asks other forms for what only the owners' has."""
+    has = "this copy is not of the owners' form: it has"
     if neutral_first:
-        raise ArgumentError(f"{{neutral_first=True}}: {has} only the last three frames.")
+        raise ArgumentError(f"{{neutral_first=True}}: {has} a few frames of each sequence only.")
     if unlabeled:
-        raise ArgumentError(f"{{unlabeled=True}}: {has} only labeled sequences.")
+        raise ArgumentError(f"{{unlabeled=True}}: {has} labeled sequences only.")
     if align is True:
         raise ArgumentError(f"{{align=True}}: {has} no landmarks. Its faces are cut out already.")
 
@@ -405,28 +440,9 @@ def _list_folders(tree: Tree, folder: str, n_last: int | None) -> tuple[list[Row
             problems.append(Problem(row.name, "not named like S010_004_00000017.png"))
         else:
             rows.append(_row(row.name, match, row.label, row.label))
-    rows, conflicts = _without_conflicts(rows)
+    rows, conflicts = without_conflicting_sequences(rows, besides="neutral")
     rows, repeated = without_copies(rows, lambda row: stem(row.name).upper())
     return _last(rows, n_last), problems + conflicts + repeated
-
-
-def _without_conflicts(rows: Sequence[Row]) -> tuple[list[Row], list[Problem]]:
-    """Leave out sequences in two classes: each has one expression, besides neutral frames."""
-    first: dict[str, Row] = {}
-    conflicting: set[str] = set()
-    problems: list[Problem] = []
-    for row in rows:
-        if row.label == "neutral":
-            continue
-        other = first.setdefault(row.sequence, row)
-        if other.label != row.label:
-            conflicting.add(row.sequence)
-            what = f"{row.sequence} with the label {row.label!r} and not {other.label!r}"
-            what += f" as {other.name}: a sequence has one expression"
-            problems.append(Problem(row.name, what))
-    left_out = [first[key] for key in sorted(conflicting)]
-    problems += [Problem(row.name, "its sequence is in another class too") for row in left_out]
-    return [row for row in rows if row.sequence not in conflicting], problems
 
 
 def _last(rows: list[Row], n_last: int | None) -> list[Row]:

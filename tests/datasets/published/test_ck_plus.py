@@ -319,7 +319,9 @@ def test_frames_of_the_folder_form(tmp_path, frames, numbers):
 @pytest.mark.parametrize("argument", ["neutral_first", "unlabeled", "align"])
 def test_what_the_folder_form_does_not_have(tmp_path, argument):
     trees.ck48(tmp_path, FORM)
-    with pytest.raises(ValueError, match=rf"^{argument}=True: this copy is of the form CK\+48"):
+    with pytest.raises(
+        ValueError, match=rf"^{argument}=True: this copy is not of the owners' form"
+    ):
         load_ck_plus(tmp_path, **{argument: True})
     assert len(load_ck_plus(tmp_path, align=False).images) == 7
 
@@ -329,6 +331,50 @@ def test_a_stray_copy_of_the_folder_form(tmp_path, stray):
     made = trees.ck48(tmp_path, FORM)
     trees.ck48(tmp_path, [("sadness", "S010_004_00000019.png")], outer=stray)
     trees.check_pixels(load_ck_plus(tmp_path, image_size=None), made)
+
+
+EXTENDED = [
+    (0, 7, "Training"),
+    (6, 20, "PublicTest"),
+    (7, 30, "PrivateTest"),
+    (4, 40, "Training"),
+    (6, 20, "PrivateTest"),
+]
+PERSONS_UNKNOWN = "ignore:.*ckextended.csv does not tell who is shown:skfer.datasets.DatasetWarning"
+
+
+@pytest.mark.filterwarnings(PERSONS_UNKNOWN)
+def test_table_of_pixels(tmp_path):
+    trees.fer2013(tmp_path / "data", EXTENDED, name="ckextended.csv")
+    faces = load_ck_plus(tmp_path)
+    assert faces.images[:, 9, 9].tolist() == [7, 20, 30, 40, 20]
+    assert faces.target_names[faces.target].tolist() == [
+        "anger", "neutral", "contempt", "sadness", "neutral",
+    ]  # fmt: skip
+    assert faces.split.tolist() == ["train", "validation", "test", "train", "test"]
+    assert faces.groups.tolist() == [0, 1, 2, 3, 1]
+    assert faces.group_kind == "different images"
+    assert load_ck_plus(tmp_path, subset="test").target.tolist() == [1, 5]
+    report = check_dataset("ck+", tmp_path)
+    assert (report.published["neutral"], sum(report.published.values())) == (593, 920)
+    for argument in ("neutral_first", "unlabeled", "align"):
+        with pytest.raises(ValueError, match=f"^{argument}=True: this copy is not of the owners'"):
+            load_ck_plus(tmp_path, **{argument: True})
+
+
+def test_table_of_pixels_does_not_tell_who_is_shown(tmp_path):
+    trees.fer2013(tmp_path, EXTENDED, name="ckextended.csv")
+    with pytest.warns(DatasetWarning, match=r"ckextended.csv does not tell who is shown"):
+        load_ck_plus(tmp_path)
+    trees.ck48(tmp_path, FORM)  # which tells it
+    assert load_ck_plus(tmp_path).groups.tolist()[:3] == ["S010"] * 3
+
+
+@pytest.mark.filterwarnings(PERSONS_UNKNOWN)
+def test_faulty_rows_of_the_table_of_pixels(tmp_path):
+    trees.fer2013(tmp_path, [*EXTENDED, (8, 1, "Training")], name="ckextended.csv")
+    with pytest.raises(DatasetError, match=r"ckextended.csv, line 7: emotion '8' is not a number"):
+        load_ck_plus(tmp_path)
 
 
 def test_folder_form_with_faults(tmp_path):

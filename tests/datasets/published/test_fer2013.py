@@ -6,7 +6,7 @@ from helpers import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skfer.datasets import DatasetError, DatasetWarning, load_fer2013
+from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_fer2013
 
 WORDS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 ROWS = [(3, 7, "Training"), (0, 20, "PublicTest"), (6, 7, "PrivateTest"), (5, 90, "Training")]
@@ -24,6 +24,54 @@ def test_table(tmp_path, newline, order):
     assert faces.target.tolist() == [4, 0, 5, 7]
     assert faces.split.tolist() == ["train", "validation", "test", "train"]
     assert faces.filenames.tolist() == [f"FER2013.csv:{line}" for line in (2, 3, 4, 5)]
+
+
+def test_table_of_the_workshop(tmp_path):
+    order = ("emotion", " Usage", " pixels")
+    trees.fer2013(tmp_path / "data", ROWS, order=order, name="icml_face_data.csv")
+    faces = load_fer2013(tmp_path)
+    assert faces.target.tolist() == [4, 0, 5, 7]
+    assert faces.filenames[0] == "data/icml_face_data.csv:2"
+
+
+def kaggle(root):
+    """Write the tables of the competition."""
+    rows = [(emotion, pixels, "") for emotion, pixels, _ in ROWS]
+    trees.fer2013(root, rows, order=("emotion", "pixels"), name="train.csv")
+    tests = [("", 7, ""), ("", 90, ""), ("", 200, "")]
+    trees.fer2013(root, tests, order=("pixels",), name="test.csv", newline="\r\n")
+
+
+def test_tables_of_the_competition(tmp_path):
+    kaggle(tmp_path)
+    faces = load_fer2013(tmp_path)
+    assert faces.target.tolist() == [4, 0, 5, 7]
+    assert set(faces.split) == {"train"}
+    assert faces.images[:, 3, 3].tolist() == [7, 20, 7, 90]
+    whole = load_fer2013(tmp_path, unlabeled=True, cache_dir=tmp_path / "cache")
+    assert whole.target.tolist() == [4, 0, 5, 7, -1, -1, -1]
+    assert whole.split.tolist() == ["train"] * 4 + ["test"] * 3
+    assert whole.images[:, 3, 3].tolist() == [7, 20, 7, 90, 7, 90, 200]
+    assert whole.groups.tolist() == [0, 1, 0, 2, 0, 2, 3]
+    assert whole.filenames[-1] == "test.csv:4"
+    report = check_dataset("fer2013", tmp_path)
+    assert (report.parts, report.missing) == ({"test": 3, "train": 4}, [])
+    assert report.published_parts == {"train": 28_709, "test": 7_178}
+    (tmp_path / "test.csv").unlink()
+    assert check_dataset("fer2013", tmp_path).missing == ["test.csv"]
+    assert len(load_fer2013(tmp_path, unlabeled=True).images) == 4
+
+
+def test_the_whole_table_goes_before_those_of_the_competition(tmp_path):
+    kaggle(tmp_path)
+    trees.fer2013(tmp_path, ROWS[:2], name="icml_face_data.csv")
+    assert load_fer2013(tmp_path).split.tolist() == ["train", "validation"]
+
+
+def test_other_tables_named_train_are_passed_over(tmp_path):
+    (tmp_path / "train.csv").write_text("id,price\n1,2\n")
+    with pytest.raises(DatasetError, match=r"(?s)no FER2013 in a known layout.*train.csv with"):
+        load_fer2013(tmp_path)
 
 
 def test_pixels_are_row_by_row(tmp_path):
