@@ -161,7 +161,7 @@ def check_dataset(name: str, root: str | os.PathLike[str]) -> DatasetReport:
         published=dict(listing.layout.counts),
         parts=parts,
         n_groups=len(groups),
-        missing=listing.missing + [n for n in listing.files if not (tree.root / n).is_file()],
+        missing=listing.missing + [n for n in listing.files if not os.path.isfile(tree.path(n))],
         problems=[*tree.problems, *listing.problems, *unlisted],
         published_parts=dict(listing.layout.parts),
         published_groups=listing.layout.n_groups,

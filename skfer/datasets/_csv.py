@@ -5,7 +5,15 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from skfer.pictures import DatasetError, open_regular
+from skfer.pictures import DatasetError, fault_of, open_regular
+
+
+def open_table(path: str | Path) -> io.BufferedReader:
+    """Open a table for reading, or raise `DatasetError`: it may be a pipe or unreadable."""
+    try:
+        return io.BufferedReader(open_regular(path))
+    except OSError as error:
+        raise DatasetError("{} cannot be read: {}.", path, fault_of(error)) from error
 
 
 def read_cells(
@@ -14,9 +22,7 @@ def read_cells(
     """Yield the rows of a table in UTF-8 with the line that each ends in."""
     line = 0
     try:
-        with io.TextIOWrapper(
-            io.BufferedReader(open_regular(path)), encoding="utf-8-sig", newline=""
-        ) as file:
+        with io.TextIOWrapper(open_table(path), encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, delimiter=delimiter, strict=strict)
             for cells in reader:
                 line = reader.line_num

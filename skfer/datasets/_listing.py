@@ -1,5 +1,6 @@
 """The labeled pictures of a data set, not yet decoded."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -99,7 +100,7 @@ def absent(listing: Listing, tree: Tree) -> list[Problem]:
     return [
         Problem(place_of(row), "no such file")
         for row in listing.rows
-        if not (tree.root / row.name).exists()
+        if not os.path.exists(tree.path(row.name))
     ]
 
 

@@ -12,6 +12,7 @@ from skfer.datasets._copies import conflicting_copies
 from skfer.datasets._listing import Listing, RowReader, absent, choose_classes, choose_parts
 from skfer.datasets._rows import Row, place_of
 from skfer.datasets._tree import Tree
+from skfer.exceptions import ArgumentError
 from skfer.pictures import (
     Cache,
     Chunk,
@@ -30,7 +31,7 @@ from skfer.pictures import (
     read_picture,
     warn_caller,
 )
-from skfer.validation import check_flag
+from skfer.validation import check_flag, check_verbose
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,23 @@ class Options:
     def __post_init__(self) -> None:
         check_on_error(self.on_error)
         check_image_size(self.image_size)
-        for name in ("color", "return_X_y", "as_frame"):
-            check_flag(getattr(self, name), name)
+        check_flag(self.color, "color", hint="True is RGB, False is gray.")
+        check_flag(self.return_X_y, "return_X_y")
+        check_flag(self.as_frame, "as_frame")
+        check_verbose(self.verbose)
+        _check_cache_dir(self.cache_dir)
+
+
+def _check_cache_dir(cache_dir: Any) -> None:
+    if cache_dir is None:
+        return
+    if not isinstance(cache_dir, str | os.PathLike):
+        raise ArgumentError("{cache_dir=} is not a path: give a folder.", cache_dir=cache_dir)
+    if os.path.exists(cache_dir) and not os.path.isdir(cache_dir):
+        raise ArgumentError(
+            "{cache_dir=} is a file: give a folder, which is made if it is not there.",
+            cache_dir=os.fspath(cache_dir),
+        )
 
 
 def load(root: str | os.PathLike[str], lister: Callable[[Tree], Listing], options: Options) -> Any:

@@ -1,6 +1,5 @@
 """Tables whose rows hold the pixels of a small gray picture as text, as FER2013 is handed on."""
 
-import io
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
@@ -9,10 +8,11 @@ import numpy as np
 
 from skfer.datasets._aligned import resized
 from skfer.datasets._classes import own_name
+from skfer.datasets._csv import open_table
 from skfer.datasets._listing import RowReader
 from skfer.datasets._rows import PARTS, Row
 from skfer.datasets._tree import Tree
-from skfer.pictures import DatasetError, PictureError, Problem, in_part, open_regular
+from skfer.pictures import DatasetError, PictureError, Problem, in_part
 
 SIDE = 48  # pixels
 # What the numbers of FER2013 mean, and how many faces its official parts have: FER+ has the same.
@@ -58,7 +58,7 @@ def read_pixel_table(
     """
     known = {} if known is None else known
     rows: list[PixelRow] = []
-    with io.BufferedReader(open_regular(tree.path(name))) as file:
+    with open_table(tree.path(name)) as file:
         first = file.readline()
         header = _header(first)
         missing = [column for column in needed if column not in header]
@@ -109,7 +109,7 @@ def has_pixels(tree: Tree, name: str | None) -> bool:
     """Return whether a file is a table with a column of pixels."""
     if name is None:
         return False
-    with io.BufferedReader(open_regular(tree.path(name))) as file:
+    with open_table(tree.path(name)) as file:
         return "pixels" in _header(file.readline(2**16))
 
 
@@ -119,7 +119,7 @@ def pixel_reader(tree: Tree, *tables: PixelTable) -> RowReader:
 
     def read(row: Row, size: tuple[int, int] | None, color: bool) -> np.ndarray:
         name = row.name.rpartition(":")[0]
-        with io.BufferedReader(open_regular(tree.path(name))) as file:
+        with open_table(tree.path(name)) as file:
             file.seek(row.at)
             cells = _cells(file.readline())
         image = _image(cells[columns[name]] if len(cells) > columns[name] else "")

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from skfer.datasets._copies import without_links
-from skfer.datasets._csv import read_cells
+from skfer.datasets._csv import open_table, read_cells
 from skfer.datasets._labels import canonical, encode
 from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import MissingPathError, Tree, inside
 from skfer.exceptions import ArgumentError
-from skfer.pictures import DatasetError, DatasetWarning, Problem, fault_of, open_regular
+from skfer.pictures import DatasetError, DatasetWarning, Problem
 from skfer.validation import is_missing
 
 LAYOUT = Layout("a table of files and their classes", unit="rows")
@@ -249,13 +249,10 @@ def _file_name(tree: Tree, given: str, label: str) -> str:
 
 def _read_lines(csv: Path, columns: Columns) -> list[_Line]:
     """Return the rows of a table, which must have the columns."""
-    if not csv.exists():
+    if not os.path.exists(csv):
         raise MissingPathError("{csv=} does not exist.", csv=str(csv))
-    try:
-        with open_regular(csv) as file:
-            delimiter = _delimiter(file.readline(2**20).decode("utf-8", "replace"))
-    except OSError as error:
-        raise ArgumentError("{csv=} is {}.", fault_of(error), csv=str(csv)) from None
+    with open_table(csv) as file:
+        delimiter = _delimiter(file.readline(2**20).decode("utf-8", "replace"))
     cells = read_cells(csv, delimiter=delimiter, strict=True)
     header = [name.strip() for name in next(cells, (1, []))[1]]
     _check_columns(csv, header, columns.named())

@@ -28,9 +28,9 @@ def check_root(root: str | os.PathLike[str]) -> Path:
     if not isinstance(root, str | os.PathLike):
         raise ArgumentError("{root=} is not a path: give the folder of the data set.", root=root)
     path = Path(root)
-    if not path.exists():
+    if not os.path.exists(path):
         raise MissingPathError("{root=} does not exist.", root=os.fspath(root))
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise NotAFolderError("{root=} is not a folder.", root=os.fspath(root))
     # Loaders look at the folder's name, which "." and ".." do not tell.
     return path.resolve() if path.name in ("", "..") else path

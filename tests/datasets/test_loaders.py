@@ -1,12 +1,15 @@
 """What all loaders have in common."""
 
 import inspect
+import os
 import pickle
 
 import numpy as np
 import pytest
 from helpers import trees
 from helpers.copies import ALL, COPIES, IDS
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from skfer import datasets
 from skfer.datasets import DATASETS, EXPRESSIONS, DatasetError, DatasetWarning, check_dataset
@@ -149,6 +152,14 @@ SENSELESS = [
     ("root", 3, "root=3 is not a path"),
     ("image_size", "big", "image_size='big' is not a size"),
     ("image_size", np.array([1.5, 2]), "is not a size"),
+    ("color", "RGB", "color must be True or False, got 'RGB'. True is RGB, False is gray"),
+    ("return_X_y", 1, "return_X_y must be True or False, got 1"),
+    ("as_frame", "yes", "as_frame must be True or False, got 'yes'"),
+    ("verbose", "a lot", "verbose must be"),
+    ("n_jobs", 1.5, "n_jobs=1.5"),
+    ("n_jobs", 0, "n_jobs=0"),
+    ("cache_dir", 3, "cache_dir=3 is not a path"),
+    ("cache_dir", __file__, r"cache_dir='.*test_loaders.py' is a file: give a folder"),
 ]
 
 
@@ -256,6 +267,92 @@ def test_faulty_pictures(tmp_path, name, make, how):
             left = load(tmp_path, image_size=16, on_error="skip")
         np.testing.assert_array_equal(left.images, faces.images[1:])
         np.testing.assert_array_equal(left.target, faces.target[1:])
+
+
+NOTES = [
+    ("ck+", 0, "Emotion/S005/001/S005_001_00000004_emotion.txt"),
+    ("ck+", 0, "Landmarks/S005/001/S005_001_00000004_landmarks.txt"),
+    ("fer2013", 0, "fer2013.csv"),
+    ("fer+", 0, "fer2013new.csv"),
+    ("fer+", 1, "FER2013Train/label.csv"),
+    ("raf-db", 0, "EmoLabel/list_patition_label.txt"),
+    ("affectnet", 0, "Manually_Annotated_file_lists/training.csv"),
+    ("affectnet", 1, "train_set/annotations/3_exp.npy"),
+    ("affectnet", 1, "train_set/annotations/3_val.npy"),
+    ("mmi", 0, "Sessions/1767/S001-100.xml"),
+]
+SPECIAL = {
+    "named pipe": os.mkfifo,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "link that leads to itself": lambda path: path.symlink_to(path),
+}
+
+
+@pytest.mark.parametrize(("name", "form", "note"), NOTES)
+@pytest.mark.parametrize("kind", SPECIAL)
+def test_notes_that_are_no_files_are_told(tmp_path, name, form, note, kind):
+    COPIES[name][form](tmp_path)
+    (tmp_path / note).unlink()
+    SPECIAL[kind](tmp_path / note)
+    with pytest.raises(DatasetError) as info:
+        DATASETS[name].loader(tmp_path, image_size=16)
+    assert note.split("/")[-1] in str(info.value)
+    assert kind in str(info.value)
+
+
+DAMAGED = [
+    ("affectnet", 1, "train_set/annotations/3_exp.npy"),
+    ("affectnet", 1, "train_set/annotations/3_aro.npy"),
+    ("affectnet", 1, "train_set/annotations/3_lnd.npy"),
+    ("mmi", 0, "Sessions/1767/S001-100.xml"),
+    ("ck+", 0, "Emotion/S005/001/S005_001_00000004_emotion.txt"),
+    ("ck+", 0, "Landmarks/S005/001/S005_001_00000004_landmarks.txt"),
+    ("fer2013", 0, "fer2013.csv"),
+    ("fer+", 0, "fer2013new.csv"),
+    ("raf-db", 0, "EmoLabel/list_patition_label.txt"),
+    ("affectnet", 0, "Manually_Annotated_file_lists/training.csv"),
+]
+
+
+@pytest.mark.filterwarnings("ignore::skfer.datasets.DatasetWarning")
+@pytest.mark.parametrize(("name", "form", "note"), DAMAGED)
+@settings(deadline=None, max_examples=15)
+@given(data=st.data())
+def test_a_damaged_note_is_an_error_that_names_it(tmp_path_factory, name, form, note, data):
+    root = tmp_path_factory.mktemp("copy")
+    COPIES[name][form](root)
+    content = bytearray((root / note).read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] = data.draw(st.integers(0, 255))
+    stop = data.draw(st.integers(0, len(content)))
+    (root / note).write_bytes(content[:stop])
+    how = {"align": "landmarks"} if note.endswith("_lnd.npy") else {}
+    for on_error in ("raise", "skip"):
+        said = ""
+        try:
+            DATASETS[name].loader(root, image_size=16, on_error=on_error, **how)
+        except DatasetError as error:
+            said = str(error)
+        assert len(said) < 3000
+        assert said.replace("\n", "").replace("\t", "").isprintable()
+
+
+LONG = "x" * 300
+
+
+def test_names_that_are_too_long(tmp_path):
+    with pytest.raises(FileNotFoundError, match="root="):
+        datasets.load_image_folder(tmp_path / LONG)
+    trees.named(tmp_path, ["a.png"])
+    rows = [("a.png", "fear"), (f"{LONG}.png", "fear"), ("", "fear")]
+    path = trees.table(tmp_path / "labels.csv", ("file", "label"), rows)
+    with pytest.raises(DatasetError, match=r"2 of 3 rows"):
+        datasets.load_image_table(path)
+    with pytest.warns(DatasetWarning):
+        assert len(datasets.load_image_table(path, on_error="skip").images) == 1
+    with pytest.raises(FileNotFoundError, match="csv="):
+        datasets.load_image_table(tmp_path / LONG)
 
 
 def test_errors_tell_facts_and_hint_apart(tmp_path):

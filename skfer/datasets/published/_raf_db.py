@@ -14,6 +14,7 @@ from skfer.datasets._classes import (
     stem,
     without_renamed,
 )
+from skfer.datasets._csv import open_table
 from skfer.datasets._docs import documented
 from skfer.datasets._listing import Layout, Listing, no_layout
 from skfer.datasets._loading import Options, load
@@ -260,11 +261,16 @@ def _by_points(tree: Tree, listing: Listing, table: str) -> Listing:
     return listing
 
 
+def _lines(tree: Tree, table: str) -> list[bytes]:
+    with open_table(tree.path(table)) as file:
+        return file.read().splitlines()
+
+
 def _read_list(tree: Tree, table: str) -> tuple[list[Row], list[Problem]]:
     """Return the good lines of the list, and what is wrong with the others."""
     rows: list[Row] = []
     problems: list[Problem] = []
-    for line, written in enumerate(tree.read_bytes(table).splitlines(), 1):
+    for line, written in enumerate(_lines(tree, table), 1):
         place = f"{own_name(table)}, line {line}"
         try:
             text = written.decode("utf-8-sig").strip()
