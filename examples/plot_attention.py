@@ -13,10 +13,10 @@ Drawn faces are good for this: of every pixel we know which part of a face it sh
 # -------------------------------------
 # Some expressions are rarer than others here, as they are in the wild.
 import matplotlib.pyplot as plt
-import numpy as np
 
 from skfer import TripletCenterEmbedder
 from skfer.datasets import make_expressions
+from skfer.inspection import AttentionDisplay
 
 rare = {"contempt": 0.3, "disgust": 0.3, "fear": 0.3}
 faces = make_expressions(60, 2, proportions=rare, random_state=0, return_parts=True)
@@ -29,38 +29,40 @@ print(f"accuracy on new persons: {model.score(faces.images[~train], names[~train
 # %%
 # The maps
 # --------
-# ``attention_maps`` returns the pixel-wise map, resized to the images, and the weights of the
-# embedding's coordinates. The map has 6 x 6 cells, so it can tell an eye from a chin, not an
-# eye from its brow.
-maps, weights = model.attention_maps(faces.images[~train])
-images = faces.images[~train]
-shown = [int(np.flatnonzero(names[~train] == name)[3]) for name in model.classes_]
+# ``attention_maps`` returns the pixel-wise map, resized to the images; here it lies over a face of
+# each expression. The map has 6 x 6 cells, so it can tell an eye from a chin, not an eye from its
+# brow.
+parts = {"parts": faces.parts[~train], "part_names": faces.part_names}
+display = AttentionDisplay.from_estimator(
+    model, faces.images[~train], names[~train], random_state=0, **parts
+)
+plt.show()
 
-figure, axes = plt.subplots(2, len(shown), figsize=(11, 2.8), layout="constrained")
-for i, top, bottom in zip(shown, *axes, strict=True):
-    top.imshow(images[i], cmap="gray")
-    top.set_title(names[~train][i], fontsize=9)
-    bottom.imshow(images[i], cmap="gray")
-    drawn = bottom.imshow(maps[i], cmap="magma", alpha=0.55, vmin=0, vmax=maps[shown].max())
-for ax in axes.flat:
-    ax.set_axis_off()
-figure.colorbar(drawn, ax=axes, label="attention", shrink=0.8)
+# %%
+# On average
+# ----------
+# The mean map of each expression, over the mean face of new persons.
+display.plot(kind="classes")
 plt.show()
 
 # %%
 # Parts of the face
 # -----------------
-# The mean attention to each part, over all faces of new persons, and how much more of it eyes,
-# brows and mouth get than the background. Brows get least of the three: they share their cells
-# of the map with forehead and hair.
-parts = faces.parts[~train]
-means = {str(name): maps[parts == i].mean() for i, name in enumerate(faces.part_names)}
-features = np.isin(parts, [list(means).index(name) for name in ("brows", "eyes", "mouth")])
-ratio = maps[features].mean() / means["background"]
-print(f"eyes, brows and mouth get {ratio:.2f} times the attention of the background")
+# How much of all attention each part gets, over all faces of new persons. A bar that is longer than
+# its line gets more than its share of the pixels. Brows share their cells of the map with forehead
+# and hair.
+display.plot(kind="parts")
+features = [display.part_shares_[name] for name in ("brows", "eyes", "mouth")]
+attention, pixels = (sum(shares) for shares in zip(*features, strict=True))
+print(f"eyes, brows and mouth: {pixels:.0%} of the pixels, {attention:.0%} of the attention")
+plt.show()
 
-figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
-ordered = sorted(means, key=means.__getitem__)
-ax.barh(ordered, [means[name] for name in ordered])
-ax.set_xlabel("mean attention")
+# %%
+# Without attention
+# -----------------
+# An embedder without attention is looked at by gradient: which places make a face similar to its
+# class? The same works for an embedder that has one, and need not agree with it.
+AttentionDisplay.from_estimator(
+    model, faces.images[~train], names[~train], method="gradient", random_state=0
+)
 plt.show()

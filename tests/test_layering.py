@@ -52,7 +52,7 @@ ROOMS = {
     ),
     "inspection": (
         (*GROUND, "pictures", "datasets", "metrics", "training", "embedders"),
-        {"numpy", "scipy", "sklearn", "matplotlib", "PIL", "umap"},
+        {"numpy", "scipy", "sklearn", "torch", "matplotlib", "PIL", "umap"},
     ),
     "evaluation": (
         ("_version", *GROUND, "datasets", "metrics", "model_selection", "embedders"),

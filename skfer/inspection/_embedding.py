@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._faces import check_faces, faces_of
 from skfer.inspection._labels import NO_LABEL, Labels, read_labels, read_predictions
-from skfer.inspection._models import embed, predictions, subclasses
+from skfer.inspection._models import embed, image_shape_of, predictions, subclasses
 from skfer.inspection._projection import project
 from skfer.inspection._scatter import Group, add_pictures, ring, scatter
 from skfer.inspection._style import MARKERS, as_text, ink_of, legend_beside, new_axes, write_caption
@@ -168,7 +168,7 @@ class EmbeddingDisplay:
             projection=projection,
             y_pred=predicted,
             subclass=found,
-            images=faces_of(X, images, len(embedding)),
+            images=faces_of(X, images, len(embedding), image_shape_of(estimator)),
             random_state=random_state,
         ).plot(ax=ax, **kwargs)
 

@@ -122,11 +122,19 @@ def check_faces(images: Any, n: int, argument: str = "images", beside: str = "y"
     return faces
 
 
-def faces_of(X: Any, images: Any, n: int) -> Faces | None:
-    """Return the pictures beside X, or X itself if it holds pictures; None if it holds rows."""
+def faces_of(
+    X: Any, images: Any, n: int, image_shape: tuple[int, ...] | None = None
+) -> Faces | None:
+    """Return the pictures beside X, or X itself if it holds pictures; None if it holds rows.
+
+    Rows are pictures where a model was fitted on pictures of `image_shape`.
+    """
     if images is not None:
         return check_faces(images, n, beside="X")
     shape: Sequence[int] = getattr(X, "shape", ())
+    flat = image_shape if image_shape is not None and len(image_shape) > 1 else ()
+    if flat and tuple(shape) == (n, np.prod(flat)):
+        return check_faces(np.asarray(X).reshape(n, *flat), n, "X")
     if len(shape) == 2 and shape[1] != 1:
         return None
     if not shape and not (isinstance(X, list | tuple) and _is_picture(X[0])):

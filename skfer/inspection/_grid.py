@@ -57,8 +57,8 @@ class FaceGrid:
         label_lines = max((text.count("\n") + 1 for text in row_labels), default=0)
         self.font = _font_size(lines, label_lines, inches)
         line = 1.25 * self.font / 72 / inches
-        self._head = (n_lines * line + 0.05) if any(lines) else 0.0
-        self.pitch = (1 + _GAP, 1 + _GAP + self._head)
+        self.head = (n_lines * line + 0.05) if any(lines) else 0.0
+        self.pitch = (1 + _GAP, 1 + _GAP + self.head)
         longest = max(map(len, labels), default=0)
         left = longest * _CHARACTER * self.font / 72 / inches + (0.15 if labels else 0)
         width = left + n_columns * self.pitch[0] - _GAP
@@ -70,7 +70,7 @@ class FaceGrid:
         self.frames: list[Any] = []
         self.ax.set_axis_off()
         for row, label in enumerate(row_labels):
-            self._text(-0.12, row * self.pitch[1] + self._head + 0.5, label, "right", "center")
+            self._text(-0.12, row * self.pitch[1] + self.head + 0.5, label, "right", "center")
         # Pictures move the limits and the aspect, so these are set at last, by `finish`.
         self._limits = (-left - 0.04, width - left + 0.04), (height + 0.04, -0.04)
 
@@ -84,7 +84,7 @@ class FaceGrid:
         **options: Any,
     ) -> Any:
         """Draw a picture; a frame is "right", "wrong", "plain" or None."""
-        x, y = column * self.pitch[0], row * self.pitch[1] + self._head
+        x, y = column * self.pitch[0], row * self.pitch[1] + self.head
         height, width = np.shape(image)[:2]
         w, h = width / max(width, height), height / max(width, height)
         box = (x + (1 - w) / 2, y + (1 - h) / 2, w, h)

@@ -100,6 +100,12 @@ def subclasses(estimator: Any, X: Any, y: Any = None) -> NDArray[Any] | None:
     return parts.embedder.predict_subclass(parts.prepared(X), y)
 
 
+def image_shape_of(estimator: Any) -> tuple[int, ...] | None:
+    """Return the shape of the pictures that a model takes, if an embedder comes first in it."""
+    first = steps_of(estimator)[0]
+    return getattr(first, "input_shape_", None) if _embeds(first) else None
+
+
 def name_of(estimator: Any) -> str:
     """Return a short name: that of the embedder, or of the last step."""
     steps = steps_of(estimator)

@@ -24,6 +24,7 @@ from skfer.inspection._style import (
 from skfer.metrics import expected_calibration_error
 from skfer.validation import UNLABELED, check_choice, check_int, check_rows
 
+_FEW = 4  # curves that leave room for a legend among them
 _CURVE = "skfer-reliability"  # marks the lines of other Displays in the same axes
 
 
@@ -265,7 +266,8 @@ class ReliabilityDisplay:
             This display, with the attributes told above.
         """
         check_choice(kind, "kind", ("overall", "classes"))
-        ax, below = _two_axes(ax)
+        n_curves = len(self.per_class) if kind == "classes" else 1
+        ax, below = _two_axes(ax, 4.4 if n_curves <= _FEW else 6.2)
         before = [line for line in ax.lines if line.get_gid() == _CURVE]
         curves = {self.name: self.overall} if kind == "overall" else self.per_class
         colors = ink_of(ax).colors(len(before) + len(curves), cmap)
@@ -309,11 +311,11 @@ def _binned(sure: NDArray[Any], right: NDArray[np.bool_], n_bins: int) -> Reliab
     return Reliability(confidence, accuracy, counts, float(error))
 
 
-def _two_axes(ax: Any) -> tuple[Any, Any]:
+def _two_axes(ax: Any, width: float) -> tuple[Any, Any]:
     """Return where curves and shares are drawn: both in a new figure, or as given."""
     if ax is None:
         _, (above, below) = pyplot().subplots(
-            2, 1, figsize=(4.4, 5.0), height_ratios=(4, 1), sharex=True, layout="constrained"
+            2, 1, figsize=(width, 5.0), height_ratios=(4, 1), sharex=True, layout="constrained"
         )
         return above, below
     if hasattr(ax, "__len__") and len(ax) == 2:
@@ -322,7 +324,7 @@ def _two_axes(ax: Any) -> tuple[Any, Any]:
 
 
 def _legend(ax: Any, lines: list[Any], names: list[str]) -> None:
-    if len(lines) > 4:
+    if len(lines) > _FEW:
         legend_beside(ax, lines, names)
     else:
         ax.legend(lines, names, frameon=False, loc="upper left")

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
-from sklearn.utils import check_random_state
 
 from skfer.exceptions import ArgumentError
+from skfer.inspection._choice import choose_rows
 from skfer.inspection._faces import Faces, check_faces, faces_of
 from skfer.inspection._grid import FaceGrid
 from skfer.inspection._labels import Labels, read_labels
-from skfer.inspection._models import embed
+from skfer.inspection._models import embed, image_shape_of
 from skfer.inspection._style import write_caption
-from skfer.validation import UNLABELED, check_groups, check_int, check_rows, number_values, shown
+from skfer.validation import UNLABELED, check_groups, check_int, check_rows, number_values
 
 _NOBODY = -1
 
@@ -157,11 +157,13 @@ class RetrievalDisplay:
         embedding = embed(estimator, X)
         reference = None if X_reference is None else embed(estimator, X_reference)
         if reference is not None and images_reference is None:
-            images_reference = faces_of(X_reference, None, len(reference))
+            images_reference = faces_of(
+                X_reference, None, len(reference), image_shape_of(estimator)
+            )
         return cls.from_embedding(
             embedding,
             y,
-            faces_of(X, images, len(embedding)),
+            faces_of(X, images, len(embedding), image_shape_of(estimator)),
             groups=groups,
             queries=queries,
             n_neighbors=n_neighbors,
@@ -246,7 +248,7 @@ class RetrievalDisplay:
             )
             apart = asked.groups is not None and searched.groups is not None
         check_int(n_neighbors, "n_neighbors", at_least=1)
-        rows = _choose(queries, asked.labels, random_state)
+        rows = choose_rows(queries, asked.labels, random_state, argument="queries")
         neighbors, distances = _nearest(asked, searched, rows, n_neighbors)
         return cls(
             queries=rows,
@@ -325,32 +327,6 @@ def _read_set(suffix: str, embedding: Any, y: Any, groups: Any, images: Any, nam
         )
     faces = check_faces(images, n, f"images{suffix}", "the embedding")
     return _Set(rows, labels, np.asarray(y), groups, faces)
-
-
-def _choose(queries: Any, labels: Labels, random_state: Any) -> NDArray[np.intp]:
-    """Return the rows to ask for: as given, or drawn from each class in turn."""
-    known = np.flatnonzero(labels.codes != UNLABELED)
-    if queries is not None and np.ndim(queries) == 1:
-        rows = np.asarray(queries)
-        n = len(labels.codes)
-        if rows.dtype.kind not in "iu" or not len(rows) or rows.min() < -n or rows.max() >= n:
-            raise ArgumentError(
-                "{queries} must be rows of X, from 0 to {}, or how many to draw; got {}.",
-                n - 1,
-                shown(queries),
-            )
-        return rows.astype(np.intp) % n
-    wanted = len(labels.names)
-    if queries is not None:
-        wanted = check_int(queries, "queries", at_least=1, at_most=len(known))
-    order = check_random_state(random_state).permutation(known)
-    codes = labels.codes[order]
-    # The first of each class, then the second of each, and so on.
-    turn = np.empty(len(order), dtype=np.intp)
-    for code in np.unique(codes):
-        turn[codes == code] = np.arange((codes == code).sum())
-    drawn = order[np.lexsort((codes, turn))][:wanted]
-    return drawn[np.argsort(labels.codes[drawn], kind="stable")]
 
 
 def _nearest(

@@ -11,7 +11,7 @@ from skfer.exceptions import ArgumentError
 from skfer.inspection._faces import check_faces, faces_of
 from skfer.inspection._grid import FaceGrid
 from skfer.inspection._labels import Labels, read_labels
-from skfer.inspection._models import take_apart
+from skfer.inspection._models import image_shape_of, take_apart
 from skfer.inspection._style import write_caption
 from skfer.validation import UNLABELED, check_int, check_rows, shown
 
@@ -134,7 +134,7 @@ class SubclassDisplay:
         parts = take_apart(estimator, "show its sub-classes", "predict_subclass")
         embedder, inner = parts.embedder, parts.prepared(X)
         embedding = embedder.transform(inner)
-        faces = faces_of(X, images, len(embedding))
+        faces = faces_of(X, images, len(embedding), image_shape_of(estimator))
         if classes is None and np.max(embedder.n_subclasses_) > 1:
             classes = embedder.classes_[embedder.n_subclasses_ > 1]
         return cls.from_embedding(

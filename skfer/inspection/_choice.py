@@ -1,0 +1,52 @@
+"""Which of many faces are shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from skfer.exceptions import ArgumentError
+from skfer.inspection._labels import Labels
+from skfer.validation import UNLABELED, check_int, shown
+
+
+def choose_rows(given: Any, labels: Labels, random_state: Any, argument: str) -> NDArray[np.intp]:
+    """Return rows as they are given, or drawn from each class in turn.
+
+    Parameters
+    ----------
+    given : None, int or array-like of int
+        None is one of each class, a number so many, an array the rows themselves.
+    labels : Labels
+        Of all faces. Where none has a label, all may be drawn.
+    random_state : int, RandomState or None
+        Draws them.
+    argument : str
+        What a caller calls `given`, for errors.
+    """
+    n = len(labels.codes)
+    if given is not None and np.ndim(given) == 1:
+        rows = np.asarray(given)
+        if rows.dtype.kind not in "iu" or not len(rows) or rows.min() < -n or rows.max() >= n:
+            raise ArgumentError(
+                f"{{{argument}}} must be rows of X, from 0 to {{}}, or how many to draw; got {{}}.",
+                n - 1,
+                shown(given),
+            )
+        return rows.astype(np.intp) % n
+    known = np.flatnonzero(labels.codes != UNLABELED)
+    known = known if len(known) else np.arange(n)
+    wanted = len(np.unique(labels.codes[known])) if len(known) < n or labels.names else 8
+    if given is not None:
+        wanted = check_int(given, argument, at_least=1, at_most=len(known))
+    order = check_random_state(random_state).permutation(known)
+    codes = labels.codes[order]
+    # The first of each class, then the second of each, and so on.
+    turn = np.empty(len(order), dtype=np.intp)
+    for code in np.unique(codes):
+        turn[codes == code] = np.arange((codes == code).sum())
+    drawn = order[np.lexsort((codes, turn))][:wanted]
+    return drawn[np.argsort(labels.codes[drawn], kind="stable")]

@@ -1,0 +1,99 @@
+"""Where an embedding looks, by gradient: for networks without attention of their own."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skfer.datasets import decode_images
+from skfer.exceptions import ArgumentError
+
+_BATCH = 32
+
+
+def similarity_maps(embedder: Any, X: Any, targets: NDArray[Any]) -> NDArray[np.float32]:
+    """Return where features speak for a face's similarity to a target.
+
+    Grad-CAM on the cosine of the embedding and the target: the channels of the backbone's last
+    feature map are weighted by the mean of the gradient over its cells, and what is left above 0 is
+    resized to the picture.
+
+    Parameters
+    ----------
+    embedder : BaseEmbedder
+        A fitted one.
+    X : array-like
+        Pictures, as the embedder takes them.
+    targets : ndarray of shape (n, embedding_dim)
+        A point of the embedding for each, such as the mean of a class.
+
+    Returns
+    -------
+    ndarray of shape (n, height, width)
+        Each between 0 and 1, its largest value; zeros where nothing speaks for the target.
+    """
+    pictures = input_pictures(embedder, X)
+    # Copies: another thread may train or use the embedder meanwhile.
+    network = copy.deepcopy(embedder.net_.module_).cpu().float().eval()
+    objective = copy.deepcopy(embedder.net_.criterion_).cpu()
+    maps = []
+    for start in range(0, len(pictures), _BATCH):
+        rows = slice(start, start + _BATCH)
+        batch = np.array(pictures[rows])
+        batch = batch if batch.dtype == np.uint8 else batch.astype(np.float32)
+        target = torch.from_numpy(np.asarray(targets[rows], dtype=np.float32))
+        found = _maps(network, objective, torch.from_numpy(batch), target)
+        shape = embedder.input_shape_[:2]
+        found = F.interpolate(found, shape, mode="bilinear", align_corners=False)
+        maps.append(found.squeeze(1).numpy())
+    return np.concatenate(maps)
+
+
+def input_pictures(embedder: Any, X: Any) -> NDArray[Any]:
+    """Return pictures as an array of the shape that the embedder was fitted on."""
+    shape = embedder.input_shape_
+    if len(shape) < 2:
+        raise ArgumentError(
+            "{estimator} was fitted on rows of {} numbers, which have no places to look at.",
+            shape[0],
+        )
+    ndim = getattr(X, "ndim", None)
+    if ndim is None or (ndim == 1 and X.dtype == object) or X.dtype.kind in "US":
+        items = list(X)
+        if items and np.ndim(items[0]) >= 2 and not hasattr(items[0], "getbands"):
+            return np.stack([np.asarray(item) for item in items])
+        return decode_images(items, image_size=shape[:2], color=len(shape) == 3)
+    return X.reshape(len(X), *shape)
+
+
+def _maps(network: Any, objective: Any, batch: Tensor, target: Tensor) -> Tensor:
+    kept: list[Tensor] = []
+
+    def keep(module: Any, inputs: Any, output: Tensor) -> Tensor:
+        # A leaf of its own: weights need no gradient here.
+        kept.append(output.detach().requires_grad_())
+        return kept[-1]
+
+    hook = network.backbone.register_forward_hook(keep)
+    try:
+        with torch.enable_grad():
+            embedding = objective.features(network(batch).embedding)
+            cosine = F.cosine_similarity(embedding, target).sum()
+            (gradient,) = torch.autograd.grad(cosine, kept)
+    finally:
+        hook.remove()
+    features = kept[0].detach()
+    if features.ndim != 4:
+        raise ArgumentError(
+            "{estimator} has a backbone that gives rows of {} features, and no map to look at.",
+            features.shape[1],
+        )
+    weights = gradient.mean((2, 3), keepdim=True)
+    maps = (weights * features).sum(1, keepdim=True).clamp_min(0)
+    return maps / maps.amax((1, 2, 3), keepdim=True).clamp_min(1e-30)

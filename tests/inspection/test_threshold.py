@@ -1,0 +1,132 @@
+"""Pictures of the slices of an embedding."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+
+from skfer.exceptions import ArgumentError
+from skfer.inspection import ThresholdDisplay
+from skfer.inspection._threshold import _distances, _pairs, _unit_slices
+from skfer.metrics import recall_at_k
+
+Z = np.array([[1.0, 0, 0, 2], [3, 0, 2, 0], [0, 5, 7, 0], [0, 1, 0, 1]])
+Y = np.array(["joy", "joy", "rage", "rage"])
+
+
+def test_distances_by_hand():
+    display = ThresholdDisplay.from_embedding(Z, Y, [0.5, 1.0])
+    # The first slice separates the classes, the second does not.
+    np.testing.assert_allclose(display.same, [[0, 0], [2, 2]])
+    np.testing.assert_allclose(display.other, [[2, 2, 2, 2], [2, 0, 0, 2]])
+    assert display.recall.tolist() == [1, 0]
+    together = _unit_slices(Z, 2).reshape(4, 4)
+    assert display.recall_all == recall_at_k(together, Y)
+    assert [bar.get_width() for bar in display.bars_] == [1, 0]
+    ends = [line.get_xdata() for line in display.margins_]
+    np.testing.assert_allclose(ends, [[0, 0.5], [2, 3]])
+    labels = [text.get_text() for text in display.axes_[0].get_yticklabels()]
+    assert labels == ["threshold 0.50", "threshold 1.00"]
+    assert len(display.same_) == len(display.other_) == 2
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10_000))
+def test_pairs_are_those_of_a_loop(seed):
+    rng = np.random.RandomState(seed)
+    n = rng.randint(4, 12)
+    codes, groups = np.arange(n) % 2, rng.randint(3, size=n)
+    if len(set(groups)) < 2:
+        return
+    expected = {True: [], False: []}
+    for i in range(n):
+        for j in range(i + 1, n):
+            if groups[i] != groups[j]:
+                expected[codes[i] == codes[j]].append([i, j])
+    if not all(expected.values()):
+        with pytest.raises(ArgumentError, match="y has no two faces"):
+            _pairs(codes, groups, 1000, 0)
+        return
+    same, other = _pairs(codes, groups, 1000, 0)
+    assert same.T.tolist() == expected[True]
+    assert other.T.tolist() == expected[False]
+    slices = _unit_slices(rng.normal(size=(n, 6)) * 10.0 ** rng.randint(-20, 20), 2)
+    for k, row in enumerate(_distances(slices, same)):
+        for (i, j), squared in zip(same.T, row, strict=True):
+            assert squared == pytest.approx(2 - 2 * slices[i, k] @ slices[j, k], abs=1e-9)
+
+
+def test_many_pairs_are_drawn():
+    rng = np.random.RandomState(0)
+    Z, y = rng.normal(size=(300, 4)), np.arange(300) % 3
+    display = ThresholdDisplay.from_embedding(Z, y, [0.5], n_pairs=500, random_state=0)
+    every = ThresholdDisplay.from_embedding(Z, y, [0.5])
+    assert display.same.shape == display.other.shape == (1, 500)
+    assert every.same.shape == (1, 3 * 100 * 99 // 2)
+    assert display.same.mean() == pytest.approx(every.same.mean(), abs=0.15)
+
+
+def test_fitted_model_in_a_pipeline(faces, multi_threshold):
+    X, y = faces.images, faces.target_names[faces.target]
+    model = make_pipeline(multi_threshold, KNeighborsClassifier(3)).fit(X, y)
+    display = ThresholdDisplay.from_estimator(model, X, y, groups=faces.groups)
+    np.testing.assert_array_equal(display.thresholds, multi_threshold.thresholds_)
+    Z = multi_threshold.transform(X)
+    assert display.recall_all == pytest.approx(recall_at_k(Z, y, groups=faces.groups))
+    second = Z[:, multi_threshold.slices_[1]]
+    assert display.recall[1] == pytest.approx(recall_at_k(second, y, groups=faces.groups))
+    # Faces without a label do not count.
+    some = np.where(np.arange(len(y)) % 4 == 0, "", y)
+    fewer = ThresholdDisplay.from_estimator(model, X, some)
+    assert fewer.same.shape[1] < ThresholdDisplay.from_estimator(model, X, y).same.shape[1]
+
+
+def test_models_without_slices(faces, gaussian):
+    with pytest.raises(ArgumentError, match="with slices_"):
+        ThresholdDisplay.from_estimator(gaussian, faces.images, faces.target)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"thresholds": [0.1, 0.2, 0.3]}, "thresholds must be one for each slice"),
+        ({"thresholds": []}, "thresholds must be one for each slice"),
+        ({"y": Y[1:]}, "y has 3 entries"),
+        ({"y": ["a", "b", "c", "d"]}, "y has no two faces of the same class"),
+        ({"y": ["a"] * 4}, "y has no two faces of different classes"),
+        ({"groups": [1, 1, 2, 2]}, "y has no two faces of the same class"),
+        ({"groups": [1, 1, 2]}, "groups has 3 entries"),
+        ({"n_pairs": 0}, "n_pairs"),
+    ],
+)
+def test_refusals_name_the_argument(options, text):
+    given = {"embedding": Z, "y": Y, "thresholds": [0.5, 1.0]} | options
+    with pytest.raises(ArgumentError, match=text):
+        ThresholdDisplay.from_embedding(**given)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"color": "red"}, {"fc": "red", "ec": "k"}, {"alpha": 0.1}, {"lw": 3}, {"hatch": "//"},
+     {"cmap": "viridis"}, {"caption": ""}, {"label": "_a"}],
+    ids=lambda options: "-".join(options),
+)  # fmt: skip
+def test_nothing_passed_on_makes_matplotlib_warn(options):
+    _, axes = plt.subplots(1, 2)
+    display = ThresholdDisplay.from_embedding(Z, Y, [0.5, 1.0], ax=axes, **options)
+    display.figure_.canvas.draw()
+    assert display.axes_ == list(axes)
+    ThresholdDisplay.from_embedding(Z * 0, Y, [0.5]).figure_.canvas.draw()
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_looks_as_kept(style, as_kept):
+    rng = np.random.RandomState(0)
+    y = np.arange(120) % 4
+    Z = np.hstack([np.eye(4)[y] * gain + rng.normal(size=(120, 4)) for gain in (1, 2, 4)])
+    with plt.style.context(style):
+        display = ThresholdDisplay.from_embedding(Z, y, [0.2, 0.6, 1.0])
+        as_kept(display.figure_, f"threshold_{style}")
