@@ -3,6 +3,8 @@
 from skfer.inspection._attention import AttentionDisplay
 from skfer.inspection._comparison import ComparisonDisplay
 from skfer.inspection._embedding import EmbeddingDisplay
+from skfer.inspection._label_issues import LabelIssues, label_issues
+from skfer.inspection._label_issues_display import LabelIssuesDisplay
 from skfer.inspection._reliability import ReliabilityDisplay
 from skfer.inspection._retrieval import RetrievalDisplay
 from skfer.inspection._show import show_faces
@@ -14,10 +16,13 @@ __all__ = [
     "AttentionDisplay",
     "ComparisonDisplay",
     "EmbeddingDisplay",
+    "LabelIssues",
+    "LabelIssuesDisplay",
     "ReliabilityDisplay",
     "RetrievalDisplay",
     "SubclassDisplay",
     "ThresholdDisplay",
     "TrainingDisplay",
+    "label_issues",
     "show_faces",
 ]

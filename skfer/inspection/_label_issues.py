@@ -1,0 +1,415 @@
+"""Labels that are probably wrong, by what a model says that was trained without them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import _safe_indexing
+from sklearn.utils.parallel import Parallel, delayed
+
+from skfer.exceptions import ArgumentError
+from skfer.inspection._labels import Labels, read_labels
+from skfer.inspection._models import embed
+from skfer.validation import UNLABELED, check_groups, check_int
+
+_SHOWN = 20
+_LEAST = 1e-6  # of a probability
+
+
+class LabelIssues:
+    """What is known about each label, and which are probably wrong; made by `label_issues`.
+
+    Parameters
+    ----------
+    labels : list of str
+        The name of each sample's label.
+    suggested : list of str
+        The likeliest other label of each.
+    score : ndarray of shape (n,)
+        How suspicious each label is, from 0 to 1; NaN for samples without a label.
+    confidence : ndarray of shape (n,)
+        Probability of the own label by the model that has not seen the sample.
+    other_confidence : ndarray of shape (n,)
+        Probability of the suggested label.
+    neighbor_share : ndarray of shape (n,)
+        Share of the nearest faces of other persons that have the own label.
+    other_neighbor_share : ndarray of shape (n,)
+        Share of them that have the suggested label.
+    is_issue : ndarray of shape (n,), bool
+        Whether the model and the neighbors prefer the same other label.
+    n_neighbors : int
+        How many neighbors were asked.
+    proba : ndarray of shape (n, n_classes) or None
+        All probabilities by the model, for other ways to judge by them; NaN for samples without a
+        label.
+    classes : ndarray of shape (n_classes,)
+        The class of each column.
+
+    Attributes
+    ----------
+    order : ndarray of int
+        Rows, the most suspicious first, without those that have no label.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skfer.inspection import label_issues
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y[[7, 77]] = 2
+    >>> model = make_pipeline(StandardScaler(), LogisticRegression())
+    >>> issues = label_issues(model, X, y, names=["setosa", "versicolor", "virginica"])
+    >>> int(issues.order[0]), issues.reason(7)
+    (7, 'virginica 0.00, setosa 0.98; of 20 neighbors 0 virginica, 20 setosa')
+    """
+
+    def __init__(
+        self,
+        *,
+        labels: list[str],
+        suggested: list[str],
+        score: NDArray[np.float64],
+        confidence: NDArray[np.float64],
+        other_confidence: NDArray[np.float64],
+        neighbor_share: NDArray[np.float64],
+        other_neighbor_share: NDArray[np.float64],
+        is_issue: NDArray[np.bool_],
+        n_neighbors: int,
+        proba: NDArray[np.float64] | None,
+        classes: NDArray[Any],
+    ) -> None:
+        self.labels = labels
+        self.suggested = suggested
+        self.score = score
+        self.confidence = confidence
+        self.other_confidence = other_confidence
+        self.neighbor_share = neighbor_share
+        self.other_neighbor_share = other_neighbor_share
+        self.is_issue = is_issue
+        self.n_neighbors = n_neighbors
+        self.proba = proba
+        self.classes = classes
+        order = np.argsort(-np.nan_to_num(score, nan=-1.0), kind="stable")
+        self.order = order[np.isfinite(score[order])]
+
+    def reason(self, row: int) -> str:
+        """Say why a label is suspicious, in numbers.
+
+        Parameters
+        ----------
+        row : int
+            Which sample.
+
+        Returns
+        -------
+        str
+            The probabilities of the own and the suggested label, and how many neighbors have them.
+        """
+        own, other, n = self.labels[row], self.suggested[row], self.n_neighbors
+        told = f"{own} {self.confidence[row]:.2f}, {other} {self.other_confidence[row]:.2f}"
+        if not np.isfinite(self.neighbor_share[row]):
+            return told
+        counts = [
+            round(share[row] * n) for share in (self.neighbor_share, self.other_neighbor_share)
+        ]
+        return f"{told}; of {n} neighbors {counts[0]} {own}, {counts[1]} {other}"
+
+    def table(self, n: int = _SHOWN) -> list[dict[str, Any]]:
+        """Return the most suspicious labels.
+
+        Parameters
+        ----------
+        n : int, default=20
+            How many.
+
+        Returns
+        -------
+        list of dict
+            ``row``, ``label``, ``suggested``, ``score``, ``is_issue`` and ``reason``, the most
+            suspicious first; made for ``pandas.DataFrame``.
+        """
+        return [
+            {
+                "row": int(row),
+                "label": self.labels[row],
+                "suggested": self.suggested[row],
+                "score": float(self.score[row]),
+                "is_issue": bool(self.is_issue[row]),
+                "reason": self.reason(int(row)),
+            }
+            for row in self.order[:n]
+        ]
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{line['row']:>8}  {line['score']:.2f}  {line['reason']}" for line in self.table(10)
+        ]
+        return "\n".join([self._headline(), f"{'row':>8}  score", *lines])
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{line['row']}</td><td>{escape(line['label'])}</td>"
+            f"<td>{escape(line['suggested'])}</td><td>{line['score']:.2f}</td>"
+            f"<td>{escape(line['reason'])}</td></tr>"
+            for line in self.table()
+        )
+        words = ("row", "label", "suggested", "score", "reason")
+        head = "".join(f"<th>{word}</th>" for word in words)
+        return f"<p>{escape(self._headline())}</p><table><tr>{head}</tr>{rows}</table>"
+
+    def _headline(self) -> str:
+        return f"another label is preferred for {self.is_issue.sum():,} of {len(self.order):,}"
+
+
+def label_issues(
+    estimator: Any,
+    X: Any,
+    y: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    cv: Any = 5,
+    n_neighbors: int = 20,
+    names: Any = None,
+    random_state: Any = 0,
+    n_jobs: int | None = None,
+) -> LabelIssues:
+    """Find labels that are probably wrong.
+
+    The estimator is fitted on all folds but one and asked about the faces of the one, so that
+    nobody judges a label that it has learned. A label is suspicious where the model gives it a
+    small probability, and where few of the nearest faces among those of the training part, which
+    are of other persons, have it.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Unfitted: an embedder that predicts, or a pipeline; cloned for each fold. What has no
+        ``predict_proba`` is judged by the neighbors alone, what does not embed by the model alone.
+    X : array-like
+        Samples.
+    y : array-like of shape (n,)
+        Labels, numbers or words; samples without one are left out.
+    groups : array-like of shape (n,), default=None
+        Persons, which are kept apart; without them every face is a person.
+    cv : int, splitter or iterable, default=5
+        Folds, each sample tested once. A number makes stratified ones, of persons apart if there
+        are `groups`.
+    n_neighbors : int, default=20
+        How many of the nearest faces are asked.
+    names : sequence, mapping or Bunch, default=None
+        Names of integer classes: ``bunch.target_names``, a dict, or the Bunch.
+    random_state : int, RandomState or None, default=0
+        Shuffles the folds.
+    n_jobs : int, default=None
+        Folds to fit side by side, as in joblib.
+
+    Returns
+    -------
+    LabelIssues
+        What is known about each label, with a ranked table.
+
+    Raises
+    ------
+    ArgumentError
+        If the arguments do not fit together, or a sample is not tested exactly once.
+
+    See Also
+    --------
+    LabelIssuesDisplay : The faces themselves.
+
+    Notes
+    -----
+    The score is ``1 - sqrt(p * s)``, where p is the probability of the own label, s the share of
+    the neighbors that have it, each neighbor and half a one of every class counted (our reading of
+    how to join the two). A label is called an issue where both prefer the same other one; how many
+    of these are wrong depends on how good the model is, so look at the faces.
+    ``python -m benchmarks.label_issues`` compares the ranking with that of cleanlab [1]_.
+
+    References
+    ----------
+    .. [1] C. G. Northcutt, L. Jiang, I. L. Chuang, "Confident learning: estimating uncertainty in
+       dataset labels", Journal of Artificial Intelligence Research 70, 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skfer.inspection import label_issues
+    >>> X, y = load_iris(return_X_y=True)
+    >>> y[7] = 2
+    >>> issues = label_issues(make_pipeline(StandardScaler(), KNeighborsClassifier(9)), X, y)
+    >>> issues.table(1)[0]["row"], issues.table(1)[0]["suggested"]
+    (7, '0')
+    """
+    check_int(n_neighbors, "n_neighbors", at_least=1)
+    n = len(X)
+    labels = read_labels(y, names, n_samples=n)
+    known = np.flatnonzero(labels.codes != UNLABELED)
+    if len(labels.classes) < 2:
+        raise ArgumentError("{y} has {} classes: give at least two.", len(labels.classes))
+    persons = None
+    if groups is not None:
+        persons = check_groups(groups, n_samples=n)[known]
+    inner, codes = _safe_indexing(X, known), labels.codes[known]
+    given = np.asarray(y)[known]
+    splits = list(_splits(cv, inner, codes, persons, random_state))
+    task = delayed(_judge_fold)
+    found = Parallel(n_jobs=n_jobs)(
+        task(estimator, inner, given, labels.classes, train, test, n_neighbors)
+        for train, test in splits
+    )
+    model, votes = (_in_order(parts, splits) for parts in zip(*found, strict=True))
+    return _issues(labels, known, model, votes, n_neighbors)
+
+
+def _splits(
+    cv: Any, X: Any, codes: NDArray[np.intp], groups: Any, random_state: Any
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    if isinstance(cv, int):
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        check_int(cv, "cv", at_least=2)
+        cv = kind(cv, shuffle=True, random_state=random_state)
+    tested = np.zeros(len(codes), dtype=np.intp)
+    for train, test in check_cv(cv).split(X, codes, groups):
+        tested[test] += 1
+        yield train, test
+    if (tested != 1).any():
+        raise ArgumentError(
+            "{cv} must test each sample once, and tests {} of {} not at all or more often.",
+            int((tested != 1).sum()),
+            len(tested),
+        )
+
+
+def _judge_fold(
+    estimator: Any,
+    X: Any,
+    y: NDArray[Any],
+    classes: NDArray[Any],
+    train: NDArray[np.intp],
+    test: NDArray[np.intp],
+    n_neighbors: int,
+) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+    """Return probabilities of a fold's samples by a model of the others, and neighbors' votes."""
+    fitted = clone(estimator).fit(_safe_indexing(X, train), y[train])
+    asked = _safe_indexing(X, test)
+    model = None
+    if hasattr(fitted, "predict_proba"):
+        model = np.zeros((len(test), len(classes)))
+        model[:, np.searchsorted(classes, fitted.classes_)] = fitted.predict_proba(asked)
+    try:
+        where = embed(fitted, asked)
+    except ArgumentError:
+        return _at_least_one(model, None)
+    nearest = NearestNeighbors(n_neighbors=min(n_neighbors, len(train)))
+    nearest.fit(embed(fitted, _safe_indexing(X, train)))
+    found = y[train][nearest.kneighbors(where, return_distance=False)]
+    votes = np.stack([(found == label).mean(axis=1) for label in classes], axis=1)
+    return _at_least_one(model, votes)
+
+
+def _at_least_one(model: Any, votes: Any) -> tuple[Any, Any]:
+    if model is None and votes is None:
+        raise ArgumentError(
+            "{estimator} must predict probabilities or embed, and has neither predict_proba nor "
+            "transform."
+        )
+    return model, votes
+
+
+def _in_order(parts: Any, splits: Any) -> NDArray[np.float64] | None:
+    """Join what the folds found, row by row."""
+    if any(part is None for part in parts):
+        return None
+    rows = np.concatenate([test for _, test in splits])
+    joined = np.concatenate(parts)
+    return joined[np.argsort(rows)]
+
+
+class _Preference(NamedTuple):
+    """Own and best other value of each row, and which class the other is."""
+
+    own: NDArray[np.float64]
+    other: NDArray[np.float64]
+    which: NDArray[np.intp]
+
+
+def _preference(table: NDArray[np.float64], codes: NDArray[np.intp]) -> _Preference:
+    rows = np.arange(len(table))
+    others = table.copy()
+    others[rows, codes] = -1
+    which = others.argmax(axis=1)
+    return _Preference(table[rows, codes], table[rows, which], which)
+
+
+def _issues(
+    labels: Labels, known: NDArray[np.intp], model: Any, votes: Any, n_neighbors: int
+) -> LabelIssues:
+    codes = labels.codes[known]
+    joined = _joined(model, votes, n_neighbors, len(labels.classes))
+    both = _preference(joined, codes)
+    n = len(labels.codes)
+    rows = np.arange(len(codes))
+
+    def spread(values: Any) -> NDArray[np.float64]:
+        whole = np.full(n, np.nan)
+        whole[known] = values
+        return whole
+
+    def shares(table: Any, columns: NDArray[np.intp]) -> NDArray[np.float64]:
+        return spread(np.nan if table is None else table[rows, columns])
+
+    proba = None
+    if model is not None:
+        proba = np.full((n, model.shape[1]), np.nan)
+        proba[known] = model
+    is_issue = np.zeros(n, dtype=bool)
+    is_issue[known] = _is_issue([t for t in (model, votes) if t is not None], codes)
+    suggested = labels.codes.copy()
+    suggested[known] = both.which
+    return LabelIssues(
+        labels=[labels.of(code) for code in labels.codes],
+        suggested=[labels.of(code) for code in suggested],
+        score=spread(1 - both.own),
+        confidence=shares(model, codes),
+        other_confidence=shares(model, both.which),
+        neighbor_share=shares(votes, codes),
+        other_neighbor_share=shares(votes, both.which),
+        is_issue=is_issue,
+        n_neighbors=n_neighbors,
+        proba=proba,
+        classes=labels.classes,
+    )
+
+
+def _joined(model: Any, votes: Any, n_neighbors: int, n_classes: int) -> NDArray[np.float64]:
+    """Return the geometric mean of the model's probabilities and the neighbors' shares."""
+    if votes is None:
+        return model
+    # A class that no neighbor has is not impossible.
+    smooth = (votes * n_neighbors + 0.5) / (n_neighbors + 0.5 * n_classes)
+    if model is None:
+        return smooth
+    return np.sqrt(np.clip(model, _LEAST, 1) * smooth)
+
+
+def _is_issue(tables: list[NDArray[np.float64]], codes: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Whether all prefer another class to the own one, and the same."""
+    found = [_preference(table, codes) for table in tables]
+    agreed = np.ones(len(codes), dtype=bool)
+    for one in found:
+        agreed &= (one.other > one.own) & (one.which == found[0].which)
+    return agreed

@@ -1,0 +1,222 @@
+"""Labels that are probably wrong."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.datasets import load_digits, load_iris
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import KFold, LeaveOneGroupOut, ShuffleSplit, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import skfer
+from skfer.exceptions import ArgumentError
+from skfer.inspection import LabelIssuesDisplay, label_issues
+
+X, Y = load_iris(return_X_y=True)
+MODEL = make_pipeline(StandardScaler(), LogisticRegression())
+
+
+class Oracle(ClassifierMixin, TransformerMixin, BaseEstimator):
+    """Says what stands in X: a place, and the probability of each class."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        self.n_fitted_ = len(X)
+        return self
+
+    def transform(self, X):
+        return X[:, :1]
+
+    def predict(self, X):
+        return self.classes_[X[:, 1:].argmax(axis=1)]
+
+    def predict_proba(self, X):
+        return X[:, 1:]
+
+
+def by_hand():
+    """Two places of six faces each; the last of each has another's label."""
+    place = np.repeat([0.0, 10.0], 6) + np.arange(12) / 100
+    y = np.array(["joy"] * 5 + ["rage"] + ["rage"] * 5 + ["joy"])
+    sure = np.where(place < 5, 0.9, 0.2)
+    return np.column_stack([place, sure, 1 - sure]), y
+
+
+def test_what_is_known_of_each_label_by_hand():
+    samples, y = by_hand()
+    folds = KFold(2, shuffle=True, random_state=3)
+    issues = label_issues(Oracle(), samples, y, cv=folds, n_neighbors=1)
+    assert set(issues.order[:2]) == {5, 11}
+    np.testing.assert_allclose(issues.confidence[[0, 5, 6, 11]], [0.9, 0.1, 0.8, 0.2])
+    np.testing.assert_allclose(issues.other_confidence[[5, 11]], [0.9, 0.8])
+    assert [issues.suggested[row] for row in (5, 11)] == ["joy", "rage"]
+    for train, test in folds.split(samples):
+        for row in test:
+            nearest = train[np.abs(samples[train, 0] - samples[row, 0]).argmin()]
+            assert issues.neighbor_share[row] == (y[nearest] == y[row])
+            smooth = (issues.neighbor_share[row] + 0.5) / 2
+            expected = 1 - np.sqrt(issues.confidence[row] * smooth)
+            assert issues.score[row] == pytest.approx(expected)
+
+
+def test_wrong_labels_come_first():
+    y = Y.copy()
+    y[[5, 25, 45]] = 2
+    issues = label_issues(MODEL, X, y)
+    assert set(issues.order[:3]) == {5, 25, 45}
+    assert issues.is_issue[[5, 25, 45]].all()
+    assert issues.is_issue.sum() < 15
+    assert [issues.suggested[row] for row in (5, 25, 45)] == ["0"] * 3
+    assert ((issues.score >= 0) & (issues.score <= 1)).all()
+
+
+def test_probabilities_are_those_of_models_that_have_not_seen_the_sample():
+    folds = KFold(4, shuffle=True, random_state=1)
+    issues = label_issues(MODEL, X, Y, cv=folds)
+    expected = cross_val_predict(MODEL, X, Y, cv=folds, method="predict_proba")
+    np.testing.assert_allclose(issues.confidence, expected[np.arange(150), Y])
+    np.testing.assert_allclose(issues.proba, expected)
+    many = label_issues(MODEL, X, Y, cv=folds, n_jobs=2)
+    np.testing.assert_array_equal(many.score, issues.score)
+
+
+def test_persons_are_kept_apart():
+    groups = np.arange(150) // 5
+    seen = []
+
+    class Watching(Oracle):
+        def fit(self, X, y):
+            seen.append(set(X[:, 0]))
+            return super().fit(X, y)
+
+        def predict_proba(self, X):
+            assert not seen[-1] & set(X[:, 0])
+            return np.full((len(X), 3), 1 / 3)
+
+    label_issues(Watching(), np.column_stack([groups, X]), Y, groups=groups, n_neighbors=3)
+    assert len(seen) == 5
+    one_out = label_issues(MODEL, X, Y, groups=groups, cv=LeaveOneGroupOut())
+    assert np.isfinite(one_out.score).all()
+
+
+def test_without_probabilities_or_without_an_embedding():
+    y = Y.copy()
+    y[25] = 2
+    neighbors_alone = label_issues(make_pipeline(StandardScaler(), RidgeClassifier()), X, y)
+    assert neighbors_alone.order[0] == 25
+    assert np.isnan(neighbors_alone.confidence).all()
+    model_alone = label_issues(LogisticRegression(max_iter=500), X, y)
+    assert model_alone.order[0] == 25
+    assert np.isnan(model_alone.neighbor_share).all()
+    assert "neighbors" not in model_alone.reason(25)
+    with pytest.raises(ArgumentError, match="neither predict_proba nor"):
+        label_issues(RidgeClassifier(), X, y)
+
+
+def test_words_names_and_samples_without_a_label():
+    words = np.array(["setosa", "versicolor", "virginica"])
+    some = np.where(np.arange(150) % 10 == 0, "", words[Y])
+    issues = label_issues(MODEL, X, some)
+    assert np.isnan(issues.score[::10]).all()
+    assert len(issues.order) == 135
+    assert issues.labels[0] == "unlabeled"
+    coded = label_issues(MODEL, X, np.where(np.arange(150) % 10 == 0, -1, Y), names=words)
+    np.testing.assert_allclose(coded.score, issues.score)
+    assert coded.labels == issues.labels
+
+
+def test_table_and_reprs():
+    y = Y.copy()
+    y[25] = 2
+    issues = label_issues(MODEL, X, y, names=["<a>", "b", "c"])
+    lines = issues.table(3)
+    assert lines[0] == {
+        "row": 25,
+        "label": "c",
+        "suggested": "<a>",
+        "score": issues.score[25],
+        "is_issue": True,
+        "reason": issues.reason(25),
+    }
+    json.dumps(lines)
+    assert issues.reason(25).endswith("of 20 neighbors 0 c, 20 <a>")
+    text = repr(issues)
+    assert text.splitlines()[0].startswith("another label is preferred for ")
+    assert len(text.splitlines()) == 12
+    page = issues._repr_html_()
+    assert "&lt;a&gt;" in page
+    assert "<a>" not in page
+
+
+def test_class_that_a_training_part_lacks():
+    y = Y.copy()
+    y[0] = 7
+    issues = label_issues(MODEL, X, y, cv=KFold(5))
+    assert issues.order[0] == 0
+    assert issues.confidence[0] == 0
+
+
+def test_faces_by_an_embedder(faces):
+    rng = np.random.RandomState(0)
+    wrong = rng.permutation(len(faces.target))[:6]
+    y = faces.target.copy()
+    y[wrong] = rng.permutation(y)[:6]
+    model = skfer.TripletCenterEmbedder(16, max_epochs=6, samples_per_class=4, random_state=0)
+    display = LabelIssuesDisplay.from_estimator(
+        model, faces.images, y, groups=faces.groups, cv=2, n_neighbors=5, names=faces, n_faces=5
+    )
+    assert len(display.images_) == 5
+    score = display.issues.score
+    assert roc_auc_score(y != faces.target, score) > 0.5
+    assert [text.get_text().split("\n")[0] for text in display.ax_.texts] == [
+        display.issues.labels[row] for row in display.rows
+    ]
+    display.plot(kind="confidence")
+    assert sum(len(one.get_offsets()) for one in display.scatters_.values()) == len(y)
+    display.figure_.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"y": Y[1:]}, "y has 149 entries"),
+        ({"y": [1] * 150}, "y has 1 classes"),
+        ({"groups": [1]}, "groups has 1 entries"),
+        ({"cv": 1}, "cv"),
+        ({"cv": ShuffleSplit(2)}, "cv must test each sample once"),
+        ({"n_neighbors": 0}, "n_neighbors"),
+        ({"names": ["a"]}, "names has 1 entries"),
+    ],
+)
+def test_refusals_name_the_argument(options, text):
+    with pytest.raises(ArgumentError, match=text):
+        label_issues(**{"estimator": MODEL, "X": X, "y": Y} | options)
+
+
+def test_refusals_of_the_display():
+    issues = label_issues(MODEL, X, Y)
+    with pytest.raises(ArgumentError, match="images is missing"):
+        LabelIssuesDisplay.from_issues(issues, None)
+    with pytest.raises(ArgumentError, match="images holds 3 pictures"):
+        LabelIssuesDisplay.from_issues(issues, np.zeros((3, 4, 4)))
+    with pytest.raises(ArgumentError, match="n_faces"):
+        LabelIssuesDisplay.from_issues(issues, np.zeros((150, 4, 4)), n_faces=0)
+    with pytest.raises(ArgumentError, match="kind must be one of"):
+        LabelIssuesDisplay.from_issues(issues, np.zeros((150, 4, 4)), kind="all")
+
+
+@pytest.mark.parametrize("kind", ["faces", "confidence"])
+def test_looks_as_kept(kind, as_kept):
+    digits = load_digits(n_class=4)
+    y = digits.target.copy()
+    y[::40] = (y[::40] + 1) % 4
+    model = make_pipeline(StandardScaler(), KNeighborsClassifier(9))
+    issues = label_issues(model, digits.data, y)
+    assert roc_auc_score(y != digits.target, issues.score) > 0.99
+    display = LabelIssuesDisplay.from_issues(issues, digits.images, n_faces=12, kind=kind)
+    as_kept(display.figure_, f"label_issues_{kind}")
