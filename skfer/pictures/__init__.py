@@ -27,7 +27,15 @@ from skfer.pictures._problems import (
     part_of,
     warn_caller,
 )
-from skfer.pictures._reading import EXTENSIONS, PATH, PICTURE, from_array, read_picture, resize
+from skfer.pictures._reading import (
+    EXTENSIONS,
+    PATH,
+    PICTURE,
+    Picture,
+    from_array,
+    read_picture,
+    resize,
+)
 
 __all__ = [
     "EXTENSIONS",
@@ -38,6 +46,7 @@ __all__ = [
     "Chunk",
     "DatasetError",
     "DatasetWarning",
+    "Picture",
     "PictureError",
     "Problem",
     "Reader",

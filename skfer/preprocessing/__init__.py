@@ -1,7 +1,31 @@
-"""Face alignment: plain functions for loaders, and a scikit-learn transformer."""
+"""Finding faces and aligning them: functions for loaders, and a scikit-learn transformer."""
 
+from skfer.preprocessing._adapters import (
+    DlibDetector,
+    MediaPipeDetector,
+    MTCNNDetector,
+    SlimeFaceDetector,
+    YuNetDetector,
+)
 from skfer.preprocessing._align import FaceAligner
+from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector
 from skfer.preprocessing._geometry import find_eyes
+from skfer.preprocessing._photographs import DetectedFace, NoFaceWarning, detect_faces
 from skfer.preprocessing._warp import align_face
 
-__all__ = ["FaceAligner", "align_face", "find_eyes"]
+__all__ = [
+    "DetectedFace",
+    "DlibDetector",
+    "FaceAligner",
+    "FaceDetector",
+    "Faces",
+    "FunctionDetector",
+    "MTCNNDetector",
+    "MediaPipeDetector",
+    "NoFaceWarning",
+    "SlimeFaceDetector",
+    "YuNetDetector",
+    "align_face",
+    "detect_faces",
+    "find_eyes",
+]

@@ -14,11 +14,11 @@ from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skfer.exceptions import ArgumentError, shorten
-from skfer.pictures import PATH, PICTURE, PictureError, read_picture
-from skfer.preprocessing._geometry import BOX_ORDERS, LANDMARK_ORDERS
+from skfer.pictures import PATH, PICTURE, Picture, PictureError, read_picture
+from skfer.preprocessing._adapters import as_detector
+from skfer.preprocessing._detector import FaceDetector, Faces
+from skfer.preprocessing._geometry import BOX_ORDERS, LANDMARK_ORDERS, is_face
 from skfer.preprocessing._warp import align_face
-
-Detector = Callable[[np.ndarray], ArrayLike | None]
 
 
 class FaceAligner(TransformerMixin, BaseEstimator):
@@ -30,10 +30,11 @@ class FaceAligner(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    detector : callable, default=None
-        Called with each picture that has no landmarks or box of its own, as uint8 array of shape
-        (height, width) or (height, width, 3). Returns landmarks of shape (68, 2), (6, 2) or
-        (5, 2), a box, or nothing if it finds no face. Any detector plugs in.
+    detector : FaceDetector, callable or "default", default=None
+        Finds the face in each picture that has no landmarks or box of its own; of several the
+        largest is taken. "default" is :class:`SlimeFaceDetector`, of the extra ``detect``. A
+        callable is called with the picture, as :class:`FunctionDetector` says, and returns boxes,
+        landmarks, or nothing.
     image_size : int, default=48
         Side of the result in pixels.
     landmark_order : {"ibug68", "mtcnn5", "dlib5", "mediapipe6"}, default=None
@@ -56,6 +57,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
     See Also
     --------
     align_face : The same for a single picture; says where the eyes come to.
+    detect_faces : Every face of photographs, each with its crop.
 
     Notes
     -----
@@ -77,7 +79,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        "detector": [callable, None],
+        "detector": [FaceDetector, callable, StrOptions({"default"}), None],
         "image_size": [Interval(Integral, 1, None, closed="left")],
         "landmark_order": [StrOptions(set(LANDMARK_ORDERS)), None],
         "box_order": [StrOptions(set(BOX_ORDERS))],
@@ -92,7 +94,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
     def __init__(
         self,
         *,
-        detector: Detector | None = None,
+        detector: FaceDetector | Callable | str | None = None,
         image_size: int = 48,
         landmark_order: str | None = None,
         box_order: str = "xyxy",
@@ -236,45 +238,71 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         tags.no_validation = True
         return tags
 
+    def crop_faces(self, picture: Picture, faces: Faces) -> list[np.ndarray]:
+        """Cut faces that a detector found out of their picture, as `transform` does with one.
+
+        Parameters
+        ----------
+        picture : path, PIL image or ndarray
+            The picture.
+        faces : Faces
+            What a detector found in it. A face whose landmarks are no face's is cut out by its
+            box.
+
+        Returns
+        -------
+        crops : list of ndarray of shape (image_size, image_size[, n_channels]), uint8
+            A crop for each face, in the order of `faces`.
+        """
+        image = _read(picture, None, self.color)
+        crops = []
+        for i, box in enumerate(faces.boxes):
+            points = faces.landmarks_of(i)
+            place = {"box": box, "box_order": "xyxy"} if not is_face(points) else {}
+            crops.append(self._cut(image, landmarks=None if place else points, **place))
+        return crops
+
     def _align_one(self, item: Any, landmarks: Any, box: np.ndarray | None) -> np.ndarray:
         item = item if isinstance(item, PICTURE) else np.asarray(item)
-        if landmarks is None and box is None and self.detector is not None:
-            landmarks, box = self._detect(_read(item))
+        if landmarks is not None or box is not None:
+            image = _read(item, None, self.color)
+            face = self._cut(
+                image,
+                landmarks=landmarks,
+                box=box,
+                landmark_order=self.landmark_order,
+                box_order=self.box_order,
+            )
+        else:
+            face = self._find_and_cut(item)
+        has_channel = isinstance(item, np.ndarray) and item.shape[2:] == (1,)
+        return face[..., None] if has_channel and self.color is None else face
+
+    def _find_and_cut(self, item: Any) -> np.ndarray:
+        """Return the largest face that the detector finds, or the whole picture."""
+        if self.detector is not None:
+            faces = as_detector(self.detector).detect(_read(item))
+            if len(faces):
+                largest = int(np.prod(faces.boxes[:, 2:] - faces.boxes[:, :2], axis=1).argmax())
+                return self.crop_faces(item, faces.take([largest]))[0]
+            if self.no_face == "raise":
+                raise ValueError(
+                    "the detector found no face. Leave the picture out, or take it whole by "
+                    "no_face='whole'."
+                )
         # The whole picture is read at its size, as the data sets do.
-        is_whole = landmarks is None and box is None
-        size = (self.image_size, self.image_size) if is_whole else None
-        face = align_face(
-            _read(item, size, self.color),
-            landmarks=landmarks,
-            box=box,
-            landmark_order=self.landmark_order,
-            box_order=self.box_order,
+        return self._cut(_read(item, (self.image_size, self.image_size), self.color))
+
+    def _cut(self, image: np.ndarray, **place: Any) -> np.ndarray:
+        return align_face(
+            image,
             image_size=self.image_size,
             eye_distance=self.eye_distance,
             eye_height=self.eye_height,
             margin=self.margin,
             equalize=self.equalize,
+            **place,
         )
-        has_channel = isinstance(item, np.ndarray) and item.shape[2:] == (1,)
-        return face[..., None] if has_channel and self.color is None else face
-
-    def _detect(self, image: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Return landmarks and box, of which at most one is not None."""
-        found = self.detector(image)  # type: ignore[misc]
-        place = np.asarray([] if found is None else found)
-        if place.size:
-            if place.shape not in ((4,), (5, 2), (6, 2), (68, 2)):
-                raise ValueError(
-                    f"the detector returned an array of shape {place.shape}: it must return "
-                    "landmarks (68, 2), (6, 2) or (5, 2), a box (4,), or None."
-                )
-            return (None, place) if place.shape == (4,) else (place, None)
-        if self.no_face == "raise":
-            raise ValueError(
-                "the detector found no face. Leave the picture out, or take it whole by "
-                "no_face='whole'."
-            )
-        return None, None
 
 
 def _read(item: Any, size: tuple[int, int] | None = None, color: bool | None = None) -> np.ndarray:

@@ -106,6 +106,14 @@ def name_points(
     return {name: points[place].mean(axis=0) for name, place in places.items()}
 
 
+def is_face(landmarks: Mapping[str, ArrayLike] | None) -> bool:
+    """Return whether landmarks by name are there and can be those of a face."""
+    try:
+        return landmarks is not None and len(find_eyes(landmarks)) == 2
+    except ValueError:
+        return False
+
+
 def check_box(box: ArrayLike, order: str = "xyxy") -> np.ndarray:
     """Return the edges (x0, y0, x1, y1) of a box, or raise ValueError if no face is like that."""
     if order not in BOX_ORDERS:

