@@ -1,9 +1,9 @@
 """Are wrong labels found? `python -m benchmarks.label_issues [--root DIR] [--write]`.
 
 A tenth of the labels, drawn at random, is replaced by another class. `label_issues` ranks all
-labels by what models say that have not seen the persons: the area under the ROC curve with which the
-ranking tells the wrong ones. Beside it are its two parts alone, and, where cleanlab is installed,
-its three measures of label quality on the same probabilities.
+labels by what models say that have not seen the persons: the area under the ROC curve with which
+the ranking tells the wrong ones. Beside it are its two parts alone, and, where cleanlab is
+installed, its three measures of label quality on the same probabilities.
 """
 
 import argparse
