@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks._timing import interleave, table
 from skfer.losses import TripletCenterLoss
-from skfer.nets import EmbeddingNet, feature_shape, make_backbone
+from skfer.nets import EmbeddingNet, make_backbone, try_backbone
 
 TITLE = "Triplet-center loss"
 STRATEGIES = ("nearest", "fully-synthesized", "semi-synthesized", "prediction")
@@ -140,7 +140,11 @@ def _training_step(negatives: str | None) -> Callable[[], None]:
     backbone = make_backbone("auto", IMAGE)
     attention = None if negatives is None else "both"
     net = EmbeddingNet(
-        backbone, feature_shape(backbone, IMAGE), 128, n_classes=7, attention=attention
+        backbone,
+        try_backbone(backbone, IMAGE).feature_shape,
+        128,
+        n_classes=7,
+        attention=attention,
     )
     loss = TripletCenterLoss(7, 128, negatives=negatives) if negatives else torch.nn.Identity()
     images = torch.randint(256, (64, *IMAGE[1:]), generator=generator, dtype=torch.uint8)

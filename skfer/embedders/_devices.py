@@ -37,7 +37,9 @@ def _is_available(device: torch.device) -> bool:
     if device.type == "cpu":
         return True
     kind: Any = getattr(torch, device.type, None)
-    if not hasattr(kind, "is_available") or not kind.is_available():
+    # torch.mps itself answers from torch 2.6 on only.
+    asked = torch.backends.mps if device.type == "mps" else kind
+    if not hasattr(asked, "is_available") or not asked.is_available():
         return False
     return device.index is None or device.index < kind.device_count()
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import torch
 from torch import nn
 
-from skfer.nets import EmbeddingNet, FaceAugment
+from skfer.nets import FaceAugment
 
 
 def channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -42,11 +41,3 @@ def make_augment(augment: Any, shape: tuple[int, ...]) -> nn.Module | None:
     if isinstance(augment, nn.Module):
         return copy.deepcopy(augment)
     return FaceAugment() if augment == "auto" and len(shape) > 1 else None
-
-
-def speed_up(network: EmbeddingNet, shape: tuple[int, ...]) -> EmbeddingNet:
-    """Return a network for inputs of a shape, in the memory format in which it is faster."""
-    # Convolutions on the CPU are a third faster with channels last.
-    if len(shape) > 1:
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network

@@ -25,11 +25,11 @@ from skfer.embedders._labels import (
     find_classes,
     validation_split,
 )
-from skfer.embedders._network import channels_first, make_augment, speed_up
+from skfer.embedders._network import channels_first, make_augment
 from skfer.embedders._resuming import check_unchanged, restored_on_error
 from skfer.embedders._transformer import NetworkTransformer
 from skfer.exceptions import EmbeddingCollapseWarning
-from skfer.nets import EmbeddingNet, feature_shape, make_backbone
+from skfer.nets import EmbeddingNet, make_backbone, try_backbone
 from skfer.training import (
     BalancedBatchSampler,
     Batches,
@@ -353,8 +353,8 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         """
         shape = channels_first(self.input_shape_)
         backbone = make_backbone(self.backbone, shape, self.backbone_weights)
-        features = feature_shape(backbone, shape)
-        network = EmbeddingNet(
+        features, channels_last = try_backbone(backbone, shape)
+        return EmbeddingNet(
             backbone,
             features,
             self.embedding_dim,
@@ -362,8 +362,8 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             attention=self.choose_attention(features),
             augment=make_augment(self.augment, self.input_shape_),
             standardize_embedding=self.standardize_embedding,
+            channels_last=channels_last,
         )
-        return speed_up(network, self.input_shape_)
 
     def choose_attention(self, feature_shape: tuple[int, ...]) -> str | None:
         """Return which attention pools the features of the backbone.

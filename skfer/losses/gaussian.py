@@ -1,14 +1,21 @@
 """The Gaussian loss: the squared error of the posterior of one Gaussian per class."""
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from skfer.losses._checks import check_labels, check_points
+from skfer.exceptions import ArgumentError
+from skfer.losses._checks import (
+    check_companion,
+    check_indices,
+    check_labels,
+    check_points,
+    shown_tensor,
+)
 from skfer.losses._overflow import safe_factor
+from skfer.validation import check_flag, check_int, check_real
 
 
 class GaussianMetricLoss(nn.Module):
@@ -76,10 +83,8 @@ class GaussianMetricLoss(nn.Module):
 
     def __init__(self, sigma: float = 0.5, *, relative_sigma: bool = True) -> None:
         super().__init__()
-        if not (sigma > 0 and math.isfinite(sigma)):
-            raise ValueError(f"sigma must be a positive number, got {sigma!r}.")
-        self.sigma = sigma
-        self.relative_sigma = relative_sigma
+        self.sigma = check_real(sigma, "sigma", above=0)
+        self.relative_sigma = check_flag(relative_sigma, "relative_sigma")
         self._error: Tensor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -115,9 +120,10 @@ class GaussianMetricLoss(nn.Module):
             The loss, from 0 to 2, of the embeddings' dtype, or float32 for half precision.
         """
         if queries is not None and targets is None:
-            raise ValueError("targets must be given with queries, one row for each of them.")
+            raise ArgumentError("{targets} must be given with {queries}, one row for each of them.")
         embeddings, queries, variance = self._scaled(*_check_points(embeddings, queries))
-        n_classes = _check_targets(targets, len(embeddings if queries is None else queries))
+        n_queries = len(embeddings if queries is None else queries)
+        n_classes = None if targets is None else _check_targets(targets, n_queries).shape[1]
         # Autocast would compute the products in half precision.
         with torch.autocast(embeddings.device.type, enabled=False):
             classes, onehot = _present_classes(embeddings, labels, n_classes)
@@ -152,6 +158,7 @@ class GaussianMetricLoss(nn.Module):
             to the means.
         """
         embeddings, queries, variance = self._scaled(*_check_points(embeddings, queries))
+        n_classes = check_int(n_classes, "n_classes", at_least=1, optional=True)
         with torch.autocast(embeddings.device.type, enabled=False):
             classes, onehot = _present_classes(embeddings, labels, n_classes)
             points, centered = _center(embeddings, queries)
@@ -213,6 +220,11 @@ def mixup(
     targets : Tensor of shape (n_samples, n_classes)
         The targets, mixed likewise.
 
+    Raises
+    ------
+    ValueError
+        If the arguments are no such tensors, or a partner is no sample.
+
     Notes
     -----
     Mixing one-hot targets, and taking the Gaussians' means from the unmixed samples, is our reading
@@ -233,6 +245,15 @@ def mixup(
             [4.]]), tensor([[0.7500, 0.2500],
             [0.5000, 0.5000]]))
     """
+    embeddings = check_points(embeddings, "embeddings")
+    n_samples = len(embeddings)
+    _check_targets(targets, n_samples)
+    if not isinstance(partners, Tensor) or partners.shape != (n_samples,):
+        raise ArgumentError(
+            "{partners} must be a tensor of shape ({},), got {}.", n_samples, shown_tensor(partners)
+        )
+    partners = check_indices(partners, "partners", n_samples, "indices of samples")
+    check_companion(shares, "shares", (n_samples,))
     shares = shares[:, None]
     mixed = torch.lerp(embeddings.index_select(0, partners), embeddings, shares.to(embeddings))
     return mixed, torch.lerp(targets.index_select(0, partners), targets, shares.to(targets))
@@ -325,13 +346,14 @@ def _check_points(embeddings: Tensor, queries: Tensor | None) -> tuple[Tensor, T
     return embeddings, queries
 
 
-def _check_targets(targets: Tensor | None, n_queries: int) -> int | None:
-    """Return the number of columns of the targets, one for each class."""
-    if targets is None:
-        return None
-    if targets.ndim != 2 or len(targets) != n_queries or not targets.is_floating_point():
-        raise ValueError(
-            f"targets must be a floating-point tensor of shape ({n_queries}, n_classes), one row "
-            f"for each query; got {targets.dtype} of shape {tuple(targets.shape)}."
+def _check_targets(targets: Tensor, n_points: int) -> Tensor:
+    """Return targets (n_points, n_classes)."""
+    is_table = isinstance(targets, Tensor) and targets.ndim == 2 and targets.is_floating_point()
+    if not is_table or len(targets) != n_points or not targets.shape[1]:
+        raise ArgumentError(
+            "{targets} must be a floating-point tensor of shape ({}, n_classes), one row for each "
+            "point; got {}.",
+            n_points,
+            shown_tensor(targets),
         )
-    return targets.shape[1]
+    return targets

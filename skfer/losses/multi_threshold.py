@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from skfer.exceptions import ArgumentError
 from skfer.losses._checks import check_labels, check_points
 from skfer.losses.triplet import batch_triplet_losses
+from skfer.validation import check_choice, check_flag, check_int, check_real, shown
 
 # Points of the unit sphere are at most this far apart (squared).
 _LARGEST_DISTANCE = 4.0
@@ -91,23 +93,10 @@ class MultiThresholdTripletLoss(nn.Module):
         self, thresholds: Sequence[float], *, dual: bool = True, mining: str = "batch-all"
     ) -> None:
         super().__init__()
-        values = torch.as_tensor(thresholds, dtype=torch.float64).detach().clone()
-        if values.ndim != 1 or len(values) == 0:
-            raise ValueError(
-                "thresholds must be a sequence of at least one number, "
-                f"got an array of shape {tuple(values.shape)}."
-            )
-        outside = values[~((values > 0) & (values <= _LARGEST_DISTANCE))].tolist()
-        if outside:
-            raise ValueError(
-                "thresholds must lie in (0, 4], the squared distances between unit vectors; "
-                f"got {outside}."
-            )
-        self.register_buffer("thresholds", values)
-        self.dual = dual
-        self.mining = mining
+        self.register_buffer("thresholds", _check_thresholds(thresholds))
+        self.dual = check_flag(dual, "dual")
+        self.mining = check_choice(mining, "mining", _MINING)
         self.stats: dict[str, Tensor] = {}
-        self._check_mining()
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Return the loss of a batch.
@@ -124,7 +113,7 @@ class MultiThresholdTripletLoss(nn.Module):
         Tensor of shape ()
             The loss, >= 0, of the embeddings' dtype, or float32 for half precision.
         """
-        self._check_mining()
+        check_choice(self.mining, "mining", _MINING)
         embeddings = _check_embeddings(embeddings, len(self.thresholds))
         labels = check_labels(labels, len(embeddings)).to(embeddings.device)
         margins = self.thresholds.to(embeddings)
@@ -154,10 +143,6 @@ class MultiThresholdTripletLoss(nn.Module):
         except TypeError:
             self.thresholds = self.thresholds.float()
             return super()._apply(fn, recurse)
-
-    def _check_mining(self) -> None:
-        if self.mining not in _MINING:
-            raise ValueError(f"mining must be one of {list(_MINING)}, got {self.mining!r}.")
 
 
 def normalize_slices(embeddings: Tensor, n_slices: int) -> Tensor:
@@ -191,7 +176,7 @@ def normalize_slices(embeddings: Tensor, n_slices: int) -> Tensor:
     tensor([[[ 0.6000,  0.8000],
              [ 0.0000, -1.0000]]])
     """
-    embeddings = _check_embeddings(embeddings, n_slices)
+    embeddings = _check_embeddings(embeddings, check_int(n_slices, "n_slices", at_least=1))
     slices = embeddings.reshape(len(embeddings), n_slices, -1)
     scaled, _, length = _scale(slices)
     return scaled * length.reciprocal()
@@ -225,12 +210,11 @@ def slice_thresholds(low: float, high: float, n: int) -> NDArray[np.float64]:
     >>> slice_thresholds(0.25, 1.0, 1)
     array([0.625])
     """
-    if not 0 < low < high <= _LARGEST_DISTANCE:
-        raise ValueError(
-            f"The range of thresholds must satisfy 0 < low < high <= 4, got low={low}, high={high}."
-        )
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}.")
+    low = check_real(low, "low", above=0)
+    high = check_real(high, "high", above=0, at_most=_LARGEST_DISTANCE)
+    if low >= high:
+        raise ArgumentError("{low} must be below {high}, got {} and {}.", low, high)
+    n = check_int(n, "n", at_least=1)
     return np.linspace(low, high, n) if n > 1 else np.array([(low + high) / 2])
 
 
@@ -263,8 +247,7 @@ def max_threshold(n_classes: int) -> float:
     >>> max_threshold(2), max_threshold(5)
     (4.0, 2.5)
     """
-    if n_classes < 2:
-        raise ValueError(f"n_classes must be at least 2, got {n_classes}.")
+    n_classes = check_int(n_classes, "n_classes", at_least=2)
     return min(_LARGEST_DISTANCE, 2 * n_classes / (n_classes - 1))
 
 
@@ -319,9 +302,31 @@ def _scale(slices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def _check_embeddings(embeddings: Tensor, n_slices: int) -> Tensor:
     embeddings = check_points(embeddings, "embeddings")
     n_features = embeddings.shape[1]
-    if n_slices < 1 or n_features % n_slices:
-        raise ValueError(
-            f"embeddings must have a multiple of {n_slices} features, the same number for each "
-            f"slice; got {n_features} features."
+    if n_features % n_slices:
+        raise ArgumentError(
+            "{embeddings} must have a multiple of {} features, the same number for each slice; "
+            "got {} features.",
+            n_slices,
+            n_features,
         )
     return embeddings
+
+
+def _check_thresholds(thresholds: Any) -> Tensor:
+    if isinstance(thresholds, Tensor) and thresholds.is_complex():
+        thresholds = thresholds.tolist()  # which is refused, as a list of complex numbers is
+    try:
+        values = torch.as_tensor(thresholds, dtype=torch.float64, device="cpu").detach().clone()
+    except (TypeError, ValueError, RuntimeError):
+        values = torch.empty(0)
+    if values.ndim != 1 or len(values) == 0:
+        raise ArgumentError(
+            "{thresholds} must be a sequence of at least one number, got {}.", shown(thresholds)
+        )
+    outside = values[~((values > 0) & (values <= _LARGEST_DISTANCE))].tolist()
+    if outside:
+        raise ArgumentError(
+            "{thresholds} must lie in (0, 4], the squared distances between unit vectors; got {}.",
+            shown(outside),
+        )
+    return values

@@ -15,6 +15,9 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
+from skfer.losses._checks import shown_tensor
+from skfer.validation import check_flag, check_real, refusal
+
 # Work is split into chunks of this many numbers: on a CPU so that a few chunks fit in a core's
 # cache, on other devices so that they fit in memory.
 _CPU_CHUNK = 2**18
@@ -49,6 +52,11 @@ def triplet_hinges(
         The hinges, all >= 0: one side (the anchor's) for the plain form, two for the dual form.
         The loss of a triplet is the sum over the sides.
 
+    Raises
+    ------
+    ValueError
+        If the points are no floating-point tensors of one shape, or `margin` is no number.
+
     Notes
     -----
     The dual form is our reading of the "dual triplet loss" of [1]_, which is meant to correct the
@@ -67,10 +75,29 @@ def triplet_hinges(
     >>> triplet_hinges(a, p, n, margin=3.5, dual=True)
     tensor([0.0000, 0.5000])
     """
+    _check_triplets(anchors=anchors, positives=positives, negatives=negatives)
+    if not isinstance(margin, Tensor):
+        margin = check_real(margin, "margin")
+    elif margin.is_complex():
+        raise refusal("margin", "must be real, got {}.", margin.dtype)
+    dual = check_flag(dual, "dual")
     edges = [anchors - positives, anchors - negatives]
     if dual:
         edges.append(positives - negatives)
     return _hinges(torch.stack(edges), margin)
+
+
+def _check_triplets(**ends: Tensor) -> None:
+    shape = getattr(ends["anchors"], "shape", None)
+    for name, points in ends.items():
+        if not isinstance(points, Tensor) or not points.is_floating_point() or not points.ndim:
+            raise refusal(name, "must be a floating-point tensor, got {}.", shown_tensor(points))
+        if points.shape != shape:
+            raise refusal(
+                name,
+                "must be of the same shape as the anchors, {}, got {}.",
+                *(tuple(shape or ()), tuple(points.shape)),
+            )
 
 
 def batch_triplet_losses(

@@ -6,8 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from skfer.exceptions import ArgumentError
 from skfer.losses._checks import check_companion, check_labels, check_points
 from skfer.losses._overflow import Saturate, safe_factor
+from skfer.validation import check_choice, check_int, check_real
 
 _NEGATIVES = ("nearest", "fully-synthesized", "semi-synthesized", "prediction")
 
@@ -102,16 +104,10 @@ class TripletCenterLoss(nn.Module):
         synthesis_fraction: float = 0.5,
     ) -> None:
         super().__init__()
-        if n_classes < 2:
-            raise ValueError(
-                f"n_classes must be at least 2, for a negative to exist; got {n_classes}."
-            )
-        if embedding_dim < 1:
-            raise ValueError(f"embedding_dim must be at least 1, got {embedding_dim}.")
-        if not (margin >= 0 and math.isfinite(margin)):
-            raise ValueError(f"margin must be a number >= 0, got {margin!r}.")
+        n_classes = check_int(n_classes, "n_classes", at_least=2)
+        embedding_dim = check_int(embedding_dim, "embedding_dim", at_least=1)
+        self.margin = check_real(margin, "margin", at_least=0)
         _check_choice(negatives, synthesis_fraction)
-        self.margin = margin
         self.negatives = negatives
         self.synthesis_fraction = synthesis_fraction
         self.centers = nn.Parameter(torch.zeros(n_classes, embedding_dim))
@@ -284,7 +280,7 @@ def _nearest(gaps: Tensor, labels: Tensor, attention: Tensor | None) -> Tensor:
 def _likeliest_other_class(logits: Tensor | None, labels: Tensor, n_classes: int) -> Tensor:
     """Return the class (n_samples, 1), other than the own, with the largest logit."""
     if logits is None:
-        raise ValueError("logits must be given for negatives='prediction'.")
+        raise ArgumentError("{logits} must be given for {negatives='prediction'}.")
     check_companion(logits, "logits", (len(labels), n_classes))
     # The own class must be below all others, even where their logits are -inf.
     others = logits.clamp_min(torch.finfo(logits.dtype).min)
@@ -368,7 +364,5 @@ def _masked_sums(values: Tensor, indices: Tensor, n_classes: int) -> Tensor:
 
 
 def _check_choice(negatives: str, synthesis_fraction: float) -> None:
-    if negatives not in _NEGATIVES:
-        raise ValueError(f"negatives must be one of {list(_NEGATIVES)}, got {negatives!r}.")
-    if not 0 <= synthesis_fraction <= 1:
-        raise ValueError(f"synthesis_fraction must be between 0 and 1, got {synthesis_fraction!r}.")
+    check_choice(negatives, "negatives", _NEGATIVES)
+    check_real(synthesis_fraction, "synthesis_fraction", at_least=0, at_most=1)

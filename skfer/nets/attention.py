@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from skfer.exceptions import ArgumentError
+from skfer.validation import check_flag, check_int, shown
+
 
 class SelectiveAttention(nn.Module):
     """Pool a feature map by pixel-wise attention, and weight the embedding's coordinates.
@@ -28,7 +31,7 @@ class SelectiveAttention(nn.Module):
     Raises
     ------
     ValueError
-        If `in_channels` or `embedding_dim` is below 1. On a call: if the features are neither a map
+        If an argument is out of its range. On a call: if the features are neither a map
         nor rows, have another number of channels, or are rows although `pixel` is True.
 
     See Also
@@ -63,10 +66,9 @@ class SelectiveAttention(nn.Module):
         self, in_channels: int, embedding_dim: int, *, pixel: bool = True, element: bool = True
     ) -> None:
         super().__init__()
-        for name, value in (("in_channels", in_channels), ("embedding_dim", embedding_dim)):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, got {value}.")
-        self.in_channels = in_channels
+        self.in_channels = in_channels = check_int(in_channels, "in_channels", at_least=1)
+        embedding_dim = check_int(embedding_dim, "embedding_dim", at_least=1)
+        pixel, element = check_flag(pixel, "pixel"), check_flag(element, "element")
         self.look = _neutral(nn.Conv2d(in_channels, 1, 1)) if pixel else None
         self.weigh = _weigher(in_channels, embedding_dim) if element else None
 
@@ -107,16 +109,19 @@ class SelectiveAttention(nn.Module):
         return pooled, scores.sigmoid().unflatten(2, features.shape[2:])
 
     def _check(self, features: Tensor) -> None:
-        shape = tuple(features.shape)
-        if features.ndim not in (2, 4) or shape[1] != self.in_channels:
-            raise ValueError(
-                "features must be of shape (n_samples, in_channels, height, width) or (n_samples, "
-                f"in_channels) with in_channels={self.in_channels}, got {shape}."
+        shape = tuple(features.shape) if isinstance(features, Tensor) else shown(features)
+        if len(shape) not in (2, 4) or shape[1] != self.in_channels:
+            raise ArgumentError(
+                "{features} must be of shape (n_samples, in_channels, height, width) or "
+                "(n_samples, in_channels) with in_channels={}, got {}.",
+                self.in_channels,
+                shape,
             )
         if features.ndim == 2 and self.look is not None:
-            raise ValueError(
-                f"features of shape {shape} are rows, which have no pixels to weight: use "
-                "pixel=False, or features of shape (n_samples, in_channels, height, width)."
+            raise ArgumentError(
+                "{features} of shape {} are rows, which have no pixels to weight: use "
+                "{pixel=False}, or features of shape (n_samples, in_channels, height, width).",
+                shape,
             )
 
 

@@ -9,6 +9,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from skfer.nets._checks import check_standardized
+from skfer.validation import check_flag, check_real
+
 _AT_ONCE = 16
 
 
@@ -22,17 +25,23 @@ class FaceAugment(nn.Module):
     Parameters
     ----------
     degrees : float, default=10
-        Largest rotation to either side, in degrees.
+        Largest rotation to either side, in degrees, at most 180.
     zoom : float, default=0.1
-        Largest relative change of scale.
+        Largest relative change of scale, below 1.
     shift : float, default=0.06
-        Largest shift, as a fraction of a side.
+        Largest shift, as a fraction of a side, at most 1.
     flip : bool, default=True
         Whether to mirror every other image, on average, from left to right.
     contrast : float, default=0.2
-        Largest relative change of contrast.
+        Largest relative change of contrast, at most 1.
     brightness : float, default=0.2
         Largest change of brightness.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range. On a call: if the images are no floating-point tensor
+        of shape (n, channels, height, width).
 
     Examples
     --------
@@ -53,12 +62,12 @@ class FaceAugment(nn.Module):
         brightness: float = 0.2,
     ) -> None:
         super().__init__()
-        self.degrees = degrees
-        self.zoom = zoom
-        self.shift = shift
-        self.flip = flip
-        self.contrast = contrast
-        self.brightness = brightness
+        self.degrees = check_real(degrees, "degrees", at_least=0, at_most=180)
+        self.zoom = check_real(zoom, "zoom", at_least=0, below=1)
+        self.shift = check_real(shift, "shift", at_least=0, at_most=1)
+        self.flip = check_flag(flip, "flip")
+        self.contrast = check_real(contrast, "contrast", at_least=0, at_most=1)
+        self.brightness = check_real(brightness, "brightness", at_least=0)
         self._cache: tuple[object, _Workspace] | None = None
 
     def __getstate__(self) -> dict:
@@ -68,9 +77,10 @@ class FaceAugment(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """Augment floating-point images (n, channels, height, width); the shape stays the same."""
+        images = check_standardized(images)
         # One draw for all parameters, and few calls: with little data, calls dominate the time.
         space = self._workspace(images)
-        draws = torch.rand(len(images), 7, device=images.device)
+        draws = torch.rand(len(images), 7, dtype=torch.float32, device=images.device)
         params = torch.addcmul(space.low, draws, space.span)
         along_x, along_y = _turned_axes(params, space)
         gain = params[:, 5, None, None, None].to(images.dtype)
@@ -127,7 +137,7 @@ def _make_workspace(
     size: int, height: int, width: int, device: torch.device, limits: list[list[float]]
 ) -> _Workspace:
     """Compute the axes, stretched so that rotations are rigid in pixels."""
-    half_ranges, middle = torch.tensor(limits, device=device)
+    half_ranges, middle = torch.tensor(limits, dtype=torch.float32, device=device)
     aspect = height / width
     x = ((torch.arange(width, device=device) * 2 + 1) / width - 1)[:, None]
     return _Workspace(

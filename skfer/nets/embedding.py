@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
+from skfer.nets._checks import check_feature_shape, check_images, check_inputs, check_module
 from skfer.nets.attention import SelectiveAttention
+from skfer.validation import check_choice, check_flag, check_int
 
 
 class Embedded(NamedTuple):
@@ -43,7 +45,13 @@ def standardize_images(images: Tensor) -> Tensor:
     -------
     Tensor of shape (n, channels, h, w)
         float32; a constant image becomes zeros.
+
+    Raises
+    ------
+    ValueError
+        If the images are no such tensor, or have the channels first.
     """
+    images = check_images(images)
     if images.ndim == 3:
         images = images[..., None]
     flat = images.float().flatten(1)
@@ -62,6 +70,24 @@ def _bounded(rows: Tensor) -> Tensor:
     largest = rows.detach().abs().amax(1, keepdim=True)
     exponent = largest.frexp().exponent.clamp(-126, 126)
     return rows * torch.ldexp(torch.ones_like(largest), -exponent)
+
+
+def set_layout(module: nn.Module, *, channels_last: bool) -> None:
+    """Lay out the weights of convolutions for images in one of both layouts."""
+    for weight in module.parameters():
+        if weight.ndim == 4:
+            weight.data = laid_out(weight.data, channels_last=channels_last)
+
+
+def laid_out(x: Tensor, *, channels_last: bool) -> Tensor:
+    """Return a tensor of four dimensions in one of both layouts; copied only if it has the other.
+
+    Where one channel makes both of them contiguous, the strides tell which one torch goes on with.
+    """
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    if x.is_contiguous(memory_format=layout) and (x.stride(1) == 1) == channels_last:
+        return x
+    return x.clone(memory_format=layout)
 
 
 class AveragePool(nn.Module):
@@ -97,7 +123,23 @@ class EmbeddingNet(nn.Module):
     standardize_embedding : bool, default=True
         Whether every coordinate of the embedding is standardized over the batch by a batch
         norm without affine part, which keeps the embedding from shrinking to a point.
+    channels_last : bool, default=True
+        Whether the backbone gets images in the layout ``torch.channels_last``, which is faster on
+        a CPU; :func:`try_backbone` finds out whether it takes them.
+
+    Attributes
+    ----------
+    backbone_frozen : bool
+        Whether the backbone is frozen, see :meth:`freeze_backbone`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range. On a call: if images are no tensor of such a shape, or
+        the augmentation changes the shape of a batch.
     """
+
+    backbone_frozen = False
 
     def __init__(
         self,
@@ -109,11 +151,18 @@ class EmbeddingNet(nn.Module):
         attention: str | None = None,
         augment: nn.Module | None = None,
         standardize_embedding: bool = True,
+        channels_last: bool = True,
     ) -> None:
         super().__init__()
-        self.augment = augment
+        check_module(backbone, "backbone")
+        channels = check_feature_shape(feature_shape)[0]
+        embedding_dim = check_int(embedding_dim, "embedding_dim", at_least=1)
+        n_classes = check_int(n_classes, "n_classes", at_least=1, optional=True)
+        check_choice(attention, "attention", ("pixel", "element", "both"), optional=True)
+        self.augment = None if augment is None else check_module(augment, "augment")
         self.backbone = backbone
-        channels = feature_shape[0]
+        self.channels_last = check_flag(channels_last, "channels_last")
+        set_layout(backbone, channels_last=channels_last)
         self.pool: nn.Module = AveragePool()
         if attention is not None:
             self.pool = SelectiveAttention(
@@ -122,6 +171,7 @@ class EmbeddingNet(nn.Module):
                 pixel=attention in ("pixel", "both"),
                 element=attention in ("element", "both"),
             )
+        standardize_embedding = check_flag(standardize_embedding, "standardize_embedding")
         self.project = nn.Linear(channels, embedding_dim, bias=not standardize_embedding)
         self.standardize: nn.Module = (
             nn.BatchNorm1d(embedding_dim, affine=False) if standardize_embedding else nn.Identity()
@@ -130,15 +180,39 @@ class EmbeddingNet(nn.Module):
 
     def forward(self, x: Tensor) -> Embedded:
         """Embed images (n, h, w), (n, h, w, channels) or standardized rows (n, n_features)."""
-        if x.ndim > 2:
+        if check_inputs(x).ndim > 2:
             x = standardize_images(x)
             if self.training and self.augment is not None:
                 x = self._augmented(x)
-        pooled, element, pixel = self.pool(self.backbone(x))
+            x = laid_out(x, channels_last=self.channels_last)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
+            features = self.backbone(x)
+        pooled, element, pixel = self.pool(features)
         # Losses are computed in float32, whatever precision the layers use.
         embedding = self.standardize(self.project(pooled).float())
         logits = None if self.classify is None else self.classify(embedding).float()
         return Embedded(embedding, logits, element, pixel)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all modules; a frozen backbone stays in inference mode."""
+        super().train(mode)
+        if self.backbone_frozen:
+            self.backbone.eval()
+        return self
+
+    def freeze_backbone(self, frozen: bool = True) -> None:
+        """Stop or resume the learning of the backbone.
+
+        A frozen backbone computes as in inference: its weights get no gradient, and its running
+        statistics stay as they are.
+
+        Parameters
+        ----------
+        frozen : bool, default=True
+            False lets the backbone learn again.
+        """
+        self.backbone_frozen = check_flag(frozen, "frozen")
+        self.backbone.train(self.training and not frozen)
 
     def _augmented(self, x: Tensor) -> Tensor:
         augmented = self.augment(x)  # type: ignore[misc]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from skfer.nets.embedding import Embedded
 from skfer.nets.start import WEIGHTS, FaceBackbone, face_backbone, load_start
-from skfer.validation import refusal, shown
+from skfer.validation import check_real, refusal, shown
 
 EXPRESSIONS_FILE = WEIGHTS / "face_start.safetensors"
 """Weights of the classifier that comes with the package."""
@@ -32,9 +32,14 @@ class ExpressionNet(nn.Module):
         self, backbone: FaceBackbone, classes: tuple[str, ...], temperature: float = 1.0
     ) -> None:
         super().__init__()
+        if not isinstance(backbone, FaceBackbone):
+            raise refusal("backbone", "must be a FaceBackbone, got {}.", shown(backbone))
+        is_names = isinstance(classes, tuple | list) and len(classes)
+        if not is_names or not all(isinstance(name, str) for name in classes):
+            raise refusal("classes", "must be the names of expressions, got {}.", shown(classes))
         self.backbone = backbone
         self.classes = tuple(classes)
-        self.temperature = temperature
+        self.temperature = check_real(temperature, "temperature", above=0)
         self.classify = nn.Linear(7 * backbone.width // 2, len(self.classes))
 
     def forward(self, x: Tensor) -> Embedded:

@@ -14,7 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from skfer.exceptions import shorten
-from skfer.nets.backbones import CompactResNet
+from skfer.nets.backbones import MIN_IMAGE_SIDE, CompactResNet
 from skfer.validation import check_int, refusal, shown
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -56,9 +56,9 @@ class FaceBackbone(nn.Module):
 
     def __init__(self, in_channels: int = 1, *, image_size: int = 48, width: int = 16) -> None:
         super().__init__()
-        self.in_channels = in_channels
-        self.image_size = image_size
-        self.width = width
+        self.in_channels = in_channels = check_int(in_channels, "in_channels", at_least=1)
+        self.image_size = check_int(image_size, "image_size", at_least=MIN_IMAGE_SIDE)
+        self.width = check_int(width, "width", at_least=1)
         self.layers = CompactResNet((in_channels, image_size, image_size), width).layers
 
     def forward(self, x: Tensor) -> Tensor:
@@ -157,6 +157,8 @@ def load_start(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     ArgumentError
         If it is no file of such weights.
     """
+    if not isinstance(path, str | Path):
+        raise refusal("weights", "must be a path, got {}.", shown(path))
     if not Path(path).is_file():
         raise FileNotFoundError(f"weights={str(path)!r} is not a file.")
     try:

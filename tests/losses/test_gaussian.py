@@ -401,7 +401,7 @@ class TestMixup:
 class TestErrors:
     @pytest.mark.parametrize("sigma", [0, -1.0, math.nan, math.inf])
     def test_sigma(self, sigma):
-        with pytest.raises(ValueError, match="sigma must be a positive number"):
+        with pytest.raises(ValueError, match="sigma must be a finite number above 0"):
             GaussianMetricLoss(sigma)
 
     @pytest.mark.parametrize(

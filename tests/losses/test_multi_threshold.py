@@ -400,8 +400,8 @@ class TestModule:
             ((4, 7), [0, 0, 1, 1], "embeddings must have a multiple of 2 features"),
             ((4, 2, 3), [0, 0, 1, 1], "embeddings must be a floating-point tensor of shape"),
             ((4, 0), [0, 0, 1, 1], "embeddings must have at least one"),
-            ((4, 6), [0, 0, 1], r"labels must be of shape \(4,\)"),
-            ((4, 6), [[0, 0, 1, 1]], r"labels must be of shape \(4,\)"),
+            ((4, 6), [0, 0, 1], r"labels must be a tensor of shape \(4,\)"),
+            ((4, 6), [[0, 0, 1, 1]], r"labels must be a tensor of shape \(4,\)"),
             ((4, 6), [0.0, 0.0, 1.0, 1.0], "labels must be integers"),
         ],
     )
@@ -459,11 +459,11 @@ class TestThresholds:
 
     @pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (1.0, 0.5), (0.0, 1.0), (0.5, 4.5)])
     def test_refuses_a_range_that_is_none(self, low, high):
-        with pytest.raises(ValueError, match="0 < low < high <= 4, got low="):
+        with pytest.raises(ValueError, match=r"(low|high) must be"):
             slice_thresholds(low, high, 3)
 
     def test_refuses_no_thresholds(self):
-        with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+        with pytest.raises(ValueError, match="n must be a whole number of at least 1, got 0"):
             slice_thresholds(0.2, 1.0, 0)
 
     @given(st.integers(2, 1000))
@@ -477,5 +477,5 @@ class TestThresholds:
         assert 2 < max_threshold(n_classes) <= 4
 
     def test_refuses_fewer_than_two_classes(self):
-        with pytest.raises(ValueError, match="n_classes must be at least 2, got 1"):
+        with pytest.raises(ValueError, match=r"n_classes must be .* of at least 2, got 1"):
             max_threshold(1)

@@ -518,12 +518,15 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ({"n_classes": 1}, "n_classes must be at least 2"),
-            ({"embedding_dim": 0}, "embedding_dim must be at least 1"),
-            ({"margin": -0.1}, "margin must be a number >= 0"),
-            ({"margin": math.nan}, "margin must be a number >= 0"),
+            ({"n_classes": 1}, "n_classes must be a whole number of at least 2"),
+            ({"embedding_dim": 0}, "embedding_dim must be a whole number of at least 1"),
+            ({"margin": -0.1}, "margin must be a finite number of at least 0"),
+            ({"margin": math.nan}, "margin must be a finite number of at least 0"),
             ({"negatives": "hardest"}, r"negatives must be one of .* got 'hardest'"),
-            ({"synthesis_fraction": 1.5}, "synthesis_fraction must be between 0 and 1, got 1.5"),
+            (
+                {"synthesis_fraction": 1.5},
+                "synthesis_fraction must be .* of at most 1, got 1.5",
+            ),
         ],
     )
     def test_parameters(self, arguments, message):
@@ -537,7 +540,7 @@ class TestErrors:
             ({"embeddings": torch.ones(4, 2).long()}, "embeddings must be a floating-point tensor"),
             ({"labels": torch.tensor([0, 1, 2, 3])}, "labels must be class indices from 0 to 2"),
             ({"labels": torch.tensor([0, 1, 2, -1])}, "got -1 to 2"),
-            ({"labels": torch.arange(3)}, r"labels must be of shape \(4,\)"),
+            ({"labels": torch.arange(3)}, r"labels must be a tensor of shape \(4,\)"),
             ({"logits": torch.ones(4, 2)}, r"logits must be .* of shape \(4, 3\)"),
             ({"logits": None}, "logits must be given for negatives='prediction'"),
             ({"attention": torch.ones(4, 1)}, r"attention must be .* of shape \(4, 2\)"),

@@ -181,7 +181,7 @@ class TestNumbers:
 class TestErrors:
     @pytest.mark.parametrize("name", ["in_channels", "embedding_dim"])
     def test_sizes(self, name):
-        with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1, got 0"):
             SelectiveAttention(**{"in_channels": 3, "embedding_dim": 4, name: 0})
 
     @pytest.mark.parametrize("element", [True, False])

@@ -59,6 +59,16 @@ def test_color_is_standardized_over_all_channels():
     torch.testing.assert_close(x.mean((1, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 24, 20), (2, 1, 24, 20), (2, 4, 24, 20)])
+def test_channels_first_are_recognized(shape):
+    x = torch.rand(shape)
+    message = r"must have the channels last, .*: give (x|images).movedim\(1, -1\)"
+    for run in (standardize_images, EmbeddingNet(nn.Conv2d(1, 4, 3), (4, 18, 16), 5)):
+        with pytest.raises(ValueError, match=message):
+            run(x)
+    assert standardize_images(x.movedim(1, -1)).shape == shape
+
+
 def test_embedding_is_standardized_over_the_batch(images):
     net = EmbeddingNet(nn.Conv2d(1, 4, 3), (4, 18, 16), 5, n_classes=3)
     output = net(images)
@@ -82,3 +92,71 @@ def test_augment_acts_in_training_only(images):
     net = EmbeddingNet(nn.Conv2d(1, 4, 3, bias=False), (4, 18, 16), 5, augment=Zero())
     assert (net(images).embedding == 0).all()
     assert (net.eval()(images).embedding != 0).any()
+
+
+class TestFreezing:
+    @pytest.fixture
+    def net(self):
+        torch.manual_seed(0)
+        backbone = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5))
+        return EmbeddingNet(backbone, (4, 18, 16), 5, n_classes=2)
+
+    @staticmethod
+    def step(net, images, weight_decay=0.1):
+        """One step of training, on all that learns."""
+        optimizer = torch.optim.AdamW(net.parameters(), lr=0.1, weight_decay=weight_decay)
+        net.train()
+        net(images).logits.square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    @staticmethod
+    def state(net):
+        return {name: value.clone() for name, value in net.backbone.state_dict().items()}
+
+    def test_weights_and_statistics_stay(self, net, images):
+        net.freeze_backbone()
+        before, project = self.state(net), net.project.weight.clone()
+        self.step(net, images)
+        after = self.state(net)
+        assert all(torch.equal(after[name], before[name]) for name in before)
+        assert not torch.equal(net.project.weight, project)
+
+    def test_a_frozen_backbone_computes_as_in_inference(self, net, images):
+        net.freeze_backbone()
+        outputs = []
+        net.backbone.register_forward_hook(lambda module, inputs, output: outputs.append(output))
+        net.train()(images)
+        net.eval()(images)
+        assert torch.equal(*outputs)
+        assert not outputs[0].requires_grad
+
+    def test_whatever_sets_the_mode(self, net):
+        net.freeze_backbone()
+        for mode in (True, False, True):
+            net.train(mode)
+            assert not any(module.training for module in net.backbone.modules())
+            assert net.standardize.training == mode
+
+    @pytest.mark.parametrize("mode", [True, False])
+    def test_thawed_it_is_in_the_mode_of_the_net(self, net, images, mode):
+        net.train(mode)
+        net.freeze_backbone()
+        net.freeze_backbone(False)
+        assert all(module.training == mode for module in net.modules())
+        before = self.state(net)
+        self.step(net, images)
+        after = self.state(net)
+        assert not any(torch.equal(after[name], before[name]) for name in before)
+
+    def test_what_learned_nothing_before_learns_nothing_after(self, net, images):
+        net.backbone[0].weight.requires_grad_(False)
+        net.freeze_backbone()
+        net.freeze_backbone(False)
+        weight = net.backbone[0].weight.clone()
+        self.step(net, images)
+        assert torch.equal(net.backbone[0].weight, weight)
+
+    def test_without_gradients_nothing_changes(self, net, images):
+        with torch.no_grad():
+            assert not net(images).logits.requires_grad

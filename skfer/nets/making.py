@@ -1,0 +1,188 @@
+"""Makes the backbone that an embedder asks for, and tries it out."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from skfer.exceptions import ArgumentError, shorten
+from skfer.nets._checks import check_input_shape, check_module
+from skfer.nets.backbones import MLP, CompactResNet
+from skfer.nets.embedding import laid_out, set_layout, standardize_images
+from skfer.nets.timm_backbone import TimmBackbone
+from skfer.validation import shown
+
+
+def make_backbone(
+    backbone: str | nn.Module | Callable[[tuple[int, ...]], nn.Module],
+    input_shape: tuple[int, ...],
+    weights: str | Path | None = None,
+) -> nn.Module:
+    """Make the network that a ``backbone`` parameter describes.
+
+    Parameters
+    ----------
+    backbone : "auto", "timm/NAME", nn.Module or callable
+        "auto" is a :class:`CompactResNet` for images and an :class:`MLP` for rows. A module
+        is copied with its weights. A callable takes `input_shape` and returns a module.
+    input_shape : tuple of int
+        (channels, height, width) of images, (n_features,) of rows.
+    weights : path-like, default=None
+        A local file of weights, for a timm backbone.
+
+    Returns
+    -------
+    nn.Module
+        A new module on the CPU, owned by the caller.
+
+    Raises
+    ------
+    ValueError
+        If the backbone is unknown or without values (on the meta device), `input_shape` is no such
+        shape, or `weights` is given for another kind of backbone.
+    """
+    input_shape = check_input_shape(input_shape)
+    if weights is not None and not (isinstance(backbone, str) and backbone.startswith("timm/")):
+        raise ArgumentError(
+            "{backbone_weights=} needs {backbone='timm/NAME'}, got {}.",
+            shown(backbone),
+            backbone_weights=str(weights),
+        )
+    if isinstance(backbone, str):
+        return _named_backbone(backbone, input_shape, weights)
+    if isinstance(backbone, nn.Module):
+        return _on_cpu(copy.deepcopy(backbone))
+    if not callable(backbone):
+        raise _unknown(backbone)
+    module = backbone(input_shape)
+    if not isinstance(module, nn.Module):
+        raise ArgumentError(
+            "{backbone}: the callable must return a torch.nn.Module for an input shape, got {}.",
+            type(module).__name__,
+        )
+    return _on_cpu(module)
+
+
+def _on_cpu(module: nn.Module) -> nn.Module:
+    """Move a network to the CPU, where it is tried; one of an earlier fit may lie on a GPU."""
+    try:
+        return module.to("cpu")
+    except NotImplementedError as error:
+        raise ArgumentError(
+            "{backbone}: {} has weights on the meta device, which holds no values: load them "
+            "first.",
+            type(module).__name__,
+        ) from error
+
+
+def _named_backbone(
+    name: str, input_shape: tuple[int, ...], weights: str | Path | None
+) -> nn.Module:
+    if name == "auto":
+        return CompactResNet(input_shape) if len(input_shape) == 3 else MLP(input_shape)  # type: ignore[arg-type]
+    if not name.startswith("timm/"):
+        raise _unknown(name)
+    if len(input_shape) == 1:
+        raise ArgumentError(
+            "{backbone=} needs images, got rows of {} features: give {image_size=(height, width)} "
+            "if the rows are images.",
+            input_shape[0],
+            backbone=name,
+        )
+    return TimmBackbone(name.removeprefix("timm/"), input_shape, weights)  # type: ignore[arg-type]
+
+
+def _unknown(backbone: object) -> ArgumentError:
+    return ArgumentError(
+        "{backbone=} is unknown: use 'auto', 'timm/NAME', a torch.nn.Module or a callable.",
+        backbone=backbone,
+    )
+
+
+class Trial(NamedTuple):
+    """What :func:`try_backbone` finds out.
+
+    Attributes
+    ----------
+    feature_shape : tuple of int
+        The shape of the features of one input: (channels, h, w) of a map, or (n_features,).
+    channels_last : bool
+        Whether the backbone takes images in the layout ``torch.channels_last``, which is faster on
+        a CPU.
+    """
+
+    feature_shape: tuple[int, ...]
+    channels_last: bool
+
+
+def try_backbone(backbone: nn.Module, input_shape: tuple[int, ...]) -> Trial:
+    """Run a backbone on one input, made as :class:`EmbeddingNet` makes it.
+
+    Parameters
+    ----------
+    backbone : nn.Module
+        The network, on the CPU. Its modes and buffers are left as they were; its weights are left
+        in the layout that it is found to take.
+    input_shape : tuple of int
+        (channels, height, width) of images, (n_features,) of rows.
+
+    Returns
+    -------
+    Trial
+        The shape of the features, and the layout that the backbone takes.
+
+    Raises
+    ------
+    ValueError
+        If the backbone cannot take such inputs, or returns neither maps nor rows.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skfer.nets import try_backbone
+    >>> try_backbone(nn.Conv2d(1, 8, 3), (1, 24, 24))
+    Trial(feature_shape=(8, 22, 22), channels_last=True)
+    """
+    check_module(backbone, "backbone")
+    input_shape = check_input_shape(input_shape)
+    if len(input_shape) == 1:
+        return Trial(_feature_shape(backbone, torch.zeros(1, *input_shape)), False)
+    channels, *sides = input_shape
+    images = standardize_images(torch.zeros(1, *sides, channels))
+    try:
+        set_layout(backbone, channels_last=True)
+        return Trial(_feature_shape(backbone, images), True)
+    except ArgumentError:
+        # Such as a network that flattens its input by x.view(len(x), -1).
+        set_layout(backbone, channels_last=False)
+        return Trial(_feature_shape(backbone, laid_out(images, channels_last=False)), False)
+
+
+def _feature_shape(backbone: nn.Module, batch: Tensor) -> tuple[int, ...]:
+    name = type(backbone).__name__
+    modes = [(module, module.training) for module in backbone.modules()]
+    backbone.eval()
+    try:
+        with torch.no_grad():
+            features = backbone(batch)
+    except Exception as error:
+        hint = " Try images of another size, or another backbone." if batch.ndim == 4 else ""
+        raise ArgumentError(
+            "{backbone}: {} cannot take inputs of shape {} (channels first): {}{}",
+            *(name, tuple(batch.shape[1:]), shorten(str(error)), hint),
+        ) from error
+    finally:
+        for module, training in modes:
+            module.training = training
+    if not isinstance(features, Tensor) or features.ndim not in (2, 4):
+        raise ArgumentError(
+            "{backbone}: {} must return a tensor (n, features) or (n, channels, h, w), got {}.",
+            name,
+            getattr(features, "shape", type(features).__name__),
+        )
+    return tuple(features.shape[1:])

@@ -1,0 +1,156 @@
+"""Backbones by name, by module and by function, and what a trial run finds out."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from skfer import CrossEntropyEmbedder
+from skfer.nets import MLP, CompactResNet, EmbeddingNet, make_backbone, try_backbone
+
+
+class Flattening(nn.Module):
+    """A convolution and a layer on all its pixels, as beginners write it."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.conv = nn.Conv2d(shape[0], 4, 3, padding=1)
+        self.linear = nn.Linear(4 * shape[1] * shape[2], 8)
+
+    def forward(self, x):
+        x.view(x.size(0), -1)
+        x = self.conv(x)
+        return self.linear(x.view(x.size(0), -1))
+
+
+def test_auto_is_for_images_or_rows():
+    assert isinstance(make_backbone("auto", (1, 24, 24)), CompactResNet)
+    assert isinstance(make_backbone("auto", (7,)), MLP)
+
+
+def test_a_module_is_copied_with_its_weights():
+    module = nn.Linear(3, 2)
+    copy = make_backbone(module, (3,))
+    assert copy is not module
+    assert torch.equal(copy.weight, module.weight)
+
+
+def test_a_module_of_another_device_comes_to_the_cpu():
+    class Elsewhere(nn.Linear):
+        """Notes where it is sent, as if it were on a GPU."""
+
+        sent_to = None
+
+        def to(self, device):
+            self.sent_to = device
+            return self
+
+    module = Elsewhere(3, 2)
+    assert make_backbone(module, (3,)).sent_to == "cpu"
+    assert module.sent_to is None
+    assert make_backbone(lambda shape: module, (3,)).sent_to == "cpu"
+
+
+def test_a_module_without_values():
+    with pytest.raises(ValueError, match="Linear has weights on the meta device"):
+        make_backbone(nn.Linear(3, 2, device="meta"), (3,))
+
+
+def test_a_trial_leaves_the_net_alone():
+    net = CompactResNet((1, 24, 24)).train()
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    try_backbone(net, (1, 24, 24))
+    assert net.training
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+@pytest.mark.parametrize("error", [AssertionError("224 px"), AttributeError("x"), TypeError("y")])
+def test_whatever_a_backbone_raises_names_the_images(error):
+    class Picky(nn.Module):
+        def forward(self, x):
+            raise error
+
+    with pytest.raises(ValueError, match=r"Picky cannot take .*\(1, 24, 24\).*Try images of anot"):
+        try_backbone(Picky(), (1, 24, 24))
+
+
+def test_what_is_no_backbone():
+    with pytest.raises(ValueError, match=r"backbone=3 is unknown: use 'auto', 'timm/NAME'"):
+        make_backbone(3, (1, 24, 24))
+    with pytest.raises(ValueError, match=r"the callable must return a torch.nn.Module"):
+        make_backbone(lambda shape: shape, (1, 24, 24))
+    with pytest.raises(ValueError, match=r"backbone_weights='w.pth' needs backbone='timm/NAME'"):
+        make_backbone("auto", (1, 24, 24), weights="w.pth")
+
+
+@pytest.mark.parametrize("shape", [(24, 24, 1), [48, 32, 3]])
+def test_shapes_have_the_channels_first(shape):
+    for run in (make_backbone, try_backbone):
+        with pytest.raises(ValueError, match="input_shape must have the channels first"):
+            run(nn.Conv2d(1, 2, 3), shape)
+
+
+def test_a_trial_leaves_each_mode():
+    net = CompactResNet((1, 24, 24)).train()
+    net.layers[1].eval()
+    modes = [module.training for module in net.modules()]
+    try_backbone(net, (1, 24, 24))
+    assert [module.training for module in net.modules()] == modes
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+class TestLayouts:
+    def test_what_takes_channels_last_gets_them(self, channels):
+        net = CompactResNet((channels, 24, 24))
+        assert try_backbone(net, (channels, 24, 24)).channels_last
+        weight = net.layers[3].conv1.weight
+        assert weight.is_contiguous(memory_format=torch.channels_last)
+
+    def test_what_cannot_take_them_gets_the_other_layout(self, channels):
+        shape = (channels, 20, 24)
+        backbone = Flattening(shape)
+        trial = try_backbone(backbone, shape)
+        assert trial == ((8,), False)
+        net = EmbeddingNet(backbone, trial.feature_shape, 5, channels_last=False)
+        images = torch.rand(3, 20, 24, channels)
+        assert net(images).embedding.shape == (3, 5)
+        standardized = (images - images.mean((1, 2, 3), True)) / images.std(
+            (1, 2, 3), correction=0, keepdim=True
+        )
+        expected = backbone(standardized.movedim(3, 1).clone(memory_format=torch.contiguous_format))
+        seen = []
+        backbone.register_forward_hook(lambda module, inputs, output: seen.append(output))
+        net(images)
+        torch.testing.assert_close(seen[0], expected, rtol=1e-4, atol=1e-5)
+
+    def test_an_embedder_trains_it(self, channels):
+        images = np.random.RandomState(0).randint(0, 256, (12, 20, 24, channels)).astype("uint8")
+        model = CrossEntropyEmbedder(4, backbone=Flattening, max_epochs=1, random_state=0)
+        assert np.isfinite(model.fit(images, np.arange(12) % 2).transform(images)).all()
+
+    def test_trial_and_run_are_the_same(self, channels):
+        """The backbone sees one layout, whatever the augmentation returns."""
+        layouts = []
+
+        class Spy(nn.Module):
+            def forward(self, x):
+                layouts.append((x.stride()[1:], x.dtype, x.device.type))
+                return x
+
+        class Contiguous(nn.Module):
+            def forward(self, x):
+                return x.clone(memory_format=torch.contiguous_format)
+
+        spy = Spy()
+        trial = try_backbone(spy, (channels, 20, 24))
+        net = EmbeddingNet(
+            spy,
+            trial.feature_shape,
+            5,
+            augment=Contiguous(),
+            channels_last=trial.channels_last,
+        )
+        net(torch.rand(3, 20, 24, channels))
+        net.eval()(torch.rand(3, 20, 24, channels))
+        assert len(layouts) == 3
+        assert len(set(layouts)) == 1
