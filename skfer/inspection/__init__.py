@@ -6,6 +6,7 @@ from skfer.inspection._embedding import EmbeddingDisplay
 from skfer.inspection._label_issues import LabelIssues, label_issues
 from skfer.inspection._label_issues_display import LabelIssuesDisplay
 from skfer.inspection._reliability import ReliabilityDisplay
+from skfer.inspection._report import report
 from skfer.inspection._retrieval import RetrievalDisplay
 from skfer.inspection._show import show_faces
 from skfer.inspection._subclass import SubclassDisplay
@@ -24,5 +25,6 @@ __all__ = [
     "ThresholdDisplay",
     "TrainingDisplay",
     "label_issues",
+    "report",
     "show_faces",
 ]

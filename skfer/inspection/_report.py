@@ -1,0 +1,261 @@
+"""All that there is to see of a fitted model, on one page."""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, balanced_accuracy_score
+
+from skfer.exceptions import ArgumentError
+from skfer.inspection._attention import AttentionDisplay
+from skfer.inspection._embedding import EmbeddingDisplay
+from skfer.inspection._gradients import similarity_maps
+from skfer.inspection._labels import read_labels
+from skfer.inspection._models import embed, name_of, take_apart
+from skfer.inspection._reliability import ReliabilityDisplay
+from skfer.inspection._retrieval import RetrievalDisplay
+from skfer.inspection._style import pyplot
+from skfer.inspection._subclass import SubclassDisplay
+from skfer.inspection._threshold import ThresholdDisplay
+from skfer.inspection._training import TrainingDisplay
+from skfer.metrics import mean_average_precision_at_r, recall_at_k
+from skfer.validation import UNLABELED
+
+_DPI = 110
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
+       color: #1a1a1a; background: #fff; }
+h1, h2 { line-height: 1.2; } h2 { margin-top: 2.2rem; }
+figure { margin: 0; break-inside: avoid; } figure img { max-width: 100%; height: auto; }
+figcaption { color: #444; }
+pre { white-space: pre-wrap; background: #f4f4f4; padding: .8rem; border-radius: .3rem; }
+table { border-collapse: collapse; } th, td { padding: .2rem .8rem .2rem 0; text-align: left; }
+@media print { body { margin: 0; max-width: none; } h2 { break-after: avoid; } }
+"""
+
+
+def report(model: Any, bunch: Any, path: str | os.PathLike[str]) -> Path:
+    """Write all that there is to see of a fitted model on some faces, as one page of HTML.
+
+    The page holds its pictures and needs no network. What is on it depends on the model: scores and
+    confusion where it predicts, reliability where it predicts probabilities, thresholds, attention
+    and sub-classes where it has them.
+
+    Parameters
+    ----------
+    model : fitted embedder, pipeline or search
+        What is shown.
+    bunch : Bunch
+        Faces of persons that it was not fitted on, as loaders return them: ``images``, ``target``,
+        ``target_names`` and ``groups``, if persons are known.
+    path : path-like
+        The file to write, in place of one that is there.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    ArgumentError
+        If the Bunch holds no faces or labels, or the folder does not exist.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from skfer import CrossEntropyEmbedder
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.inspection import report
+    >>> faces = make_expressions(6, 1, image_size=24, random_state=0)
+    >>> model = CrossEntropyEmbedder(max_epochs=1, random_state=0)
+    >>> model = model.fit(faces.images, faces.target)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     page = report(model, faces, os.path.join(folder, "report.html"))
+    ...     page.read_text(encoding="utf-8")[:15]
+    '<!DOCTYPE html>'
+    """
+    take_apart(model, "report on it")
+    place = Path(path)
+    if not place.parent.is_dir():
+        raise ArgumentError("{path=} is in a folder that does not exist: make it.", path=str(path))
+    if not hasattr(bunch, "images") or not hasattr(bunch, "target"):
+        raise ArgumentError("{bunch} must have images and target, as the loaders' Bunches have.")
+    labels = read_labels(bunch.target, _names(bunch), n_samples=len(bunch.images))
+    known = np.flatnonzero(labels.codes != UNLABELED)
+    if len(np.unique(labels.codes[known])) < 2:
+        raise ArgumentError("{bunch} must have faces of at least two labeled classes.")
+    groups = bunch.get("groups")
+    groups = None if groups is None else np.asarray(groups)[known]
+    y = _as_fitted(model, np.asarray(bunch.target)[known], _names(bunch))
+    faces = _Faces(bunch.images[known], y, groups, _names(bunch))
+    sections = [_about(model, faces, labels), *_figures(model, faces)]
+    _write(place, _page(f"{name_of(model)}: report", sections))
+    return place
+
+
+class _Faces:
+    """The labeled faces of a Bunch."""
+
+    def __init__(self, images: Any, y: NDArray[Any], groups: Any, names: Any) -> None:
+        self.images = images
+        self.y = y
+        self.groups = groups
+        self.names = names
+
+
+def _names(bunch: Any) -> Any:
+    return bunch.get("target_names")
+
+
+def _as_fitted(model: Any, y: NDArray[Any], names: Any) -> NDArray[Any]:
+    """Return labels of the kind that the model was fitted on: codes, or their names."""
+    classes = take_apart(model, "report on it").embedder.classes_
+    words = classes.dtype.kind not in "biuf"
+    return np.asarray(names)[y] if words and names is not None and y.dtype.kind in "iu" else y
+
+
+def _about(model: Any, faces: _Faces, labels: Any) -> str:
+    """Tell what the model and the faces are, and the scores."""
+    counts = ", ".join(
+        f"{escape(labels.names[code])} {(labels.codes == code).sum():,}"
+        for code in range(len(labels.names))
+    )
+    who = "" if faces.groups is None else f" of {len(np.unique(faces.groups)):,} persons"
+    rows = "".join(
+        f"<tr><th>{name}</th><td>{value:.3f}</td></tr>" for name, value in _scores(model, faces)
+    )
+    return (
+        f"<p>{len(faces.y):,} faces{who}: {counts}.</p><pre>{escape(str(model))}</pre>"
+        f"<h2>Scores</h2><table>{rows}</table>"
+    )
+
+
+def _scores(model: Any, faces: _Faces) -> Iterator[tuple[str, float]]:
+    if hasattr(model, "predict"):
+        predicted = model.predict(faces.images)
+        yield "accuracy", float(accuracy_score(faces.y, predicted))
+        yield "balanced accuracy", float(balanced_accuracy_score(faces.y, predicted))
+    embedding = embed(model, faces.images)
+    yield "recall@1", float(recall_at_k(embedding, faces.y, groups=faces.groups))
+    found = mean_average_precision_at_r(embedding, faces.y, groups=faces.groups)
+    yield "MAP@R", float(found)
+
+
+def _figures(model: Any, faces: _Faces) -> Iterator[str]:
+    """Draw what the model has, section by section."""
+    X, y, groups, names = faces.images, faces.y, faces.groups, faces.names
+    parts = take_apart(model, "report on it")
+    embedder = parts.embedder
+    if hasattr(model, "predict"):
+        yield _figure(
+            "Confusion", "Rows are true, columns predicted.", lambda: _confusion(model, faces)
+        )
+    yield _figure("Training", "Epoch by epoch.", lambda: TrainingDisplay.from_estimator(model))
+    yield _figure(
+        "Embedding",
+        "The faces in the plane; rings are around those that are predicted wrongly.",
+        lambda: EmbeddingDisplay.from_estimator(model, X, y, names=names, n_pictures=16),
+    )
+    yield _figure(
+        "Nearest faces",
+        "A face of each class, and those nearest to it.",
+        lambda: RetrievalDisplay.from_estimator(
+            model, X, y, groups=groups, names=names, random_state=0
+        ),
+    )
+    if hasattr(embedder, "slices_"):
+        yield _figure(
+            "Thresholds",
+            "Distances in each slice, and how well it searches by itself.",
+            lambda: ThresholdDisplay.from_estimator(model, X, y, groups=groups, random_state=0),
+        )
+    if _has_map(embedder, parts.prepared(X[:1])):
+        yield _figure(
+            "Where it looks",
+            "The mean over the faces of each class.",
+            lambda: AttentionDisplay.from_estimator(model, X, y, names=names, kind="classes"),
+        )
+    if hasattr(embedder, "predict_subclass"):
+        yield _figure(
+            "Classes and sub-classes",
+            "The mean face of each, and the faces nearest to its center.",
+            lambda: SubclassDisplay.from_estimator(model, X, y, names=names),
+        )
+    if hasattr(model, "predict_proba"):
+        yield _figure(
+            "Reliability",
+            "How often the prediction is right when it is so sure.",
+            lambda: ReliabilityDisplay.from_estimator(model, X, y, names=names),
+        )
+
+
+def _has_map(embedder: Any, images: Any) -> bool:
+    """Whether there are places to look at: some backbones give none."""
+    try:
+        similarity_maps(embedder, images, embedder.transform(images))
+    except ArgumentError:
+        return False
+    return True
+
+
+def _confusion(model: Any, faces: _Faces) -> Any:
+    labels = np.unique(np.concatenate([faces.y, model.predict(faces.images)]))
+    shown = read_labels(labels, faces.names).names if faces.names is not None else None
+    return ConfusionMatrixDisplay.from_estimator(
+        model,
+        faces.images,
+        faces.y,
+        labels=labels,
+        display_labels=shown,
+        cmap="Blues",
+        colorbar=False,
+        xticks_rotation=45,
+    )
+
+
+def _figure(title: str, told: str, draw: Callable[[], Any]) -> str:
+    """Return a section with one picture, inside the page."""
+    plt = pyplot()
+    with plt.style.context("default"):
+        figure = draw().figure_
+        data = BytesIO()
+        figure.savefig(data, format="png", dpi=_DPI, bbox_inches="tight")
+        plt.close(figure)
+    image = base64.b64encode(data.getvalue()).decode("ascii")
+    return (
+        f"<section><h2>{title}</h2><figure>"
+        f'<img alt="{title}: {escape(told)}" src="data:image/png;base64,{image}">'
+        f"<figcaption>{escape(told)}</figcaption></figure></section>"
+    )
+
+
+def _page(title: str, sections: list[str]) -> str:
+    body = "\n".join(sections)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<body><main><h1>{escape(title)}</h1>\n{body}\n</main></body></html>\n"
+    )
+
+
+def _write(place: Path, page: str) -> None:
+    """Write a file at once: what was there before stays until all is written."""
+    handle, temporary = tempfile.mkstemp(prefix=place.name, suffix=".part", dir=place.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+        os.replace(temporary, place)
+    except BaseException:
+        os.unlink(temporary)
+        raise

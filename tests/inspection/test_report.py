@@ -1,0 +1,77 @@
+"""One page with all that there is to see."""
+
+import re
+from html.parser import HTMLParser
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.utils import Bunch
+from torch import nn
+
+import skfer
+from skfer.exceptions import ArgumentError
+from skfer.inspection import report
+
+COMMON = ["Scores", "Training", "Embedding", "Nearest faces", "Where it looks"]
+
+
+def titles(page):
+    return re.findall("<h2>(.*?)</h2>", page)
+
+
+def test_page_of_a_classifier(faces, gaussian, tmp_path):
+    path = report(gaussian, faces, tmp_path / "report.html")
+    page = path.read_text(encoding="utf-8")
+    more = ["Confusion", "Classes and sub-classes", "Reliability"]
+    assert sorted(titles(page)) == sorted([*COMMON, *more])
+    assert "anger 16, happiness 16" in page
+    assert "of 8 persons" in page
+    # It holds all that it shows: no address, no script, and every picture has words beside it.
+    assert "http" not in page
+    assert "<script" not in page
+    assert (
+        page.count("<img alt=")
+        == page.count('src="data:image/png;base64,')
+        == len(titles(page)) - 1
+    )
+    HTMLParser().feed(page)
+    assert plt.get_fignums() == []
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_page_of_a_pipeline_with_unlabeled_faces(faces, multi_threshold, tmp_path):
+    model = make_pipeline(multi_threshold, KNeighborsClassifier(3))
+    model.fit(faces.images, faces.target)
+    some = Bunch(**faces)
+    some.target = np.where(np.arange(len(faces.target)) % 5 == 0, -1, faces.target)
+    some.groups = None
+    path = report(model, some, str(tmp_path / "report.html"))
+    found = titles(path.read_text(encoding="utf-8"))
+    assert sorted(found) == sorted([*COMMON, "Confusion", "Thresholds", "Reliability"])
+
+
+def test_page_of_a_model_of_words_without_a_map(faces, tmp_path):
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(24 * 24, 6))
+    model = skfer.CrossEntropyEmbedder(8, backbone=flat, max_epochs=1, random_state=0)
+    model.fit(faces.images, faces.target_names[faces.target])
+    page = report(model, faces, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Where it looks" not in titles(page)
+    assert "Nearest faces" in titles(page)
+
+
+def test_what_cannot_be_reported_leaves_the_old_page(faces, gaussian, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    with pytest.raises(ArgumentError, match="bunch must have images"):
+        report(gaussian, Bunch(data=faces.data), path)
+    one = Bunch(images=faces.images, target=np.zeros(len(faces.images), dtype=int))
+    with pytest.raises(ArgumentError, match="at least two labeled classes"):
+        report(gaussian, one, path)
+    with pytest.raises(ArgumentError, match="a folder that does not exist"):
+        report(gaussian, faces, tmp_path / "none" / "report.html")
+    with pytest.raises(ArgumentError, match="estimator"):
+        report(KNeighborsClassifier().fit([[0], [1]], [0, 1]), faces, path)
+    assert path.read_text() == "old"
