@@ -12,6 +12,6 @@ INCOMPLETE = 1
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what was found of a data set; 1 if it is not as published."""
-    report = check_dataset(arguments.name, arguments.root)
+    report = check_dataset(arguments.name, arguments.root, decode=arguments.decode)
     say(str(report))
     return 0 if report.ok else INCOMPLETE

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from skfer.datasets._loading import find_broken
 from skfer.datasets._registry import DATASETS
 from skfer.datasets._tree import Tree
 from skfer.exceptions import ArgumentError
 from skfer.pictures import N_SHOWN, Problem
+from skfer.validation import check_flag
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,15 @@ class DatasetReport:
         return [*lines, total + (f"{sum(self.published.values()):>12}" if self.published else "")]
 
 
-def check_dataset(name: str, root: str | os.PathLike[str]) -> DatasetReport:
-    """Compare a local copy of a data set with what is published, without reading its pictures.
+def check_dataset(
+    name: str,
+    root: str | os.PathLike[str],
+    *,
+    decode: bool = False,
+    n_jobs: int | None = None,
+    verbose: bool | int = False,
+) -> DatasetReport:
+    """Compare a local copy of a data set with what is published.
 
     Parameters
     ----------
@@ -114,6 +123,13 @@ def check_dataset(name: str, root: str | os.PathLike[str]) -> DatasetReport:
         One of the names in `DATASETS`, except "table".
     root : str or path-like
         The folder.
+    decode : bool, default=False
+        Decode every picture too, which takes its time, and tell which cannot be. Else they are
+        not read.
+    n_jobs : int, default=None
+        Threads that decode, as in joblib: None is 1, -1 all cores.
+    verbose : bool or int, default=False
+        Show a progress bar on stderr while pictures are decoded.
 
     Returns
     -------
@@ -145,8 +161,10 @@ def check_dataset(name: str, root: str | os.PathLike[str]) -> DatasetReport:
     if lister is None:
         known = [known for known, dataset in DATASETS.items() if dataset.lister is not None]
         raise ArgumentError("{name=} is not known: give one of {}.", known, name=name)
+    check_flag(decode, "decode")
     tree = Tree(root)
     listing = lister(tree)
+    broken = find_broken(tree, listing, n_jobs=n_jobs, verbose=verbose) if decode else []
     groups = {row.group for row in listing.rows} - {""}
     parts = listing.parts
     if parts is None:
@@ -162,7 +180,7 @@ def check_dataset(name: str, root: str | os.PathLike[str]) -> DatasetReport:
         parts=parts,
         n_groups=len(groups),
         missing=listing.missing + [n for n in listing.files if not os.path.isfile(tree.path(n))],
-        problems=[*tree.problems, *listing.problems, *unlisted],
+        problems=[*tree.problems, *listing.problems, *broken, *unlisted],
         published_parts=dict(listing.layout.parts),
         published_groups=listing.layout.n_groups,
         groups=listing.group_kind,

@@ -33,6 +33,8 @@ from skfer.pictures import (
 )
 from skfer.validation import check_flag, check_verbose
 
+_CHECKED_SIZE = (48, 48)  # of pictures that are decoded only to see whether they can be
+
 
 @dataclass(frozen=True)
 class Options:
@@ -138,15 +140,7 @@ def _decode(
             return found
     size = check_image_size(options.image_size)
     names = [place_of(row) for row in listing.rows]
-    read = listing.read or reader(tree)
-    conflicts = conflicting_copies(tree, listing.rows) if listing.is_own else {}
-
-    def read_row(i: int) -> np.ndarray:
-        image = read(listing.rows[i], size, options.color)
-        if i in conflicts:  # not before: pages of a refused download are all alike
-            raise PictureError(conflicts[i])
-        return image
-
+    read_row = _numbered_reader(tree, listing, size, options.color)
     shape = first_shape(names, read_row) if size is None else image_shape(size, options.color)
     chunks = decode_chunks(read_row, names, shape, n_jobs=options.n_jobs, verbose=options.verbose)
     if cache is None:
@@ -154,6 +148,35 @@ def _decode(
     if options.on_error == "raise":
         chunks = _raising(chunks, len(names), listing.layout.unit)
     return cache.write(chunks, shape, {"name": listing.name, "root": str(tree.root)})
+
+
+def _numbered_reader(
+    tree: Tree, listing: Listing, size: tuple[int, int] | None, color: bool
+) -> Callable[[int], np.ndarray]:
+    """Return what reads the picture of row i."""
+    read = listing.read or reader(tree)
+    conflicts = conflicting_copies(tree, listing.rows) if listing.is_own else {}
+
+    def read_row(i: int) -> np.ndarray:
+        image = read(listing.rows[i], size, color)
+        if i in conflicts:  # not before: pages of a refused download are all alike
+            raise PictureError(conflicts[i])
+        return image
+
+    return read_row
+
+
+def find_broken(
+    tree: Tree, listing: Listing, *, n_jobs: int | None, verbose: bool | int
+) -> list[Problem]:
+    """Return the pictures that are there and cannot be decoded, and why."""
+    if listing.sources is None:
+        rows = [row for row in listing.rows if os.path.isfile(tree.path(row.name))]
+        listing = replace(listing, rows=rows)
+    read_row = _numbered_reader(tree, listing, _CHECKED_SIZE, False)
+    names = [place_of(row) for row in listing.rows]
+    chunks = decode_chunks(read_row, names, _CHECKED_SIZE, n_jobs=n_jobs, verbose=verbose)
+    return [problem for chunk in chunks for problem in chunk.problems]
 
 
 def reader(tree: Tree) -> RowReader:

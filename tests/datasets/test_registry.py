@@ -231,3 +231,29 @@ def test_published_counts_add_up(tmp_path, name, make):
     make(tmp_path)
     published = check_dataset(name, tmp_path).published
     assert not published or sum(published.values()) in TOTALS[name]
+
+
+@pytest.mark.parametrize("name", ["folder", "jaffe", "raf-db", "affectnet", "ck+"])
+def test_broken_pictures_are_seen_by_decoding(tmp_path, name):
+    COPIES[name][0](tmp_path)
+    faces = DATASETS[name].loader(tmp_path, image_size=16)
+    assert check_dataset(name, tmp_path, decode=True).problems == []
+    name_of_one = faces.filenames[-1]  # of CK+ the peaks are looked at
+    trees.spoil(tmp_path / name_of_one, "truncated")
+    assert check_dataset(name, tmp_path).problems == []
+    report = check_dataset(name, tmp_path, decode=True, n_jobs=2)
+    assert len(report.problems) == 1
+    assert "truncated" in report.problems[0].what
+    assert name_of_one.split("/")[-1] in report.problems[0].where
+    assert "faulty: 1" in str(report)
+
+
+def test_decoding_tells_what_is_missing_once(tmp_path):
+    trees.fer2013(tmp_path, [(3, 7, "Training"), (3, "1 2", "Training")])
+    assert [where for where, _ in check_dataset("fer2013", tmp_path, decode=True).problems] == [
+        "fer2013.csv, line 3"
+    ]
+    trees.raf_db(tmp_path / "raf", [("train_00001.jpg", 5), ("test_0001.jpg", 2)])
+    (tmp_path / "raf/Image/aligned/test_0001_aligned.jpg").unlink()
+    report = check_dataset("raf-db", tmp_path / "raf", decode=True)
+    assert (len(report.missing), report.problems) == (1, [])

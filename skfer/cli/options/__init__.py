@@ -38,4 +38,7 @@ def _add_datasets(commands: Any) -> None:
     )
     check.add_argument("name", type=one_of(CHECKABLE), metavar="NAME", help=", ".join(CHECKABLE))
     check.add_argument("root", type=Path, metavar="ROOT", help="the folder of your copy")
+    check.add_argument(
+        "--decode", action="store_true", help="decode every picture too, to see whether it can be"
+    )
     check.set_defaults(command="datasets")
