@@ -12,7 +12,7 @@ from skfer.datasets._rows import Row
 from skfer.datasets._tree import Tree
 from skfer.exceptions import ArgumentError
 from skfer.pictures import PictureError, fault_of, read_picture
-from skfer.preprocessing import align_face
+from skfer.preprocessing import FaceAligner, FaceDetector, align_face
 
 
 class Place(NamedTuple):
@@ -38,6 +38,31 @@ def aligning_reader(tree: Tree, place: Callable[[Row], Place]) -> RowReader:
         image = read_picture(tree.path(row.name), None, color)
         try:
             face = align_face(image, landmarks=landmarks, box=box, image_size=max(size))
+        except ValueError as error:
+            raise PictureError(f"its face cannot be cut out: {error}") from error
+        return face if face.shape[:2] == size else resized(face, size)
+
+    return read
+
+
+def detecting_reader(tree: Tree, detector: FaceDetector, several: list[str]) -> RowReader:
+    """Return what finds the face in each photograph and cuts it out, the largest if there are more.
+
+    Names of photographs with several faces are added to `several`.
+    """
+
+    def read(row: Row, size: tuple[int, int] | None, color: bool) -> np.ndarray:
+        if size is None:
+            raise ArgumentError("{image_size=None}: faces cut out of photographs need a size.")
+        path = tree.path(row.name)
+        faces = detector.detect(path)
+        if not len(faces):
+            raise PictureError("the detector found no face in it")
+        if len(faces) > 1:
+            several.append(row.name)
+        aligner = FaceAligner(image_size=max(size), color=color)
+        try:
+            face = aligner.crop_faces(path, faces.largest())[0]
         except ValueError as error:
             raise PictureError(f"its face cannot be cut out: {error}") from error
         return face if face.shape[:2] == size else resized(face, size)

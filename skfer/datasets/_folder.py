@@ -2,9 +2,11 @@
 
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
+from skfer.datasets._aligned import detecting_reader
 from skfer.datasets._classes import Part, has_classes, own_name
 from skfer.datasets._copies import without_links
 from skfer.datasets._groups import GroupOf, check_groups, with_groups
@@ -13,7 +15,16 @@ from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import PARTS, Row
 from skfer.datasets._tree import Tree
-from skfer.pictures import DatasetError, Problem, in_part
+from skfer.exceptions import ArgumentError, shorten
+from skfer.pictures import (
+    N_SHOWN,
+    DatasetError,
+    DatasetWarning,
+    Problem,
+    in_part,
+    warn_caller,
+)
+from skfer.preprocessing import FaceDetector, FunctionDetector, as_detector
 
 LAYOUT = Layout("<class>/*, one folder for each class")
 PART_LAYOUT = Layout("train/<class>/*, test/<class>/*, one folder for each class in each part")
@@ -33,6 +44,7 @@ def load_image_folder(
     classes: Iterable[str] | None = None,
     groups: GroupOf | None = None,
     group_pattern: str | None = None,
+    detector: FaceDetector | Callable | str | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     on_error: str = "raise",
@@ -65,6 +77,10 @@ def load_image_folder(
     group_pattern : str, default=None
         A regular expression searched in the file name relative to `root`; its first group, or
         the whole match if it has none, is the picture's group. For instance ``r"(S\d+)_"``.
+    detector : FaceDetector, callable or "default", default=None
+        The pictures are photographs, of which the largest face is cut out (see
+        :class:`skfer.preprocessing.FaceAligner`). One without a face cannot be used; a warning
+        names those with several. "default" needs the extra ``detect``.
     cache_dir : str or path-like, default=None
         Keep the decoded pictures in this folder and open them memory-mapped, at once, the next
         time. A changed file or parameter makes a new cache; old ones may be deleted.
@@ -157,7 +173,25 @@ def load_image_folder(
     )
     check_groups(groups, group_pattern)
     lister = functools.partial(list_folder, groups=groups, group_pattern=group_pattern)
-    return load(root, lister, options)
+    if detector is None:
+        return load(root, lister, options)
+    found = as_detector(detector)
+    if cache_dir is not None and isinstance(found, FunctionDetector):
+        raise ArgumentError("{cache_dir} cannot tell two functions apart: give a FaceDetector.")
+    several: list[str] = []
+    faces = load(root, lambda tree: _with_detector(lister(tree), tree, found, several), options)
+    if several:
+        names = ", ".join(sorted(several)[:N_SHOWN])
+        text = "{} pictures have several faces, of which the largest was taken: {}."
+        warn_caller(DatasetWarning(text, len(several), shorten(names)))
+    return faces
+
+
+def _with_detector(
+    listing: Listing, tree: Tree, detector: FaceDetector, several: list[str]
+) -> Listing:
+    reader = detecting_reader(tree, detector, several)
+    return replace(listing, read=reader, reader_key=f"faces found by {detector!r}")
 
 
 def list_folder(

@@ -6,6 +6,7 @@ from skfer.preprocessing._adapters import (
     MTCNNDetector,
     SlimeFaceDetector,
     YuNetDetector,
+    as_detector,
 )
 from skfer.preprocessing._align import FaceAligner
 from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector
@@ -26,6 +27,7 @@ __all__ = [
     "SlimeFaceDetector",
     "YuNetDetector",
     "align_face",
+    "as_detector",
     "detect_faces",
     "find_eyes",
 ]

@@ -316,7 +316,29 @@ class MediaPipeDetector(FaceDetector):
 
 
 def as_detector(detector: Any) -> FaceDetector:
-    """Return a detector as a `FaceDetector`: one as it is, "default", or any callable."""
+    """Return as a `FaceDetector` whatever may be given as a detector.
+
+    Parameters
+    ----------
+    detector : FaceDetector, callable or "default"
+        One of skfer's or of your own, a function as :class:`FunctionDetector` takes it, or
+        "default", which is :class:`SlimeFaceDetector`.
+
+    Returns
+    -------
+    detector : FaceDetector
+
+    Raises
+    ------
+    ValueError
+        When it is none of these.
+
+    Examples
+    --------
+    >>> from skfer.preprocessing import as_detector
+    >>> as_detector("default")
+    SlimeFaceDetector()
+    """
     if isinstance(detector, FaceDetector):
         return detector
     if callable(detector):

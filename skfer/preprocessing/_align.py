@@ -283,8 +283,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         if self.detector is not None:
             faces = as_detector(self.detector).detect(_read(item))
             if len(faces):
-                largest = int(np.prod(faces.boxes[:, 2:] - faces.boxes[:, :2], axis=1).argmax())
-                return self.crop_faces(item, faces.take([largest]))[0]
+                return self.crop_faces(item, faces.largest())[0]
             if self.no_face == "raise":
                 raise ValueError(
                     "the detector found no face. Leave the picture out, or take it whole by "

@@ -82,6 +82,16 @@ class Faces:
             return None
         return {name: points[i] for name, points in self.landmarks.items()}
 
+    def largest(self) -> Faces:
+        """Return the largest face alone.
+
+        Returns
+        -------
+        faces : Faces
+        """
+        sides = self.boxes[:, 2:] - self.boxes[:, :2]
+        return self.take([int(np.prod(sides, axis=1).argmax())])
+
     def take(self, indices: ArrayLike) -> Faces:
         """Return some of the faces.
 

@@ -1,0 +1,56 @@
+"""Photographs in class folders: the largest face of each is cut out."""
+
+import numpy as np
+import pytest
+from helpers import trees
+
+from skfer.datasets import DatasetError, DatasetWarning, load_image_folder
+from skfer.preprocessing import FaceAligner, FaceDetector, Faces
+
+
+class Detector(FaceDetector):
+    """As many faces as the brightness of the picture says."""
+
+    def find(self, image):
+        boxes = [(5, 10, 25, 30), (30, 10, 60, 40)][: image[0, 0, 0]]
+        return Faces(boxes, np.ones(len(boxes)))
+
+
+@pytest.fixture
+def root(tmp_path):
+    for name, value in (("fear/one.png", 1), ("sad/two.png", 2)):
+        trees.picture(tmp_path / "faces" / name, (50, 80), value=value)
+    return tmp_path / "faces"
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_faces_are_cut_out_as_the_aligner_does(root, tmp_path, cached):
+    how = {"cache_dir": tmp_path / "cache"} if cached else {}
+    with pytest.warns(DatasetWarning, match=r"1 pictures have several faces.*: sad/two\.png") as w:
+        faces = load_image_folder(root, detector=Detector(), **how)
+    assert w[0].filename == __file__
+    paths = [root / name for name in faces.filenames]
+    expected = FaceAligner(detector=Detector(), color=False).transform(paths)
+    np.testing.assert_array_equal(faces.images, expected)
+    if cached:
+        again = load_image_folder(root, detector=Detector(), **how)
+        np.testing.assert_array_equal(again.images, expected)
+
+
+def test_a_photograph_without_a_face_cannot_be_used(root):
+    trees.picture(root / "sad/none.png", (50, 80), value=0)
+    with pytest.raises(DatasetError, match=r"sad/none\.png: the detector found no face in it"):
+        load_image_folder(root, detector=Detector())
+    with pytest.warns(DatasetWarning):
+        faces = load_image_folder(root, detector=Detector(), on_error="skip")
+    assert faces.filenames.tolist() == ["fear/one.png", "sad/two.png"]
+    assert [where for where, _ in faces.skipped] == ["sad/none.png"]
+
+
+def test_senseless_arguments(root, tmp_path):
+    with pytest.raises(ValueError, match="detector='best' is no detector"):
+        load_image_folder(root, detector="best")
+    with pytest.raises(ValueError, match="image_size=None: faces cut out of photographs"):
+        load_image_folder(root, detector=Detector(), image_size=None)
+    with pytest.raises(ValueError, match="cache_dir cannot tell two functions apart"):
+        load_image_folder(root, detector=lambda image: None, cache_dir=tmp_path)
