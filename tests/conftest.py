@@ -3,6 +3,7 @@
 import importlib
 import os
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", f"real_faces: needs the folder that {REAL_FACES} names")
     config.addinivalue_line("markers", "cuda: needs a GPU")
     config.addinivalue_line("markers", "timm: needs timm, which needs a torchvision")
+    config.addinivalue_line("markers", "pyarrow: needs pyarrow")
 
 
 @cache
@@ -48,6 +50,7 @@ def pytest_collection_modifyitems(config, items):
         "real_faces": bool(os.environ.get(REAL_FACES)),
         "cuda": torch.cuda.is_available(),
         "timm": _has_timm(),
+        "pyarrow": find_spec("pyarrow") is not None,
     }
     absent = [marker for marker, is_here in here.items() if not is_here]
     left_out = [item for item in items if any(map(item.get_closest_marker, absent))]

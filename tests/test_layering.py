@@ -59,8 +59,8 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "skorch", "joblib", "tqdm"},
     ),
     "cli": (
-        ("_version", *GROUND, "datasets", "inspection", "evaluation"),
-        {"numpy", "scipy", "sklearn", "torch", "matplotlib"},
+        ("_version", *GROUND, "pictures", "datasets", "persistence", "inspection", "evaluation"),
+        {"numpy", "scipy", "sklearn", "torch", "skorch", "matplotlib", "tqdm", "pyarrow"},
     ),
     "": (
         (

@@ -14,7 +14,15 @@ from skfer.datasets import DATASETS, EXPRESSIONS, UNLABELED, make_expressions
 from skfer.datasets._labels import canonical
 
 # Options of the command that are parameters of some loaders. Other loaders refuse them.
-LOADER_OPTIONS = ("classes", "frames", "neutral_first", "intensities", "align", "group_pattern")
+LOADER_OPTIONS = (
+    "color",
+    "classes",
+    "frames",
+    "neutral_first",
+    "intensities",
+    "align",
+    "group_pattern",
+)
 _OWN = ("folder", "table")  # sets of the caller, whose classes may be anything
 _FILE_OPTIONS = ("root", "cache_dir", "skip_bad")  # drawn faces have no use for them
 _TABLE_OPTIONS = ("labels", "file_column", "label_column", "group_column")

@@ -38,28 +38,39 @@ def bars_wanted(quiet: bool) -> bool:
     return not quiet and sys.stderr.isatty()
 
 
-def check_writable(path: Path | None) -> None:
-    """Raise ValueError if `--json` cannot be written: better now than after minutes of training."""
-    if path is None or is_stdout(path):
+def check_writable(path: Path | None, option: str = "--json", *, or_stdout: bool = True) -> None:
+    """Raise ValueError if a file cannot be written: better now than after minutes of training.
+
+    Parameters
+    ----------
+    path : Path or None
+        The file; None is not wanted.
+    option : str, default="--json"
+        Names it in errors.
+    or_stdout : bool, default=True
+        Whether it may be standard output.
+    """
+    if path is None or (or_stdout and is_stdout(path)):
         return
     if path.is_dir():
-        raise ValueError(f"--json {path} is a folder: give the name of a file in it.")
+        raise ValueError(f"{option} {path} is a folder: give the name of a file in it.")
     if path.exists() and not os.access(path, os.W_OK):
-        raise ValueError(f"--json {path} is write-protected: choose another place.")
+        raise ValueError(f"{option} {path} is write-protected: choose another place.")
     if not _is_special(path):
-        _check_folder(path, _behind_links(path).parent)
+        hint = ", or - for standard output" if or_stdout else ""
+        _check_folder(path, _behind_links(path).parent, option, hint)
 
 
-def _check_folder(path: Path, folder: Path) -> None:
+def _check_folder(path: Path, folder: Path, option: str, hint: str) -> None:
     if not folder.is_dir():
-        raise ValueError(f"--json {path}: there is no folder {folder}. Make it first.")
+        raise ValueError(f"{option} {path}: there is no folder {folder}. Make it first.")
     try:  # its mode does not tell all: the file system may be read-only
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         raise ValueError(
-            f"--json {path}: no file can be made in {folder} ({error.strerror}): choose another "
-            "place, or - for standard output."
+            f"{option} {path}: no file can be made in {folder} ({error.strerror}): choose another "
+            f"place{hint}."
         ) from error
 
 
@@ -88,8 +99,12 @@ def _behind_links(path: Path) -> Path:
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:
-    """Write a record to a file, whole or not at all, to a pipe, or to standard output."""
-    text = json.dumps(record, indent=2, default=str) + "\n"
+    """Write a record as :func:`write_text` does."""
+    write_text(path, json.dumps(record, indent=2, default=str) + "\n", "--json")
+
+
+def write_text(path: Path, text: str, option: str) -> None:
+    """Write a text to a file, whole or not at all, to a pipe, or to standard output."""
     if is_stdout(path):
         sys.stdout.write(text)
         return
@@ -99,7 +114,7 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
         else:
             _replace(_behind_links(path), text)
     except OSError as error:
-        raise ValueError(f"--json {path} could not be written: {error.strerror}.") from error
+        raise ValueError(f"{option} {path} could not be written: {error.strerror}.") from error
 
 
 def _replace(path: Path, text: str) -> None:

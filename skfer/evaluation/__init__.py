@@ -3,9 +3,10 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from skfer.evaluation._names import CLASSIFIERS, METHODS, PROTOCOLS, STYLES
+from skfer.evaluation._names import CLASSIFIERS, EMBEDDERS, METHODS, PROTOCOLS, STYLES
 
 if TYPE_CHECKING:
+    from skfer.evaluation._classifiers import with_classifier
     from skfer.evaluation._comparison import check_folds, compare
     from skfer.evaluation._fits import Fit
     from skfer.evaluation._methods import make_methods, pca_baseline
@@ -49,10 +50,12 @@ _FILE_OF = {
     "score_table": "_report",
     "subgroup_report": "_subgroups",
     "summarize": "_summary",
+    "with_classifier": "_classifiers",
 }
 
 __all__ = [
     "CLASSIFIERS",
+    "EMBEDDERS",
     "METHODS",
     "PROTOCOLS",
     "STYLES",
@@ -80,6 +83,7 @@ __all__ = [
     "score_table",
     "subgroup_report",
     "summarize",
+    "with_classifier",
 ]
 
 

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import joblib
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC
+from sklearn.base import clone
 
+from skfer.evaluation._classifiers import N_NEIGHBORS, make_classifier
 from skfer.evaluation._fits import Fit, Task, run_task
 from skfer.evaluation._progress import epochs_bar, n_epochs, watched
 from skfer.evaluation._protocols import Split
 from skfer.evaluation._results import ResultsFile, make_keys
 from skfer.exceptions import ArgumentError
-
-N_NEIGHBORS = 5
-
-_CLASSIFIERS: dict[str, Callable[[], BaseEstimator]] = {
-    "knn": lambda: KNeighborsClassifier(N_NEIGHBORS),
-    "svm": lambda: SVC(class_weight="balanced"),
-}
 
 
 def compare(
@@ -55,8 +47,8 @@ def compare(
         Indices of each fold.
     groups : ndarray of shape (n,), default=None
         Subjects; a face's own is left out when its nearest neighbors are looked for.
-    classifier : {"knn", "svm"}, default="knn"
-        What follows each embedder.
+    classifier : {"knn", "svm", "logistic", "own"}, default="knn"
+        What follows each embedder; "own" is the prediction of the embedders themselves.
     seeds : sequence of int, default=None
         Each method is fitted once with each on every fold; None fits once, as the methods' own
         ``random_state`` says.
@@ -76,7 +68,7 @@ def compare(
     Raises
     ------
     ArgumentError
-        If `results` is another kind of file.
+        If `results` is another kind of file, or an embedder has no prediction of its own.
 
     Examples
     --------
@@ -88,7 +80,7 @@ def compare(
     >>> sorted(fit.n_test for fit in fits)
     [48, 48]
     """
-    tasks = _make_tasks(methods, splits, _CLASSIFIERS[classifier](), seeds)
+    tasks = _make_tasks(methods, splits, classifier, seeds)
     store = None if results is None else ResultsFile(results)
     keys: dict[tuple[Any, ...], str] = {}
     if store is not None:
@@ -115,15 +107,16 @@ def _identity(done: Task | Fit) -> tuple[Any, ...]:
 def _make_tasks(
     methods: Mapping[str, Any],
     splits: Sequence[Split],
-    classifier: BaseEstimator,
+    classifier: str,
     seeds: Sequence[int] | None,
 ) -> list[Task]:
     wanted: Sequence[int | None] = [None] if seeds is None else list(seeds)
+    follow = {name: make_classifier(classifier, e, name) for name, e in methods.items()}
     return [
         Task(
             name,
             embedder,
-            classifier,
+            follow[name],
             fold,
             seed,
             train,
@@ -170,7 +163,7 @@ def check_folds(y: NDArray[Any], splits: Sequence[Split], classifier: str) -> No
         Labels.
     splits : sequence of (train, test)
         Indices of each fold.
-    classifier : {"knn", "svm"}
+    classifier : str
         What follows each embedder.
     """
     for fold, (train, _) in enumerate(splits):

@@ -72,7 +72,7 @@ class Task:
 
     method: str
     embedder: Any
-    classifier: BaseEstimator
+    classifier: BaseEstimator | None  # None is the prediction of the embedder itself
     fold: int
     seed: int | None
     train: NDArray[np.intp]
@@ -96,7 +96,10 @@ def run_task(task: Task, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] 
         start = time.perf_counter()
         Z_test = embedder.transform(X[test])
         speed = len(test) / (time.perf_counter() - start)
-        predicted = clone(task.classifier).fit(Z_train, y[train]).predict(Z_test)
+        if task.classifier is None:
+            predicted = embedder.predict(X[test])
+        else:
+            predicted = clone(task.classifier).fit(Z_train, y[train]).predict(Z_test)
         scores = (
             measure_predictions(y[test], predicted)
             | measure_embedding(

@@ -3,11 +3,15 @@
 PROTOCOLS = ("group-fold", "subject-10fold", "leave-one-subject-out", "official")
 """Subjects apart; ten folds of subjects in order; one subject a fold; the owners' own."""
 
-CLASSIFIERS = ("knn", "svm")
-"""What may follow an embedder: 5 nearest neighbors, or a support vector machine."""
+CLASSIFIERS = ("knn", "svm", "logistic", "own")
+"""What predicts: 5 nearest neighbors, a support vector machine or logistic regression on the
+embedding, or the embedder's own posterior."""
 
-METHODS = ("pca", "cross-entropy", "multi-threshold", "triplet-center", "gaussian")
-"""What can be compared: two baselines, and the embedders."""
+EMBEDDERS = ("cross-entropy", "multi-threshold", "triplet-center", "gaussian")
+"""The embedders by name."""
+
+METHODS = ("pca", *EMBEDDERS)
+"""What can be compared: the embedders, and PCA on pixels as a baseline."""
 
 STYLES = ("text", "markdown", "latex", "csv")
 """How tables are written."""

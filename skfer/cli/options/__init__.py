@@ -9,6 +9,7 @@ from typing import Any
 from skfer._version import __version__
 from skfer.cli.options._data import CHECKABLE
 from skfer.cli.options._evaluate import add_evaluate
+from skfer.cli.options._models import add_models
 from skfer.cli.options._values import one_of
 
 
@@ -22,6 +23,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"skfer {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    add_models(commands)
     add_evaluate(commands)
     _add_datasets(commands)
     return parser

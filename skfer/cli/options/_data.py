@@ -52,6 +52,9 @@ def add_data(data: Any) -> None:
         "--image-size", type=image_size, default=48, metavar="N", help="pixels a side (48)"
     )
     data.add_argument(
+        "--color", action="store_true", default=None, help="pictures in color, not in gray"
+    )
+    data.add_argument(
         "--max-per-class", type=several, metavar="N", help="take this many images of a class"
     )
     data.add_argument(

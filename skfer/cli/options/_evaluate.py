@@ -39,8 +39,9 @@ examples:
 
 `skfer datasets check NAME ROOT` tells what is in a copy of a published set.
 
-Exit codes: 0 done, 1 (of `skfer datasets check`) the copy is not as published, 2 something is wrong
-with the call or the data, 3 skfer itself failed, 130 interrupted, 141 who read the output has gone.
+Exit codes: 0 done, 1 the copy is not as published (`skfer datasets check`) or some pictures could
+not be used (`skfer predict`, `skfer embed`), 2 something is wrong with the call or the data,
+3 skfer itself failed, 130 interrupted, 141 who read the output has gone.
 """
 
 
@@ -80,7 +81,8 @@ def _add_how(how: Any) -> None:
         "--classifier",
         choices=CLASSIFIERS,
         default="knn",
-        help="what classifies the embedded images: 5 nearest neighbors (the default) or an SVM",
+        help="what classifies: 5 nearest neighbors (the default), an SVM or logistic regression on "
+        "the embedding, or the embedder itself (own)",
     )
     how.add_argument(
         "--negatives",

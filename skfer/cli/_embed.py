@@ -1,0 +1,117 @@
+"""`skfer embed`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+from tqdm import tqdm
+
+from skfer.cli._output import bars_wanted, check_writable, say, warn
+from skfer.cli._pictures import decoded, find_pictures, load_model, picture_shape
+from skfer.cli._stage import Stage
+from skfer.cli._tables import writer_of
+from skfer.exceptions import ArgumentError
+
+UNUSABLE = 1
+_BATCH = 2048  # pictures in memory: some full batches of the network
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the embedding of each picture; 1 if some could not be used."""
+    path: Path = arguments.output
+    write = writer_of(path)
+    check_writable(path, "--output", or_stdout=False)
+    model = _without_classifier(load_model(arguments))
+    images, names = _images(arguments.pictures, model)
+    with Stage(path, _key(arguments.model, names), _n_columns(model)) as stage:
+        if stage.n_rows:
+            say(f"{stage.n_rows:,} of {len(names):,} pictures were embedded before.")
+        rest = names[stage.n_rows :]
+        verbose = bars_wanted(arguments.quiet)
+        if images is None:
+            _embed_files(model, rest, stage, arguments.n_jobs, verbose)
+        else:
+            _embed_array(model, images[stage.n_rows :], stage, verbose)
+        rows = stage.read()
+        bad = np.flatnonzero(np.isnan(rows[:, 0]))
+        write(path, names, rows, np.setdiff1d(np.arange(len(names)), bad))
+        stage.remove()
+    say(f"{len(names) - len(bad):,} embeddings of {rows.shape[1]} coordinates: {path}")
+    if len(bad):
+        some = ", ".join(names[i] for i in bad[:5])
+        warn(f"{len(bad):,} pictures could not be used, and have no row: {some}.")
+    return UNUSABLE if len(bad) else 0
+
+
+def _n_columns(model: Any) -> int:
+    """Return how many coordinates a model gives a picture: of a gray one."""
+    return model.transform(np.zeros((1, *picture_shape(model)), dtype=np.uint8)).shape[1]
+
+
+def _without_classifier(model: Any) -> Any:
+    if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
+        return model[:-1]
+    return model
+
+
+def _images(places: Sequence[Path], model: Any) -> tuple[NDArray[Any] | None, list[str]]:
+    """Return pictures that are an array on disk already, or None, and the names of the rows."""
+    if len(places) != 1 or places[0].suffix != ".npy":
+        return None, find_pictures(places)
+    images = np.load(places[0], mmap_mode="r")
+    shape = picture_shape(model)
+    if images.shape[1:] != shape:
+        raise ArgumentError(
+            "{} holds an array of shape {}, and the model takes (n, {}).",
+            places[0],
+            images.shape,
+            ", ".join(map(str, shape)),
+        )
+    return images, [f"{places[0].name}[{i}]" for i in range(len(images))]
+
+
+def _key(model: Path, names: Sequence[str]) -> str:
+    digest = blake2b(model.read_bytes(), digest_size=16)
+    for name in names:
+        digest.update(b"\0" + name.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def _embed_array(model: Any, images: NDArray[Any], stage: Stage, verbose: bool) -> None:
+    for start in tqdm(range(0, len(images), _BATCH), desc="embedding", disable=not verbose):
+        stage.add(model.transform(images[start : start + _BATCH]))
+
+
+def _embed_files(
+    model: Any, names: Sequence[str], stage: Stage, n_jobs: int, verbose: bool
+) -> None:
+    for images, kept, n in _batches(decoded(model, names, n_jobs, verbose)):
+        rows = np.full((n, stage.n_columns), np.nan, dtype=np.float32)
+        if kept:
+            rows[kept] = model.transform(images)
+        stage.add(rows)
+
+
+def _batches(chunks: Iterator[Any]) -> Iterator[tuple[NDArray[Any], list[int], int]]:
+    """Yield images, which of how many pictures they are, in batches that suit the network."""
+    images: list[NDArray[Any]] = []
+    kept: list[int] = []
+    n = 0
+    for chunk in chunks:
+        order = sorted([*chunk.kept, *chunk.failed])
+        good = set(chunk.kept)
+        kept += [n + i for i, row in enumerate(order) if row in good]
+        images.append(chunk.images)
+        n += len(order)
+        if n >= _BATCH:
+            yield np.concatenate(images), kept, n
+            images, kept, n = [], [], 0
+    if n:
+        yield np.concatenate(images), kept, n

@@ -1,0 +1,105 @@
+"""Rows of numbers on the way to a file: what was computed before a kill is there afterwards."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skfer.exceptions import ArgumentError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nobody else can open the file to write anyway
+    fcntl = None  # type: ignore[assignment]
+
+_HEADER = 64  # bytes: the key, then zeros
+
+
+class Stage:
+    """A file beside the wanted one, to which rows are appended.
+
+    It is found again by a key of all that the rows depend on; one of another key is begun anew.
+
+    Parameters
+    ----------
+    path : Path
+        The file that is wanted in the end.
+    key : str
+        At most 64 ASCII characters.
+    n_columns : int
+        Numbers in a row.
+    """
+
+    def __init__(self, path: Path, key: str, n_columns: int) -> None:
+        real = Path(os.path.realpath(path))
+        self.path = real.with_name(f".{real.name}.part")
+        self.n_columns = n_columns
+        self._key = key.encode().ljust(_HEADER, b"\0")
+        self._file: BinaryIO
+
+    def __enter__(self) -> Self:
+        # Neither a link nor what others wrote is followed: the name is ours.
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        self._file = os.fdopen(os.open(self.path, flags, 0o666), "r+b")
+        try:
+            self._lock()
+            if self._file.read(_HEADER) != self._key:
+                self._file.truncate(0)
+                self._file.seek(0)
+                self._file.write(self._key)
+            self._file.truncate(_HEADER + self.n_rows * self._row_bytes)
+            self._file.seek(0, os.SEEK_END)
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def _lock(self) -> None:
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ArgumentError(
+                "{output}: another call is writing {}: wait for it, or give another file.",
+                self.path,
+            ) from None
+
+    @property
+    def _row_bytes(self) -> int:
+        return 4 * self.n_columns
+
+    @property
+    def n_rows(self) -> int:
+        """How many whole rows are there."""
+        size = os.fstat(self._file.fileno()).st_size
+        return max(0, size - _HEADER) // self._row_bytes
+
+    def add(self, rows: NDArray[np.float32]) -> None:
+        """Append rows."""
+        self._file.write(np.ascontiguousarray(rows, dtype=np.float32).tobytes())
+        self._file.flush()
+
+    def read(self) -> NDArray[np.float32]:
+        """Return all rows, mapped from the file."""
+        shape = (self.n_rows, self.n_columns)
+        if not shape[0]:
+            return np.empty(shape, dtype=np.float32)
+        return np.memmap(self.path, np.float32, "r", offset=_HEADER, shape=shape)
+
+    def remove(self) -> None:
+        """Remove the file: the rows are where they are wanted."""
+        self.path.unlink()

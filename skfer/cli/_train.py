@@ -1,0 +1,102 @@
+"""`skfer train`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch
+from skorch.callbacks import Callback
+from tqdm import tqdm
+
+from skfer.cli._faces import load_faces
+from skfer.cli._output import bars_wanted, check_writable, say, warn
+from skfer.evaluation import make_methods, prepare, with_classifier
+from skfer.persistence import save
+
+
+class EpochBar(Callback):
+    """A bar of epochs on stderr, with the loss."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Show it."""
+        self.bar = tqdm(total=self.total, desc="training", unit="epoch", leave=False)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Move it."""
+        self.bar.set_postfix(loss=f"{net.history[-1, 'train_loss']:.3f}", refresh=False)
+        self.bar.update()
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Take it away."""
+        self.bar.close()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train a model on the wanted data and keep it."""
+    check_writable(arguments.output, "--output", or_stdout=False)
+    name, loaded = load_faces(arguments)
+    faces = prepare(loaded, max_per_class=arguments.max_per_class, random_state=arguments.seed)
+    if faces.n_unlabeled:
+        warn(f"{faces.n_unlabeled:,} of {len(loaded.target):,} images have no label: left out.")
+    say(_headline(faces, arguments.embedder))
+    embedder = wanted_embedder(arguments)
+    start = time.perf_counter()
+    model = with_classifier(embedder, arguments.classifier)
+    model.fit(faces.images, np.asarray(faces.target_names)[faces.target])
+    embedder = model if model is embedder else model[0]
+    embedder.set_params(callbacks=None)
+    first, last = embedder.history_[0]["train_loss"], embedder.history_[-1]["train_loss"]
+    seconds = time.perf_counter() - start
+    say(f"trained in {seconds:.1f} s, {embedder.n_iter_} epochs; loss {first:.3f} -> {last:.3f}")
+    save(model, arguments.output, card=make_card(name, faces, arguments))
+    size = arguments.output.stat().st_size / 2**20
+    say(f"\nModel: {arguments.output} ({size:.1f} MiB)")
+    say(f"Try it: skfer predict {arguments.output} PICTURE ...")
+    return 0
+
+
+def wanted_embedder(arguments: argparse.Namespace) -> Any:
+    """Return the embedder to train."""
+    given = {"max_epochs": arguments.epochs, "device": arguments.device}
+    (embedder,) = make_methods(
+        [arguments.embedder],
+        random_state=arguments.seed,
+        **{name: value for name, value in given.items() if value is not None},
+    ).values()
+    if bars_wanted(arguments.quiet):
+        embedder.set_params(callbacks=[EpochBar(embedder.max_epochs)])
+    return embedder
+
+
+def make_card(name: str, faces: Bunch, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what the model cannot know of itself: its data, and how pictures were read."""
+    classes, counts = np.unique(faces.target, return_counts=True)
+    words = [str(faces.target_names[code]) for code in classes]
+    return {
+        "data": {
+            "name": name,
+            "images": len(faces.target),
+            "classes": dict(zip(words, counts.tolist(), strict=True)),
+            "groups": None if faces.groups is None else len(np.unique(faces.groups)),
+            "groups_are": None if faces.groups is None else faces.group_kind,
+        },
+        "preprocessing": {
+            "image_size": arguments.image_size,
+            "color": bool(arguments.color),
+            "align": arguments.align,
+        },
+    }
+
+
+def _headline(faces: Bunch, embedder: str) -> str:
+    groups = ""
+    if faces.groups is not None:
+        groups = f", {len(np.unique(faces.groups)):,} {faces.group_kind}"
+    n_classes = len(np.unique(faces.target))
+    return f"{len(faces.target):,} faces of {n_classes} expressions{groups}; {embedder}"

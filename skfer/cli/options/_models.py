@@ -1,0 +1,150 @@
+"""The options of the commands that make and use a model file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from skfer.cli.options._data import add_data, add_variants
+from skfer.cli.options._values import one_of, positive, seed
+from skfer.evaluation import CLASSIFIERS, EMBEDDERS
+
+TRAIN = """\
+Train an embedder on all labeled faces of a data set and keep it, with how its pictures are to be
+read, in one file. How good such a model is on persons that it has not seen, `skfer evaluate` tells.
+"""
+PREDICT = """\
+Tell the expression of faces. A row for each picture: the file, the expression, and its probability.
+Folders are searched for pictures. Exit code 1 if a picture could not be used; the others are told.
+"""
+EMBED = """\
+Write the embedding of every picture, a row for each file, in the order of their names. Pictures are
+read as they are needed, so that there may be millions. A call that was broken off goes on where it
+was when it is made again.
+"""
+_RAW = argparse.RawDescriptionHelpFormatter
+
+
+def add_models(commands: Any) -> None:
+    """Add the commands."""
+    _add_train(commands)
+    _add_predict(commands)
+    _add_embed(commands)
+    info = commands.add_parser("info", help="tell what is in a model file")
+    info.add_argument("model", type=Path, metavar="MODEL", help="a file of skfer train")
+    info.set_defaults(command="info")
+
+
+def _add_train(commands: Any) -> None:
+    parser = commands.add_parser(
+        "train",
+        help="train a model and keep it",
+        description=TRAIN,
+        usage="skfer train [OPTION ...] -o MODEL",
+        epilog="example:\n  skfer train --labels labels.csv --root images/ --label-column emotion "
+        "--group-column person \\\n    -o smile.skfer",
+        formatter_class=_RAW,
+    )
+    parser.set_defaults(command="train")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="MODEL", help="the file to write"
+    )
+    add_data(parser.add_argument_group("data"))
+    add_variants(parser.add_argument_group("variants of published sets"))
+    how = parser.add_argument_group("training")
+    how.add_argument(
+        "--embedder",
+        type=one_of(EMBEDDERS),
+        default="gaussian",
+        metavar="NAME",
+        help=f"what learns: {', '.join(EMBEDDERS)} (gaussian)",
+    )
+    how.add_argument(
+        "--classifier",
+        choices=CLASSIFIERS,
+        default="own",
+        help="what predicts: the embedder's own posterior (own), nearest neighbors, an SVM, or "
+        "logistic regression on the embedding",
+    )
+    how.add_argument(
+        "--epochs", type=positive, metavar="N", help="passes over the training set (40)"
+    )
+    _add_device(how)
+    how.add_argument("--seed", type=seed, default=0, metavar="N", help="fixes the training (0)")
+    _add_jobs(how, "threads that read pictures")
+    how.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_predict(commands: Any) -> None:
+    parser = commands.add_parser(
+        "predict",
+        help="tell the expression of faces",
+        description=PREDICT,
+        usage="skfer predict MODEL PICTURE ... [OPTION ...]",
+        epilog="examples:\n  skfer predict smile.skfer faces/*.png\n  skfer predict smile.skfer "
+        "faces/ --json - | jq '.[].label'",
+        formatter_class=_RAW,
+    )
+    parser.set_defaults(command="predict")
+    _add_model_and_pictures(parser)
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write all probabilities here; - is standard output",
+    )
+    parser.add_argument(
+        "--csv", type=Path, metavar="FILE", help="the same as a table; - is standard output"
+    )
+    _add_device(parser)
+    _add_jobs(parser, "threads that read pictures")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_embed(commands: Any) -> None:
+    parser = commands.add_parser(
+        "embed",
+        help="write the embedding of pictures",
+        description=EMBED,
+        usage="skfer embed MODEL PICTURE ... -o FILE [OPTION ...]",
+        epilog="example:\n  skfer embed smile.skfer images/ -o embedding.npz",
+        formatter_class=_RAW,
+    )
+    parser.set_defaults(command="embed")
+    _add_model_and_pictures(parser)
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="what to write: .npz (arrays embedding and filenames), .csv, or .parquet (needs "
+        "pyarrow)",
+    )
+    _add_device(parser)
+    _add_jobs(parser, "threads that read pictures")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_model_and_pictures(parser: Any) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a file of skfer train")
+    parser.add_argument(
+        "pictures", type=Path, nargs="+", metavar="PICTURE", help="pictures, or folders of them"
+    )
+
+
+def _add_device(group: Any) -> None:
+    group.add_argument(
+        "--device",
+        metavar="NAME",
+        help="where to compute: cpu, cuda, cuda:1, mps (a GPU if there is one)",
+    )
+
+
+def _add_jobs(group: Any, what: str) -> None:
+    jobs = min(os.cpu_count() or 1, 4)
+    group.add_argument(
+        "--n-jobs", type=positive, default=jobs, metavar="N", help=f"{what} ({jobs})"
+    )

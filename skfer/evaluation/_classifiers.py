@@ -1,0 +1,82 @@
+"""What predicts after an embedder, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
+
+from skfer.exceptions import ArgumentError
+
+N_NEIGHBORS = 5
+
+_MAKE: dict[str, Callable[[], BaseEstimator]] = {
+    "knn": lambda: KNeighborsClassifier(N_NEIGHBORS),
+    "svm": lambda: SVC(class_weight="balanced"),
+    "logistic": lambda: LogisticRegression(class_weight="balanced", max_iter=1000),
+}
+
+
+def make_classifier(name: str, embedder: Any, method: str = "the embedder") -> BaseEstimator | None:
+    """Return the classifier of a name, None where the embedder's own prediction is wanted.
+
+    Parameters
+    ----------
+    name : {"knn", "svm", "logistic", "own"}
+        5 nearest neighbors, a support vector machine, logistic regression, or none.
+    embedder : transformer
+        What it shall follow.
+    method : str, default="the embedder"
+        What to call the embedder in an error.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is unknown, or "own" and the embedder does not predict.
+    """
+    if name == "own":
+        if not hasattr(embedder, "predict"):
+            raise ArgumentError(
+                "{classifier=own}: {} has no prediction of its own: leave it out, or give another.",
+                method,
+            )
+        return None
+    if name not in _MAKE:
+        known = ", ".join([*_MAKE, "own"])
+        raise ArgumentError("{classifier=} is unknown: give one of {}.", known, classifier=name)
+    return _MAKE[name]()
+
+
+def with_classifier(embedder: Any, name: str) -> Any:
+    """Return a pipeline of an embedder and a classifier, or the embedder if it shall predict.
+
+    Parameters
+    ----------
+    embedder : transformer
+        Unfitted.
+    name : {"knn", "svm", "logistic", "own"}
+        What predicts.
+
+    Returns
+    -------
+    estimator
+
+    Raises
+    ------
+    ArgumentError
+        If the name is unknown, or "own" and the embedder does not predict.
+
+    Examples
+    --------
+    >>> from skfer import MultiThresholdEmbedder
+    >>> from skfer.evaluation import with_classifier
+    >>> with_classifier(MultiThresholdEmbedder(), "knn")[-1]
+    KNeighborsClassifier()
+    """
+    classifier = make_classifier(name, embedder, type(embedder).__name__)
+    return embedder if classifier is None else make_pipeline(embedder, classifier)

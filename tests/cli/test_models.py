@@ -1,0 +1,302 @@
+"""Training a model, and what is done with one: predict, embed, info."""
+
+import csv
+import json
+import os
+from importlib import import_module
+
+import numpy as np
+import pytest
+from helpers import trees
+from PIL import Image
+
+import skfer
+from skfer.cli import _embed, _pictures, _stage, _tables, main
+from skfer.cli._main import FAILED
+from skfer.datasets import decode_images, make_expressions
+from skfer.exceptions import ArgumentError
+
+UNUSABLE = 1
+QUICK = ["--epochs", "2", "--image-size", "16", "--max-per-class", "6", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def smile(tmp_path_factory):
+    """A model that has seen a few drawn faces."""
+    path = tmp_path_factory.mktemp("model") / "smile.skfer"
+    assert main(["train", *QUICK, "-o", str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Twelve faces in two folders, and a text."""
+    root = tmp_path_factory.mktemp("pictures")
+    faces = make_expressions(2, 1, image_size=24, random_state=1)
+    for i, image in enumerate(faces.images[:12]):
+        path = root / ("b" if i % 2 else "a") / f"{i:02d}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(path)
+    (root / "notes.txt").write_text("no picture")
+    return root
+
+
+def _names(folder):
+    return [str(path) for path in sorted(folder.rglob("*.png"))]
+
+
+def test_train_says_what_it_does(tmp_path, capsys, faces_on_disk):
+    path = tmp_path / "smile.skfer"
+    table = ["--labels", str(faces_on_disk / "labels.csv"), "--file-column", "path"]
+    columns = ["--label-column", "emotion", "--group-column", "person"]
+    assert main(["train", *QUICK, *table, *columns, "-o", str(path)]) == 0
+    captured = capsys.readouterr()
+    first, second, _, *last = captured.out.splitlines()
+    assert first == "24 faces of 4 expressions, 12 subjects; gaussian"
+    assert second.startswith("trained in ")
+    assert last[0].startswith(f"Model: {path} (0.")
+    assert last[1] == f"Try it: skfer predict {path} PICTURE ..."
+    assert captured.err == ""
+    assert os.listdir(tmp_path) == ["smile.skfer"]
+    assert skfer.load(path).classes_.tolist() == ["anger", "happiness", "neutral", "surprise"]
+
+
+def test_a_bar_shows_the_loss_and_is_not_kept(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skfer.cli._output.sys.stderr.isatty", lambda: True)
+    path = tmp_path / "smile.skfer"
+    loud = [word for word in QUICK if word != "--quiet"]
+    assert main(["train", *loud, "-o", str(path)]) == 0
+    assert "0/2 [" in capsys.readouterr().err
+    assert skfer.load(path).callbacks is None
+
+
+@pytest.mark.parametrize("classifier", ["own", "knn", "svm", "logistic"])
+def test_every_classifier_predicts_words(tmp_path, folder, capsys, classifier):
+    path = tmp_path / "smile.skfer"
+    some = ["--classifier", classifier, "--classes", "anger", "happiness"]
+    assert main(["train", *QUICK, *some, "-o", str(path)]) == 0
+    capsys.readouterr()
+    assert main(["predict", str(path), str(folder), "--quiet"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == _names(folder)
+    assert {line[1] for line in lines} <= {"anger", "happiness"}
+    assert {len(line) for line in lines} == {2 if classifier == "svm" else 3}
+
+
+def test_predictions_are_those_of_the_model(smile, folder, tmp_path, capsys):
+    names = _names(folder)
+    assert main(["predict", str(smile), str(folder), "--json", "-", "--quiet"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    model = skfer.load(smile)
+    proba = model.predict_proba(decode_images(names, image_size=16))
+    assert [row["file"] for row in rows] == names
+    assert [row["label"] for row in rows] == model.classes_[proba.argmax(axis=1)].tolist()
+    given = [list(row["probabilities"].values()) for row in rows]
+    np.testing.assert_array_equal(given, proba)
+    assert model.predict(names).tolist() == [row["label"] for row in rows]
+
+
+def test_predictions_as_a_table(smile, folder, tmp_path, capsys):
+    path = tmp_path / "x.csv"
+    name = _names(folder)[0]
+    assert main(["predict", str(smile), name, "nowhere.png", "--csv", str(path)]) == UNUSABLE
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 2
+    assert captured.err == "skfer: warning: nowhere.png: no such file\n"
+    good, bad = csv.DictReader(path.read_text().splitlines())
+    assert good["file"] == name
+    assert float(good[good["label"]]) == float(good["probability"])
+    assert (bad["label"], bad["error"]) == ("", "no such file")
+
+
+def test_files_stand_as_they_are_given(smile, folder, capsys):
+    first, second, *_ = reversed(_names(folder))
+    assert main(["predict", str(smile), first, second]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [first, second]
+
+
+@pytest.mark.parametrize("command", ["predict", "embed"])
+def test_what_cannot_be_used_is_told(command, smile, tmp_path, capsys):
+    def said(*words):
+        more = ["-o", str(tmp_path / "x.npz")] if command == "embed" else []
+        assert main([command, *words, *more]) == FAILED
+        return capsys.readouterr().err
+
+    assert f"no pictures in {tmp_path}: give files" in said(str(smile), str(tmp_path))
+    other = tmp_path / "labels.csv"
+    other.write_text("file,label\n")
+    assert "is not a model file" in said(str(other), str(tmp_path))
+    assert f"cannot use '{tmp_path}/none'" in said(str(tmp_path / "none"), str(tmp_path))
+
+
+def _embedded(path):
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays["filenames"].tolist(), arrays["embedding"]
+    rows = list(csv.reader(path.read_text().splitlines()))
+    return [row[0] for row in rows[1:]], np.array([row[1:] for row in rows[1:]], dtype=np.float32)
+
+
+@pytest.mark.parametrize("ending", [".npz", ".csv"])
+def test_embeddings_are_those_of_the_model(smile, folder, tmp_path, capsys, ending):
+    path = tmp_path / f"x{ending}"
+    assert main(["embed", str(smile), str(folder), "-o", str(path), "--quiet"]) == 0
+    assert capsys.readouterr().out == f"12 embeddings of 64 coordinates: {path}\n"
+    names, embedding = _embedded(path)
+    assert names == _names(folder)
+    images = decode_images(names, image_size=16)
+    np.testing.assert_array_equal(embedding, skfer.load(smile).transform(images))
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.pyarrow
+def test_parquet(smile, folder, tmp_path):
+    parquet = import_module("pyarrow.parquet")
+    path = tmp_path / "x.parquet"
+    assert main(["embed", str(smile), str(folder), "-o", str(path), "--quiet"]) == 0
+    table = parquet.read_table(path).to_pydict()
+    assert table["file"] == _names(folder)
+    images = decode_images(table["file"], image_size=16)
+    np.testing.assert_array_equal(table["embedding"], skfer.load(smile).transform(images))
+
+
+def test_parquet_without_its_package_is_refused_at_once(
+    smile, folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(_tables, "find_spec", lambda name: None)
+    path = tmp_path / "x.parquet"
+    assert main(["embed", str(smile), str(folder), "-o", str(path)]) == FAILED
+    assert f"--output {path} needs pyarrow: install pyarrow" in capsys.readouterr().err
+    assert main(["embed", str(smile), str(folder), "-o", str(tmp_path / "x.txt")]) == FAILED
+    assert "has none of the endings .npz, .csv, .parquet" in capsys.readouterr().err
+    assert not os.listdir(tmp_path)
+
+
+def test_pictures_that_fail_have_no_row(smile, folder, tmp_path, capsys):
+    names = [*_names(folder)[:3], str(folder / "notes.txt"), "nowhere.png"]
+    path = tmp_path / "x.npz"
+    order = [names[0], names[3], names[1], names[4], names[2]]
+    assert main(["embed", str(smile), *order, "-o", str(path)]) == UNUSABLE
+    assert "2 pictures could not be used, and have no row: " in capsys.readouterr().err
+    kept, embedding = _embedded(path)
+    assert kept == names[:3]
+    assert np.isfinite(embedding).all()
+
+
+def test_an_array_of_pictures(smile, folder, tmp_path):
+    images = decode_images(_names(folder), image_size=16)
+    np.save(tmp_path / "faces.npy", images)
+    path = tmp_path / "x.npz"
+    assert main(["embed", str(smile), str(tmp_path / "faces.npy"), "-o", str(path)]) == 0
+    names, embedding = _embedded(path)
+    assert names[:2] == ["faces.npy[0]", "faces.npy[1]"]
+    np.testing.assert_array_equal(embedding, skfer.load(smile).transform(images))
+
+
+def test_an_array_of_another_shape_is_refused(smile, tmp_path, capsys):
+    np.save(tmp_path / "faces.npy", np.zeros((2, 8, 8), dtype=np.uint8))
+    call = ["embed", str(smile), str(tmp_path / "faces.npy"), "-o", str(tmp_path / "x.npz")]
+    assert main(call) == FAILED
+    assert "shape (2, 8, 8), and the model takes (n, 16, 16)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("as_array", [False, True])
+def test_a_call_that_was_broken_off_goes_on(smile, tmp_path, monkeypatch, capsys, as_array):
+    faces = make_expressions(40, 1, image_size=16, random_state=1)
+    if as_array:
+        np.save(tmp_path / "faces.npy", faces.images)
+        given = tmp_path / "faces.npy"
+    else:
+        given = tmp_path / "faces"
+        given.mkdir()
+        for i, image in enumerate(faces.images):
+            Image.fromarray(image).save(given / f"{i:03d}.png")
+    path = tmp_path / "x.npz"
+    call = ["embed", str(smile), str(given), "-o", str(path), "--quiet"]
+    monkeypatch.setattr(_embed, "_BATCH", 100)
+    whole = _stage.Stage.add
+    done = []
+
+    def break_off(self, rows):
+        if len(done) == 2:
+            self._file.write(b"half")  # of a row that was being written
+            raise KeyboardInterrupt
+        done.append(len(rows))
+        whole(self, rows)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_stage.Stage, "add", break_off)
+        main(call)
+    assert not path.exists()
+    capsys.readouterr()
+    assert main(call) == 0
+    assert "200 of 320 pictures were embedded before." in capsys.readouterr().out
+    _, embedding = _embedded(path)
+    np.testing.assert_array_equal(embedding, skfer.load(smile).transform(faces.images))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_another_model_begins_anew(tmp_path):
+    rows = np.arange(6, dtype=np.float32).reshape(3, 2)
+    with _stage.Stage(tmp_path / "x.npz", "one", 2) as stage:
+        stage.add(rows)
+        assert stage.n_rows == 3
+    with _stage.Stage(tmp_path / "x.npz", "one", 2) as stage:
+        np.testing.assert_array_equal(stage.read(), rows)
+    with _stage.Stage(tmp_path / "x.npz", "two", 2) as stage:
+        assert stage.n_rows == 0
+        assert stage.read().shape == (0, 2)
+
+
+def test_two_calls_do_not_write_to_one_file(tmp_path):
+    with (
+        _stage.Stage(tmp_path / "x.npz", "one", 2),
+        pytest.raises(ArgumentError, match="another call is writing"),
+        _stage.Stage(tmp_path / "x.npz", "one", 2),
+    ):
+        pass
+
+
+def test_a_planted_link_is_not_followed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / ".x.npz.part").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic link"), _stage.Stage(tmp_path / "x.npz", "k", 2):
+        pass
+    assert victim.read_text() == "mine"
+
+
+def test_a_model_of_rows_takes_no_pictures(tmp_path, capsys):
+    X = np.random.RandomState(0).rand(20, 4)
+    model = skfer.GaussianMetricEmbedder(max_epochs=1, random_state=0).fit(X, np.arange(20) % 2)
+    with pytest.raises(ArgumentError, match="model was not trained on pictures"):
+        _pictures.picture_shape(model)
+
+
+def test_pictures_in_color(tmp_path, folder, capsys):
+    path = tmp_path / "smile.skfer"
+    assert main(["train", *QUICK, "--color", "-o", str(path)]) == 0
+    assert skfer.load(path).input_shape_ == (16, 16, 3)
+    assert main(["predict", str(path), str(folder)]) == 0
+
+
+def test_info(smile, capsys):
+    assert main(["info", str(smile)]) == 0
+    out = capsys.readouterr().out
+    assert "skfer" in out
+    assert "anger" in out
+
+
+def test_train_refuses_a_place_at_once(tmp_path, capsys):
+    place = tmp_path / "none" / "x.skfer"
+    assert main(["train", *QUICK, "-o", str(place)]) == FAILED
+    assert f"--output {place}: there is no folder" in capsys.readouterr().err
+
+
+def test_unlabeled_faces_are_told(tmp_path, capsys):
+    trees.folder(tmp_path, [f"{word}/{i}.png" for word in ("happy", "sad") for i in range(8)])
+    trees.folder(tmp_path, ["unlabeled/1.png"])
+    call = ["--dataset", "folder", "--root", str(tmp_path), "-o", str(tmp_path / "x.skfer")]
+    assert main(["train", *QUICK, *call]) == 0
+    assert "1 of 17 images have no label: left out." in capsys.readouterr().err
