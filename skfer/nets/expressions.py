@@ -11,7 +11,7 @@ from skfer.nets.embedding import Embedded
 from skfer.nets.start import WEIGHTS, FaceBackbone, face_backbone, load_start
 from skfer.validation import check_real, refusal, shown
 
-EXPRESSIONS_FILE = WEIGHTS / "face_start.safetensors"
+EXPRESSIONS_FILE = WEIGHTS / "face_expressions.safetensors"
 """Weights of the classifier that comes with the package."""
 
 
