@@ -26,6 +26,11 @@ classification_weight : float, default={classification_weight}
     backbone_lr : float, default=None
         Learning rate of the backbone, usually below `lr` when it starts from learned
         weights. None means `lr`.
+    freeze_backbone : bool, int or float, default=False
+        Whether the backbone keeps its weights and running statistics as they are: True for
+        good; an int for so many epochs, a float in (0, 1) for that fraction of ``fit``, after
+        which it learns too. ``partial_fit`` counts its passes, and freezes nothing for a
+        fraction.
     image_size : int or (height, width), default=None
         Size of the images; an int stands for a square. Paths are decoded to it, and rows of as
         many values are taken as images of this size. None decodes paths to the size that the

@@ -23,6 +23,11 @@ class SharedParameters(BaseEstimator):
         "backbone": [str, callable],
         "backbone_weights": [str, Path, None],
         "backbone_lr": [Interval(Real, 0, None, closed="left"), None],
+        "freeze_backbone": [
+            "boolean",
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="neither"),
+        ],
         "image_size": [Integral, "array-like", None],
         "color": ["boolean"],
         "augment": [StrOptions({"auto"}), nn.Module, None],
@@ -52,6 +57,7 @@ class SharedParameters(BaseEstimator):
         backbone: Any = "auto",
         backbone_weights: Any = None,
         backbone_lr: float | None = None,
+        freeze_backbone: bool | float = False,
         image_size: int | tuple[int, int] | None = None,
         color: bool = False,
         augment: Any = "auto",
@@ -77,6 +83,7 @@ class SharedParameters(BaseEstimator):
         self.backbone = backbone
         self.backbone_weights = backbone_weights
         self.backbone_lr = backbone_lr
+        self.freeze_backbone = freeze_backbone
         self.image_size = image_size
         self.color = color
         self.augment = augment

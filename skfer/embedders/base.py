@@ -16,6 +16,7 @@ from skfer.embedders._callbacks import checked_callbacks
 from skfer.embedders._collapse import PATIENCE, find_collapse, warn_caller
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._docs import with_shared_docs
+from skfer.embedders._freezing import count_frozen_epochs, frozen_backbone
 from skfer.embedders._labels import (
     check_classes,
     check_same_classes,
@@ -231,13 +232,16 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
     def _train(self, data: TrainingData, epochs: int, seed: int, *, resume: bool) -> None:
         with seeded(seed, find_device(self.device)):
             self.net_ = self._make_net(data, resume=resume)
-            labels = self.prepare_training(data)
-            batches = Batches(data.source, labels, self._sampler(labels, data.train))
-            validation = self._validation_batches(data, labels)
-            callbacks = self.make_callbacks(data)
-            if data.valid is not None:
-                callbacks = [StopAtBest(self.n_iter_no_change), *callbacks]
-            self.net_.train(batches, epochs, validation, callbacks)
+            n_passes = len(self.net_.history) if data.partial else None
+            n_frozen = count_frozen_epochs(self.freeze_backbone, epochs, n_passes=n_passes)
+            with frozen_backbone(self.net_.module_, n_frozen) as callbacks:
+                labels = self.prepare_training(data)
+                batches = Batches(data.source, labels, self._sampler(labels, data.train))
+                validation = self._validation_batches(data, labels)
+                callbacks += self.make_callbacks(data)
+                if data.valid is not None:
+                    callbacks = [StopAtBest(self.n_iter_no_change), *callbacks]
+                self.net_.train(batches, epochs, validation, callbacks)
         self._in_passes = data.partial
         self.history_ = [
             {k: v for k, v in epoch.items() if k != "batches"} for epoch in self.net_.history

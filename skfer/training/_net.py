@@ -132,6 +132,8 @@ class MetricNet(NeuralNet):
             and norm.momentum
             and norm.track_running_stats
         ]
+        # A backbone that comes from a fitted model may be in inference mode.
+        super()._set_training(True)
         own = self.callbacks_
         self.callbacks_ = [(type(c).__name__, c.initialize()) for c in callbacks] + own
         heard = _heard_events(callback for _, callback in self.callbacks_)
