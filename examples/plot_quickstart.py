@@ -33,7 +33,7 @@ plt.show()
 # A person who is in the training set must not be in the test set: who shows an expression is easier
 # to see than which. ``StratifiedGroupKFold`` keeps persons together; ``groups`` tells who they are.
 #
-# The default of 40 epochs does better; 25 keep this example short.
+# The default does better; 25 passes keep this example short.
 model = make_pipeline(MultiThresholdEmbedder(max_epochs=25, random_state=0), KNeighborsClassifier())
 scores = cross_validate(
     model,

@@ -6,18 +6,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skfer.embedders.base import BaseEmbedder
+from skfer.training import TrainingData
 
 
 class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
-    """Base of the embedders that also predict; a subclass defines ``predict_proba``."""
+    """Base of the embedders that also predict.
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of every class, shape (n, n_classes), as in ``classes_``."""
-        raise NotImplementedError
+    They predict by the linear classifier on the embedding where it is trained
+    (`classification_weight` above 0). Without one they predict by the class means of the embedded
+    training set: each class is a Gaussian around its mean, all with the same variance in every
+    coordinate, and the classes are equally probable. A subclass may define `class_scores` anew.
+    """
+
+    _class_sums: NDArray[np.float64]
+    _class_counts: NDArray[np.intp]
+    _squares: float
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict the most probable class.
@@ -33,4 +41,86 @@ class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
             Labels, of the kind given to ``fit``.
         """
         check_is_fitted(self)
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return self.classes_[self.class_scores(X).argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of every class.
+
+        Parameters
+        ----------
+        X : array-like
+            Inputs of the shape seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            Rows sum to 1; columns are in the order of ``classes_``.
+        """
+        check_is_fitted(self)
+        return softmax(self.class_scores(X), axis=1)
+
+    def decision_function(self, X: Any) -> NDArray[np.float64]:
+        """Return the scores of the classes, whose softmax is ``predict_proba``.
+
+        Parameters
+        ----------
+        X : array-like
+            Inputs of the shape seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes), or (n,) for two classes
+            One score a class; for two classes the second's less the first's.
+        """
+        check_is_fitted(self)
+        scores = self.class_scores(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def class_scores(self, X: Any) -> NDArray[np.float64]:
+        """Return log probabilities of the classes, up to a constant of each row.
+
+        Parameters
+        ----------
+        X : array-like
+            Inputs of the shape seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            The logits of the classifier, or what the class means say.
+        """
+        if self.net_.module_.classify is None:
+            return self._scores_of_means(self.transform(X).astype(np.float64))
+        logits = [
+            output.logits.cpu().numpy()  # type: ignore[union-attr]
+            for output in self.network_outputs(X)
+        ]
+        return np.concatenate(logits).astype(np.float64)
+
+    def finish_training(self, data: TrainingData) -> None:
+        """Set the class means, if it takes them to predict."""
+        if self.net_.module_.classify is not None:
+            return
+        if not (data.partial and hasattr(self, "_class_sums")):
+            shape = (len(self.classes_), self._n_features_out)
+            self._class_sums, self._squares = np.zeros(shape), 0.0
+            self._class_counts = np.zeros(len(self.classes_), dtype=np.intp)
+        for rows, output in self._run(data.source):
+            codes = data.codes[rows]
+            points = self.net_.criterion_.features(output.embedding).double().cpu().numpy()
+            known = codes >= 0
+            sums = self._class_sums.copy()
+            np.add.at(sums, codes[known], points[known])
+            self._class_sums = sums
+            counts = np.bincount(codes[known], minlength=len(self.classes_))
+            self._class_counts = self._class_counts + counts
+            self._squares += float(np.square(points[known]).sum())
+
+    def _scores_of_means(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        counts = np.maximum(self._class_counts, 1)
+        means = self._class_sums / counts[:, None]
+        within = self._squares - float((counts * np.square(means).sum(axis=1)).sum())
+        n_numbers = max(1, (self._class_counts.sum() - len(means)) * points.shape[1])
+        variance = max(within / n_numbers, np.finfo(np.float32).eps)
+        squared = np.square(points[:, None] - means[None]).sum(axis=2)
+        return np.where(self._class_counts > 0, -squared / (2 * variance), -np.inf)

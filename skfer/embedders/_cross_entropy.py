@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval
 
+from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders.base import BaseEmbedder
 from skfer.training import Objective
 
 
 @with_shared_docs
-class CrossEntropyEmbedder(BaseEmbedder):
+class CrossEntropyEmbedder(ClassifierEmbedder):
     """Embed faces by a network that was trained as a classifier: the baseline to beat.
 
     Everything except the loss is the same as in the metric embedders: network, batches,

@@ -13,14 +13,15 @@ classification_weight : float, default={classification_weight}
         Whether every coordinate of the embedding is standardized over the batch (a batch
         norm without affine part). Without it the metric losses tend to shrink the
         embedding to a point.
-    backbone : "auto", "timm/NAME", nn.Module or callable, default="auto"
+    backbone : "auto", "scratch", "timm/NAME", nn.Module or callable, default="auto"
         The network that turns standardized inputs (mean 0, standard deviation 1, channels
-        first) into features. "auto" is :class:`~skfer.nets.CompactResNet` for images, of
-        16 x 16 pixels at least, and :class:`~skfer.nets.MLP` for rows; "timm/NAME" any
-        network of timm (needs ``skfer[vision]``). A module is copied with its weights, so
-        that ``backbone=fitted.backbone_`` starts from the weights of another embedder. A
-        callable gets the input shape, channels first, and returns a module. A feature map
-        (n, c, h, w) is pooled; rows (n, c) are taken as they are.
+        first) into features. "auto" is, for images of 16 x 16 pixels at least,
+        :func:`~skfer.nets.face_backbone`, which has learned from drawn faces, and for rows
+        :class:`~skfer.nets.MLP`. "scratch" starts from noise: :class:`~skfer.nets.CompactResNet`
+        for images. "timm/NAME" is any network of timm (needs ``skfer[vision]``). A module is
+        copied with its weights, so that ``backbone=fitted.backbone_`` starts from the weights of
+        another embedder. A callable gets the input shape, channels first, and returns a module.
+        A feature map (n, c, h, w) is pooled; rows (n, c) are taken as they are.
     backbone_weights : path-like, default=None
         A local file of weights for a timm backbone. Nothing is ever downloaded.
     backbone_lr : float, default=None
@@ -41,13 +42,15 @@ classification_weight : float, default={classification_weight}
     augment : "auto", nn.Module or None, default="auto"
         Applied to batches of standardized images in training, on the device. "auto" is
         :class:`~skfer.nets.FaceAugment` for images and nothing for rows.
-    max_epochs : int, default={max_epochs}
-        Passes over the training set.
+    max_epochs : int or "auto", default="{max_epochs}"
+        Passes over the training set. "auto" is as many as show the network 40,000 images, but
+        from 12 to 160: 160 passes over 200 faces, 40 over 1,000, 12 over 10,000 and more.
     classes_per_batch : int, default=8
         P: how many classes a batch holds; all of them if there are fewer.
-    samples_per_class : int, default=8
+    samples_per_class : int or "auto", default="{samples_per_class}"
         K: how many samples of each class a batch holds. All classes are drawn equally often,
-        so that rare ones count as much as common ones.
+        so that rare ones count as much as common ones. "auto" is what gives a pass eight batches,
+        but from 4 to 8: few faces make small batches, and so more steps.
     lr : float, default={lr}
         Largest learning rate of AdamW.
     weight_decay : float, default={weight_decay}

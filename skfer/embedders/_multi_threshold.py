@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders.base import BaseEmbedder
 from skfer.losses import (
@@ -25,7 +26,7 @@ from skfer.training import Objective, TrainingData
 
 
 @with_shared_docs
-class MultiThresholdEmbedder(BaseEmbedder):
+class MultiThresholdEmbedder(ClassifierEmbedder):
     """Embed faces by a triplet loss with many thresholds at once.
 
     The embedding is cut into slices. Each of them is normalized to unit length and trained by a
@@ -116,9 +117,9 @@ class MultiThresholdEmbedder(BaseEmbedder):
         image_size: int | tuple[int, int] | None = None,
         color: bool = False,
         augment: Any = "auto",
-        max_epochs: int = 40,
+        max_epochs: int | str = "auto",
         classes_per_batch: int = 8,
-        samples_per_class: int = 8,
+        samples_per_class: int | str = "auto",
         lr: float = 6e-3,
         weight_decay: float = 1e-2,
         schedule: str = "one-cycle",

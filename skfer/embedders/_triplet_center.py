@@ -11,7 +11,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
-from scipy.special import softmax
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
@@ -161,9 +160,9 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         image_size: int | tuple[int, int] | None = None,
         color: bool = False,
         augment: Any = "auto",
-        max_epochs: int = 40,
+        max_epochs: int | str = "auto",
         classes_per_batch: int = 8,
-        samples_per_class: int = 8,
+        samples_per_class: int | str = "auto",
         lr: float = 6e-3,
         weight_decay: float = 1e-2,
         schedule: str = "one-cycle",
@@ -215,37 +214,6 @@ class TripletCenterEmbedder(ClassifierEmbedder):
 
     # -- what it answers ------------------------------------------------------------------
 
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return the classifier's logits.
-
-        Parameters
-        ----------
-        X : array-like
-            Inputs of the shape seen in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes) or (n,)
-            One score a class; for two classes the second's less the first's.
-        """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the classifier's probability of every class.
-
-        Parameters
-        ----------
-        X : array-like
-            Inputs of the shape seen in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            Rows sum to 1; columns are in the order of ``classes_``.
-        """
-        return softmax(self._logits(X), axis=1)
-
     def attention_maps(
         self, X: Any
     ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
@@ -282,13 +250,6 @@ class TripletCenterEmbedder(ClassifierEmbedder):
             if output.attention is not None:
                 element.append(_inside(output.attention))
         return _joined(pixel), _joined(element)
-
-    def _logits(self, X: Any) -> NDArray[np.float64]:
-        logits = [
-            output.logits.cpu().numpy()  # type: ignore[union-attr]
-            for output in self.network_outputs(X)
-        ]
-        return np.concatenate(logits).astype(np.float64)
 
     # -- how it learns --------------------------------------------------------------------
 
@@ -339,7 +300,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         """Return balanced batches, or random ones of the same size."""
         if self.sampling == "balanced":
             return super().make_sampler(codes, seed)
-        size = min(self.classes_per_batch, len(self.classes_)) * self.samples_per_class
+        size = min(self.classes_per_batch, len(self.classes_)) * self.batch_samples(codes)
         return ShuffledBatchSampler(len(codes), size, seed)
 
     def prepare_training(self, data: TrainingData) -> NDArray[np.intp]:
@@ -361,7 +322,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
     def _first_batch(self, codes: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return samples of all classes, from which the centers start."""
         n_classes = len(self.classes_)
-        n_each = max(1, min(self.samples_per_class, MAX_FIRST_SAMPLES // n_classes))
+        n_each = max(1, min(self.batch_samples(codes), MAX_FIRST_SAMPLES // n_classes))
         seed = self._random_state.randint(2**31 - 1)
         return next(iter(BalancedBatchSampler(codes, n_classes, n_each, seed)))
 

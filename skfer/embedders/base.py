@@ -12,6 +12,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
+from skfer.embedders._budget import batch_samples, count_epochs
 from skfer.embedders._callbacks import checked_callbacks
 from skfer.embedders._collapse import PATIENCE, find_collapse, warn_caller
 from skfer.embedders._devices import find_device, find_precision
@@ -127,8 +128,9 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             self._random_state = check_random_state(self.random_state)
             seed = self._random_state.randint(MAX_SEED)
             train, valid = self._split(codes, groups)
-            data = TrainingData(source, codes, train, valid)
-            self._train(data, self.max_epochs, seed, resume=resume)
+            epochs = count_epochs(self.max_epochs, codes[train])
+            data = TrainingData(source, codes, train, valid, epochs)
+            self._train(data, seed, resume=resume)
         self._warn_if_collapsed(n_epochs=1)
         return self
 
@@ -171,7 +173,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
                 self._random_state = check_random_state(self.random_state)
             seed = self._random_state.randint(MAX_SEED)
             data = TrainingData(source, codes, labeled, partial=True)
-            self._train(data, 1, seed, resume=resume)
+            self._train(data, seed, resume=resume)
         self._warn_if_collapsed(n_epochs=PATIENCE)
         return self
 
@@ -229,11 +231,11 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         seed = self._random_state.randint(MAX_SEED)
         return validation_split(codes, groups, self.validation_fraction, seed)
 
-    def _train(self, data: TrainingData, epochs: int, seed: int, *, resume: bool) -> None:
+    def _train(self, data: TrainingData, seed: int, *, resume: bool) -> None:
         with seeded(seed, find_device(self.device)):
             self.net_ = self._make_net(data, resume=resume)
             n_passes = len(self.net_.history) if data.partial else None
-            n_frozen = count_frozen_epochs(self.freeze_backbone, epochs, n_passes=n_passes)
+            n_frozen = count_frozen_epochs(self.freeze_backbone, data.epochs, n_passes=n_passes)
             with frozen_backbone(self.net_.module_, n_frozen) as callbacks:
                 labels = self.prepare_training(data)
                 batches = Batches(data.source, labels, self._sampler(labels, data.train))
@@ -241,7 +243,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
                 callbacks += self.make_callbacks(data)
                 if data.valid is not None:
                     callbacks = [StopAtBest(self.n_iter_no_change), *callbacks]
-                self.net_.train(batches, epochs, validation, callbacks)
+                self.net_.train(batches, data.epochs, validation, callbacks)
         self._in_passes = data.partial
         self.history_ = [
             {k: v for k, v in epoch.items() if k != "batches"} for epoch in self.net_.history
@@ -411,7 +413,23 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             Iterates over the index arrays of one epoch, has a length, and a method ``covering``
             that returns batches in which each sample occurs, for validation.
         """
-        return BalancedBatchSampler(codes, self.classes_per_batch, self.samples_per_class, seed)
+        n_each = self.batch_samples(codes)
+        return BalancedBatchSampler(codes, self.classes_per_batch, n_each, seed)
+
+    def batch_samples(self, codes: NDArray[np.intp]) -> int:
+        """Return how many samples of a class are to be in a batch.
+
+        Parameters
+        ----------
+        codes : array of int of shape (n_train,)
+            Class codes of the samples to draw from.
+
+        Returns
+        -------
+        int
+            What `samples_per_class` stands for.
+        """
+        return batch_samples(self.samples_per_class, self.classes_per_batch, codes)
 
     def prepare_training(self, data: TrainingData) -> NDArray[np.intp]:
         """Set what a training starts from, once ``net_`` is there; return the labels to train on.

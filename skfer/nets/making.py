@@ -14,6 +14,7 @@ from skfer.exceptions import ArgumentError, shorten
 from skfer.nets._checks import check_input_shape, check_module
 from skfer.nets.backbones import MLP, CompactResNet
 from skfer.nets.embedding import laid_out, set_layout, standardize_images
+from skfer.nets.start import face_backbone
 from skfer.nets.timm_backbone import TimmBackbone
 from skfer.validation import shown
 
@@ -27,9 +28,11 @@ def make_backbone(
 
     Parameters
     ----------
-    backbone : "auto", "timm/NAME", nn.Module or callable
-        "auto" is a :class:`CompactResNet` for images and an :class:`MLP` for rows. A module
-        is copied with its weights. A callable takes `input_shape` and returns a module.
+    backbone : "auto", "scratch", "timm/NAME", nn.Module or callable
+        "auto" is :func:`face_backbone`, which has learned from drawn faces, for images and an
+        :class:`MLP` for rows. "scratch" starts images from noise too, as a
+        :class:`CompactResNet`. A module is copied with its weights. A callable takes `input_shape`
+        and returns a module.
     input_shape : tuple of int
         (channels, height, width) of images, (n_features,) of rows.
     weights : path-like, default=None
@@ -83,8 +86,12 @@ def _on_cpu(module: nn.Module) -> nn.Module:
 def _named_backbone(
     name: str, input_shape: tuple[int, ...], weights: str | Path | None
 ) -> nn.Module:
-    if name == "auto":
-        return CompactResNet(input_shape) if len(input_shape) == 3 else MLP(input_shape)  # type: ignore[arg-type]
+    if name in ("auto", "scratch"):
+        if len(input_shape) == 1:
+            return MLP((input_shape[0],))
+        # Also where its network is not taken: it knows which images are too small.
+        noise = CompactResNet(input_shape)  # type: ignore[arg-type]
+        return noise if name == "scratch" else face_backbone(input_shape[0])
     if not name.startswith("timm/"):
         raise _unknown(name)
     if len(input_shape) == 1:
@@ -99,7 +106,8 @@ def _named_backbone(
 
 def _unknown(backbone: object) -> ArgumentError:
     return ArgumentError(
-        "{backbone=} is unknown: use 'auto', 'timm/NAME', a torch.nn.Module or a callable.",
+        "{backbone=} is unknown: use 'auto', 'scratch', 'timm/NAME', a torch.nn.Module or a "
+        "callable.",
         backbone=backbone,
     )
 

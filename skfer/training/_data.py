@@ -24,6 +24,8 @@ class TrainingData:
         Indices of the samples that are trained on.
     valid : array of int or None
         Indices of the samples that early stopping sets aside, if it does.
+    epochs : int
+        How many passes the training has.
     partial : bool
         Whether this is one pass of ``partial_fit``, and not a whole ``fit``.
     """
@@ -32,4 +34,5 @@ class TrainingData:
     codes: NDArray[np.intp]
     train: NDArray[np.intp]
     valid: NDArray[np.intp] | None = None
+    epochs: int = 1
     partial: bool = False

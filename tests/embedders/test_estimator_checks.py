@@ -23,7 +23,7 @@ def test_every_public_embedder_is_in_the_table():
     assert public - {BaseEmbedder} <= set(CLASSES)
 
 
-@parametrize_with_checks([cls() for cls in CLASSES])
+@parametrize_with_checks([cls(max_epochs=40) for cls in CLASSES])
 def test_check(estimator, check):
     if os.environ.get("SCIPY_ARRAY_API") != "1" and "array_api" in str(check):
         # It would skip itself; the test below runs it where the variable is set.
@@ -40,7 +40,7 @@ from {module} import {name}
 from sklearn.utils.estimator_checks import check_estimator
 warnings.simplefilter("error")
 warnings.simplefilter("ignore", skfer.EmbeddingCollapseWarning)
-results = check_estimator({name}(), on_skip=None, on_fail="raise")
+results = check_estimator({name}(max_epochs=20), on_skip=None, on_fail="raise")
 print(len(results), {{r["status"] for r in results}})
 """
 

@@ -328,7 +328,9 @@ def collapsing():
         mining="batch-hard",
         standardize_embedding=False,
         classification_weight=0,
+        backbone="scratch",
         max_epochs=30,
+        samples_per_class=8,
         random_state=0,
     )
 

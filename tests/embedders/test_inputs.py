@@ -120,7 +120,9 @@ def test_statistics_of_rows_in_chunks(n, d, seed, cells):
 @pytest.mark.parametrize("scale", [1e-36, 1e30])
 def test_rows_and_images_in_any_range(faces, rows, scale):
     X, y = rows
-    model = CrossEntropyEmbedder(16, max_epochs=2, random_state=0)
+    model = CrossEntropyEmbedder(
+        16, backbone="scratch", max_epochs=2, samples_per_class=8, random_state=0
+    )
     expected = clone(model).fit(X, y).transform(X)
     Z = clone(model).fit(X * scale, y).transform(X * scale)
     assert_allclose(Z, expected, atol=1e-3)

@@ -122,7 +122,7 @@ def test_partial_fit_takes_new_settings(embedder, faces):
     [
         ({"embedding_dim": 32}, "embedding_dim=32, but {} goes on with .* embedding_dim=16"),
         ({"standardize_embedding": False}, "standardize_embedding=False, but {} goes on"),
-        ({"backbone": nn.Flatten()}, "backbone=<Flatten>, but {} goes on .* backbone='auto'"),
+        ({"backbone": nn.Flatten()}, "backbone=<Flatten>, but {} goes on .* backbone='scratch'"),
     ],
 )
 def test_what_the_network_is_made_of_cannot_change(embedder, faces, how, params, message):

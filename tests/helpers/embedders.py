@@ -6,7 +6,13 @@ from typing import Any
 import skfer
 from helpers.own_embedder import ProxyEmbedder
 
-QUICK = {"embedding_dim": 16, "max_epochs": 2, "samples_per_class": 4, "random_state": 0}
+QUICK = {
+    "embedding_dim": 16,
+    "backbone": "scratch",  # as large as the images, which are small in tests
+    "max_epochs": 2,
+    "samples_per_class": 4,
+    "random_state": 0,
+}
 
 
 @dataclass(frozen=True)

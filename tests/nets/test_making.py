@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from skfer import CrossEntropyEmbedder
-from skfer.nets import MLP, CompactResNet, EmbeddingNet, make_backbone, try_backbone
+from skfer.nets import MLP, CompactResNet, EmbeddingNet, FaceBackbone, make_backbone, try_backbone
 
 
 class Flattening(nn.Module):
@@ -24,8 +24,10 @@ class Flattening(nn.Module):
 
 
 def test_auto_is_for_images_or_rows():
-    assert isinstance(make_backbone("auto", (1, 24, 24)), CompactResNet)
-    assert isinstance(make_backbone("auto", (7,)), MLP)
+    assert isinstance(make_backbone("auto", (1, 24, 24)), FaceBackbone)
+    assert isinstance(make_backbone("scratch", (1, 24, 24)), CompactResNet)
+    for name in ("auto", "scratch"):
+        assert isinstance(make_backbone(name, (7,)), MLP)
 
 
 def test_a_module_is_copied_with_its_weights():
@@ -75,7 +77,9 @@ def test_whatever_a_backbone_raises_names_the_images(error):
 
 
 def test_what_is_no_backbone():
-    with pytest.raises(ValueError, match=r"backbone=3 is unknown: use 'auto', 'timm/NAME'"):
+    with pytest.raises(
+        ValueError, match=r"backbone=3 is unknown: use 'auto', 'scratch', 'timm/NAME'"
+    ):
         make_backbone(3, (1, 24, 24))
     with pytest.raises(ValueError, match=r"the callable must return a torch.nn.Module"):
         make_backbone(lambda shape: shape, (1, 24, 24))

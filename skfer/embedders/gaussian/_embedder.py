@@ -21,7 +21,7 @@ from skfer.embedders.gaussian._mixture import (
     COVARIANCE_TYPES,
     Components,
     Mixture,
-    class_posterior,
+    class_joint,
     fit_mixture,
     likeliest_component,
 )
@@ -196,9 +196,9 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         image_size: int | tuple[int, int] | None = None,
         color: bool = False,
         augment: Any = "auto",
-        max_epochs: int = 40,
+        max_epochs: int | str = "auto",
         classes_per_batch: int = 8,
-        samples_per_class: int = 8,
+        samples_per_class: int | str = "auto",
         lr: float = 6e-3,
         weight_decay: float = 1e-2,
         schedule: str = "one-cycle",
@@ -250,8 +250,8 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
 
     # -- what it tells --------------------------------------------------------------------
 
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the posterior of every class: that of its Gaussians, summed.
+    def class_scores(self, X: Any) -> NDArray[np.float64]:
+        """Return the log density of every class, with its prior: that of its Gaussians, summed.
 
         Parameters
         ----------
@@ -261,9 +261,9 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         Returns
         -------
         ndarray of shape (n, n_classes)
-            In the order of ``classes_``; rows sum to 1.
+            In the order of ``classes_``; ``predict_proba`` is its softmax.
         """
-        return class_posterior(self._log_joint(X), self._component_classes, len(self.classes_))
+        return class_joint(self._log_joint(X), self._component_classes, len(self.classes_))
 
     def predict_subclass(self, X: Any, y: Any = None) -> NDArray[np.intp]:
         """Return the likeliest sub-class.
@@ -347,7 +347,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         sizes = np.unique(codes[codes >= 0], return_counts=True)[1]
         ratio = max(1, len(sizes) / len(self.classes_))
         n_classes = min(round(self.classes_per_batch * ratio), len(sizes))
-        n_samples = max(2, round(self.samples_per_class / ratio))
+        n_samples = max(2, round(self.batch_samples(codes) / ratio))
         n_unlabeled = 0
         if self._uses_unlabeled():
             n_unlabeled = round(np.minimum(sizes, n_samples).mean() * n_classes)
@@ -384,7 +384,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         refinement = Refinement(
             data,
             Components(self.subclass_labels_, self._component_classes),
-            self.max_epochs,
+            data.epochs,
             make_sampler=lambda labels: self._sampler(labels, data.train),
             set_components=self._set_components,
             random_state=self._random_state,

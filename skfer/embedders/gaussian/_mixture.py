@@ -147,6 +147,26 @@ def _covariances(
     return diagonals if covariance_type == "diag" else diagonals.mean(axis=1)
 
 
+def class_joint(joint: Floats, component_classes: Codes, n_classes: int) -> Floats:
+    """Return the logarithm of each class's share of the joint density.
+
+    Parameters
+    ----------
+    joint : array of shape (n_points, n_components)
+        From :meth:`Mixture.log_joint`.
+    component_classes : array of int of shape (n_components,)
+        Class of each component.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    array of shape (n_points, n_classes)
+    """
+    columns = [logsumexp(joint[:, component_classes == k], axis=1) for k in range(n_classes)]
+    return np.stack(columns, axis=1)
+
+
 def class_posterior(joint: Floats, component_classes: Codes, n_classes: int) -> Floats:
     """Sum the posterior of the components over each class.
 

@@ -220,10 +220,11 @@ def test_unlabeled_samples_help_to_find_subclasses(blobs):
     truth = np.unique(y, return_inverse=True)[1]
     # Eighteen labels of a class allow no split; sure samples without a label make it large enough.
     few = np.where(np.arange(300) % 60 < 9, truth, -1)
-    model = _model(max_epochs=6, max_subclasses=2).fit(X, few)
+    sizes = {"max_epochs": 6, "max_subclasses": 2, "samples_per_class": 8}
+    model = _model(**sizes).fit(X, few)
     assert_array_equal(model.n_subclasses_, [1, 2, 2])
     assert adjusted_rand_score(blob, model.subclass_labels_) > 0.9
-    unsure = _model(max_epochs=6, max_subclasses=2, unlabeled_threshold=1.0).fit(X, few)
+    unsure = _model(**sizes, unlabeled_threshold=1.0).fit(X, few)
     assert_array_equal(unsure.n_subclasses_, [1, 1, 1])
 
 

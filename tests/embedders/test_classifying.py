@@ -1,0 +1,84 @@
+"""Every embedder predicts: by its classifier, by its Gaussians, or by its class means."""
+
+import numpy as np
+import pytest
+from helpers.embedders import CASES
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
+from sklearn.base import is_classifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.metrics import accuracy_score
+
+from skfer import CrossEntropyEmbedder, MultiThresholdEmbedder
+from skfer.embedders import BaseEmbedder
+
+CLASSIFIERS = [case for case in CASES if hasattr(case.cls, "predict")]
+
+
+@pytest.fixture(params=CLASSIFIERS, ids=lambda case: case.cls.__name__)
+def classifier(request):
+    """Each embedder that predicts, unfitted."""
+    return request.param.make().set_params(max_epochs=30)
+
+
+def test_every_embedder_of_the_package_predicts():
+    ours = {case.cls for case in CASES if case.cls.__module__.startswith("skfer.")}
+    assert ours == {case.cls for case in CLASSIFIERS}
+    assert not hasattr(BaseEmbedder, "predict")
+
+
+def test_answers_agree(classifier, rows):
+    X, y = rows
+    assert is_classifier(classifier)
+    model = classifier.fit(X, y)
+    P, scores = model.predict_proba(X), model.decision_function(X)
+    assert_allclose(P.sum(axis=1), 1)
+    assert_allclose(softmax(scores, axis=1), P, atol=1e-12)
+    assert_array_equal(model.predict(X), model.classes_[P.argmax(axis=1)])
+    assert model.score(X, y) == accuracy_score(y, model.predict(X)) > 0.8
+
+
+def test_two_classes_have_one_score(classifier, rows):
+    X, y = rows
+    two = y != y[0]
+    model = classifier.fit(X[two], y[two])
+    scores = model.decision_function(X)
+    assert scores.shape == (len(X),)
+    assert_array_equal(model.predict(X), model.classes_[(scores > 0).astype(int)])
+
+
+def test_calibration_works(classifier, rows):
+    X, y = rows
+    model = CalibratedClassifierCV(classifier.set_params(max_epochs=5), cv=2).fit(X, y)
+    assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+
+
+def test_class_means_predict_where_no_classifier_is_trained(rows):
+    X, y = rows
+    model = MultiThresholdEmbedder(
+        16, n_thresholds=4, classification_weight=0, max_epochs=30, random_state=0
+    ).fit(X, y)
+    Z = model.transform(X).astype(np.float64)
+    means = np.stack([Z[y == label].mean(axis=0) for label in model.classes_])
+    residuals = Z - means[np.searchsorted(model.classes_, y)]
+    variance = np.square(residuals).sum() / ((len(Z) - len(means)) * Z.shape[1])
+    squared = np.square(Z[:, None] - means).sum(axis=2)
+    assert_allclose(model.predict_proba(X), softmax(-squared / (2 * variance), axis=1), rtol=1e-6)
+
+
+def test_class_means_count_on_in_passes(rows):
+    X, y = rows
+    model = MultiThresholdEmbedder(
+        16, n_thresholds=4, classification_weight=0, max_epochs=1, random_state=0
+    )
+    model.partial_fit(X[:20], y[:20], classes=np.append(y, "zeal"))
+    model.partial_fit(X[20:], y[20:])
+    assert_array_equal(model._class_counts, [13, 14, 13, 0])
+    assert model.predict_proba(X)[:, -1].max() == 0  # nothing is known of it
+
+
+def test_a_classifier_that_is_trained_predicts(rows):
+    X, y = rows
+    model = CrossEntropyEmbedder(8, max_epochs=2, random_state=0).fit(X, y)
+    logits = np.concatenate([out.logits.numpy() for out in model.network_outputs(X)])
+    assert_allclose(model.decision_function(X), logits)
