@@ -1,5 +1,6 @@
 """Subject-independent protocols as scikit-learn splitters, and a check of any folds."""
 
+from skfer.model_selection._duplicates import resolve_duplicates
 from skfer.model_selection._leakage import check_leakage, number_identical_images
 from skfer.model_selection._semi_supervised import SemiSupervisedSplit
 from skfer.model_selection._splitters import OfficialSplit, SubjectKFold
@@ -10,4 +11,5 @@ __all__ = [
     "SubjectKFold",
     "check_leakage",
     "number_identical_images",
+    "resolve_duplicates",
 ]

@@ -1,0 +1,117 @@
+"""Pictures that are in a data set more than once: dropped, kept or refused, all at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skfer.exceptions import ArgumentError, shorten
+from skfer.model_selection._leakage import number_identical_images
+from skfer.validation import UNLABELED, check_choice
+
+_MAX_LINES = 10
+
+
+def resolve_duplicates(bunch: Any, duplicates: str = "drop") -> tuple[Any, list[tuple[int, int]]]:
+    """Deal with identical images, all pairs at once.
+
+    Parameters
+    ----------
+    bunch : Bunch
+        A data set, as a loader returns it, with ``images`` and ``target``.
+    duplicates : {"drop", "keep", "refuse"}, default="drop"
+        "drop" leaves the first one of identical images of one class, and one that has a label
+        rather than one that has none; identical images of two classes are refused, since nobody
+        knows which is right. "refuse" refuses all, "keep" none.
+
+    Returns
+    -------
+    bunch : Bunch
+        With "drop" one of the same kind without the later copies; otherwise the one given.
+    pairs : list of (int, int)
+        All pairs, as rows of the bunch that was given: the image that is left, and its copy.
+
+    Raises
+    ------
+    ArgumentError
+        About ``duplicates``: identical images that it refuses. The message lists the first pairs
+        and their number.
+
+    See Also
+    --------
+    check_leakage : Refuses folds that share an image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.utils import Bunch
+    >>> from skfer.model_selection import resolve_duplicates
+    >>> images = np.array([3, 5, 3], dtype=np.uint8).reshape(3, 1, 1)
+    >>> faces, pairs = resolve_duplicates(Bunch(images=images, target=np.array([0, 1, 0])))
+    >>> faces.target.tolist(), pairs
+    ([0, 1], [(0, 2)])
+    """
+    check_choice(duplicates, "duplicates", ("drop", "keep", "refuse"))
+    target = np.asarray(bunch.target)
+    pairs = _pairs(number_identical_images(bunch.images), target)
+    conflicts = [(i, j) for i, j in pairs if UNLABELED != target[j] != target[i]]
+    if duplicates == "keep" or not pairs:
+        return bunch, pairs
+    refused = pairs if duplicates == "refuse" else conflicts
+    if refused:
+        what = (
+            "pairs of identical images"
+            if duplicates == "refuse"
+            else ("pairs of identical images of two classes")
+        )
+        raise ArgumentError(
+            "{duplicates=} refuses {} {}:\n{}\nRemove them, or give {duplicates='keep'}.",
+            f"{len(refused):,}",
+            what,
+            _listed(bunch, refused),
+            duplicates=duplicates,
+        )
+    return _without(bunch, [j for _, j in pairs]), pairs
+
+
+def _pairs(numbers: NDArray[np.intp], target: NDArray[Any]) -> list[tuple[int, int]]:
+    """Return the image that is left and its copy, for each copy, in order of the copies."""
+    order = np.lexsort((np.arange(len(numbers)), target == UNLABELED, numbers))
+    same = numbers[order]
+    starts = np.flatnonzero(np.r_[True, same[1:] != same[:-1]]) if len(order) else order
+    left = np.repeat(order[starts], np.diff(np.r_[starts, len(order)]))
+    pairs = [(int(i), int(j)) for i, j in zip(left, order, strict=True) if i != j]
+    return sorted(pairs, key=lambda pair: pair[1])
+
+
+def _listed(bunch: Any, pairs: list[tuple[int, int]]) -> str:
+    names = getattr(bunch, "filenames", None)
+    words = getattr(bunch, "target_names", None)
+
+    def called(row: int) -> str:
+        code = bunch.target[row]
+        label = str(code) if words is None or code < 0 else str(words[code])
+        return shorten(f"{f'sample {row}' if names is None else names[row]} ({label})", 100)
+
+    lines = [f"  {called(i)} and {called(j)}" for i, j in pairs[:_MAX_LINES]]
+    if len(pairs) > _MAX_LINES:
+        lines.append(f"  ... and {len(pairs) - _MAX_LINES:,} more")
+    return "\n".join(lines)
+
+
+def _without(bunch: Any, rows: list[int]) -> Any:
+    """Return a bunch without some rows: of all columns, which are as long as the images."""
+    n_images = len(bunch.images)
+    kept = np.setdiff1d(np.arange(n_images), rows)
+    left = type(bunch)(**bunch)
+    for name, value in bunch.items():
+        is_column = np.ndim(value) > 0 and hasattr(value, "dtype") and len(value) == n_images
+        if is_column and not name.endswith("_names"):
+            left[name] = value[kept]
+    if "data" in left:
+        left["data"] = left["images"].reshape(len(kept), -1)
+    if left.get("frame") is not None:
+        left["frame"] = left["frame"].iloc[kept].reset_index(drop=True)
+    return left

@@ -1,0 +1,66 @@
+"""resolve_duplicates."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.utils import Bunch
+
+from skfer.datasets import make_expressions
+from skfer.exceptions import ArgumentError
+from skfer.model_selection import resolve_duplicates
+
+
+def bunch(pixels, target, **columns):
+    images = np.array(pixels, dtype=np.uint8).reshape(-1, 1, 1)
+    return Bunch(images=images, target=np.array(target), **columns)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=9),
+)
+def test_one_of_each_is_left(rows):
+    pixels = [pixel for pixel, _ in rows]
+    target = [pixel if labeled else -1 for pixel, labeled in rows]
+    faces, pairs = resolve_duplicates(bunch(pixels, target))
+    assert sorted(faces.images.ravel()) == sorted(set(pixels))
+    for pixel, code in zip(faces.images.ravel(), faces.target, strict=True):
+        assert code == pixel or (pixel, True) not in rows
+    assert len(pairs) == len(pixels) - len(faces.images)
+    assert all(pixels[i] == pixels[j] and i != j for i, j in pairs)
+
+
+def test_the_first_is_left_and_every_column_goes_along():
+    faces = make_expressions(2, 1, random_state=0, as_frame=True)
+    faces.images[5] = faces.images[0]
+    faces.target[5] = faces.target[0]
+    left, pairs = resolve_duplicates(faces)
+    assert pairs == [(0, 5)]
+    kept = np.delete(np.arange(16), 5)
+    for name in ("images", "target", "groups", "action_units", "data"):
+        np.testing.assert_array_equal(left[name], faces[name][kept])
+    assert left.target_names.tolist() == faces.target_names.tolist()
+    assert len(left.frame) == 15
+    assert type(left) is type(faces)
+
+
+def test_contradictions_are_refused_all_at_once():
+    names = np.array([f"{i}.png" for i in range(26)])
+    faces = bunch([*range(13), *range(13)], [0] * 13 + [1] * 13, filenames=names)
+    with pytest.raises(ArgumentError, match=r"refuses 13 pairs of .* of two classes") as info:
+        resolve_duplicates(faces)
+    assert "0.png (0) and 13.png (1)" in str(info.value)
+    assert "... and 3 more" in str(info.value)
+    assert info.value.arguments == ("duplicates",)
+    same, pairs = resolve_duplicates(faces, "keep")
+    assert same is faces
+    assert len(pairs) == 13
+
+
+def test_refuse():
+    with pytest.raises(ArgumentError, match=r"^duplicates='refuse' refuses 1 pairs of identical"):
+        resolve_duplicates(bunch([1, 1, 2], [0, 0, 1]), "refuse")
+    faces = bunch([1, 2], [0, 1])
+    assert resolve_duplicates(faces, "refuse") == (faces, [])
+    with pytest.raises(ArgumentError, match="duplicates"):
+        resolve_duplicates(faces, "ask")
