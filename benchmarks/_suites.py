@@ -7,6 +7,7 @@ from typing import Any
 from pytorch_metric_learning import distances, losses, miners, reducers
 from torch import Tensor, nn
 
+from benchmarks._settings import NOISE
 from skfer import (
     CrossEntropyEmbedder,
     GaussianMetricEmbedder,
@@ -69,7 +70,7 @@ class PeerEmbedder(BaseEmbedder):
     """The same network and classification term beside a loss of pytorch-metric-learning."""
 
     def __init__(self, peer: str = "triplet", *, random_state: Any = None) -> None:
-        super().__init__(random_state=random_state)
+        super().__init__(random_state=random_state, **NOISE)
         self.peer = peer
 
     def make_objective(self) -> Objective:
@@ -112,7 +113,7 @@ class CenterLossEmbedder(TripletCenterEmbedder):
 
 
 def _single(threshold: float) -> Callable[[int], Any]:
-    return lambda seed: MultiThresholdEmbedder(thresholds=[threshold], random_state=seed)
+    return lambda seed: MultiThresholdEmbedder(thresholds=[threshold], random_state=seed, **NOISE)
 
 
 MULTI_THRESHOLD = Suite(
@@ -124,12 +125,12 @@ MULTI_THRESHOLD = Suite(
     searched=tuple(f"one threshold, {t}" for t in SINGLE),
     methods={
         "PCA": lambda seed: pca_baseline(random_state=seed),
-        "cross-entropy": lambda seed: CrossEntropyEmbedder(random_state=seed),
+        "cross-entropy": lambda seed: CrossEntropyEmbedder(random_state=seed, **NOISE),
         **{f"one threshold, {t}": _single(t) for t in SINGLE},
         "peer: batch-hard triplet": lambda seed: PeerEmbedder("triplet", random_state=seed),
         "peer: MultiSimilarity": lambda seed: PeerEmbedder("multi-similarity", random_state=seed),
         "peer: ProxyAnchor": lambda seed: PeerEmbedder("proxy-anchor", random_state=seed),
-        "multi-threshold": lambda seed: MultiThresholdEmbedder(random_state=seed),
+        "multi-threshold": lambda seed: MultiThresholdEmbedder(random_state=seed, **NOISE),
     },
 )
 
@@ -149,12 +150,12 @@ SKEWED = {
 
 def _plain_head(seed: int) -> TripletCenterEmbedder:
     """Cross-entropy alone, with its own predictions."""
-    return TripletCenterEmbedder(center_weight=0, attention=None, random_state=seed)
+    return TripletCenterEmbedder(center_weight=0, attention=None, random_state=seed, **NOISE)
 
 
 def _center(negatives: str, attention: str | None) -> Callable[[int], Any]:
     return lambda seed: TripletCenterEmbedder(
-        negatives=negatives, attention=attention, random_state=seed
+        negatives=negatives, attention=attention, random_state=seed, **NOISE
     )
 
 
@@ -165,10 +166,10 @@ TRIPLET_CENTER = Suite(
     methods={
         "cross-entropy": _plain_head,
         "cross-entropy, attention": lambda seed: TripletCenterEmbedder(
-            center_weight=0, random_state=seed
+            center_weight=0, random_state=seed, **NOISE
         ),
         "center loss": lambda seed: CenterLossEmbedder(
-            **CENTER_LOSS, attention=None, random_state=seed
+            **CENTER_LOSS, attention=None, random_state=seed, **NOISE
         ),
         **{
             f"{negatives}{', attention' if attention else ''}": _center(negatives, attention)
@@ -185,12 +186,16 @@ BALANCING = Suite(
     "both or not at all; the triplet-center embedder with its other defaults.",
     reference="balanced batches",
     methods={
-        "balanced batches": lambda seed: TripletCenterEmbedder(random_state=seed),
+        "balanced batches": lambda seed: TripletCenterEmbedder(random_state=seed, **NOISE),
         "class weights": lambda seed: TripletCenterEmbedder(
-            sampling="random", class_weight="balanced", random_state=seed
+            sampling="random", class_weight="balanced", random_state=seed, **NOISE
         ),
-        "both": lambda seed: TripletCenterEmbedder(class_weight="balanced", random_state=seed),
-        "neither": lambda seed: TripletCenterEmbedder(sampling="random", random_state=seed),
+        "both": lambda seed: TripletCenterEmbedder(
+            class_weight="balanced", random_state=seed, **NOISE
+        ),
+        "neither": lambda seed: TripletCenterEmbedder(
+            sampling="random", random_state=seed, **NOISE
+        ),
     },
     proportions=SKEWED,
     n_subjects=150,
@@ -205,9 +210,33 @@ EMBEDDERS = Suite(
         "PCA": lambda seed: pca_baseline(random_state=seed),
         "cross-entropy": _plain_head,
         "peer: MultiSimilarity": lambda seed: PeerEmbedder("multi-similarity", random_state=seed),
-        "multi-threshold": lambda seed: MultiThresholdEmbedder(random_state=seed),
-        "triplet-center": lambda seed: TripletCenterEmbedder(random_state=seed),
-        "Gaussian": lambda seed: GaussianMetricEmbedder(priors="uniform", random_state=seed),
+        "multi-threshold": lambda seed: MultiThresholdEmbedder(random_state=seed, **NOISE),
+        "triplet-center": lambda seed: TripletCenterEmbedder(random_state=seed, **NOISE),
+        "Gaussian": lambda seed: GaussianMetricEmbedder(
+            priors="uniform", random_state=seed, **NOISE
+        ),
+    },
+)
+
+_DEFAULTS = {
+    "cross-entropy": CrossEntropyEmbedder,
+    "multi-threshold": MultiThresholdEmbedder,
+    "triplet-center": TripletCenterEmbedder,
+    "Gaussian": GaussianMetricEmbedder,
+}
+
+
+def _started(cls: type, backbone: str) -> Callable[[int], Any]:
+    return lambda seed: cls(backbone=backbone, random_state=seed)
+
+
+TRANSFER = Suite(
+    about="All embedders with their defaults, from noise and from what drawn faces taught.",
+    reference="cross-entropy, noise",
+    methods={
+        f"{name}, {words}": _started(cls, backbone)
+        for name, cls in _DEFAULTS.items()
+        for words, backbone in (("noise", "scratch"), ("start", "auto"))
     },
 )
 
@@ -216,4 +245,5 @@ SUITES: dict[str, Suite] = {
     "triplet-center": TRIPLET_CENTER,
     "balancing": BALANCING,
     "embedders": EMBEDDERS,
+    "transfer": TRANSFER,
 }

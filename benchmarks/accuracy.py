@@ -33,6 +33,8 @@ BUDGETS = {
     # Most images of a class, folds, seeds.
     "quick": {"cap": 600, "folds": 3, "seeds": 2},
     "full": {"cap": None, "folds": 3, "seeds": 3},
+    "120": {"cap": 120, "folds": 5, "seeds": 3},
+    "30": {"cap": 30, "folds": 5, "seeds": 3},
 }
 RANKS = (1, 2, 4, 8)
 MEASURES = {"knn_balanced": "5-NN", "svm_balanced": "SVM", "own_balanced": "own"}
@@ -125,7 +127,7 @@ def code_version() -> str:
     """Hash of all that a fit runs on: fits of other code are not mixed in."""
     package = Path(skfer.__file__).parent
     rooms = ("embedders", "losses", "nets", "training")
-    files = [path for room in rooms for path in sorted((package / room).glob("*.py"))]
+    files = [path for room in rooms for path in sorted((package / room).rglob("*.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.neighbors import KNeighborsClassifier
 
+from benchmarks._settings import NOISE
 from benchmarks._timing import one_thread, record, table
 from skfer import (
     EmbeddingCollapseWarning,
@@ -43,7 +44,7 @@ def runs(make: Any, seeds: int, epochs: int) -> list[tuple[float, float, bool]]:
     for seed in range(seeds):
         with warnings.catch_warnings(record=True) as caught, one_thread():
             warnings.simplefilter("always", EmbeddingCollapseWarning)
-            model = make(max_epochs=epochs, random_state=seed)
+            model = make(random_state=seed, **NOISE | {"max_epochs": epochs})
             model.fit(faces.images[train], faces.target[train])
             Z = model.transform(faces.images)
         knn = KNeighborsClassifier(5).fit(Z[train], faces.target[train])

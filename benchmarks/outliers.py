@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
+from benchmarks._settings import NOISE
 from benchmarks._timing import one_thread, record, table
 from skfer import GaussianMetricEmbedder, TripletCenterEmbedder
 from skfer.datasets import make_expressions
@@ -47,8 +48,8 @@ def run(missing: str, seed: int) -> dict[str, tuple[float, float]]:
     familiar = faces.images[held_out & ~unseen]
     strange = {"missing expression": faces.images[held_out & unseen]}
     strange |= strange_pictures(familiar, seed)
-    ours = GaussianMetricEmbedder(random_state=seed)
-    plain = TripletCenterEmbedder(center_weight=0, attention=None, random_state=seed)
+    ours = GaussianMetricEmbedder(random_state=seed, **NOISE)
+    plain = TripletCenterEmbedder(center_weight=0, attention=None, random_state=seed, **NOISE)
     scores: list[Any] = [
         ours.fit(faces.images[train], faces.target[train]).score_samples,
         _largest_probability(plain.fit(faces.images[train], faces.target[train])),

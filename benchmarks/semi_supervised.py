@@ -19,6 +19,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.semi_supervised import SelfTrainingClassifier
 
+from benchmarks._settings import NOISE
 from benchmarks._suites import EMBEDDERS
 from benchmarks._timing import one_thread, record, table
 from benchmarks.accuracy import load, paired, spread
@@ -47,8 +48,8 @@ class FixedSteps(ClassifierMixin, BaseEstimator):
         side = round(X.shape[1] ** 0.5)
         self.embedder_ = GaussianMetricEmbedder(
             image_size=side,
-            max_epochs=max(1, round(STEPS / n_batches)),
             random_state=self.random_state,
+            **NOISE | {"max_epochs": max(1, round(STEPS / n_batches))},
         ).fit(X, y)
         return self
 

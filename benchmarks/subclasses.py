@@ -22,6 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
+from benchmarks._settings import NOISE
 from benchmarks._timing import one_thread, record, table
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder
 from skfer.datasets import load_image_table, make_expressions
@@ -29,6 +30,7 @@ from skfer.datasets import load_image_table, make_expressions
 TITLE = "Sub-classes"
 TARGET = 0.7
 EPOCHS = 24
+SETTINGS = NOISE | {"max_epochs": EPOCHS}
 MOST = 4
 TRUE = 2
 MOST_WILD = 2500  # faces of an expression
@@ -39,7 +41,7 @@ Found = tuple[list[float], list[int]]
 
 def ours(train: Any, test: Any, seed: int) -> Found:
     """Rand index and number found in each expression, by our embedder."""
-    model = GaussianMetricEmbedder(max_subclasses=MOST, max_epochs=EPOCHS, random_state=seed)
+    model = GaussianMetricEmbedder(max_subclasses=MOST, random_state=seed, **SETTINGS)
     model.fit(train.images, train.target)
     labels = model.predict_subclass(test.images, test.target)
     scores = [
@@ -80,7 +82,7 @@ def measure(seed: int, n_subjects: int) -> dict[str, Found]:
     known = faces.groups < 2 * n_subjects // 3
     train, test = _part(faces, known), _part(faces, ~known)
     found = {"GaussianMetricEmbedder": ours(train, test, seed)}
-    embedder = CrossEntropyEmbedder(64, max_epochs=EPOCHS, random_state=seed)
+    embedder = CrossEntropyEmbedder(64, random_state=seed, **SETTINGS)
     embedder.fit(train.images, train.target)
     pca = PCA(50, random_state=0).fit(train.data)
     spaces = {
@@ -138,7 +140,7 @@ def save_mean_faces(root: Path, path: Path) -> str:
         [keep[faces.target[keep] == c][:MOST_WILD] for c in np.unique(faces.target)]
     )
     images, target = faces.images[keep], faces.target[keep]
-    model = GaussianMetricEmbedder(max_subclasses=MOST, max_epochs=EPOCHS, random_state=0)
+    model = GaussianMetricEmbedder(max_subclasses=MOST, random_state=0, **SETTINGS)
     model.fit(images, target)
     code = faces.target_names.tolist().index("happiness")
     chosen, labels = images[target == code], model.subclass_labels_[target == code]

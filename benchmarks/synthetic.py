@@ -17,6 +17,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
+from benchmarks._settings import NOISE
 from benchmarks._timing import interleave, one_thread, record, table
 from skfer import CrossEntropyEmbedder
 from skfer.datasets import make_expressions
@@ -85,7 +86,7 @@ def _classifiers(
         classifier = make_pipeline(reduce, LinearDiscriminantAnalysis())
         yield "PCA + LDA", f"PCA({n_components}) + LDA", classifier, pixels
     if network:
-        embed = CrossEntropyEmbedder(random_state=0)
+        embed = CrossEntropyEmbedder(random_state=0, **NOISE)
         classifier = make_pipeline(embed, KNeighborsClassifier(5))
         yield "network", "network, cross-entropy, 5-NN", classifier, faces.images
 

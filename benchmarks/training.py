@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks._settings import NOISE
 from benchmarks._timing import interleave, one_thread, record, table
 from skfer import (
     CrossEntropyEmbedder,
@@ -106,8 +107,8 @@ def small_fit_ratio(repeats: int) -> float:
     """
     rng = np.random.RandomState(0)
     X, y = rng.normal(size=(30, 5)), np.arange(30) % 3
-    embedder = MultiThresholdEmbedder(max_epochs=10, random_state=0)
-    model = MultiThresholdEmbedder(max_epochs=10, random_state=0).fit(X, y)
+    embedder = MultiThresholdEmbedder(random_state=0, **NOISE | {"max_epochs": 10})
+    model = MultiThresholdEmbedder(random_state=0, **NOISE | {"max_epochs": 10}).fit(X, y)
     n_per_class = model.samples_per_class
 
     def bare() -> None:
@@ -146,7 +147,9 @@ class TimedAugment(FaceAugment):
 
 def augmentation_share(repeats: int) -> float:
     """Seconds of augmentation inside a training, over those of all forward and backward passes."""
-    embedder = MultiThresholdEmbedder(max_epochs=4, augment=TimedAugment(), random_state=0)
+    embedder = MultiThresholdEmbedder(
+        augment=TimedAugment(), random_state=0, **NOISE | {"max_epochs": 4}
+    )
     shares = []
     with one_thread():
         embedder.fit(IMAGES, LABELS)
@@ -180,11 +183,12 @@ def rss(kind):
     lines = open("/proc/self/status").read().splitlines()
     return int(next(l for l in lines if l.startswith(kind)).split()[1]) / 1024
 small = np.random.RandomState(0).randint(0, 256, (64, 64, 64)).astype(np.uint8)
-MultiThresholdEmbedder(max_epochs=1).fit(small, np.arange(64) % 8).transform(small)
+model = MultiThresholdEmbedder(max_epochs=1, backbone="scratch")
+model.fit(small, np.arange(64) % 8).transform(small)
 X = np.load(sys.argv[1], mmap_mode="r")
 y = np.arange(len(X)) % 8
 start, anonymous = rss("VmRSS"), rss("RssAnon")
-Z = MultiThresholdEmbedder(max_epochs=1, random_state=0).fit(X, y).transform(X)
+Z = MultiThresholdEmbedder(max_epochs=1, backbone="scratch", random_state=0).fit(X, y).transform(X)
 print(rss("VmHWM") - start, rss("RssAnon") - anonymous, Z.nbytes / 2**20)
 """
 
@@ -213,13 +217,21 @@ def main() -> int:
     n = arguments.repeats
     null = {"backbone": NullNet(), "augment": None}
     measured = [
-        ("epoch, auto backbone", epoch_ratio(MultiThresholdEmbedder(), n), 1.03),
-        ("epoch, triplet-center, attention", epoch_ratio(TripletCenterEmbedder(), n), 1.05),
+        ("epoch, auto backbone", epoch_ratio(MultiThresholdEmbedder(**NOISE), n), 1.03),
+        (
+            "epoch, triplet-center, attention",
+            epoch_ratio(TripletCenterEmbedder(**NOISE), n),
+            1.05,
+        ),
         # It embeds the training set once after training, for its Gaussians.
-        ("epoch of 16, Gaussian", epoch_ratio(GaussianMetricEmbedder(), n // 2, 16), 1.05),
-        ("epoch, null net", epoch_ratio(MultiThresholdEmbedder(**null), n), 1.5),
-        ("transform, auto backbone", transform_ratio(CrossEntropyEmbedder(), n), 1.05),
-        ("transform, null net", transform_ratio(CrossEntropyEmbedder(**null), n), 3.0),
+        (
+            "epoch of 16, Gaussian",
+            epoch_ratio(GaussianMetricEmbedder(**NOISE), n // 2, 16),
+            1.05,
+        ),
+        ("epoch, null net", epoch_ratio(MultiThresholdEmbedder(**NOISE | null), n), 1.5),
+        ("transform, auto backbone", transform_ratio(CrossEntropyEmbedder(**NOISE), n), 1.05),
+        ("transform, null net", transform_ratio(CrossEntropyEmbedder(**NOISE | null), n), 3.0),
         ("fit of 30 x 5 rows, 10 epochs", small_fit_ratio(n), 1.3),
         ("augmentation, share of a step", augmentation_share(n), 0.02),
         ("import skfer / import skorch", import_ratio(n), 1.05),

@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = _prepare(arguments)
     if arguments.table == "text":
         n_folds = len(wanted.splits)
-        say(headline(wanted.faces, wanted.protocol, n_folds, arguments.classifier), out)
+        start = start_of(arguments)
+        say(headline(wanted.faces, wanted.protocol, n_folds, arguments.classifier, start), out)
     fits: list[Fit] = []
     try:
         fits.extend(_fits(wanted, arguments))
@@ -89,7 +90,8 @@ def usual_protocol(name: str) -> str:
 
 def wanted_methods(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the methods to compare, by name."""
-    given = {"max_epochs": arguments.epochs, "device": arguments.device}
+    start = start_of(arguments)
+    given = {"max_epochs": arguments.epochs, "device": arguments.device, "backbone": start}
     return make_methods(
         arguments.embedders or METHODS,
         random_state=arguments.seed,
@@ -98,16 +100,25 @@ def wanted_methods(arguments: argparse.Namespace) -> dict[str, Any]:
     )
 
 
-def headline(faces: Bunch, protocol: str, n_folds: int, classifier: str) -> str:
+def start_of(arguments: argparse.Namespace) -> str:
+    """Return what networks start from: noise where faces are drawn, as those of the start were."""
+    drawn = arguments.dataset in (None, "synthetic") and not arguments.labels
+    return arguments.start or ("scratch" if drawn else "auto")
+
+
+def headline(
+    faces: Bunch, protocol: str, n_folds: int, classifier: str, start: str = "scratch"
+) -> str:
     """Return a line on what is evaluated, and how."""
     who = "subjects unknown: images of one person may be on both sides"
     if faces.groups is not None:
         groups = f"{len(np.unique(faces.groups)):,} {faces.group_kind}"
         who = groups if faces.group_kind == "subjects" else f"{groups}, {who}"
     folds = "1 split" if n_folds == 1 else f"{n_folds} folds"
+    begin = "noise" if start == "scratch" else "what drawn faces have taught"
     return (
         f"{len(faces.target):,} faces of {len(np.unique(faces.target))} expressions, {who}; "
-        f"{protocol}, {folds}; classifier: {classifier}\n"
+        f"{protocol}, {folds}; classifier: {classifier}; networks start from {begin}\n"
     )
 
 

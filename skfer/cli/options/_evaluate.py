@@ -90,6 +90,12 @@ def _add_how(how: Any) -> None:
         help="how triplet-center chooses what to push away (as the embedder does by default)",
     )
     how.add_argument(
+        "--start",
+        choices=["auto", "scratch"],
+        help="what networks start from: auto is what drawn faces have taught, scratch is noise (auto "
+        "for your faces; scratch for drawn ones, which the start knows too well)",
+    )
+    how.add_argument(
         "--epochs",
         type=positive,
         metavar="N",
