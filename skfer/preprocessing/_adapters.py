@@ -24,7 +24,7 @@ class SlimeFaceDetector(FaceDetector):
         Least score, from 0 to 1, of what is taken for a face.
     max_side : int, default=640
         A larger picture is shrunk to this many pixels on its longer side: it misses large faces
-        above some 960, and faces smaller than some 12 pixels.
+        above some 960, and may miss faces smaller than some 30 pixels.
 
     References
     ----------
