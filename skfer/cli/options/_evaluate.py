@@ -92,8 +92,8 @@ def _add_how(how: Any) -> None:
     how.add_argument(
         "--start",
         choices=["auto", "scratch"],
-        help="what networks start from: auto is what drawn faces have taught, scratch is noise (auto "
-        "for your faces; scratch for drawn ones, which the start knows too well)",
+        help="what networks start from: auto is what drawn faces have taught, scratch is noise "
+        "(auto for your faces; scratch for drawn ones, which the start knows too well)",
     )
     how.add_argument(
         "--epochs",
