@@ -350,3 +350,20 @@ def test_looks_as_kept(style, as_kept):
             Z, y, names=EXPRESSIONS, y_pred=y_pred, images=images, n_pictures=9
         )
         as_kept(display.figure_, f"embedding_{style}")
+
+
+@pytest.mark.parametrize("change", [{"legend": False}, {"s": 200}])
+def test_what_looks_otherwise_is_noticed(change, as_kept):
+    Z, y, y_pred = hand_made()
+    images = np.tile(np.linspace(0, 255, 16, dtype=np.uint8), (160, 16, 1))
+    display = EmbeddingDisplay.from_embedding(
+        Z, y, names=EXPRESSIONS, y_pred=y_pred, images=images, n_pictures=9
+    )
+    if not change.get("legend", True):
+        display.legend_.set_visible(False)
+        display.legend_.set_in_layout(True)
+    else:
+        display.ax_.cla()
+        display.plot(ax=display.ax_, n_pictures=9, **change)
+    with pytest.raises(AssertionError):
+        as_kept(display.figure_, "embedding_default")
