@@ -28,6 +28,7 @@ from skfer.model_selection import (
     SubjectKFold,
     check_leakage,
     number_identical_images,
+    resolve_duplicates,
 )
 
 # Rooms all of whose public callables are in the table.
@@ -141,6 +142,11 @@ CALLS = {
         number_identical_images,
         [number_identical_images],
         {"images": FACES.images},
+    ),
+    "resolve_duplicates": (
+        resolve_duplicates,
+        [resolve_duplicates],
+        {"bunch": FACES, "duplicates": "drop"},
     ),
 }
 PARAMETERS = [(name, parameter) for name, (_, _, good) in CALLS.items() for parameter in good]

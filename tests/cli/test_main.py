@@ -198,7 +198,7 @@ def test_folds_belong_to_group_fold(capsys):
 
 @pytest.mark.filterwarnings("default::skfer.datasets.DatasetWarning")
 def test_what_is_left_out_is_told_in_a_line(tmp_path, capsys):
-    trees.folder(tmp_path, [f"{word}/{i}.png" for word in ("happy", "sad") for i in range(8)])
+    trees.noise(tmp_path, [f"{word}/{i}.png" for word in ("happy", "sad") for i in range(8)])
     for name in ("happy/7.png", "sad/6.png"):
         trees.spoil(tmp_path / name, "empty")
     call = ["--dataset", "folder", "--root", str(tmp_path), "--image-size", "16", "--skip-bad"]

@@ -295,7 +295,7 @@ def test_train_refuses_a_place_at_once(tmp_path, capsys):
 
 
 def test_unlabeled_faces_are_told(tmp_path, capsys):
-    trees.folder(tmp_path, [f"{word}/{i}.png" for word in ("happy", "sad") for i in range(8)])
+    trees.noise(tmp_path, [f"{word}/{i}.png" for word in ("happy", "sad") for i in range(8)])
     trees.folder(tmp_path, ["unlabeled/1.png"])
     call = ["--dataset", "folder", "--root", str(tmp_path), "-o", str(tmp_path / "x.skfer")]
     assert main(["train", *QUICK, *call]) == 0

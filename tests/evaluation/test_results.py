@@ -143,7 +143,8 @@ def test_four_writers_at_a_time(tmp_path):
         list(writers.map(partial(_write, path), range(4)))
     store = ResultsFile(path)
     assert all(store.get(f"{n}-{i}").fold == i for n in range(4) for i in range(50))
-    assert len(path.read_text().splitlines()) == 200
+    # A writer that meets a line half written begins with a new one: an empty line is passed over.
+    assert len([line for line in path.read_text().splitlines() if line]) == 200
 
 
 def test_a_fit_that_cannot_be_written_is_not_lost(tmp_path, monkeypatch):

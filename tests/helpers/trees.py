@@ -23,6 +23,12 @@ def picture(path, size=(12, 10), *, value=None, mode="L", seed=0, **save):
     return array
 
 
+def noise(root, names, size=(12, 10)):
+    """Write gray pictures under root, each of other random pixels, for a network to tell apart."""
+    for seed, name in enumerate(names):
+        picture(Path(root) / name, size, seed=seed)
+
+
 def folder(root, names, size=(12, 10)):
     """Write gray pictures under root, each of another value; return the values by name."""
     values = {}

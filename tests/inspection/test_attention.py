@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from helpers.own_embedder import ProxyEmbedder
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -195,7 +196,7 @@ def test_refusals_of_models(faces, multi_threshold, rows, gaussian_subclasses, b
     with pytest.raises(ArgumentError, match="method must be one of"):
         show(multi_threshold, X, y, method="grad")
     with pytest.raises(ArgumentError, match="y is missing"):
-        show(multi_threshold, X)
+        show(ProxyEmbedder(max_epochs=1, random_state=0).fit(X, y), X)
     with pytest.raises(ArgumentError, match="target holds"):
         show(multi_threshold, X, y, target=99)
     with pytest.raises(ArgumentError, match="a fitted embedder"):
