@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from skfer.exceptions import ArgumentError, shorten
 from skfer.model_selection._leakage import number_identical_images
-from skfer.validation import UNLABELED, check_choice
+from skfer.validation import UNLABELED, check_choice, refusal, shown
 
 _MAX_LINES = 10
 
@@ -54,6 +54,10 @@ def resolve_duplicates(bunch: Any, duplicates: str = "drop") -> tuple[Any, list[
     ([0, 1], [(0, 2)])
     """
     check_choice(duplicates, "duplicates", ("drop", "keep", "refuse"))
+    if getattr(bunch, "images", None) is None or getattr(bunch, "target", None) is None:
+        raise refusal(
+            "bunch", "must have images and target, as loaders return them; got {}.", shown(bunch)
+        )
     target = np.asarray(bunch.target)
     pairs = _pairs(number_identical_images(bunch.images), target)
     conflicts = [(i, j) for i, j in pairs if UNLABELED != target[j] != target[i]]
