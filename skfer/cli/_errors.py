@@ -24,6 +24,7 @@ _OPTIONS = {
     "csv": "--labels",
     "image_size=...": "--image-size N",
     "align=False": "--no-align",
+    "root=...": "--root DIR",
     "n_folds": "--folds",
     "on_error='skip'": "--skip-bad",
 }

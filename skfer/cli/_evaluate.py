@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from skfer.cli._faces import load_faces
+from skfer.cli._faces import load_faces, tell_unlabeled
 from skfer.cli._figures import check_drawable, draw_comparison
 from skfer.cli._output import (
     bars_wanted,
@@ -77,9 +77,7 @@ def _prepare(arguments: argparse.Namespace) -> Comparison:
     protocol = arguments.protocol or usual_protocol(name)
     splits = make_splits(faces, protocol, n_folds=arguments.folds, random_state=arguments.seed)
     check_folds(faces.target, splits, arguments.classifier)
-    if faces.n_unlabeled:
-        total = len(loaded.target)
-        warn(f"{faces.n_unlabeled:,} of {total:,} images have no label: they are left out.")
+    tell_unlabeled(faces, len(loaded.target))
     return Comparison(name, protocol, faces, splits, wanted_methods(arguments))
 
 

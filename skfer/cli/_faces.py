@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from skfer.cli._output import bars_wanted
-from skfer.datasets import DATASETS, EXPRESSIONS, UNLABELED, make_expressions
+from skfer.cli._output import bars_wanted, warn
+from skfer.datasets import DATASETS, EXPRESSIONS, UNLABELED, DatasetError, make_expressions
 from skfer.datasets._labels import canonical
 
 # Options of the command that are parameters of some loaders. Other loaders refuse them.
@@ -25,7 +25,7 @@ LOADER_OPTIONS = (
 )
 _OWN = ("folder", "table")  # sets of the caller, whose classes may be anything
 _FILE_OPTIONS = ("root", "cache_dir", "skip_bad")  # drawn faces have no use for them
-_TABLE_OPTIONS = ("labels", "file_column", "label_column", "group_column")
+_TABLE_OPTIONS = ("labels", "file_column", "label_column", "group_column", "subgroup_column")
 
 
 def load_faces(arguments: argparse.Namespace) -> tuple[str, Bunch]:
@@ -128,6 +128,23 @@ def _check_asked(name: str, words: list[str], faces: Bunch) -> None:
         raise ValueError(f"--classes {' '.join(missing)}: no image is of it: {hint}.")
 
 
+def tell_unlabeled(faces: Bunch, total: int) -> None:
+    """Warn of images that are left out since they have no label."""
+    if faces.n_unlabeled:
+        warn(f"{faces.n_unlabeled:,} of {total:,} images have no label: they are left out.")
+
+
+def _load_table(loader: Any, arguments: argparse.Namespace, options: dict[str, Any]) -> Bunch:
+    try:
+        return loader(arguments.labels, arguments.root, **options)
+    except DatasetError as error:
+        # Not one picture is there: they lie elsewhere.
+        elsewhere = error.problems and all(what == "no such file" for _, what in error.problems)
+        if arguments.root is None and elsewhere:
+            error.hint = "File names start from the folder of {csv}: give {root=...}, theirs."
+        raise
+
+
 def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunch:
     options: dict[str, Any] = own | {
         "image_size": arguments.image_size,
@@ -146,7 +163,7 @@ def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunc
             raise ValueError(f"--labels {arguments.labels}: there is no such file.")
         columns = {key: getattr(arguments, key) for key in _TABLE_OPTIONS[1:]}
         options |= {key: column for key, column in columns.items() if column is not None}
-        return loader(arguments.labels, arguments.root, **options)
+        return _load_table(loader, arguments, options)
     if arguments.root is None:
         raise ValueError(f"--dataset {name} needs --root DIR, the folder of the data set.")
     return loader(arguments.root, **options)

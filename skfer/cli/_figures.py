@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from skfer.evaluation import Fit, confusion_matrix
-from skfer.inspection import EmbeddingDisplay
+from skfer.evaluation import REFERENCE, Fit, confusion_matrix
+from skfer.inspection import ComparisonDisplay, EmbeddingDisplay
 
 _DPI = 150
 
@@ -37,7 +37,18 @@ def draw_comparison(folder: Path | None, wanted: Any, fits: Sequence[Fit]) -> li
             _draw_embedding(files[-1], wanted, shown)
         files.append(folder / f"confusion-{method}.png")
         _draw_confusion(files[-1], wanted, mine)
+    if len({fit.method for fit in fits}) > 1:
+        files.append(folder / "comparison.png")
+        _draw_comparison(files[-1], fits)
     return files
+
+
+def _draw_comparison(path: Path, fits: Sequence[Fit]) -> None:
+    methods = {fit.method for fit in fits}
+    baseline = REFERENCE if REFERENCE in methods else fits[0].method
+    axes = _axes(10, 1.5 + 0.5 * len(methods))
+    display = ComparisonDisplay.from_fits(fits, "balanced_accuracy", baseline=baseline, ax=axes)
+    display.figure_.savefig(path, dpi=_DPI)
 
 
 def _axes(width: float, height: float) -> Any:

@@ -11,8 +11,8 @@ from sklearn.utils import Bunch
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
-from skfer.cli._faces import load_faces
-from skfer.cli._output import bars_wanted, check_writable, say, warn
+from skfer.cli._faces import load_faces, tell_unlabeled
+from skfer.cli._output import bars_wanted, check_writable, say
 from skfer.evaluation import make_methods, prepare, with_classifier
 from skfer.persistence import save
 
@@ -42,8 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.output, "--output", or_stdout=False)
     name, loaded = load_faces(arguments)
     faces = prepare(loaded, max_per_class=arguments.max_per_class, random_state=arguments.seed)
-    if faces.n_unlabeled:
-        warn(f"{faces.n_unlabeled:,} of {len(loaded.target):,} images have no label: left out.")
+    tell_unlabeled(faces, len(loaded.target))
     say(_headline(faces, arguments.embedder))
     embedder = wanted_embedder(arguments)
     start = time.perf_counter()

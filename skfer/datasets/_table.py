@@ -34,6 +34,7 @@ class Columns(NamedTuple):
     label: str
     group: str | None = None
     split: str | None = None
+    subgroup: str | None = None
 
     def named(self) -> dict[str, str]:
         """Return the columns that the table must have, by the parameters that name them."""
@@ -60,6 +61,7 @@ def load_image_table(
     label_column: str = "label",
     group_column: str | None = None,
     split_column: str | None = None,
+    subgroup_column: str | None = None,
     image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
@@ -89,6 +91,9 @@ def load_image_table(
         The column of the group, such as the person shown. A row without one is faulty.
     split_column : str, default=None
         The column of the official part, such as train or test.
+    subgroup_column : str, default=None
+        The column of a subgroup to be told apart in reports, such as age or skin tone: the Bunch
+        has it as `subgroup`, "" where a row has none.
     image_size : int or (height, width), default=48
         Every picture is resized to exactly this many pixels (its aspect ratio is not kept). None
         keeps the size, which must then be the same for all.
@@ -160,7 +165,7 @@ def load_image_table(
     )
     _check_arguments(csv, file_column, label_column)
     path = Path(csv)
-    columns = Columns(file_column, label_column, group_column, split_column)
+    columns = Columns(file_column, label_column, group_column, split_column, subgroup_column)
     lister = functools.partial(list_table, csv=path, columns=columns)
     return load(path.parent if root is None else root, lister, options)
 
@@ -207,6 +212,7 @@ def list_table(tree: Tree, *, csv: Path, columns: Columns) -> Listing:
         target_names=target_names,
         warnings=_unlabeled(csv, rows, columns),
         is_own=True,
+        extra=() if columns.subgroup is None else ("subgroup",),
     )
 
 
@@ -231,7 +237,8 @@ def _row(tree: Tree, line: _Line, columns: Columns) -> Row:
     if columns.group is not None and not group:
         # Else all whom nobody knows would be one person.
         raise ValueError(f"no group in the column {columns.group!r}")
-    return Row(name, label, line.cell(columns.split), group, place=line.place)
+    extra = () if columns.subgroup is None else (line.cell(columns.subgroup),)
+    return Row(name, label, line.cell(columns.split), group, place=line.place, extra=extra)
 
 
 def _file_name(tree: Tree, given: str, label: str) -> str:

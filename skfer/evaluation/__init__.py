@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from skfer.evaluation._names import CLASSIFIERS, EMBEDDERS, METHODS, PROTOCOLS, STYLES
+from skfer.evaluation._names import CLASSIFIERS, EMBEDDERS, METHODS, PROTOCOLS, REFERENCE, STYLES
 
 if TYPE_CHECKING:
     from skfer.evaluation._classifiers import with_classifier
@@ -58,6 +58,7 @@ __all__ = [
     "EMBEDDERS",
     "METHODS",
     "PROTOCOLS",
+    "REFERENCE",
     "STYLES",
     "Cell",
     "Fit",

@@ -13,5 +13,8 @@ EMBEDDERS = ("cross-entropy", "multi-threshold", "triplet-center", "gaussian")
 METHODS = ("pca", *EMBEDDERS)
 """What can be compared: the embedders, and PCA on pixels as a baseline."""
 
+REFERENCE = "cross-entropy"
+"""What methods are compared with, if it is among them."""
+
 STYLES = ("text", "markdown", "latex", "csv")
 """How tables are written."""

@@ -12,13 +12,13 @@ from sklearn.utils import Bunch
 
 from skfer.evaluation._fits import Fit
 from skfer.evaluation._measures import CLASSIFICATION, EMBEDDING, POSTERIOR
+from skfer.evaluation._names import REFERENCE
 from skfer.evaluation._paired import compare_with
 from skfer.evaluation._protocols import Split
 from skfer.evaluation._subgroups import subgroup_report
 from skfer.evaluation._summary import summarize
 from skfer.evaluation._tables import Cell, Table
 
-_REFERENCE = "cross-entropy"
 _COMPARED = {**CLASSIFICATION, "recall_at_1": EMBEDDING["recall_at_1"]}
 
 
@@ -59,7 +59,7 @@ def comparison_tables(
     names = [str(faces.target_names[code]) for code in np.unique(faces.target)]
     counts = {name: confusion_matrix(fits, faces.target, splits, name) for name in methods}
     tables = [score_table(rows), embedding_table(rows), recall_table(counts, names)]
-    reference = _REFERENCE if _REFERENCE in methods else methods[0]
+    reference = REFERENCE if REFERENCE in methods else methods[0]
     others = [name for name in methods if name != reference]
     if others:
         tables.append(difference_table(fits, others, reference))

@@ -297,6 +297,7 @@ def test_pictures(tmp_path, capsys):
     folder = tmp_path / "pictures"
     assert main(["evaluate", *SMALL, "--figures", str(folder)]) == 0
     names = [f"{what}-{name}.png" for name in ("pca", "cross-entropy") for what in FIGURES]
+    names.append("comparison.png")
     assert f"Pictures in {folder}: {', '.join(names)}\n" in capsys.readouterr().out
     for name in names:
         assert np.ptp(np.asarray(Image.open(folder / name).convert("L"))) > 200
@@ -312,6 +313,7 @@ def test_pictures_without_matplotlib_are_refused_at_once(tmp_path, monkeypatch, 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.filterwarnings("default::skfer.datasets.DatasetWarning")
 def test_unlabeled_faces_are_counted_and_told(tmp_path, capsys):
     trees.folder(tmp_path, [f"{word}/{i}.png" for word in ("happy", "sad") for i in range(8)])
     rows = [
@@ -322,5 +324,40 @@ def test_unlabeled_faces_are_counted_and_told(tmp_path, capsys):
     (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]) + "\n")
     call = ["--labels", str(tmp_path / "labels.csv"), "--image-size", "16"]
     assert main(["evaluate", *QUICK, *call, "--embedders", "pca"]) == 0
-    captured = capsys.readouterr()
-    assert captured.err == "skfer: warning: 2 of 16 images have no label: they are left out.\n"
+    told = "skfer: warning: 2 of 16 images have no label: they are left out."
+    assert capsys.readouterr().err.splitlines() == [told]
+    (tmp_path / "labels.csv").write_text(
+        "\n".join(["file,label", "happy/0.png,", *rows[1:]]) + "\n"
+    )
+    assert main(["evaluate", *QUICK, *call, "--embedders", "pca"]) == 0
+    told = capsys.readouterr().err.splitlines()
+    assert "1 of 16 rows have no label in the column 'label'" in told[0]
+    assert len(told) == 2
+
+
+def test_subgroups_of_a_table(faces_on_disk, tmp_path, capsys):
+    header, *rows = (faces_on_disk / "labels.csv").read_text().splitlines()
+    rows = [f"{row},{'even' if int(row.rpartition('p')[2]) % 2 == 0 else 'odd'}" for row in rows]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join([f"{header},parity", *rows]) + "\n")
+    call = table_call(faces_on_disk, *QUICK, "--embedders", "pca", "--subgroup-column", "parity")
+    call[call.index("--labels") + 1] = str(table)
+    path = tmp_path / "x.json"
+    assert main([*call, "--root", str(faces_on_disk), "--json", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "pca: subgroups" in out
+    assert [line.split()[0] for line in out.splitlines() if line.startswith(("even", "odd"))] == [
+        "even",
+        "odd",
+    ] * 2
+    assert set(json.loads(path.read_text())["faces"]["subgroup"]) == {"even", "odd"}
+
+
+def test_a_table_whose_pictures_lie_elsewhere(faces_on_disk, tmp_path, capsys):
+    table = tmp_path / "labels.csv"
+    table.write_text((faces_on_disk / "labels.csv").read_text())
+    call = table_call(faces_on_disk, *QUICK)
+    call[call.index("--labels") + 1] = str(table)
+    assert main(call) == FAILED
+    said = capsys.readouterr().err
+    assert said.endswith("File names start from the folder of --labels: give --root DIR, theirs.\n")

@@ -299,4 +299,4 @@ def test_unlabeled_faces_are_told(tmp_path, capsys):
     trees.folder(tmp_path, ["unlabeled/1.png"])
     call = ["--dataset", "folder", "--root", str(tmp_path), "-o", str(tmp_path / "x.skfer")]
     assert main(["train", *QUICK, *call]) == 0
-    assert "1 of 17 images have no label: left out." in capsys.readouterr().err
+    assert "1 of 17 images have no label: they are left out." in capsys.readouterr().err

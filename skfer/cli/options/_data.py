@@ -38,6 +38,11 @@ def add_data(data: Any) -> None:
         "--group-column", metavar="NAME", help="its column that tells who is shown (none)"
     )
     data.add_argument(
+        "--subgroup-column",
+        metavar="NAME",
+        help="its column of subgroups, such as age or skin tone, to be reported apart",
+    )
+    data.add_argument(
         "--group-pattern",
         metavar="REGEX",
         help=r"with --dataset folder: finds who is shown in a file name, such as '(S\d+)_'",
