@@ -95,6 +95,11 @@ class Tree:
         """Return the path of what has this name."""
         return f"{self.root}/{name}"
 
+    def _is_cache(self, name: str) -> bool:
+        """Return whether a folder is one of caches: a class may have the cache beside its faces."""
+        path = self.path(name)
+        return _has_caches(path) or (name == self._cache and _is_empty(path))
+
     def folders(self, where: str = "") -> list[str]:
         """Return the names of the folders in a folder, sorted."""
         return [joined(where, name) for name in self._content(where).folders]
@@ -257,7 +262,7 @@ class Tree:
                         continue
                     if not _is_folder(entry):
                         content.files.append(entry.name)
-                    elif joined(where, entry.name) != self._cache and not _has_caches(entry.path):
+                    elif not self._is_cache(joined(where, entry.name)):
                         content.folders.append(entry.name)
         except OSError as error:
             fault = f"a folder that cannot be read: {fault_of(error)}"
@@ -265,6 +270,14 @@ class Tree:
         content.folders.sort()
         content.files.sort()
         return content
+
+
+def _is_empty(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except OSError:  # one that may not be read
+        return False
 
 
 def _depth(name: str) -> int:

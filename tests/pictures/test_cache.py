@@ -219,9 +219,10 @@ def test_a_cache_of_another_shape_is_made_anew(root, cache):
 WRITER = """
 import sys, time
 from skfer.datasets import load_image_folder
+from skfer.datasets import _loading
 from skfer.pictures import _decode
-quick = _decode.read_picture
-_decode.read_picture = lambda *args: (time.sleep(0.05), quick(*args))[1]
+quick = _loading.read_picture
+_loading.read_picture = lambda *args: (time.sleep(0.05), quick(*args))[1]
 _decode.CHUNK = 4
 load_image_folder(sys.argv[1], cache_dir=sys.argv[2])
 """
