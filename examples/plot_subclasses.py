@@ -21,7 +21,9 @@ from skfer.inspection import EmbeddingDisplay, SubclassDisplay
 
 faces = make_expressions(240, 4, random_state=0)
 known = faces.groups < 160
-embedder = GaussianMetricEmbedder(max_subclasses=3, max_epochs=24, random_state=0)
+embedder = GaussianMetricEmbedder(
+    backbone="scratch", max_subclasses=3, max_epochs=24, random_state=0
+)
 embedder.fit(faces.images[known], faces.target[known])
 
 names = faces.target_names[embedder.classes_]
