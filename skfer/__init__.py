@@ -40,6 +40,7 @@ _ROOM_OF = {
     "MultiThresholdEmbedder": "skfer.embedders",
     "TripletCenterEmbedder": "skfer.embedders",
     "load": "skfer.persistence",
+    "model_card": "skfer.persistence",
     "save": "skfer.persistence",
 }
 _ROOMS = (
@@ -72,6 +73,7 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "model_card",
     "model_selection",
     "nets",
     "preprocessing",

@@ -84,6 +84,7 @@ def make_card(name: str, faces: Bunch, arguments: argparse.Namespace) -> dict[st
             "classes": dict(zip(words, counts.tolist(), strict=True)),
             "groups": None if faces.groups is None else len(np.unique(faces.groups)),
             "groups_are": None if faces.groups is None else faces.group_kind,
+            "terms": terms_of(faces),
         },
         "preprocessing": {
             "image_size": arguments.image_size,
@@ -91,6 +92,12 @@ def make_card(name: str, faces: Bunch, arguments: argparse.Namespace) -> dict[st
             "align": arguments.align,
         },
     }
+
+
+def terms_of(faces: Bunch) -> str | None:
+    """Return what the description of a data set says of the terms of its use."""
+    _, found, rest = str(faces.get("DESCR", "")).partition("Terms: ")
+    return rest.partition("\n")[0] if found else None
 
 
 def _headline(faces: Bunch, embedder: str) -> str:

@@ -86,6 +86,10 @@ classification_weight : float, default={classification_weight}
 SHARED_ATTRIBUTES = """\
 classes_ : ndarray of shape (n_classes,)
         The labels seen in ``fit``.
+    class_count_ : ndarray of shape (n_classes,)
+        How many samples of each class were seen.
+    n_groups_ : int or None
+        How many subjects there were, if ``fit`` was told.
     n_features_in_ : int
         Number of values of one input: features of a row, or pixels times channels.
     input_shape_ : tuple of int

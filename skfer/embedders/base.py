@@ -85,8 +85,10 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
     (150, 128)
     """
 
+    class_count_: NDArray[np.intp]
     classes_: NDArray[Any]
     history_: list[dict[str, Any]]
+    n_groups_: int | None
     n_iter_: int
     _built_from: dict[str, Any]
     _in_passes: bool
@@ -128,6 +130,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             self._random_state = check_random_state(self.random_state)
             seed = self._random_state.randint(MAX_SEED)
             train, valid = self._split(codes, groups)
+            self.n_groups_ = None if groups is None else len(np.unique(groups))
             epochs = count_epochs(self.max_epochs, codes[train])
             data = TrainingData(source, codes, train, valid, epochs)
             self._train(data, seed, resume=resume)
@@ -249,6 +252,8 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             {k: v for k, v in epoch.items() if k != "batches"} for epoch in self.net_.history
         ]
         self.n_iter_ = len(self.history_)
+        counts = np.bincount(data.codes[data.codes >= 0], minlength=len(self.classes_))
+        self.class_count_ = counts + (getattr(self, "class_count_", 0) if data.partial else 0)
         self.finish_training(data)
 
     def _make_net(self, data: TrainingData, *, resume: bool) -> MetricNet:

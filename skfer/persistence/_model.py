@@ -7,20 +7,13 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import joblib
-import numpy as np
-import sklearn
-import skorch
-import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from skfer._version import __version__
 from skfer.exceptions import ModelFileError
+from skfer.persistence._card import card_text, facts_of
 from skfer.persistence._codec import Decoder, Encoder
 from skfer.persistence._file import MAX_BYTES, read_file, write_file
-
-_MODULES = (joblib, np, sklearn, skorch, torch)
 
 
 def save(
@@ -44,7 +37,8 @@ def save(
         The file to write, such as "smile.skfer".
     card : mapping of str to object, default=None
         What JSON can hold and :func:`model_card` shall tell beside what the model knows of itself:
-        ``data`` (name and terms of the data set), ``scores``, ``notes`` ...
+        ``name``, ``license``, ``data`` (``name`` and ``terms`` of the data set), ``scores``,
+        ``notes`` ... By default that of the model, as its ``card_``: a loaded one has it.
 
     Raises
     ------
@@ -77,11 +71,16 @@ def save(
     True
     """
     check_is_fitted(model)
+    given = getattr(model, "card_", {}) if card is None else dict(card)
     encoder = Encoder()
+    facts = facts_of(model)
+    encoded = encoder.encode(model, type(model).__name__)
+    encoded["state"].pop("card_", None)
     document = {
-        "versions": {"skfer": __version__} | {m.__name__: m.__version__ for m in _MODULES},
-        "card": encoder.encode(dict(card or {}), "card"),
-        "model": encoder.encode(model, type(model).__name__),
+        "versions": facts.pop("versions"),
+        "card": encoder.encode(given, "card"),
+        "facts": facts,
+        "model": encoded,
     }
     write_file(Path(path), document, encoder.arrays)
 
@@ -134,6 +133,9 @@ def load(
         model = Decoder(arrays, trusted).decode(document["model"])
         if not isinstance(model, BaseEstimator):
             raise ModelFileError(f"{os.fspath(path)!r} is damaged: it holds no estimator.")
+        card = Decoder(arrays).decode(document["card"])
+        if card:
+            model.card_ = dict(card)
     if device is not None:
         for name, value in model.get_params(deep=True).items():
             if name.rpartition("__")[2] == "device" and isinstance(value, str):
@@ -154,12 +156,63 @@ def read_card(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> dict[
     Returns
     -------
     dict
-        ``versions`` of the packages, and ``card`` as given to :func:`save`.
+        ``versions`` of the packages, ``card`` as given to :func:`save`, and ``facts``, which the
+        model knew of itself.
+
+    See Also
+    --------
+    model_card : The same to be read.
     """
     document, arrays = read_file(Path(path), max_bytes)
     with _damage_told(path):
-        versions = {str(name): str(version) for name, version in document["versions"].items()}
-        return {"versions": versions, "card": Decoder(arrays).decode(document["card"])}
+        return {
+            "versions": {str(name): str(version) for name, version in document["versions"].items()},
+            "card": dict(Decoder(arrays).decode(document["card"])),
+            "facts": dict(document.get("facts", {})),
+        }
+
+
+def model_card(model: BaseEstimator | str | os.PathLike[str]) -> str:
+    """Return what is known of a model, as a card that model hubs read.
+
+    It tells what the fit has left: the steps and their parameters, classes and how many samples
+    of each there were, persons if ``fit`` was told of them, the history, versions; and what
+    :func:`save` was given as ``card``: the data set and its terms, preprocessing, scores.
+
+    Parameters
+    ----------
+    model : estimator or path-like
+        A fitted embedder or pipeline, or a file of :func:`save`, of which only the card is read.
+
+    Returns
+    -------
+    str
+        Markdown, with front matter in YAML. As README.md beside a model it is its page on a hub.
+
+    Raises
+    ------
+    sklearn.exceptions.NotFittedError
+        If the model is not fitted.
+    ModelFileError
+        If the file is no model of skfer, or damaged.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> import skfer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = skfer.CrossEntropyEmbedder(8, max_epochs=2, random_state=0).fit(X, y)
+    >>> model.card_ = {"name": "flowers", "data": {"name": "iris", "terms": "CC BY 4.0"}}
+    >>> card = skfer.model_card(model)
+    >>> card.splitlines()[:2], "- Terms: CC BY 4.0" in card
+    (['---', 'library_name: "skfer"'], True)
+    """
+    if isinstance(model, str | os.PathLike):
+        known = read_card(model)
+        with _damage_told(model):
+            return card_text(known["facts"] | {"versions": known["versions"]}, known["card"])
+    check_is_fitted(model)
+    return card_text(facts_of(model), getattr(model, "card_", {}))
 
 
 class _damage_told:  # noqa: N801 - a context manager, as in contextlib

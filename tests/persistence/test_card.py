@@ -1,0 +1,123 @@
+"""Model cards: made from the fit, kept in the file, read by hubs and people."""
+
+import numpy as np
+import pytest
+import yaml
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+
+import skfer
+from skfer import CrossEntropyEmbedder
+from skfer.exceptions import ModelFileError
+from skfer.persistence._file import read_file, write_file
+
+X, Y = load_iris(return_X_y=True)
+WORDS = np.array(["anger", "fear", "joy"])[Y]
+CARD = {
+    "name": "smile",
+    "license": "mit",
+    "data": {"name": "iris", "terms": "CC BY 4.0: see there"},
+    "preprocessing": {"image_size": 48, "align": True},
+    "scores": {"accuracy": 0.5, "balanced accuracy": 0.25},
+    "made for": "tests",
+    "notes": "Not for use.",
+}
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    embedder = CrossEntropyEmbedder(8, max_epochs=2, random_state=0)
+    groups = np.arange(len(Y)) % 10
+    return embedder.fit(X, WORDS, groups=groups)
+
+
+def front_matter(card):
+    _, front, _ = card.split("---\n", 2)
+    return yaml.safe_load(front)
+
+
+def test_hubs_read_the_front_matter(fitted, tmp_path):
+    skfer.save(fitted, tmp_path / "x.skfer", card=CARD)
+    front = front_matter(skfer.model_card(tmp_path / "x.skfer"))
+    assert front["library_name"] == "skfer"
+    assert front["license"] == "mit"
+    assert front["datasets"] == ["iris"]
+    assert front["pipeline_tag"] == "image-classification"
+    (entry,) = front["model-index"]
+    metrics = entry["results"][0]["metrics"]
+    assert metrics == [
+        {"type": "accuracy", "value": 0.5},
+        {"type": "balanced accuracy", "value": 0.25},
+    ]
+
+
+def test_what_the_fit_has_left(fitted):
+    card = skfer.model_card(fitted)
+    assert "- `CrossEntropyEmbedder(embedding_dim=8, max_epochs=2, random_state=0)`" in card
+    assert "| anger | 50 |" in card
+    assert "- groups: 10" in card
+    assert "- epochs: 2" in card
+    assert f"skfer {skfer.__version__}" in card
+    assert "It tells anger, fear, joy." in card
+    assert "None were given." in card
+    first, last = (epoch["train_loss"] for epoch in fitted.history_)
+    assert f"- Train loss: {first:.4g}"[:-1] in card
+    assert str(round(last, 4)) in card
+
+
+def test_the_card_goes_with_the_file(fitted, tmp_path):
+    path = tmp_path / "x.skfer"
+    skfer.save(fitted, path, card=CARD)
+    loaded = skfer.load(path)
+    assert loaded.card_ == CARD
+    card = skfer.model_card(path)
+    assert skfer.model_card(loaded) == card
+    for line in ("# smile", "- Terms: CC BY 4.0: see there", "- Align: yes", "## Made for"):
+        assert f"\n{line}\n" in card
+    skfer.save(loaded, path)
+    assert skfer.model_card(path) == card
+    skfer.save(loaded, path, card={})
+    assert not hasattr(skfer.load(path), "card_")
+
+
+def test_counts_grow_in_passes():
+    embedder = CrossEntropyEmbedder(8, random_state=0)
+    embedder.partial_fit(X[::2], WORDS[::2]).partial_fit(X[1::2][:30], WORDS[1::2][:30])
+    assert embedder.class_count_.tolist() == [50, 30, 25]
+    assert embedder.fit(X, WORDS).class_count_.tolist() == [50, 50, 50]
+
+
+def test_a_pipeline(fitted, tmp_path):
+    model = make_pipeline(CrossEntropyEmbedder(8, max_epochs=1), KNeighborsClassifier(3))
+    card = skfer.model_card(model.fit(X, WORDS))
+    assert "\n# CrossEntropyEmbedder + KNeighborsClassifier\n" in card
+    assert "- `KNeighborsClassifier(n_neighbors=3)`" in card
+    assert "| joy | 50 |" in card
+
+
+def test_words_alone(fitted, tmp_path):
+    skfer.save(fitted, tmp_path / "x.skfer", card={"data": "iris", "scores": 0.5})
+    card = skfer.model_card(tmp_path / "x.skfer")
+    assert front_matter(card)["datasets"] == ["iris"]
+    assert "- Score: 0.5" in card
+
+
+def test_a_file_without_facts_has_a_card_too(fitted, tmp_path):
+    path = tmp_path / "x.skfer"
+    skfer.save(fitted, path, card=CARD)
+    document, arrays = read_file(path)
+    del document["facts"]
+    write_file(path, document, arrays)
+    card = skfer.model_card(path)
+    assert "- Terms: CC BY 4.0" in card
+    document["facts"] = ["nonsense"]
+    write_file(path, document, arrays)
+    with pytest.raises(ModelFileError, match="damaged"):
+        skfer.model_card(path)
+
+
+def test_an_unfitted_model_has_no_card():
+    with pytest.raises(NotFittedError):
+        skfer.model_card(CrossEntropyEmbedder())
