@@ -21,7 +21,8 @@ def safe_factor(*tensors: Tensor, width: float = 1.0) -> float:
         Distances may be divided by this length before they are squared.
     """
     limits = torch.finfo(tensors[0].dtype)
-    largest = max(float(tensor.detach().abs().amax()) for tensor in tensors)
+    # One number, since each that a GPU is asked for makes it wait.
+    largest = float(torch.stack([tensor.detach().abs().amax() for tensor in tensors]).max())
     ordinary = largest < limits.max**0.25 and width > limits.tiny**0.125
     if ordinary or not math.isfinite(largest):
         return 1.0

@@ -324,8 +324,22 @@ def _distance_differences(
 ) -> Tensor:
     """Return ``a ((f - own)^2 - (f - negative)^2)``, coordinate by coordinate.
 
-    As a product of differences, it is finite for points so far away that squares are not. What
-    overflows nevertheless becomes as large as the sum over the batch allows.
+    Both ways are right for points of ordinary size, but round differently, which a training
+    amplifies: there it is always this one.
+    """
+    weights = () if attention is None else (attention.to(points),)
+    if safe_factor(points, own, negative, *weights) != 1:
+        return _far_differences(points, own, negative, attention)
+    differences = (points - own).square() - (points - negative).square()
+    return differences if attention is None else differences * attention.to(points)
+
+
+def _far_differences(
+    points: Tensor, own: Tensor, negative: Tensor, attention: Tensor | None
+) -> Tensor:
+    """Return the same as a product, which is finite for points so far away that squares are not.
+
+    What overflows nevertheless becomes as large as the sum over the batch allows.
     """
     limit = torch.finfo(points.dtype).max
     # Quarters and halves, since a difference of two large numbers overflows too.

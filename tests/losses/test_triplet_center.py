@@ -314,6 +314,19 @@ class TestMustHold:
             batch[name] = batch[name] * 2.0**exponent
         assert torch.equal(indices_of(batch, **settings_), expected)
 
+    @quick
+    @given(batches(torch.float32), strategies)
+    def test_ordinary_embeddings_round_as_squares_do(self, drawn, negatives):
+        # What a training makes of the last bit is visible: results must not depend on the other way.
+        batch, _ = drawn
+        own = batch["centers"][batch["labels"]]
+        negative = batch["centers"].gather(0, indices_of(batch, negatives=negatives))
+        f, attention = batch["embeddings"], batch["attention"]
+        terms = (f - own).square() - (f - negative).square()
+        terms = terms if attention is None else terms * attention
+        expected = (terms.mean(1) + 0.5).clamp_min(0).mean()
+        assert torch.equal(evaluate(batch, negatives=negatives), expected)
+
     def test_a_point_whose_square_overflows(self):
         # (f - 0)^2 - (f - 1)^2 = 2 f - 1
         loss = TripletCenterLoss(2, 1, margin=0.0)
