@@ -93,7 +93,10 @@ def _from_deep_gray(picture: Image.Image, bits: int | None, inverted: bool) -> I
 
 def _on_black(picture: Image.Image, bits: int | None) -> Image.Image:
     key = picture.info.get("transparency")
-    if picture.mode == "L" and bits in (2, 4):  # Pillow spreads the pixels over 0..255 only
+    if picture.mode == "1":  # of which some versions of Pillow give the key as 1, some as 255
+        picture = picture.copy()
+        picture.info["transparency"] = 255 if key else 0
+    elif picture.mode == "L" and bits in (2, 4):  # Pillow spreads the pixels over 0..255 only
         picture = picture.copy()
         picture.info["transparency"] = key * (255 // (2**bits - 1))
     elif picture.mode == "RGB" and isinstance(key, tuple) and max(key) > 0xFF:

@@ -86,7 +86,7 @@ def test_eyes_come_to_their_places(
     for place, light in zip(places, (250, 120), strict=True):
         assert_allclose(centroid(plane, place, size * 0.13), place, atol=0.35)
         row, column = np.rint(place[::-1]).astype(int)
-        assert 0.7 * light < plane[row, column] <= light + 5
+        assert 0.6 * light < plane[row, column] <= light + 5
 
 
 def smooth_picture(height, width, seed):
