@@ -317,7 +317,7 @@ class TestMustHold:
     @quick
     @given(batches(torch.float32), strategies)
     def test_ordinary_embeddings_round_as_squares_do(self, drawn, negatives):
-        # What a training makes of the last bit is visible: results must not depend on the other way.
+        # A training makes the last bit visible: results must not depend on the other way.
         batch, _ = drawn
         own = batch["centers"][batch["labels"]]
         negative = batch["centers"].gather(0, indices_of(batch, negatives=negatives))
