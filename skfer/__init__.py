@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from skfer.embedders import (
         CrossEntropyEmbedder,
         GaussianMetricEmbedder,
+        MetricLossEmbedder,
         MultiThresholdEmbedder,
         TripletCenterEmbedder,
     )
@@ -36,6 +37,7 @@ _ROOM_OF = {
     "EmbeddingCollapseWarning": "skfer.exceptions",
     "GaussianMetricEmbedder": "skfer.embedders",
     "InconsistentVersionWarning": "skfer.exceptions",
+    "MetricLossEmbedder": "skfer.embedders",
     "ModelFileError": "skfer.exceptions",
     "MultiThresholdEmbedder": "skfer.embedders",
     "TripletCenterEmbedder": "skfer.embedders",
@@ -62,6 +64,7 @@ __all__ = [
     "EmbeddingCollapseWarning",
     "GaussianMetricEmbedder",
     "InconsistentVersionWarning",
+    "MetricLossEmbedder",
     "ModelFileError",
     "MultiThresholdEmbedder",
     "TripletCenterEmbedder",

@@ -1,6 +1,7 @@
 """The embedders, as scikit-learn estimators, and the base for one of your own."""
 
 from skfer.embedders._cross_entropy import CrossEntropyEmbedder
+from skfer.embedders._metric_loss import MetricLossEmbedder
 from skfer.embedders._multi_threshold import MultiThresholdEmbedder
 from skfer.embedders._triplet_center import TripletCenterEmbedder
 from skfer.embedders.base import BaseEmbedder
@@ -10,6 +11,7 @@ __all__ = [
     "BaseEmbedder",
     "CrossEntropyEmbedder",
     "GaussianMetricEmbedder",
+    "MetricLossEmbedder",
     "MultiThresholdEmbedder",
     "TripletCenterEmbedder",
 ]

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from skfer.exceptions import ArgumentError
-from skfer.losses._checks import check_labels, check_points
-from skfer.losses.triplet import batch_triplet_losses
+from skfer.losses._checks import check_indices, check_labels, check_points
+from skfer.losses.triplet import batch_triplet_losses, triplet_hinges
 from skfer.validation import check_choice, check_flag, check_int, check_real, shown
 
 # Points of the unit sphere are at most this far apart (squared).
@@ -98,7 +98,12 @@ class MultiThresholdTripletLoss(nn.Module):
         self.mining = check_choice(mining, "mining", _MINING)
         self.stats: dict[str, Tensor] = {}
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+    def forward(
+        self,
+        embeddings: Tensor,
+        labels: Tensor,
+        triplets: tuple[Tensor, Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """Return the loss of a batch.
 
         Parameters
@@ -107,6 +112,10 @@ class MultiThresholdTripletLoss(nn.Module):
             The embeddings, not normalized; n_features is a multiple of the number of thresholds.
         labels : Tensor of shape (n_samples,)
             The classes, integers of any value.
+        triplets : tuple of three Tensors of shape (n_triplets,), optional
+            Indices of anchors, positives and negatives that a miner has chosen, the same for all
+            slices. By default triplets are mined as `mining` says. The loss is their mean, whether
+            they are active or not.
 
         Returns
         -------
@@ -117,6 +126,8 @@ class MultiThresholdTripletLoss(nn.Module):
         embeddings = _check_embeddings(embeddings, len(self.thresholds))
         labels = check_labels(labels, len(embeddings)).to(embeddings.device)
         margins = self.thresholds.to(embeddings)
+        if triplets is not None:
+            return self._loss_of_given(embeddings, triplets)
 
         def evaluate(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             return batch_triplet_losses(points, labels, margins, mining=self.mining, dual=self.dual)
@@ -126,6 +137,16 @@ class MultiThresholdTripletLoss(nn.Module):
             loss, active = _MeanOverSlices.apply(embeddings, len(margins), evaluate)
         self.stats = {"active_fraction": active}
         return loss
+
+    def _loss_of_given(self, embeddings: Tensor, triplets: Any) -> Tensor:
+        slices = normalize_slices(embeddings, len(self.thresholds))
+        a, p, n = _check_triplets(triplets, len(slices), slices.device)
+        margins = self.thresholds.to(slices)
+        hinges = triplet_hinges(slices[a], slices[p], slices[n], margins, self.dual)
+        n_hinges = max(1, hinges.numel())
+        self.stats = {"active_fraction": (hinges.detach() > 0).sum().to(hinges) / n_hinges}
+        # A triplet is the sum over its sides; the sum over no triplet is 0, with a gradient of 0.
+        return hinges.sum() * (len(hinges) / n_hinges)
 
     def __getstate__(self) -> dict[str, Any]:
         # The statistics of the latest batch may lie on a GPU, which a pickle must not depend on.
@@ -310,6 +331,18 @@ def _check_embeddings(embeddings: Tensor, n_slices: int) -> Tensor:
             n_features,
         )
     return embeddings
+
+
+def _check_triplets(triplets: Any, n_samples: int, device: torch.device) -> list[Tensor]:
+    given = list(triplets) if isinstance(triplets, tuple | list) else []
+    shapes = {getattr(rows, "shape", None) for rows in given}
+    if len(given) != 3 or len(shapes) > 1 or not all(isinstance(r, Tensor) for r in given):
+        raise ArgumentError(
+            "{triplets} must be three tensors of indices, of one shape (n_triplets,), got {}.",
+            shown(triplets),
+        )
+    n = n_samples if given[0].numel() else None
+    return [check_indices(r, "triplets", n, "indices of samples").to(device) for r in given]
 
 
 def _check_thresholds(thresholds: Any) -> Tensor:

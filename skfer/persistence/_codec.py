@@ -140,7 +140,7 @@ class Encoder:
         return _tagged("slice", self._items((value.start, value.stop, value.step), place))
 
     def _named(self, value: Any, place: str) -> Any:
-        name = f"{value.__module__}.{value.__qualname__}"
+        name = name_of(value) if isinstance(value, type) else _full_name(value)
         if "<" in name:
             raise _cannot(place, f"{name}, which has no name that could be looked up")
         return _tagged("named", name)
@@ -294,6 +294,10 @@ class Decoder:
 
 def _tagged(tag: str, value: Any, **others: Any) -> dict[str, Any]:
     return {TAG: tag, "value": value, **others}
+
+
+def _full_name(value: Any) -> str:
+    return f"{value.__module__}.{value.__qualname__}"
 
 
 def _cannot(place: str, what: str) -> TypeError:

@@ -64,9 +64,11 @@ _SKFER: Mapping[str, tuple[str, ...]] = {
     "skfer.embedders": (
         "CrossEntropyEmbedder",
         "GaussianMetricEmbedder",
+        "MetricLossEmbedder",
         "MultiThresholdEmbedder",
         "TripletCenterEmbedder",
     ),
+    "skfer.losses": ("GaussianMetricLoss", "MultiThresholdTripletLoss", "TripletCenterLoss"),
     "skfer.nets": ("CompactResNet", "EmbeddingNet", "FaceAugment", "FaceBackbone", "MLP"),
     "skfer.preprocessing": ("FaceAligner",),
 }
@@ -145,27 +147,30 @@ def find_class(name: Any, trusted: Trusted) -> type:
     layer = getattr(nn, short, None) if room == "torch.nn" else None
     if isinstance(layer, type) and issubclass(layer, nn.Module):
         return layer
-    found = _imported(str(name)) if (room, short) in ALLOWED else find_named(name, trusted)
+    found = find_named(name, trusted)
     if not isinstance(found, type):
         raise ModelFileError(f"the file names {_quoted(name)} as a class, which it is not.")
     return found
 
 
 def find_named(name: Any, trusted: Trusted) -> Any:
-    """Return the class or function that a file names, if it is trusted.
+    """Return the class or function that a file names, if it is listed or trusted.
 
     Parameters
     ----------
     name : str
         Module and name, from a file.
     trusted : collection of str, type or callable
-        What the reader of the file trusts, or its names.
+        What the reader of the file trusts beside those listed, or its names.
 
     Raises
     ------
     ModelFileError
-        If it is not trusted, or not there.
+        If it is neither, or not there.
     """
+    room, _, short = str(name).rpartition(".")
+    if (room, short) in ALLOWED:
+        return _imported(str(name))
     for given in trusted:
         if not isinstance(given, str) and name == f"{given.__module__}.{given.__qualname__}":
             return given

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytorch_metric_learning.losses import ProxyAnchorLoss
+from pytorch_metric_learning.miners import MultiSimilarityMiner
+
 import skfer
 from helpers.own_embedder import ProxyEmbedder
 
@@ -41,6 +44,7 @@ class Case:
 CASES = [
     Case(skfer.CrossEntropyEmbedder, has_active_fraction=False),
     Case(skfer.GaussianMetricEmbedder),
+    Case(skfer.MetricLossEmbedder, {"loss": ProxyAnchorLoss, "miner": MultiSimilarityMiner}, False),
     Case(skfer.MultiThresholdEmbedder),
     Case(skfer.TripletCenterEmbedder),
     Case(ProxyEmbedder, has_active_fraction=False),  # of the guide, on public names alone

@@ -50,7 +50,11 @@ CASES = {
         {"thresholds": [0.5, 1.0], "dual": True, "mining": "batch-all"},
         dual="True",
     ),
-    "MultiThresholdTripletLoss.forward": Case(MultiThresholdTripletLoss([0.5, 1.0]).forward, BATCH),
+    "MultiThresholdTripletLoss.forward": Case(
+        MultiThresholdTripletLoss([0.5, 1.0]).forward,
+        {**BATCH, "triplets": (Y, Y, Y)},
+        triplets="None",
+    ),
     "TripletCenterLoss": Case(
         TripletCenterLoss,
         {"n_classes": 3, "embedding_dim": 4, "margin": 0.5, **CHOICE},

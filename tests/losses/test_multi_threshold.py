@@ -126,6 +126,47 @@ class TestDefinition:
         torch.testing.assert_close(gradient, leaf.grad, rtol=0, atol=1e-10)
 
 
+class TestGivenTriplets:
+    @pytest.mark.parametrize("dual", [True, False])
+    def test_the_hardest_given_are_the_hardest_mined(self, dual):
+        """In one slice, where a miner finds the same triplets; value and gradient."""
+        points = torch.randn(12, 4, dtype=torch.float64, requires_grad=True)
+        labels = torch.arange(12) % 3
+        units = normalize_slices(points.detach(), 1)[:, 0]
+        distances, same = torch.cdist(units, units), labels[:, None] == labels
+        positives = distances.where(same, -1.0).argmax(1)
+        negatives = distances.where(~same, 9.0).argmin(1)
+        loss = MultiThresholdTripletLoss([0.7], dual=dual, mining="batch-hard")
+        mined = loss(points, labels)
+        (expected,) = torch.autograd.grad(mined, points)
+        active = loss.stats["active_fraction"]
+        given = loss(points, labels, (torch.arange(12), positives, negatives))
+        assert given.item() == pytest.approx(mined.item(), abs=1e-12)
+        torch.testing.assert_close(torch.autograd.grad(given, points)[0], expected)
+        assert loss.stats["active_fraction"] == pytest.approx(active.item())
+
+    def test_a_mean_over_slices_and_triplets(self):
+        points, labels = torch.randn(6, 4), torch.arange(6) % 2
+        triplets = (torch.tensor([0, 1]), torch.tensor([2, 3]), torch.tensor([1, 4]))
+        slices = normalize_slices(points, 2)
+        expected = 0.0
+        for a, p, n in zip(*(rows.tolist() for rows in triplets), strict=True):
+            for s, tau in enumerate((0.5, 1.5)):
+                near = (slices[a, s] - slices[p, s]).square().sum()
+                far = (slices[a, s] - slices[n, s]).square().sum()
+                expected += (near - far + tau).clamp_min(0) / 4
+        loss = MultiThresholdTripletLoss([0.5, 1.5], dual=False)
+        torch.testing.assert_close(loss(points, labels, triplets), expected)
+
+    def test_none_given_is_zero(self):
+        points = torch.randn(4, 2, requires_grad=True)
+        none = torch.empty(0, dtype=torch.int64)
+        value = MultiThresholdTripletLoss([0.5])(points, torch.arange(4), (none, none, none))
+        value.backward()
+        assert value.item() == 0
+        assert not points.grad.any()
+
+
 class TestInvariance:
     @quick
     @given(batches(), minings, st.booleans(), seeds)

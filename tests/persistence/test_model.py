@@ -80,7 +80,8 @@ def kept(model, folder, **options):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.cls.__name__)
 def test_the_same_embedding_to_the_bit(case, faces, tmp_path):
     model = case.make().fit(faces.images, faces.target)
-    loaded = kept(model, tmp_path, trusted=[case.cls])  # one is of our own
+    classes = [value for value in case.params.values() if isinstance(value, type)]
+    loaded = kept(model, tmp_path, trusted=[case.cls, *classes])  # one is of our own
     assert_array_equal(loaded.transform(faces.images), model.transform(faces.images))
     assert loaded.get_params(deep=False).keys() == model.get_params(deep=False).keys()
     assert loaded.history_ == model.history_

@@ -1,0 +1,204 @@
+"""From a loss, a class of losses or a function that makes one to the module that is minimized."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from skfer.exceptions import ArgumentError
+from skfer.validation import shown
+
+CLASSES = ("n_classes", "num_classes")
+LENGTHS = ("embedding_dim", "embedding_size", "descriptors_dim", "n_features")
+"""Parameters of a loss that ``fit`` knows the values of: the number of classes, and the length of
+an embedding."""
+_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+Mined = tuple[Tensor, ...]
+"""Three indices (anchor, positive, negative), or four (anchor, positive, anchor, negative)."""
+
+
+def make_loss(
+    loss: Any, params: Mapping[str, Any] | None, *, n_classes: int, embedding_dim: int
+) -> Any:
+    """Return a loss of its own, called as (embeddings, labels).
+
+    Parameters
+    ----------
+    loss : nn.Module, class or callable
+        A module is copied. A class, or a function with parameters of the names in `CLASSES` and
+        `LENGTHS`, is called; any other function is a loss itself.
+    params : mapping or None
+        What a class or function is called with besides.
+    n_classes, embedding_dim : int
+        What such parameters get.
+
+    Raises
+    ------
+    ArgumentError
+        If there are `params` but nothing to call with them, or the call fails.
+    """
+    if not _is_recipe(loss):
+        if params:
+            raise ArgumentError(
+                "{loss_params=} is for a loss that is made when fit knows the classes, but {loss} "
+                "is made already, {}: give its class, or leave {loss_params} out.",
+                shown(loss),
+                loss_params=params,
+            )
+        return copy.deepcopy(loss)
+    known = dict.fromkeys(CLASSES, n_classes) | dict.fromkeys(LENGTHS, embedding_dim)
+    sizes = {name: known[name] for name in _required(loss) & known.keys()}
+    try:
+        return loss(**sizes | copy.deepcopy(dict(params or {})))
+    except TypeError as error:
+        raise ArgumentError(
+            "{loss} cannot be made by {}: {}. What it needs beside the number of classes and the "
+            "length of an embedding is given as {loss_params}.",
+            shown(loss),
+            error,
+        ) from error
+
+
+def make_miner(miner: Any) -> Any:
+    """Return a miner of its own, called as (embeddings, labels); a class is called."""
+    return miner() if isinstance(miner, type) else copy.deepcopy(miner)
+
+
+def measures_angles(loss: Any) -> bool:
+    """Whether a loss of pytorch-metric-learning compares embeddings scaled to unit length."""
+    while isinstance(getattr(loss, "loss", None), nn.Module):  # such as a memory of other batches
+        loss = loss.loss
+    return bool(getattr(getattr(loss, "distance", None), "normalize_embeddings", False))
+
+
+class MinedLoss(nn.Module):
+    """A loss, and a miner that chooses which samples, pairs or triplets of a batch it sees.
+
+    Parameters
+    ----------
+    loss : callable
+        Called as (embeddings, labels), with a third argument ``indices_tuple`` or ``triplets`` if
+        it has one. A loss that has neither gets the samples that the miner names.
+    miner : callable, optional
+        Called as (embeddings, labels), returns indices as the miners of pytorch-metric-learning do.
+    """
+
+    def __init__(self, loss: Any, miner: Any = None) -> None:
+        super().__init__()
+        self.loss = loss
+        self.miner = miner
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of a batch.
+
+        Parameters
+        ----------
+        embeddings : Tensor of shape (n, embedding_dim)
+            The embeddings.
+        labels : Tensor of shape (n,)
+            Class codes.
+        """
+        loss = self._loss_of_mined(embeddings, labels)
+        if not isinstance(loss, Tensor) or loss.ndim:
+            got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+            raise ArgumentError("{loss} must return a tensor with one number, got {}.", got)
+        return loss
+
+    def _loss_of_mined(self, embeddings: Tensor, labels: Tensor) -> Any:
+        if self.miner is None:
+            return self.loss(embeddings, labels)
+        with torch.no_grad():
+            mined = self.miner(embeddings, labels)
+        names = _arguments(self.loss)
+        if "indices_tuple" in names:
+            return self.loss(embeddings, labels, indices_tuple=mined)
+        if "triplets" in names:
+            return self.loss(embeddings, labels, triplets=as_triplets(mined))
+        rows = torch.cat(tuple(mined)).unique()
+        # The sum of no number is 0, with a gradient of 0.
+        return self.loss(embeddings[rows], labels[rows]) if len(rows) else embeddings[rows].sum()
+
+    @property
+    def stats(self) -> dict[str, Tensor]:
+        """What the loss tells of the latest batch."""
+        stats = getattr(self.loss, "stats", None)
+        return stats if isinstance(stats, dict) else {}
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """Move the module, with tensors that a loss keeps from batch to batch."""
+        super()._apply(fn, recurse)
+        for module in self.modules():
+            for name, value in vars(module).items():
+                if isinstance(value, Tensor):
+                    setattr(module, name, fn(value))
+        return self
+
+
+def as_triplets(mined: Mined) -> tuple[Tensor, Tensor, Tensor]:
+    """Return indices (anchors, positives, negatives); pairs of one anchor are joined.
+
+    Parameters
+    ----------
+    mined : tuple of Tensor
+        Three index tensors, triplets already; or four: anchors and positives, anchors and
+        negatives.
+    """
+    if len(mined) == 3:
+        return mined[0], mined[1], mined[2]
+    anchors, positives, others, negatives = mined
+    first, second = torch.where(anchors[:, None] == others)
+    return anchors[first], positives[first], negatives[second]
+
+
+def _is_recipe(loss: Any) -> bool:
+    if isinstance(loss, partial):
+        return _is_recipe(loss.func)
+    if isinstance(loss, type):
+        return True
+    return not isinstance(loss, nn.Module) and not _required(loss).isdisjoint(CLASSES + LENGTHS)
+
+
+def _required(recipe: Any) -> set[str]:
+    """Return the names of the parameters without a default.
+
+    A class that passes what it does not know on to its parents has theirs as well.
+    """
+    if isinstance(recipe, partial):
+        return _required(recipe.func) - recipe.keywords.keys()
+    if not isinstance(recipe, type):
+        return _names(_parameters(recipe))
+    names: set[str] = set()
+    for parent in recipe.__mro__:
+        if "__init__" in vars(parent):
+            parameters = _parameters(vars(parent)["__init__"])
+            names |= _names(parameters)
+            if not any(parameter.kind in _VARIABLE for parameter in parameters.values()):
+                break
+    return names - {"self"}
+
+
+def _names(parameters: Mapping[str, inspect.Parameter]) -> set[str]:
+    return {
+        name
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty and parameter.kind not in _VARIABLE
+    }
+
+
+def _arguments(loss: Callable[..., Any]) -> set[str]:
+    """Return the names of what a loss is called with."""
+    return set(_parameters(loss.forward if isinstance(loss, nn.Module) else loss))
+
+
+def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):  # written in C
+        return {}

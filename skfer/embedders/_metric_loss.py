@@ -1,0 +1,204 @@
+"""The embedder for any loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any, ClassVar
+
+import torch.nn.functional as F  # noqa: N812
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
+
+from skfer.embedders._classifier import ClassifierEmbedder
+from skfer.embedders._docs import with_shared_docs
+from skfer.embedders._loss_recipes import MinedLoss, make_loss, make_miner, measures_angles
+from skfer.embedders.base import BaseEmbedder
+from skfer.losses import GaussianMetricLoss
+from skfer.training import Objective
+
+
+@with_shared_docs
+class MetricLossEmbedder(ClassifierEmbedder):
+    """Embed faces by any metric loss, such as those of pytorch-metric-learning.
+
+    The loss is what differs from the other embedders: network, batches, augmentation, schedule and
+    the classification term beside it are the same. So a new loss is compared with the others on
+    equal terms, and works in pipelines and searches, with early stopping and on GPUs.
+
+    Parameters
+    ----------
+    loss : nn.Module, class or callable, default=GaussianMetricLoss
+        What is minimized, called as ``loss(embeddings, labels)`` with labels from 0 to
+        ``n_classes - 1``; it returns one number. A module is copied for each ``fit``. A class is
+        called in ``fit``, once the classes are known: parameters without a default that are named
+        ``n_classes`` or ``num_classes``, and ``embedding_dim`` or ``embedding_size``, get their
+        values, others are given as `loss_params`. So is a function that has such parameters: it
+        makes a loss. Any other function is a loss itself.
+    miner : nn.Module, class or callable, default=None
+        Chooses pairs or triplets of a batch: called as ``miner(embeddings, labels)``, it returns
+        indices as the miners of pytorch-metric-learning do, in three tensors (anchor, positive,
+        negative) or four (anchor, positive, anchor, negative). A loss with an argument
+        ``indices_tuple`` or ``triplets`` gets them; any other loss gets the samples in them alone.
+    loss_params : dict, default=None
+        What a class or function is called with to make the loss.
+    loss_lr : float, default=None
+        Learning rate of the parameters that the loss has itself, such as proxies, which are not
+        decayed. None means `lr`.
+    unit_length : bool or "auto", default="auto"
+        Whether ``transform`` scales embeddings to unit length. "auto" does so where the loss does:
+        where it is one of pytorch-metric-learning whose distance normalizes embeddings, as it does
+        unless another distance is given.
+    embedding_dim : int, default=128
+        Length of the embedding.
+    <shared parameters>
+
+    Attributes
+    ----------
+    loss_ : nn.Module or callable
+        The loss that was minimized, with what it has learned.
+    <shared attributes>
+
+    See Also
+    --------
+    BaseEmbedder : For a method that is more than a loss; see :ref:`own_embedder`.
+    skfer.evaluation.make_methods : The best-known losses by name.
+
+    Notes
+    -----
+    A search compares losses: ``GridSearchCV(pipeline, {"metriclossembedder__loss": [...]})``.
+
+    :func:`skfer.save` keeps what a loss has learned, and its class by name. To load it, name the
+    class as trusted: ``skfer.load(path, trusted=[ProxyAnchorLoss])``.
+
+    When a training is resumed, by ``partial_fit`` or ``warm_start``, the loss stays.
+
+    Examples
+    --------
+    >>> from pytorch_metric_learning.losses import ProxyAnchorLoss
+    >>> from sklearn.datasets import load_iris
+    >>> from skfer import MetricLossEmbedder
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MetricLossEmbedder(ProxyAnchorLoss, loss_params={"alpha": 16}, random_state=0)
+    >>> model.fit(X, y).score(X, y) > 0.9
+    True
+    >>> tuple(model.loss_.proxies.shape)
+    (3, 128)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseEmbedder._parameter_constraints,
+        "loss": [callable],
+        "miner": [callable, None],
+        "loss_params": [Mapping, None],
+        "loss_lr": [Interval(Real, 0, None, closed="left"), None],
+        "unit_length": ["boolean", StrOptions({"auto"})],
+    }
+
+    network_parameters: ClassVar[tuple[str, ...]] = (
+        *BaseEmbedder.network_parameters,
+        "loss",
+        "loss_params",
+    )
+    learns_from_triplets = False
+
+    def __init__(
+        self,
+        loss: Any = GaussianMetricLoss,
+        *,
+        miner: Any = None,
+        loss_params: Mapping[str, Any] | None = None,
+        loss_lr: float | None = None,
+        unit_length: bool | str = "auto",
+        embedding_dim: int = 128,
+        classification_weight: float = 1.0,
+        standardize_embedding: bool = True,
+        backbone: Any = "auto",
+        backbone_weights: Any = None,
+        backbone_lr: float | None = None,
+        freeze_backbone: bool | float = False,
+        image_size: int | tuple[int, int] | None = None,
+        color: bool = False,
+        augment: Any = "auto",
+        max_epochs: int | str = "auto",
+        classes_per_batch: int = 8,
+        samples_per_class: int | str = "auto",
+        lr: float = 6e-3,
+        weight_decay: float = 1e-2,
+        schedule: str = "one-cycle",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        device: str = "auto",
+        precision: str = "auto",
+        callbacks: list[Any] | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            embedding_dim=embedding_dim,
+            classification_weight=classification_weight,
+            standardize_embedding=standardize_embedding,
+            backbone=backbone,
+            backbone_weights=backbone_weights,
+            backbone_lr=backbone_lr,
+            freeze_backbone=freeze_backbone,
+            image_size=image_size,
+            color=color,
+            augment=augment,
+            max_epochs=max_epochs,
+            classes_per_batch=classes_per_batch,
+            samples_per_class=samples_per_class,
+            lr=lr,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            device=device,
+            precision=precision,
+            callbacks=callbacks,
+            warm_start=warm_start,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.loss = loss
+        self.miner = miner
+        self.loss_params = loss_params
+        self.loss_lr = loss_lr
+        self.unit_length = unit_length
+
+    @property
+    def loss_(self) -> Any:
+        """The loss that was minimized."""
+        check_is_fitted(self)
+        return self.net_.criterion_.metric_loss.loss
+
+    # -- how it learns --------------------------------------------------------------------
+
+    def make_objective(self) -> Objective:
+        """Return the loss with its miner, and cross-entropy."""
+        loss = make_loss(
+            self.loss,
+            self.loss_params,
+            n_classes=len(self.classes_),
+            embedding_dim=self.embedding_dim,
+        )
+        unit = measures_angles(loss) if self.unit_length == "auto" else self.unit_length
+        kind = UnitObjective if unit else Objective
+        return kind(MinedLoss(loss, make_miner(self.miner)), self.classification_weight)
+
+    def parameter_groups(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return the settings of the backbone and of what the loss learns."""
+        learned = {"lr": self.lr if self.loss_lr is None else self.loss_lr, "weight_decay": 0.0}
+        return [*super().parameter_groups(), ("metric_loss.*", learned)]
+
+
+class UnitObjective(Objective):
+    """A loss of angles: features are of unit length."""
+
+    def features(self, embedding: Tensor) -> Tensor:
+        """Return the embeddings, scaled to unit length."""
+        return F.normalize(embedding)
