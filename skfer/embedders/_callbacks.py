@@ -19,8 +19,10 @@ from skorch.callbacks import (
 UNSUITED = {
     BatchScoring: "needs a data set of skorch: the losses are in history_",
     EpochScoring: "needs a data set of skorch: the losses are in history_",
-    Checkpoint: "needs a data set of skorch: early_stopping=True keeps the best epoch",
-    TrainEndCheckpoint: "needs a data set of skorch: pickle the fitted embedder",
+    Checkpoint: "needs a data set of skorch: the embedder's own checkpoint='FOLDER' keeps each "
+    "epoch on disk, and early_stopping=True returns to the best one",
+    TrainEndCheckpoint: "needs a data set of skorch: the embedder's own checkpoint='FOLDER' keeps "
+    "the result of a fit, as does skfer.save(model, 'FILE')",
     InputShapeSetter: "needs a data set of skorch: a callable as backbone gets the input shape",
     LRScheduler: "conflicts with `schedule`, which the learning rate follows",
 }

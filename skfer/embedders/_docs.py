@@ -73,6 +73,11 @@ classification_weight : float, default={classification_weight}
         Passed to the :class:`skorch.NeuralNet` that trains. Those that need skorch's own data
         or schedule (``EpochScoring``, ``Checkpoint``, ``LRScheduler`` and the like) are
         refused.
+    checkpoint : path-like, default=None
+        A folder in which ``fit`` keeps itself after each epoch, in a file of its own. If the
+        process ends before ``fit`` does, the same call, with the same parameters, data and
+        versions, goes on from there, and gives what it would have given. The file stays: after
+        ``fit`` the same call loads the result. Needs a `random_state`. ``partial_fit`` ignores it.
     warm_start : bool, default=False
         Whether another ``fit`` continues from the present weights. It takes the parameters as
         they are then; those that the network is built from must not change.

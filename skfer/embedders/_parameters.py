@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -43,6 +44,7 @@ class SharedParameters(BaseEstimator):
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "callbacks": [list, None],
+        "checkpoint": [str, PathLike, None],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -73,6 +75,7 @@ class SharedParameters(BaseEstimator):
         device: str = "auto",
         precision: str = "auto",
         callbacks: list[Any] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         warm_start: bool = False,
         verbose: int = 0,
         random_state: Any = None,
@@ -99,6 +102,7 @@ class SharedParameters(BaseEstimator):
         self.device = device
         self.precision = precision
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state

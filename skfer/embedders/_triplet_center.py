@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from numbers import Real
+from os import PathLike
 from typing import Any, ClassVar
 
 import numpy as np
@@ -172,6 +173,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         device: str = "auto",
         precision: str = "auto",
         callbacks: list[Any] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         warm_start: bool = False,
         verbose: int = 0,
         random_state: Any = None,
@@ -199,6 +201,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
             device=device,
             precision=precision,
             callbacks=callbacks,
+            checkpoint=checkpoint,
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,

@@ -14,6 +14,7 @@ from skorch.callbacks import Callback
 
 from skfer.embedders._budget import batch_samples, count_epochs
 from skfer.embedders._callbacks import checked_callbacks
+from skfer.embedders._checkpoints import open_checkpoint
 from skfer.embedders._collapse import PATIENCE, find_collapse, warn_caller
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._docs import with_shared_docs
@@ -35,6 +36,7 @@ from skfer.nets import EmbeddingNet, make_backbone, try_backbone
 from skfer.training import (
     BalancedBatchSampler,
     Batches,
+    Checkpoint,
     ImageSource,
     MetricNet,
     Objective,
@@ -128,12 +130,13 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             if groups is not None:
                 groups = check_groups(groups, n_samples=len(codes))
             self._random_state = check_random_state(self.random_state)
+            checkpoint = self._open_checkpoint(source, codes, groups, resume=resume)
             seed = self._random_state.randint(MAX_SEED)
             train, valid = self._split(codes, groups)
             self.n_groups_ = None if groups is None else len(np.unique(groups))
             epochs = count_epochs(self.max_epochs, codes[train])
             data = TrainingData(source, codes, train, valid, epochs)
-            self._train(data, seed, resume=resume)
+            self._train(data, seed, resume=resume, checkpoint=checkpoint)
         self._warn_if_collapsed(n_epochs=1)
         return self
 
@@ -234,7 +237,30 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         seed = self._random_state.randint(MAX_SEED)
         return validation_split(codes, groups, self.validation_fraction, seed)
 
-    def _train(self, data: TrainingData, seed: int, *, resume: bool) -> None:
+    def _open_checkpoint(
+        self, source: Any, codes: NDArray[np.intp], groups: Any, *, resume: bool
+    ) -> Checkpoint | None:
+        """Return where this fit is kept, if it is to be kept."""
+        if self.checkpoint is None:
+            return None
+        data = {"X": source, "codes": codes, "classes": self.classes_}
+        if self.early_stopping:
+            data["groups"] = groups
+        if resume:
+            parts = (self.net_.module_, self.net_.criterion_)
+            data["start"] = [len(self.history_), *(part.state_dict() for part in parts)]
+        parameters = self.get_params(deep=False)
+        name = type(self).__name__
+        return open_checkpoint(self.checkpoint, name, parameters, data, self._random_state)
+
+    def _train(
+        self,
+        data: TrainingData,
+        seed: int,
+        *,
+        resume: bool,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         with seeded(seed, find_device(self.device)):
             self.net_ = self._make_net(data, resume=resume)
             n_passes = len(self.net_.history) if data.partial else None
@@ -246,7 +272,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
                 callbacks += self.make_callbacks(data)
                 if data.valid is not None:
                     callbacks = [StopAtBest(self.n_iter_no_change), *callbacks]
-                self.net_.train(batches, data.epochs, validation, callbacks)
+                self.net_.train(batches, data.epochs, validation, callbacks, checkpoint)
         self._in_passes = data.partial
         self.history_ = [
             {k: v for k, v in epoch.items() if k != "batches"} for epoch in self.net_.history

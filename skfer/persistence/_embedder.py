@@ -34,6 +34,7 @@ def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] |
     """
     state = dict(embedder.__getstate__())
     net = state.pop("net_", None)
+    state["checkpoint"] = None  # a folder of the machine that it was fitted on
     if net is None:
         return state, None
     return state, {

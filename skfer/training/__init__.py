@@ -1,5 +1,6 @@
 """How the networks are trained: batches, schedules and skorch."""
 
+from skfer.training._checkpoint import Checkpoint
 from skfer.training._data import TrainingData
 from skfer.training._inference import run_network
 from skfer.training._net import MetricNet, autocast, on_cpu, seeded, spread
@@ -13,6 +14,7 @@ __all__ = [
     "SCHEDULES",
     "BalancedBatchSampler",
     "Batches",
+    "Checkpoint",
     "ImageSource",
     "MetricNet",
     "Objective",

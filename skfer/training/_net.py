@@ -17,6 +17,7 @@ from skorch.callbacks import Callback, PrintLog
 from skorch.history import History
 from torch import Tensor, nn
 
+from skfer.training._checkpoint import Checkpoint, KeepEachEpoch
 from skfer.training._schedule import SCHEDULES
 
 _WARM_BATCHES = 10
@@ -41,6 +42,8 @@ class _Run:
     heard: frozenset[str]
     """The events that a callback reacts to; nothing is done for the others."""
     step: int = 0
+    epoch: int = 0
+    """Number of epochs that are over."""
     epoch_start: float = 0.0
     n_batches: int = 0
     totals: dict[str, Any] = field(default_factory=dict)
@@ -111,6 +114,7 @@ class MetricNet(NeuralNet):
         epochs: int,
         validation: Any = None,
         callbacks: Sequence[Callback] = (),
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         """Train for some epochs; an interrupt is passed on.
 
@@ -124,6 +128,8 @@ class MetricNet(NeuralNet):
             Gives ``valid_loss`` in the history.
         callbacks : sequence of skorch callbacks, default=()
             Watch this training alone, ahead of the net's own callbacks.
+        checkpoint : Checkpoint, optional
+            Keeps the training after each epoch; the training goes on where it was kept.
         """
         norms = [
             (norm, norm.momentum)
@@ -135,13 +141,22 @@ class MetricNet(NeuralNet):
         # A backbone that comes from a fitted model may be in inference mode.
         super()._set_training(True)
         own = self.callbacks_
-        self.callbacks_ = [(type(c).__name__, c.initialize()) for c in callbacks] + own
+        last = [] if checkpoint is None else [KeepEachEpoch(checkpoint)]
+        before, after = (
+            [(type(c).__name__, c.initialize()) for c in some] for some in (callbacks, last)
+        )
+        self.callbacks_ = before + own + after
         heard = _heard_events(callback for _, callback in self.callbacks_)
         self._run = _Run(max(1, epochs * len(batches)), norms, heard)
         try:
             self.notify("on_train_begin", X=batches, y=None)
-            self._fit_until_stopped(batches, validation, epochs)
+            if checkpoint is not None and checkpoint.resume(self, batches, validation):
+                checkpoint = None  # nothing is left to be done, or to be kept
+            else:
+                self._fit_until_stopped(batches, validation, epochs - self._run.epoch)
             self.notify("on_train_end", X=batches, y=None)
+            if checkpoint is not None:
+                checkpoint.keep(self, batches, validation, finished=True)
         finally:
             self.callbacks_ = own
 
@@ -153,6 +168,19 @@ class MetricNet(NeuralNet):
         finally:
             for norm, momentum in self._run.norms:
                 norm.momentum = momentum
+
+    def run_state(self) -> dict[str, Any]:
+        """Return how far the present training is, as plain values."""
+        run = self._run
+        momenta = [norm.momentum for norm, _ in run.norms]
+        return {"step": run.step, "epoch": run.epoch, "best": run.best, "momenta": momenta}
+
+    def set_run_state(self, state: dict[str, Any]) -> None:
+        """Set the present training to where another one was."""
+        run = self._run
+        run.step, run.epoch, run.best = state["step"], state["epoch"], state["best"]
+        for (norm, _), momentum in zip(run.norms, state["momenta"], strict=True):
+            norm.momentum = momentum
 
     def resume_from(self, other: MetricNet, *, with_optimizer: bool) -> None:
         """Copy everything but the weights from another net that has the same module.
@@ -278,6 +306,7 @@ class MetricNet(NeuralNet):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Write the epoch's means into the history."""
         epoch, run = self.history[-1], self._run
+        run.epoch += 1
         for name, total in run.totals.items():
             epoch[name] = float(total) / run.n_batches
         assert run.embedding is not None

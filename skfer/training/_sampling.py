@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from skfer.training._plain import generator_state, set_generator
 
 _SHUFFLED_AT_ONCE = 256
 
@@ -40,6 +43,18 @@ class Deck:
             again = [i for i in fresh if i in taken]
             self._left = again + [i for i in fresh if i not in taken] + self._left
         return [self.items[self._left.pop()] for _ in range(k)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the items and what is drawn next, as tensors."""
+        lists = {"items": self.items, "left": self._left, "rounds": self._rounds}
+        return {name: torch.tensor(values, dtype=torch.int64) for name, values in lists.items()}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any], rng: np.random.RandomState) -> Deck:
+        """Return the deck whose state this is, drawing from a generator."""
+        deck = cls(state["items"].tolist(), rng)
+        deck._left, deck._rounds = state["left"].tolist(), state["rounds"].tolist()
+        return deck
 
     def _shuffled(self) -> list[int]:
         """Return all positions in a random order; small decks are shuffled many times at once."""
@@ -117,6 +132,24 @@ class BalancedBatchSampler:
         n_batches = -(-n_rounds * len(self._decks) // self._n_classes)
         return [self._draw() for _ in range(n_batches)]
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the batches to come depend on, as tensors and plain values."""
+        return {
+            "generator": generator_state(self._rng),
+            "unlabeled": [deck.state_dict() for deck in self._unlabeled],
+            "decks": [(c, deck.state_dict()) for c, deck in self._decks.items()],
+            "classes": self._classes.state_dict(),
+            "sizes": (self._n_classes, self._n_samples, self._n_unlabeled, self._n_batches),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another sampler was, which may have had other labels."""
+        set_generator(self._rng, state["generator"])
+        self._unlabeled = [Deck.from_state(deck, self._rng) for deck in state["unlabeled"]]
+        self._decks = {c: Deck.from_state(deck, self._rng) for c, deck in state["decks"]}
+        self._classes = Deck.from_state(state["classes"], self._rng)
+        self._n_classes, self._n_samples, self._n_unlabeled, self._n_batches = state["sizes"]
+
     def _draw(self) -> NDArray[np.intp]:
         drawn: list[int] = []
         for c in self._classes.draw(self._n_classes):
@@ -157,6 +190,14 @@ class ShuffledBatchSampler:
         """Return batches in which every sample comes once."""
         return np.array_split(self._rng.permutation(self._n_samples), self._n_batches)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the generator, as tensors and plain values."""
+        return {"generator": generator_state(self._rng)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another sampler of as many samples was."""
+        set_generator(self._rng, state["generator"])
+
 
 class SubsetSampler:
     """Batches of a sampler over part of the samples, as indices into all of them.
@@ -189,3 +230,11 @@ class SubsetSampler:
     def set_unlabeled(self, indices: NDArray[np.intp]) -> None:
         """Draw the samples without a label from those of these that belong to the part."""
         self.sampler.set_unlabeled(np.flatnonzero(np.isin(self.subset, indices)))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the sampler."""
+        return self.sampler.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where the sampler of another training on the same part was."""
+        self.sampler.load_state_dict(state)

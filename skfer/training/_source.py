@@ -141,6 +141,17 @@ class Batches:
         self._labels = torch.from_numpy(np.array(labels, dtype=np.int64))
         self._is_pseudo = None if is_pseudo is None else torch.from_numpy(np.array(is_pseudo))
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the labels, and the state of the sampler; a list of batches has none."""
+        sampler = None if isinstance(self.sampler, list) else self.sampler.state_dict()
+        return {"labels": self._labels, "is_pseudo": self._is_pseudo, "sampler": sampler}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where the batches of the same samples in another training were."""
+        self._labels, self._is_pseudo = state["labels"], state["is_pseudo"]
+        if state["sampler"] is not None:
+            self.sampler.load_state_dict(state["sampler"])
+
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
         return self._n_batches

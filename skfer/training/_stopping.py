@@ -6,7 +6,6 @@ import copy
 from typing import Any
 
 from skorch.callbacks import EarlyStopping
-from torch import nn
 
 
 class StopAtBest(EarlyStopping):
@@ -21,7 +20,7 @@ class StopAtBest(EarlyStopping):
     def __init__(self, patience: int) -> None:
         # skorch restores the module alone: learned centers would stay those of the last epoch.
         super().__init__(patience=patience, load_best=False)
-        self._best: list[tuple[nn.Module, dict[str, Any]]] = []
+        self._best: list[dict[str, Any]] = []  # of the module and of the criterion
 
     def restart(self) -> None:
         """Compare the epochs to come with each other alone."""
@@ -39,13 +38,28 @@ class StopAtBest(EarlyStopping):
         finally:
             if self.best_epoch_ == net.history[-1, "epoch"]:
                 parts = (net.module_, net.criterion_)
-                self._best = [(part, copy.deepcopy(part.state_dict())) for part in parts]
+                self._best = [copy.deepcopy(part.state_dict()) for part in parts]
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Go back to the best epoch."""
-        for part, state in self._best:
-            part.load_state_dict(state)
+        if self._best:
+            net.module_.load_state_dict(self._best[0])
+            net.criterion_.load_state_dict(self._best[1])
         self._best = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best weights so far, and how long ago they were reached."""
+        return {
+            "misses": self.misses_,
+            "threshold": self.dynamic_threshold_,
+            "epoch": self.best_epoch_,
+            "best": [dict(state) for state in self._best],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another training was."""
+        self.misses_, self.dynamic_threshold_ = state["misses"], state["threshold"]
+        self.best_epoch_, self._best = state["epoch"], state["best"]
 
 
 def restart_stopping(net: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any, ClassVar
 
 import numpy as np
@@ -208,6 +209,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         device: str = "auto",
         precision: str = "auto",
         callbacks: list[Any] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         warm_start: bool = False,
         verbose: int = 0,
         random_state: Any = None,
@@ -235,6 +237,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
             device=device,
             precision=precision,
             callbacks=callbacks,
+            checkpoint=checkpoint,
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,

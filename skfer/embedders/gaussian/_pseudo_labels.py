@@ -110,6 +110,14 @@ class PseudoLabeler:
         is_pseudo[self._is_unlabeled] = sure
         return labels, is_pseudo
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the pseudo-labels so far."""
+        return {"classes": self.classes, "soft_labels": self.soft_labels}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another training was."""
+        self.classes, self.soft_labels = state["classes"].numpy(), state["soft_labels"].numpy()
+
     def aligned(self) -> NDArray[np.floating]:
         """Return the soft pseudo-labels, less of a class that they have more of than the labels do.
 
@@ -175,6 +183,16 @@ class WeightAverage(Callback):
         for average, weight in zip(averages, weights, strict=True):
             if not average.is_floating_point():
                 average.copy_(weight)  # counts and indices have no mean
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the averaged weights."""
+        return {"tensors": [] if self.module is None else _tensors(self.module)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Set the averaged weights."""
+        with torch.no_grad():
+            for average, kept in zip(_tensors(self.module), state["tensors"], strict=False):
+                average.copy_(kept)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Let go of the network."""

@@ -92,6 +92,20 @@ class Refinement(Callback):
             self._give_pseudo_labels(net, dataset_train)
         self.epoch += 1
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the (sub-)classes and pseudo-labels so far."""
+        labeler = None if self.labeler is None else self.labeler.state_dict()
+        return {"components": [*self.components], "epoch": self.epoch, "labeler": labeler}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another training was; batches and network are set by themselves."""
+        labels, classes = state["components"]
+        self.components = Components(labels.numpy(), classes.numpy())
+        self.set_components(self.components)
+        self.epoch = state["epoch"]
+        if self.labeler is not None:
+            self.labeler.load_state_dict(state["labeler"])
+
     def _split_classes(self, net: Any, batches: Any, validation: Any) -> None:
         """Look for sub-classes among the samples with a label or a pseudo-label."""
         codes = self.data.codes

@@ -1,0 +1,325 @@
+"""A fit that is kept on disk: what a killed one goes on from, and what is refused."""
+
+import hashlib
+import io
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+from sklearn.model_selection import GridSearchCV, cross_validate
+from skorch.callbacks import Callback, Checkpoint
+
+import skfer
+from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, MultiThresholdEmbedder
+
+QUICK = {"backbone": "scratch", "embedding_dim": 16, "samples_per_class": 4, "random_state": 0}
+
+
+class Breaks(Callback):
+    """Ends a training in some batch of some epoch, as a killed process does."""
+
+    at = None
+
+    def on_train_begin(self, net, **kwargs):
+        self.epoch = 0
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.epoch += 1
+
+    def on_batch_end(self, net, **kwargs):
+        if self.at == self.epoch:
+            raise RuntimeError("killed")
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Fit a model that breaks in an epoch, and then again without a break."""
+
+    def fit(make, *data, at):
+        for epoch in at:
+            monkeypatch.setattr(Breaks, "at", epoch)
+            with pytest.raises(RuntimeError, match="killed"):
+                make().fit(*data)
+        monkeypatch.setattr(Breaks, "at", None)
+        return make().fit(*data)
+
+    return fit
+
+
+def _assert_same(model, whole, X):
+    assert_array_equal(model.transform(X), whole.transform(X))
+    assert [_untimed(epoch) for epoch in model.history_] == list(map(_untimed, whole.history_))
+    theirs = whole.net_.criterion_.state_dict()
+    for name, value in model.net_.criterion_.state_dict().items():
+        assert_array_equal(value, theirs[name], err_msg=name)
+
+
+def _untimed(epoch):
+    return {name: value for name, value in epoch.items() if name != "dur"}
+
+
+@pytest.mark.parametrize("at", [[1], [2, 4]])
+def test_a_fit_that_breaks_goes_on(embedder, faces, tmp_path, broken, at):
+    embedder.set_params(max_epochs=4, callbacks=[Breaks()])
+
+    def make():
+        return embedder.__class__(**embedder.get_params()).set_params(checkpoint=tmp_path / "fit")
+
+    whole = embedder.fit(faces.images, faces.target)
+    model = broken(make, faces.images, faces.target, at=at)
+    _assert_same(model, whole, faces.images)
+    (file,) = (tmp_path / "fit").iterdir()
+    assert file.suffix == ".ckpt"
+
+
+def _blobs(n_unlabeled):
+    """Two classes, one of them of two clusters; some samples have no label."""
+    rng = np.random.RandomState(0)
+    kinds = np.arange(90) % 3
+    X = rng.normal(size=(90, 4)) + 6 * np.eye(4)[kinds]
+    y = (kinds > 0).astype(int) + 1
+    y[:n_unlabeled] = -1
+    return X, y, np.arange(90) % 9
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("n_unlabeled", [0, 40])
+def test_subclasses_and_pseudo_labels_go_on(tmp_path, broken, n_unlabeled, early_stopping):
+    X, y, groups = _blobs(n_unlabeled)
+    given = QUICK | {
+        "max_epochs": 6,
+        "max_subclasses": 3,
+        "callbacks": [Breaks()],
+        "freeze_backbone": 2,
+        "early_stopping": early_stopping,
+        "schedule": "constant",
+        "mixup": 2,
+    }
+    whole = GaussianMetricEmbedder(**given).fit(X, y, groups)
+    model = broken(
+        lambda: GaussianMetricEmbedder(**given, checkpoint=tmp_path), X, y, groups, at=[2, 3, 5]
+    )
+    _assert_same(model, whole, X)
+    assert_array_equal(model.means_, whole.means_)
+    assert_array_equal(model.transduction_, whole.transduction_)
+
+
+def test_early_stopping_goes_back_to_an_epoch_before_the_break(rows, tmp_path, broken):
+    given = QUICK | {
+        "max_epochs": 30,
+        "lr": 0.05,
+        "callbacks": [Breaks()],
+        "early_stopping": True,
+        "schedule": "constant",
+        "validation_fraction": 0.3,
+        "n_iter_no_change": 3,
+    }
+    whole = MultiThresholdEmbedder(**given).fit(*rows)
+    stop = whole.n_iter_
+    assert 4 < stop < 30
+    model = broken(
+        lambda: MultiThresholdEmbedder(**given, checkpoint=tmp_path), *rows, at=[stop - 1, stop]
+    )
+    _assert_same(model, whole, rows[0])
+
+
+def test_a_finished_fit_is_loaded(rows, tmp_path):
+    seen = []
+
+    class Watch(Callback):
+        def on_batch_end(self, net, **kwargs):
+            seen.append(net)
+
+    model = GaussianMetricEmbedder(
+        **QUICK, max_epochs=2, checkpoint=str(tmp_path), callbacks=[Watch()]
+    )
+    first = model.fit(*rows).transform(rows[0])
+    steps = len(seen)
+    again = model.fit(*rows)
+    assert len(seen) == steps
+    assert_array_equal(again.transform(rows[0]), first)
+    assert again.n_iter_ == 2
+    again.partial_fit(*rows)
+    assert again.n_iter_ == 3
+
+
+def test_a_warm_start_goes_on(rows, tmp_path, monkeypatch):
+    given = QUICK | {"max_epochs": 3, "warm_start": True, "callbacks": [Breaks()]}
+    whole = CrossEntropyEmbedder(**given).fit(*rows).fit(*rows)
+    model = CrossEntropyEmbedder(**given).fit(*rows).set_params(checkpoint=tmp_path)
+    monkeypatch.setattr(Breaks, "at", 2)
+    with pytest.raises(RuntimeError, match="killed"):
+        model.fit(*rows)
+    monkeypatch.setattr(Breaks, "at", None)
+    _assert_same(model.fit(*rows), whole, rows[0])
+
+
+def test_searches_keep_a_file_for_each_fit(rows, tmp_path):
+    X, y = rows
+    model = CrossEntropyEmbedder(**QUICK, max_epochs=1, checkpoint=tmp_path)
+    search = GridSearchCV(model, {"lr": [1e-3, 1e-2]}, cv=2).fit(X, y)
+    assert len(list(tmp_path.iterdir())) == 5  # and one of all samples
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    again = GridSearchCV(model, {"lr": [1e-3, 1e-2]}, cv=2).fit(X, y)
+    assert {file: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
+    assert_array_equal(again.cv_results_["mean_test_score"], search.cv_results_["mean_test_score"])
+    cross_validate(model, X, y, cv=2)
+    assert len(list(tmp_path.iterdir())) == 7
+
+
+def _net_of(width):
+    def make(shape):
+        return torch.nn.Sequential(torch.nn.Linear(shape[0], width), torch.nn.ReLU())
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("given", "n_files"),
+    [
+        ({"lr": 0.01}, 2),
+        ({"random_state": 1}, 2),
+        ({"random_state": np.random.RandomState(0)}, 2),
+        ({"backbone": _net_of(6)}, 2),
+        ({"backbone": torch.nn.Linear(5, 5)}, 2),
+        ({"early_stopping": True, "schedule": "constant"}, 2),
+        ({"verbose": 0}, 1),
+        ({"backbone": _net_of(4)}, 1),
+    ],
+)
+def test_other_parameters_have_a_file_of_their_own(rows, tmp_path, given, n_files):
+    model = CrossEntropyEmbedder(
+        **QUICK | {"backbone": _net_of(4)}, max_epochs=1, checkpoint=tmp_path
+    )
+    model.fit(*rows).set_params(**given).fit(*rows)
+    assert len(list(tmp_path.iterdir())) == n_files
+
+
+@pytest.mark.parametrize("what", ["X", "y", "memmap"])
+def test_other_data_have_a_file_of_their_own(rows, tmp_path, what):
+    X, y = rows[0].copy(), rows[1].copy()
+    model = CrossEntropyEmbedder(**QUICK, max_epochs=1, checkpoint=tmp_path / "fits").fit(X, y)
+    if what == "X":
+        X[3, 2] += 1e-9
+    elif what == "y":
+        y[3] = "rage"
+    else:
+        mapped = np.memmap(tmp_path / "X.dat", dtype=X.dtype, mode="w+", shape=X.shape)
+        mapped[:] = X
+        X = mapped
+    model.fit(X, y)
+    assert len(list((tmp_path / "fits").iterdir())) == (1 if what == "memmap" else 2)
+
+
+def test_files_that_do_not_fit_are_refused(rows, tmp_path, monkeypatch):
+    model = CrossEntropyEmbedder(**QUICK, max_epochs=1, checkpoint=tmp_path).fit(*rows)
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("skfer.embedders._checkpoints.__version__", "99.9")
+        with pytest.raises(skfer.ArgumentError, match=r"skfer 0.*here is .*skfer 99\.9"):
+            model.fit(*rows)
+    for damaged in (whole[:-100], b"", whole[:5000] + b"damage" + whole[5006:]):
+        file.write_bytes(damaged)
+        with pytest.raises(skfer.ArgumentError, match=r"damaged.*delete it"):
+            model.fit(*rows)
+        assert file.read_bytes() == damaged  # nothing is lost
+    file.unlink()
+    model.fit(*rows)
+
+
+def test_no_code_runs_on_reading(rows, tmp_path):
+    model = CrossEntropyEmbedder(**QUICK, max_epochs=1, checkpoint=tmp_path).fit(*rows)
+    (file,) = tmp_path.iterdir()
+
+    class Evil:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path / 'evil'}",)
+
+    buffer = io.BytesIO()
+    torch.save({"versions": {}, "evil": Evil()}, buffer)
+    content = buffer.getvalue()
+    file.write_bytes(content + hashlib.sha256(content).digest())
+    with pytest.raises(skfer.ArgumentError, match="cannot be read"):
+        model.fit(*rows)
+    assert not (tmp_path / "evil").exists()
+
+
+def test_what_cannot_be_kept_is_refused(rows, tmp_path):
+    with pytest.raises(skfer.ArgumentError, match="random_state"):
+        CrossEntropyEmbedder(checkpoint=tmp_path).fit(*rows)
+    (tmp_path / "file").touch()
+    with pytest.raises(skfer.ArgumentError, match="is a file: give a folder"):
+        CrossEntropyEmbedder(checkpoint=tmp_path / "file", random_state=0).fit(*rows)
+    with pytest.raises(ValueError, match=r"checkpoint='FOLDER' keeps each epoch"):
+        CrossEntropyEmbedder(callbacks=[Checkpoint()]).fit(*rows)
+
+    class Plain(CrossEntropyEmbedder):
+        def make_sampler(self, codes, seed):
+            return [np.arange(len(codes))]
+
+    with pytest.raises(skfer.ArgumentError, match="state_dict"):
+        Plain(**QUICK, checkpoint=tmp_path).fit(*rows)
+
+
+def test_leftovers_of_killed_processes_are_removed(rows, tmp_path):
+    model = CrossEntropyEmbedder(**QUICK, max_epochs=1, checkpoint=tmp_path).fit(*rows)
+    (file,) = tmp_path.iterdir()
+    old, new = (file.with_name(f"{file.name}.{name}.part") for name in ("a", "b"))
+    old.touch()
+    new.touch()
+    os.utime(old, (0, 0))
+    model.fit(*rows)
+    assert not old.exists()
+    assert new.exists()  # someone may be writing it
+
+
+def test_a_path_survives_saving(rows, tmp_path):
+    model = CrossEntropyEmbedder(**QUICK, max_epochs=1, checkpoint=tmp_path / "fits").fit(*rows)
+    skfer.save(model, tmp_path / "model.skfer")
+    loaded = skfer.load(tmp_path / "model.skfer")
+    assert_array_equal(loaded.transform(rows[0]), model.transform(rows[0]))
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from skfer import TripletCenterEmbedder
+
+rng = np.random.RandomState(0)
+X = rng.randint(0, 256, (48, 16, 16), dtype=np.uint8)
+model = TripletCenterEmbedder(
+    backbone="scratch", embedding_dim=8, max_epochs=12, random_state=0, checkpoint=sys.argv[1]
+)
+Z = model.fit(X, np.arange(48) % 4).transform(X)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+def test_a_killed_process_goes_on(tmp_path, monkeypatch):
+    (tmp_path / "fit.py").write_text(SCRIPT)
+    environment = os.environ | {"PYTHONPATH": str(Path(skfer.__file__).parents[1])}
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "fit.py", tmp_path / "killed"], env=environment
+    )
+    while not list(tmp_path.glob("killed/*.ckpt")):
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    (file,) = tmp_path.glob("killed/*.ckpt")
+    assert not torch.load(file, weights_only=True)["finished"]
+    embeddings = []
+    for folder in ("killed", "whole"):
+        monkeypatch.setattr(sys, "argv", ["fit.py", str(tmp_path / folder)])
+        embeddings.append(runpy.run_path(str(tmp_path / "fit.py"))["Z"])
+    assert [file.name] == [other.name for other in tmp_path.glob("whole/*.ckpt")]
+    assert_array_equal(*embeddings)
