@@ -75,14 +75,14 @@ class Runs:
         model = self.make(
             random_state=0,
             checkpoint=self.folder / name,
-            callbacks=[self.tell(name)],
+            callbacks=[self._tell(name)],
             **NOISE | {"max_epochs": self.epochs},
         )
         with one_thread():
             Z = model.fit(self.images, self.target).transform(self.images)
         np.save(self.folder / f"{name}.npy", Z)
 
-    def tell(self, name: str) -> Tell:
+    def _tell(self, name: str) -> Tell:
         tell = Tell()
         tell.path = self.folder / f"{name}.epochs"
         return tell
@@ -95,46 +95,47 @@ class Runs:
         return time.perf_counter() - start
 
     def killed(self, kills: int, seconds: float, rng: np.random.RandomState) -> list[int]:
-        """Kill fits after random times until there were so many kills.
+        """Kill fits at random moments until there were so many kills.
 
         Returns kills, kills while writing, most epochs lost, fits and numbers that differed.
         """
-        n = n_writing = n_fits = n_other = 0
-        lost = 0
+        n = n_writing = n_fits = n_other = lost = 0
         expected = np.load(self.folder / "whole.npy")
         while n < kills:
-            name = f"killed{n_fits}"
-            process, begun = self.start(name), []
-            while n < kills and not _ended(process, rng.uniform(0, seconds / 4)):
+            name, begun = f"killed{n_fits}", []
+            process = self.start(name)
+            while n < kills and self._survives(process, name, len(begun), seconds, rng):
                 os.kill(process, signal.SIGKILL)
                 os.waitpid(process, 0)
                 n += 1
-                n_writing += bool(list(self.folder.glob(f"{name}/*.part")))
                 for part in self.folder.glob(f"{name}/*.part"):
+                    n_writing += 1
                     part.unlink()
                 lost = max(lost, _lost(begun, self._epochs(name)))
                 begun = self._epochs(name)
                 process = self.start(name)
-            assert _ended(process, 1e6)
+            if n == kills:
+                os.waitpid(process, 0)
             lost = max(lost, _lost(begun, self._epochs(name)))
             n_fits += 1
             n_other += int((np.load(self.folder / f"{name}.npy") != expected).sum())
         return [n, n_writing, lost, n_fits, n_other]
 
+    def _survives(
+        self, process: int, name: str, n_before: int, seconds: float, rng: np.random.RandomState
+    ) -> bool:
+        """Wait for some epochs, and a part of one; say whether the process still runs then."""
+        n_epochs, rest = rng.randint(4), rng.uniform(0, seconds / self.epochs)
+        while len(self._epochs(name)) - n_before < n_epochs:
+            if os.waitpid(process, os.WNOHANG)[0]:
+                return False
+            time.sleep(0.001)
+        time.sleep(rest)
+        return not os.waitpid(process, os.WNOHANG)[0]
+
     def _epochs(self, name: str) -> list[int]:
         path = self.folder / f"{name}.epochs"
         return list(map(int, path.read_text().split())) if path.exists() else []
-
-
-def _ended(process: int, seconds: float) -> bool:
-    """Wait for a process for some time at most; say whether it ended, by itself."""
-    end = time.perf_counter() + seconds
-    while True:
-        if os.waitpid(process, os.WNOHANG)[0]:
-            return True
-        if time.perf_counter() > end:
-            return False
-        time.sleep(0.001)
 
 
 def _lost(before: list[int], now: list[int]) -> int:

@@ -90,8 +90,7 @@ def _blobs(n_unlabeled):
     return X, y, np.arange(90) % 9
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("n_unlabeled", [0, 40])
+@pytest.mark.parametrize(("n_unlabeled", "early_stopping"), [(0, True), (40, False)])
 def test_subclasses_and_pseudo_labels_go_on(tmp_path, broken, n_unlabeled, early_stopping):
     X, y, groups = _blobs(n_unlabeled)
     given = QUICK | {
