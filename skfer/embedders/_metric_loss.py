@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
+from os import PathLike
 from typing import Any, ClassVar
 
 import torch.nn.functional as F  # noqa: N812
@@ -133,6 +134,7 @@ class MetricLossEmbedder(ClassifierEmbedder):
         device: str = "auto",
         precision: str = "auto",
         callbacks: list[Any] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
         warm_start: bool = False,
         verbose: int = 0,
         random_state: Any = None,
@@ -160,6 +162,7 @@ class MetricLossEmbedder(ClassifierEmbedder):
             device=device,
             precision=precision,
             callbacks=callbacks,
+            checkpoint=checkpoint,
             warm_start=warm_start,
             verbose=verbose,
             random_state=random_state,
