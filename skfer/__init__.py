@@ -42,6 +42,7 @@ _ROOM_OF = {
     "MultiThresholdEmbedder": "skfer.embedders",
     "TripletCenterEmbedder": "skfer.embedders",
     "load": "skfer.persistence",
+    "load_expression_model": "skfer.persistence",
     "model_card": "skfer.persistence",
     "save": "skfer.persistence",
 }
@@ -74,6 +75,7 @@ __all__ = [
     "evaluation",
     "inspection",
     "load",
+    "load_expression_model",
     "losses",
     "metrics",
     "model_card",

@@ -1,7 +1,9 @@
 """Errors and warnings that skfer gives."""
 
+import json
 import re
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, distribution
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -176,3 +178,31 @@ class InconsistentVersionWarning(UserWarning):
 
 class ModelFileError(ValueError):
     """A file that holds no model of skfer, is damaged, or needs what is not trusted."""
+
+
+def install_hint(extra: str, package: str) -> str:
+    """Return the command that brings an extra, to where skfer was installed from.
+
+    Parameters
+    ----------
+    extra : str
+        Of skfer.
+    package : str
+        What it stands for, where skfer is not installed but only found on the path.
+
+    Returns
+    -------
+    str
+        A call of pip.
+    """
+    try:
+        origin = json.loads(distribution("skfer").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        return f"pip install {package}"
+    url, system = origin.get("url", ""), origin.get("vcs_info", {}).get("vcs")
+    if system is not None:
+        return f"pip install 'skfer[{extra}] @ {system}+{url}'"
+    if not url:
+        return f"pip install 'skfer[{extra}]'"
+    editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
+    return f"pip install {editable}'{url.removeprefix('file://')}[{extra}]'"

@@ -47,7 +47,7 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "tqdm"},
     ),
     "persistence": (
-        ("_version", "exceptions", "training", "embedders"),
+        ("_version", "exceptions", "nets", "preprocessing", "training", "embedders"),
         {"numpy", "sklearn", "torch", "safetensors", "joblib", "skorch"},
     ),
     "inspection": (
@@ -59,8 +59,18 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "skorch", "joblib", "tqdm"},
     ),
     "cli": (
-        ("_version", *GROUND, "pictures", "datasets", "persistence", "inspection", "evaluation"),
-        {"numpy", "scipy", "sklearn", "torch", "skorch", "matplotlib", "tqdm", "pyarrow"},
+        (
+            "_version",
+            *GROUND,
+            "pictures",
+            "preprocessing",
+            "datasets",
+            "model_selection",
+            "persistence",
+            "inspection",
+            "evaluation",
+        ),
+        {"numpy", "scipy", "sklearn", "torch", "skorch", "matplotlib", "tqdm", "pyarrow", "PIL"},
     ),
     "": (
         (

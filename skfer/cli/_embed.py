@@ -14,10 +14,19 @@ from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
 from skfer.cli._output import bars_wanted, check_writable, say, warn
-from skfer.cli._pictures import decoded, find_pictures, load_model, picture_shape
+from skfer.cli._pictures import (
+    decoded,
+    find_pictures,
+    load_model,
+    model_and_pictures,
+    picture_shape,
+    reader_of,
+    without_aligner,
+)
 from skfer.cli._stage import Stage
 from skfer.cli._tables import writer_of
 from skfer.exceptions import ArgumentError
+from skfer.pictures import Chunk
 
 UNUSABLE = 1
 _BATCH = 2048  # pictures in memory: some full batches of the network
@@ -28,15 +37,20 @@ def run(arguments: argparse.Namespace) -> int:
     path: Path = arguments.output
     write = writer_of(path)
     check_writable(path, "--output", or_stdout=False)
-    model = _without_classifier(load_model(arguments))
-    images, names = _images(arguments.pictures, model)
-    with Stage(path, _key(arguments.model, names), _n_columns(model)) as stage:
+    model_file, places = model_and_pictures(arguments)
+    whole = load_model(model_file, arguments)
+    reader = reader_of(whole, arguments.detector)
+    model = _without_classifier(without_aligner(whole))
+    images, names = _images(places, model)
+    key = _key(model_file, names, repr(reader))
+    with Stage(path, key, _n_columns(model)) as stage:
         if stage.n_rows:
             say(f"{stage.n_rows:,} of {len(names):,} pictures were embedded before.")
         rest = names[stage.n_rows :]
         verbose = bars_wanted(arguments.quiet)
         if images is None:
-            _embed_files(model, rest, stage, arguments.n_jobs, verbose)
+            chunks = decoded(reader, rest, arguments.n_jobs, verbose)
+            _embed_files(model, chunks, stage)
         else:
             _embed_array(model, images[stage.n_rows :], stage, verbose)
         rows = stage.read()
@@ -77,8 +91,9 @@ def _images(places: Sequence[Path], model: Any) -> tuple[NDArray[Any] | None, li
     return images, [f"{places[0].name}[{i}]" for i in range(len(images))]
 
 
-def _key(model: Path, names: Sequence[str]) -> str:
-    digest = blake2b(model.read_bytes(), digest_size=16)
+def _key(model: Path | None, names: Sequence[str], reading: str) -> str:
+    digest = blake2b(reading.encode(), digest_size=16)
+    digest.update(b"" if model is None else model.read_bytes())
     for name in names:
         digest.update(b"\0" + name.encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
@@ -89,17 +104,15 @@ def _embed_array(model: Any, images: NDArray[Any], stage: Stage, verbose: bool) 
         stage.add(model.transform(images[start : start + _BATCH]))
 
 
-def _embed_files(
-    model: Any, names: Sequence[str], stage: Stage, n_jobs: int, verbose: bool
-) -> None:
-    for images, kept, n in _batches(decoded(model, names, n_jobs, verbose)):
+def _embed_files(model: Any, chunks: Iterator[Chunk], stage: Stage) -> None:
+    for images, kept, n in _batches(chunks):
         rows = np.full((n, stage.n_columns), np.nan, dtype=np.float32)
         if kept:
             rows[kept] = model.transform(images)
         stage.add(rows)
 
 
-def _batches(chunks: Iterator[Any]) -> Iterator[tuple[NDArray[Any], list[int], int]]:
+def _batches(chunks: Iterator[Chunk]) -> Iterator[tuple[NDArray[Any], list[int], int]]:
     """Yield images, which of how many pictures they are, in batches that suit the network."""
     images: list[NDArray[Any]] = []
     kept: list[int] = []

@@ -20,6 +20,7 @@ _LESS = (
 # What functions call otherwise than the command, or with a value that is an option of its own.
 _OPTIONS = {
     "cv": "the protocol",
+    "detector": "--detect",
     "groups": "groups (--group-column, --group-pattern)",
     "csv": "--labels",
     "image_size=...": "--image-size N",

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skfer.cli._output import bars_wanted, warn
+from skfer.cli._pictures import make_detector
 from skfer.datasets import DATASETS, EXPRESSIONS, UNLABELED, DatasetError, make_expressions
 from skfer.datasets._labels import canonical
 
@@ -22,6 +23,7 @@ LOADER_OPTIONS = (
     "intensities",
     "align",
     "group_pattern",
+    "detector",
 )
 _OWN = ("folder", "table")  # sets of the caller, whose classes may be anything
 _FILE_OPTIONS = ("root", "cache_dir", "skip_bad")  # drawn faces have no use for them
@@ -68,7 +70,8 @@ def _check_belonging(name: str, arguments: argparse.Namespace) -> None:
 
 def _not_here(key: str, name: str, arguments: argparse.Namespace) -> str:
     negative = "no-" if getattr(arguments, key) is False else ""
-    option = f"--{negative}{key.replace('_', '-')}"
+    word = "detect" if key == "detector" else key.replace("_", "-")
+    option = f"--{negative}{word}"
     if arguments.dataset is None and name == "synthetic":
         return f"{option} needs --dataset NAME or --labels CSV: which set is it?"
     owners = [other for other in DATASETS if _has(other, key)]
@@ -85,6 +88,8 @@ def _has(name: str, key: str) -> bool:
 def _value(name: str, key: str, value: Any) -> Any:
     if key == "classes" and name not in _OWN:
         return _expressions(value)
+    if key == "detector":
+        return make_detector(value) if value else None
     if key == "align" and value is not False:
         return _alignment(name, value)
     return tuple(value) if isinstance(value, list) else value

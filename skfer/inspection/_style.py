@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from skfer.exceptions import ArgumentError
+from skfer.exceptions import ArgumentError, install_hint
 
 # Okabe and Ito's colors without black, which is the text's. In gray they differ little, so nothing
 # is told by a color alone: markers and line styles go along. With eight colors and eleven markers
@@ -24,7 +24,8 @@ def pyplot() -> Any:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "Displays need matplotlib, which is not installed: pip install 'skfer[plot]'."
+            "Displays need matplotlib, which is not installed: "
+            f"{install_hint('plot', 'matplotlib')}."
         ) from error
     return plt
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from skfer.exceptions import ArgumentError, shorten
+from skfer.exceptions import ArgumentError, install_hint, shorten
 from skfer.nets._checks import check_input_shape
 from skfer.nets.weight_files import read_weights
 from skfer.validation import shown
@@ -124,7 +124,7 @@ def _import_timm(name: str) -> Any:
         import timm
     except ImportError as error:
         raise ImportError(
-            f"backbone='timm/{name}' needs timm: pip install 'skfer[vision]'."
+            f"backbone='timm/{name}' needs timm: {install_hint('vision', 'timm')}."
         ) from error
     except Exception as error:
         # A torchvision that is made for another torch raises all kinds of exceptions.

@@ -52,11 +52,12 @@ def facts_of(model: Any) -> Facts:
         shape, counts = getattr(step, "input_shape_", None), getattr(step, "class_count_", None)
         if shape is not None:
             facts["input"] = [int(side) for side in shape]
+        if hasattr(step, "history_"):
+            facts["history"] = _history(step.history_)
         if counts is not None and hasattr(step, "history_"):
             words = [str(label) for label in step.classes_]
             facts["counts"] = dict(zip(words, map(int, counts), strict=True))
             facts["groups"] = getattr(step, "n_groups_", None)
-            facts["history"] = _history(step.history_)
     return facts
 
 
@@ -80,6 +81,8 @@ def _word(value: Any) -> str:
 
 
 def _history(history: list[Mapping[str, Any]]) -> Facts:
+    if not history:
+        return {"epochs": 0}
     numbers = [
         name
         for name, value in history[-1].items()
@@ -214,7 +217,7 @@ def _data(data: Mapping[str, Any]) -> list[str]:
 
 
 def _training(history: Mapping[str, Any] | None) -> list[str]:
-    if not history:
+    if not history or not history["epochs"]:
         return []
     lines = [f"- epochs: {history['epochs']}, in {history['seconds']:,} s"]
     pairs = history["first_and_last"].items()

@@ -70,7 +70,14 @@ _SKFER: Mapping[str, tuple[str, ...]] = {
     ),
     "skfer.losses": ("GaussianMetricLoss", "MultiThresholdTripletLoss", "TripletCenterLoss"),
     "skfer.nets": ("CompactResNet", "EmbeddingNet", "FaceAugment", "FaceBackbone", "MLP"),
-    "skfer.preprocessing": ("FaceAligner",),
+    "skfer.preprocessing": (
+        "DlibDetector",
+        "FaceAligner",
+        "MTCNNDetector",
+        "MediaPipeDetector",
+        "SlimeFaceDetector",
+        "YuNetDetector",
+    ),
 }
 # Objects with plain attributes that stand in estimators.
 _PLAIN = {

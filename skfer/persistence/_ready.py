@@ -1,0 +1,101 @@
+"""The model of expressions that comes with the package, as an estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.utils import check_random_state
+
+from skfer.embedders import CrossEntropyEmbedder
+from skfer.nets import EXPRESSIONS_FILE, ExpressionNet, expression_network
+from skfer.preprocessing import FaceAligner, FaceDetector
+from skfer.training import MetricNet
+
+
+def load_expression_model(
+    *, detector: FaceDetector | Callable[..., Any] | str | None = None, device: str = "auto"
+) -> Pipeline:
+    """Return the model of eight expressions that comes with the package, ready to predict.
+
+    Its network, :func:`skfer.nets.expression_network`, was taught drawn faces and real ones in
+    gray; its card, beside the weights, is part of :func:`model_card`.
+
+    Parameters
+    ----------
+    detector : FaceDetector, callable or "default", default=None
+        Finds the largest face of each picture, as :class:`skfer.preprocessing.FaceAligner` says,
+        and raises where there is none. None takes the pictures whole: faces that fill them.
+    device : str, default="auto"
+        Where to compute.
+
+    Returns
+    -------
+    Pipeline
+        A fitted pipeline of a FaceAligner and a :class:`~skfer.CrossEntropyEmbedder`. It takes
+        pictures of any size, gray or in color, uint8, PIL images or paths: ``predict`` tells the
+        expression, ``predict_proba`` the posterior in the order of ``classes_``, ``transform`` of
+        ``model[:-1]`` the picture that the network sees, and ``model[-1].transform`` of that the
+        embedding.
+
+    See Also
+    --------
+    skfer.preprocessing.detect_faces : Every face of photographs; takes ``model[0]``.
+
+    Examples
+    --------
+    >>> import skfer
+    >>> from skfer.datasets import make_expressions
+    >>> faces = make_expressions(5, 1, classes=["happiness", "surprise"], random_state=0)
+    >>> model = skfer.load_expression_model()
+    >>> model.predict_proba(faces.images).shape
+    (10, 8)
+    >>> bool((model.predict(faces.images) == faces.target_names[faces.target]).mean() > 0.5)
+    True
+    """
+    ready = expression_network()
+    size = ready.backbone.image_size
+    aligner = FaceAligner(detector=detector, image_size=size, color=False)
+    model = make_pipeline(aligner, _as_embedder(ready, device))
+    card = EXPRESSIONS_FILE.with_suffix(".md").read_text(encoding="utf-8")
+    model.card_ = {"name": "skfer's model of expressions", "about_its_weights": card}
+    return model
+
+
+def _as_embedder(ready: ExpressionNet, device: str) -> CrossEntropyEmbedder:
+    """Return an embedder whose network computes what a ready one computes."""
+    size, length = ready.backbone.image_size, ready.classify.in_features
+    embedder = CrossEntropyEmbedder(
+        length, standardize_embedding=False, image_size=size, device=device
+    )
+    embedder.classes_ = np.array(ready.classes)
+    embedder.input_shape_ = (size, size)
+    embedder.n_features_in_ = size * size
+    network = embedder.make_network()
+    classify: Any = network.classify
+    network.backbone.load_state_dict(ready.backbone.state_dict())
+    with torch.no_grad():
+        network.project.weight.copy_(torch.eye(length))
+        network.project.bias.zero_()
+        # Logits of a probability that is as sure as it is right.
+        classify.weight.copy_(ready.classify.weight / ready.temperature)
+        classify.bias.copy_(ready.classify.bias / ready.temperature)
+    embedder.__dict__.update(
+        net_=MetricNet.restored(
+            network.eval(),
+            embedder.make_objective(),
+            history=[],
+            schedule="constant",
+            precision="float32",
+        ),
+        history_=[],
+        n_iter_=0,
+        _built_from={name: getattr(embedder, name) for name in embedder.network_parameters},
+        _in_passes=False,
+        _random_state=check_random_state(None),
+        _row_statistics=None,
+    )
+    return embedder

