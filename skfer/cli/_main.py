@@ -13,7 +13,7 @@ from typing import Any
 
 from skfer.cli._errors import WRONG, capped, explain, in_options
 from skfer.cli._output import say, warn
-from skfer.cli.options import make_parser
+from skfer.cli.options import read_arguments
 
 INCOMPLETE, FAILED, BROKEN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
 """Exit codes: a data set is not as published; the call or the data is wrong; skfer is; Ctrl-C; who
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    arguments = make_parser().parse_args(argv)
+    arguments = read_arguments(argv)
     with warnings.catch_warnings():
 
         def tell(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,18 @@ def make_parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     _add_datasets(commands)
     return parser
+
+
+def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return what a call says; pictures may stand on both sides of an option."""
+    parser = make_parser()
+    arguments, others = parser.parse_known_args(argv)
+    has_places = hasattr(arguments, "places")
+    if others and (not has_places or any(word.startswith("-") for word in others)):
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    if has_places:
+        arguments.places += map(Path, others)
+    return arguments
 
 
 def _add_datasets(commands: Any) -> None:

@@ -82,12 +82,15 @@ def add_detect(group: Any) -> None:
     group.add_argument(
         "--detect",
         dest="detector",
-        nargs="?",
+        action="store_const",
         const=DETECTORS[0],
+        help="look for faces, and cut them out, by the detector of the extra `detect`",
+    )
+    group.add_argument(
+        "--detector",
         choices=DETECTORS,
-        metavar="DETECTOR",
-        help=f"look for faces, and cut them out: {', '.join(DETECTORS)} ({DETECTORS[0]}, of the "
-        "extra `detect`)",
+        metavar="NAME",
+        help=f"do so by another detector: {', '.join(DETECTORS)}",
     )
     group.add_argument(
         "--no-detect",
