@@ -1,6 +1,13 @@
 """Sphinx configuration: `sphinx-build -W docs docs/_build`."""
 
+import sys
+from pathlib import Path
+
 import skfer
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+from source_links import source_url
 
 project = "skfer"
 author = "The skfer developers"
@@ -10,20 +17,41 @@ version = release = skfer.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.linkcode",
     "sphinx.ext.mathjax",
     "numpydoc",
+    "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "citation",
+    "results",
 ]
 root_doc = "index"
-source_suffix = {".rst": "restructuredtext"}
 templates_path = ["_templates"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_ext", "_results", "inventories"]
 default_role = "literal"
 
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings tell the types
 numpydoc_show_class_members = False  # the template lists them
 numpydoc_xref_param_type = False
+
+myst_heading_anchors = 2
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+copybutton_exclude = ".linenos, .gp, .go"  # prompts and output
+
+# The inventories are kept beside this file, so that a build needs no network: inventories/make.py.
+intersphinx_mapping = {
+    "sklearn": ("https://scikit-learn.org/stable", "inventories/sklearn.inv"),
+    "torch": ("https://docs.pytorch.org/docs/stable", "inventories/torch.inv"),
+    "skorch": ("https://skorch.readthedocs.io/en/stable", "inventories/skorch.inv"),
+    "numpy": ("https://numpy.org/doc/stable", "inventories/numpy.inv"),
+    "matplotlib": ("https://matplotlib.org/stable", "inventories/matplotlib.inv"),
+}
 
 # One example alone: sphinx-build -D sphinx_gallery_conf.filename_pattern=plot_quickstart ...
 sphinx_gallery_conf = {
@@ -38,17 +66,28 @@ sphinx_gallery_conf = {
     "min_reported_time": 1,
 }
 
-html_theme = "alabaster"
+html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
+html_css_files = ["skfer.css"]
 html_title = f"skfer {release}"
+html_favicon = "_static/logo.svg"
 html_show_sourcelink = False
 html_theme_options = {
-    "description": "Facial expression recognition by deep metric learning, as scikit-learn "
-    "estimators",
-    "page_width": "1100px",
-    "sidebar_width": "240px",
-    "fixed_sidebar": True,
+    "logo": {"text": "skfer", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
+    "github_url": "https://github.com/skfer/skfer",
+    "header_links_before_dropdown": 6,
+    "navbar_align": "left",
+    "navigation_with_keys": False,
+    "show_nav_level": 1,
+    "show_toc_level": 2,
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+    "footer_start": ["copyright"],
+    "footer_end": [],
 }
+html_sidebars = {"index": [], "install": [], "faq": [], "changelog": [], "citation": []}
+
+linkcode_resolve = source_url
 
 
 def skip_foreign(app, what, name, member, skip, options):

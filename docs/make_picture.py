@@ -1,4 +1,8 @@
-"""Make the picture of the README: drawn faces, and the embedding of unseen persons."""
+"""Make the picture of the README and the landing page, light and dark.
+
+Drawn faces of persons that the network has never seen: where they lie by their pixels, and where by
+the embedding.
+"""
 
 from pathlib import Path
 
@@ -6,42 +10,50 @@ import matplotlib
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
-import numpy as np
+from sklearn.decomposition import PCA
 from sklearn.model_selection import StratifiedGroupKFold
 
 from skfer import MultiThresholdEmbedder
 from skfer.datasets import make_expressions
 from skfer.inspection import EmbeddingDisplay
 
+STYLES = {"embedding.png": "default", "embedding-dark.png": "dark_background"}
+
+
+def draw(path, panels, y, images, names):
+    """Each panel's points with a face here and there; one legend for all."""
+    figure, axes = plt.subplots(1, len(panels), figsize=(11, 4.6), layout="constrained")
+    for ax, (title, points) in zip(axes, panels.items(), strict=True):
+        display = EmbeddingDisplay.from_embedding(
+            points, y, images=images, names=names, ax=ax, n_pictures=26, caption=title
+        )
+        ax.spines[:].set_visible(False)
+        handles, labels = display.legend_.legend_handles, display.legend_.get_texts()
+        words = [label.get_text() for label in labels]
+        display.legend_.remove()
+    figure.legend(handles, words, loc="outside lower center", ncols=len(words), frameon=False)
+    # Black text needs its white background wherever the picture is shown.
+    figure.savefig(path, dpi=110, transparent="dark" in path.name)
+    plt.close(figure)
+
 
 def main() -> None:
-    shown = make_expressions(5, 1, image_size=96, random_state=4)
     faces = make_expressions(random_state=0)
     split = StratifiedGroupKFold(4).split(faces.images, faces.target, faces.groups)
     train, test = next(split)
     model = MultiThresholdEmbedder(random_state=0).fit(faces.images[train], faces.target[train])
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(10, 4.2), width_ratios=[1.25, 1], layout="constrained"
-    )
-    rows = [shown.images[shown.target == code][:5] for code in range(8)]
-    # Expressions as columns, persons as rows.
-    left.imshow(np.concatenate([np.concatenate(row) for row in rows], axis=1), cmap="gray")
-    left.set_xticks(48 + 96 * np.arange(8), shown.target_names, fontsize=8)
-    left.set_yticks([])
-    left.spines[:].set_visible(False)
-    left.tick_params(length=0)
-    EmbeddingDisplay.from_estimator(
-        model,
-        faces.images[test],
-        faces.target[test],
-        names=faces.target_names,
-        ax=right,
-        caption="persons the network has never seen",
-    )
-    right.spines[:].set_visible(False)
-    path = Path(__file__).parent / "_static" / "embedding.png"
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=110)
+    pixels = PCA(2).fit(faces.data[train] / 255).transform(faces.data[test] / 255)
+    embedding = PCA(2).fit(model.transform(faces.images[train]))
+    panels = {
+        "by their pixels": pixels,
+        "by what skfer has learned from other persons": embedding.transform(
+            model.transform(faces.images[test])
+        ),
+    }
+    folder = Path(__file__).parent / "_static"
+    for name, style in STYLES.items():
+        with plt.style.context(style):
+            draw(folder / name, panels, faces.target[test], faces.images[test], faces.target_names)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 import pickle
 import sys
-import types
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from helpers import fake_timm
 from safetensors.torch import save_file
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -19,43 +19,9 @@ from skfer.nets import TimmBackbone, make_backbone, try_backbone
 SHAPE = (1, 24, 24)
 
 
-class FakeModel(nn.Module):
-    """What timm's models have in common."""
-
-    num_features = 6
-
-    def __init__(self, in_chans, layout):
-        super().__init__()
-        self.conv = nn.Conv2d(in_chans, 6, 3, 2)
-        self.norm = nn.BatchNorm2d(6)
-        self.layout = layout
-
-    def forward_features(self, x):
-        x = self.norm(self.conv(x))
-        if self.layout == "nhwc":
-            return x.permute(0, 2, 3, 1)
-        return x.flatten(2).transpose(1, 2) if self.layout == "tokens" else x
-
-    def forward_head(self, x, pre_logits):
-        assert pre_logits
-        return x.mean(1)
-
-
 @pytest.fixture
 def timm(monkeypatch):
-    """A stand-in for timm, which needs a torchvision that goes with torch."""
-    fake = types.ModuleType("timm")
-    fake.is_model = lambda name: name in ("cnn", "nhwc", "tokens")
-    fake.get_pretrained_cfg_value = lambda name, key: "logit_layer" if key == "classifier" else None
-
-    def create_model(name, pretrained, in_chans, num_classes):
-        assert not pretrained
-        assert num_classes == 0
-        return FakeModel(in_chans, name)
-
-    fake.create_model = create_model
-    monkeypatch.setitem(sys.modules, "timm", fake)
-    return fake
+    return fake_timm.put_in_place(monkeypatch)
 
 
 @pytest.fixture
@@ -163,7 +129,7 @@ class TestWeights:
         def adapt(weights, model):
             return {name.replace("old_", ""): value for name, value in weights.items()}
 
-        monkeypatch.setattr(sys.modules[__name__], "checkpoint_filter_fn", adapt, raising=False)
+        monkeypatch.setattr(fake_timm, "checkpoint_filter_fn", adapt, raising=False)
         assert_loaded(load(tmp_path / "weights.pth", prefixed(tensors, "old_")), tensors)
 
     def test_renamed(self, tensors, tmp_path):

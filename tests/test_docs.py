@@ -1,0 +1,57 @@
+"""The pages of the docs whose code runs when they are built, here with one pass a fit."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from helpers import fake_timm
+
+from skfer.embedders import base
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def load(name):
+    """A file of the docs' own extensions."""
+    spec = importlib.util.spec_from_file_location(name, DOCS / "_ext" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+page_code = load("page_code")
+PAGES = {path: page_code.blocks_of(path) for path in sorted(DOCS.glob("*/*.rst"))}
+
+
+@pytest.mark.parametrize(
+    "page", [path for path, blocks in PAGES.items() if blocks], ids=lambda page: page.stem
+)
+def test_code_of_pages_runs(page, tmp_path, monkeypatch):
+    fake_timm.put_in_place(monkeypatch, names=["test_resnet"])
+    monkeypatch.setattr(base, "count_epochs", lambda max_epochs, codes: 1)
+    namespace = {"__name__": "__main__"}
+    for code in PAGES[page]:
+        # What has hardly learned may warn.
+        page_code.execute(code, namespace, tmp_path, on_warning="ignore")
+
+
+def test_what_a_block_shows(tmp_path):
+    page = tmp_path / "page.rst"
+    page.write_text("Text\n\n.. run::\n   :alt: a\n\n   x = 3\n   print(x)\n   x + 1\n\nText")
+    (code,) = page_code.blocks_of(page)
+    assert code == "x = 3\nprint(x)\nx + 1"
+    shown = page_code.execute(code, {}, tmp_path)
+    assert (shown.text, shown.html, shown.figures) == ("3\n4\n", "", [])
+
+
+def test_what_a_block_warns_of_is_an_error(tmp_path):
+    code = "import warnings\nwarnings.warn('odd')"
+    with pytest.raises(UserWarning, match="odd"):
+        page_code.execute(code, {}, tmp_path)
+
+
+def test_what_a_block_draws_is_taken(tmp_path):
+    code = "import matplotlib.pyplot as plt\nplt.plot([1, 2])"
+    shown = page_code.execute(code, {}, tmp_path)
+    assert shown.figures[0].startswith(b"\x89PNG")
+    assert shown.text == ""
