@@ -4,6 +4,7 @@ import doctest
 import importlib
 import inspect
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ GUIDE = sorted((Path(__file__).parents[1] / "docs" / "guide").glob("*.rst"))
 MODULES = ["skfer"] + [module.name for module in pkgutil.walk_packages(skfer.__path__, "skfer.")]
 
 # Rooms for the other rooms alone: what users need of them is public elsewhere.
-INTERNAL = {"skfer.cli", "skfer.pictures", "skfer.validation"}
+INTERNAL = {"skfer._typing", "skfer.cli", "skfer.pictures", "skfer.validation"}
 
 # No docstring; a summary that is missing or no sentence; parameters that are undocumented, unknown,
 # in another order, or without a type or a description.
@@ -92,6 +93,24 @@ def test_api_reference_names_everything_public():
     listed = (GUIDE[0].parents[1] / "api.rst").read_text(encoding="utf-8").split()
     missing = [name for name in OBJECTS if name.rpartition(".")[2] not in listed]
     assert not missing
+
+
+def callables(thing):
+    """A function, or a class and its methods; exceptions are made by Python."""
+    if not inspect.isclass(thing):
+        return [thing]
+    if issubclass(thing, BaseException):
+        return []
+    return [thing, *(getattr(thing, method) for method in own_methods(thing))]
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_signature_is_readable(name):
+    own = f"'{name.rpartition('.')[2]}'"  # a class has no name yet where its methods are defined
+    for one in callables(OBJECTS[name]):
+        signature = str(inspect.signature(one)).replace(own, "itself")
+        assert not re.search(r"(: |-> )'", signature)  # types, not quoted strings
+        assert "_array_like" not in signature  # no unfolded aliases of numpy
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTS))

@@ -14,13 +14,14 @@ PACKAGE = Path(skfer.__file__).parent
 REPOSITORY = Path(__file__).parents[1]
 
 # What every room above them may import: what skfer raises, and how arguments are checked.
-GROUND = ("exceptions", "validation")
+GROUND = ("_typing", "exceptions", "validation")
 # The rooms below each room, and the packages that it may import beside the standard library.
 # A room within a room is named with a dot, and is no part of the outer one.
 ROOMS = {
     "_version": ((), set()),
+    "_typing": ((), {"numpy"}),
     "exceptions": ((), {"sklearn"}),
-    "validation": (("exceptions",), {"numpy", "sklearn"}),
+    "validation": (("_typing", "exceptions"), {"numpy", "sklearn"}),
     "losses": (GROUND, {"torch", "numpy"}),
     "nets": (GROUND, {"torch", "timm", "safetensors"}),
     "pictures": (GROUND, {"numpy", "PIL", "joblib", "tqdm"}),
@@ -47,7 +48,7 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "tqdm"},
     ),
     "persistence": (
-        ("_version", "exceptions", "nets", "preprocessing", "training", "embedders"),
+        ("_version", "_typing", "exceptions", "nets", "preprocessing", "training", "embedders"),
         {"numpy", "sklearn", "torch", "safetensors", "joblib", "skorch"},
     ),
     "inspection": (
@@ -133,7 +134,7 @@ def test_every_file_is_in_a_room():
     rooms = {room_of(module_of(path)) for path in SOURCES}
     assert rooms == set(ROOMS)
     at_top = {path.stem for path in PACKAGE.glob("*.py")}
-    assert at_top == {"__init__", "_version", "exceptions"}
+    assert at_top == {"__init__", "_typing", "_version", "exceptions"}
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -1,8 +1,8 @@
 """The directive ``run``: code with what it prints and draws, computed once and then kept.
 
-The blocks of a page are one program. What a block shows is kept in ``docs/_results`` under the hash of
-that program up to the block and of the whole package, so that a page is computed again when its code or
-skfer changes. As with doctest, a page's code is plain text and runs in the tests too.
+The blocks of a page are one program. What a block shows is kept in ``docs/_results`` under the hash
+of that program up to the block and of the whole package, so that a page is computed again when its
+code or skfer changes. As with doctest, a page's code is plain text and runs in the tests too.
 """
 
 import base64
@@ -12,10 +12,11 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-import skfer
 from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 from page_code import Shown, execute
+
+import skfer
 
 
 def package_hash():

@@ -1,7 +1,5 @@
 """Pictures with what was found in them: boxes and expressions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path

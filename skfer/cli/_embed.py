@@ -1,7 +1,5 @@
 """`skfer embed`."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
@@ -9,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
+from skfer._typing import NDArray
 from skfer.cli._output import bars_wanted, check_writable, say, warn
 from skfer.cli._pictures import (
     decoded,

@@ -1,7 +1,5 @@
 """Errors and warnings in the words of who types a command."""
 
-from __future__ import annotations
-
 import argparse
 import errno
 import os

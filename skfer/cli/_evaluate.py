@@ -1,7 +1,5 @@
 """`skfer evaluate`."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """From options to the faces that they name."""
 
-from __future__ import annotations
-
 import argparse
 import inspect
 from typing import Any

@@ -1,7 +1,5 @@
 """Pictures of a comparison, as files."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`skfer info`."""
 
-from __future__ import annotations
-
 import argparse
 
 from skfer.cli._output import say

@@ -1,7 +1,5 @@
 """From the words of a call to an exit code."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

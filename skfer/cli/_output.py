@@ -1,7 +1,5 @@
 """Where words and numbers go: streams, files, pipes."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """From names of files and folders to the faces that a model takes."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.persistence import load, load_expression_model
 from skfer.pictures import EXTENSIONS, Chunk, PictureError, decode_chunks, read_picture

@@ -1,7 +1,5 @@
 """`skfer predict`."""
 
-from __future__ import annotations
-
 import argparse
 import csv
 import io

@@ -1,7 +1,5 @@
 """What `skfer evaluate --json` writes: what was run, and what came out."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from typing import Any

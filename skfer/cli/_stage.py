@@ -1,15 +1,13 @@
 """Rows of numbers on the way to a file: what was computed before a kill is there afterwards."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 
 try:

@@ -1,7 +1,5 @@
 """Tables of embeddings as files: written row by row, whole or not at all."""
 
-from __future__ import annotations
-
 import csv
 import os
 import zipfile
@@ -13,8 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 
 _ROWS = 10_000  # in memory at a time

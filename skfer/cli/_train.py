@@ -1,7 +1,5 @@
 """`skfer train`."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import time

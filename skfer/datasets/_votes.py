@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from skfer._typing import ArrayLike
 from skfer.datasets._csv import read_cells
 from skfer.datasets._labels import canonical
 from skfer.datasets._rows import PARTS

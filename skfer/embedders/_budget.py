@@ -1,9 +1,8 @@
 """How long a training is, and how large its batches are."""
 
-from __future__ import annotations
-
 import numpy as np
-from numpy.typing import NDArray
+
+from skfer._typing import NDArray
 
 IMAGES_SEEN = 40_000
 """How many images the network is shown, each of them again in every pass, if nothing else binds."""

@@ -1,7 +1,5 @@
 """Checks the callbacks of skorch that a user passes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

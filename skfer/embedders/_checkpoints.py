@@ -1,7 +1,5 @@
 """Which file a fit is kept in: one for each combination of parameters and data."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import inspect
@@ -13,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skfer._typing import NDArray
 from skfer._version import __version__
 from skfer.exceptions import ArgumentError
 from skfer.training import Checkpoint, ImageSource, RowSource, release_pages

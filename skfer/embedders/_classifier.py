@@ -1,15 +1,13 @@
 """The base of embedders that are also classifiers, as LinearDiscriminantAnalysis is."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skfer._typing import NDArray
 from skfer.embedders.base import BaseEmbedder
 from skfer.training import TrainingData
 

@@ -1,7 +1,5 @@
 """Finds out from its history whether an embedder learned anything."""
 
-from __future__ import annotations
-
 import math
 import sys
 import warnings

@@ -1,7 +1,5 @@
 """The baseline: the same network, trained by cross-entropy alone."""
 
-from __future__ import annotations
-
 from numbers import Real
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Keeps the backbone frozen at the start of a training, or for all of it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager

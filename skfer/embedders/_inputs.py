@@ -1,14 +1,12 @@
 """Checks what a user gives as X, and makes a source of batches of it."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_array
 
+from skfer._typing import NDArray
 from skfer.pictures import PICTURE, DatasetError, decode_images
 from skfer.training import ImageSource, RowSource, release_pages
 

@@ -1,11 +1,8 @@
 """Checks y and groups, and sets samples aside for validation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.model_selection import (
     GroupShuffleSplit,
     ShuffleSplit,
@@ -19,6 +16,7 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from skfer._typing import NDArray
 from skfer.embedders._inputs import check_no_single_path
 from skfer.validation import UNLABELED, check_labels, missing_mask, refusal, shown
 

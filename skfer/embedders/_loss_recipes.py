@@ -1,7 +1,5 @@
 """From a loss, a class of losses or a function that makes one to the module that is minimized."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """The embedder for any loss."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from numbers import Real
 from os import PathLike

@@ -1,7 +1,5 @@
 """The multi-threshold embedder."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from os import PathLike
@@ -9,12 +7,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch.nn.functional as F  # noqa: N812
-from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from skfer._typing import NDArray
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders.base import BaseEmbedder

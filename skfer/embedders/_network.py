@@ -1,7 +1,5 @@
 """The parts of a network that the parameters of an embedder stand for."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

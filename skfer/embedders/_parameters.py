@@ -1,7 +1,5 @@
 """The parameters that all embedders share."""
 
-from __future__ import annotations
-
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a pickled embedder holds."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Resuming a training: what may change in between, and what a failure must not change."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

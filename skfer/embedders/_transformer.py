@@ -1,18 +1,16 @@
 """What a fitted embedder answers, and what its pickle holds."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
+from skfer._typing import NDArray
 from skfer._version import __version__
 from skfer.embedders._collapse import warn_caller
 from skfer.embedders._devices import find_device, find_precision

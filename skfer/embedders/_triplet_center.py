@@ -1,7 +1,5 @@
 """The triplet-center embedder."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Mapping
 from numbers import Real
@@ -11,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from skfer._typing import NDArray
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders.base import BaseEmbedder

@@ -1,17 +1,15 @@
 """The base of all embedders: inputs, training, ``transform``, pickling, and hooks for methods."""
 
-from __future__ import annotations
-
 from abc import ABCMeta, abstractmethod
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
+from skfer._typing import NDArray
 from skfer.embedders._budget import batch_samples, count_epochs
 from skfer.embedders._callbacks import checked_callbacks
 from skfer.embedders._checkpoints import open_checkpoint

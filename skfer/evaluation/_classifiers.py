@@ -1,7 +1,5 @@
 """What predicts after an embedder, by name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Every method on every fold."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,9 +7,9 @@ from typing import Any
 
 import joblib
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 
+from skfer._typing import NDArray
 from skfer.evaluation._classifiers import N_NEIGHBORS, make_classifier
 from skfer.evaluation._fits import Fit, Task, run_task
 from skfer.evaluation._progress import epochs_bar, n_epochs, watched

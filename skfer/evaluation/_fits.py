@@ -1,7 +1,5 @@
 """One method fitted on one fold, and what it reached."""
 
-from __future__ import annotations
-
 import time
 import warnings
 from collections.abc import Iterator
@@ -11,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 
+from skfer._typing import NDArray
 from skfer.evaluation._measures import measure_embedding, measure_posterior, measure_predictions
 
 _NOTHING_TO_FIND = (

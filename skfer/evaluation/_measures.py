@@ -1,16 +1,14 @@
 """What is measured on the test part of a fold."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
+from skfer._typing import NDArray
 from skfer.metrics import (
     clustering_nmi,
     expected_calibration_error,

@@ -1,16 +1,14 @@
 """The methods that are compared, by name."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.decomposition import PCA
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from skfer._typing import NDArray
 from skfer.embedders import (
     CrossEntropyEmbedder,
     GaussianMetricEmbedder,

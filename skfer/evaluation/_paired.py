@@ -1,14 +1,12 @@
 """Whether one method is better than another, when both were tried on the same folds."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.stats import t as student_t
 
+from skfer._typing import ArrayLike
 from skfer.evaluation._fits import Fit
 from skfer.exceptions import ArgumentError
 

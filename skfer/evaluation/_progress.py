@@ -1,7 +1,5 @@
 """A bar that moves with the epochs of fits that run in other processes."""
 
-from __future__ import annotations
-
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -43,7 +41,7 @@ def watched(embedder: Any, path: Path) -> Any:
 
 
 @contextmanager
-def epochs_bar(epochs: Sequence[int]) -> Iterator[Bar]:
+def epochs_bar(epochs: Sequence[int]) -> "Iterator[Bar]":
     """Show a bar on stderr for fits of so many epochs, and take it away at the end."""
     with tempfile.TemporaryDirectory(prefix="skfer-") as folder:
         bar = Bar(Path(folder) / "epochs", epochs)

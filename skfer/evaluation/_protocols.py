@@ -1,12 +1,9 @@
 """How a data set is split into training and test parts."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.model_selection import (
     GroupKFold,
     LeaveOneGroupOut,
@@ -15,6 +12,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import Bunch
 
+from skfer._typing import NDArray
 from skfer.datasets import UNLABELED
 from skfer.evaluation._names import PROTOCOLS
 from skfer.exceptions import ArgumentError

@@ -1,15 +1,13 @@
 """The tables of a comparison."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import Bunch
 
+from skfer._typing import NDArray
 from skfer.evaluation._fits import Fit
 from skfer.evaluation._measures import CLASSIFICATION, EMBEDDING, POSTERIOR
 from skfer.evaluation._names import REFERENCE

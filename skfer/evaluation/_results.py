@@ -1,7 +1,5 @@
 """A file with a line for each fit that was done: what is there is not computed again."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Callable
@@ -12,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
+from skfer._typing import NDArray
 from skfer._version import __version__
 from skfer.evaluation._fits import Fit, Task
 from skfer.exceptions import ArgumentError

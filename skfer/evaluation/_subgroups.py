@@ -1,15 +1,13 @@
 """Whom a model fails: recall by class and subgroup, and how sure the gaps are."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
+from skfer._typing import ArrayLike, NDArray
 from skfer.evaluation._tables import Cell, Table, format_tables
 from skfer.exceptions import ArgumentError
 from skfer.validation import (

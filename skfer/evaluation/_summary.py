@@ -1,7 +1,5 @@
 """Fits taken together: means, deviations, warnings."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

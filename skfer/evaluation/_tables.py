@@ -1,7 +1,5 @@
 """Tables as text, Markdown, LaTeX or CSV."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Sequence

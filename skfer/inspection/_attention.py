@@ -1,12 +1,10 @@
 """A picture of where a network looks."""
 
-from __future__ import annotations
-
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._choice import choose_rows
 from skfer.inspection._faces import check_faces, faces_of
@@ -127,7 +125,7 @@ class AttentionDisplay:
         random_state: Any = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> AttentionDisplay:
+    ) -> Self:
         """Find where a fitted embedder looks, and draw it.
 
         Parameters
@@ -211,7 +209,7 @@ class AttentionDisplay:
         random_state: Any = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> AttentionDisplay:
+    ) -> Self:
         """Draw maps over faces.
 
         Parameters
@@ -289,7 +287,7 @@ class AttentionDisplay:
         opacity: float = 0.55,
         caption: str | None = None,
         **kwargs: Any,
-    ) -> AttentionDisplay:
+    ) -> Self:
         """Draw the maps, or the shares of the parts.
 
         Parameters

@@ -1,13 +1,11 @@
 """Which of many faces are shown."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
+from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._labels import Labels
 from skfer.validation import UNLABELED, check_int, shown

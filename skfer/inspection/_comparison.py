@@ -1,14 +1,12 @@
 """A picture of several methods that were tried on the same folds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student_t
 
+from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._style import MARKERS, as_text, ink_of, merged, several_axes, write_caption
 from skfer.validation import check_real, shown
@@ -103,7 +101,7 @@ class ComparisonDisplay:
         confidence: float = 0.95,
         ax: Any = None,
         **kwargs: Any,
-    ) -> ComparisonDisplay:
+    ) -> Self:
         """Draw scores of methods on the same folds.
 
         Parameters
@@ -168,7 +166,7 @@ class ComparisonDisplay:
         baseline: str | None = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> ComparisonDisplay:
+    ) -> Self:
         """Draw what an evaluation found.
 
         Parameters
@@ -209,7 +207,7 @@ class ComparisonDisplay:
 
     def plot(
         self, ax: Any = None, *, cmap: Any = None, caption: str | None = None, **kwargs: Any
-    ) -> ComparisonDisplay:
+    ) -> Self:
         """Draw scores and differences.
 
         Parameters

@@ -1,13 +1,11 @@
 """A picture of an embedding in the plane."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._faces import check_faces, faces_of
 from skfer.inspection._labels import NO_LABEL, Labels, read_labels, read_predictions
@@ -111,7 +109,7 @@ class EmbeddingDisplay:
         random_state: Any = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> EmbeddingDisplay:
+    ) -> Self:
         """Embed X by a fitted model, take it to the plane and draw it.
 
         Parameters
@@ -188,7 +186,7 @@ class EmbeddingDisplay:
         random_state: Any = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> EmbeddingDisplay:
+    ) -> Self:
         """Take an embedding to the plane and draw it.
 
         Parameters
@@ -264,7 +262,7 @@ class EmbeddingDisplay:
         subclass: Any,
         images: Any,
         random_state: Any,
-    ) -> EmbeddingDisplay:
+    ) -> Self:
         y = _or_unlabeled(y, len(embedding))
         read_labels(y, names, n_samples=len(embedding), rows_name="embedding")
         if images is not None:
@@ -304,7 +302,7 @@ class EmbeddingDisplay:
         legend: bool = True,
         caption: str | None = None,
         **kwargs: Any,
-    ) -> EmbeddingDisplay:
+    ) -> Self:
         """Draw the points.
 
         Parameters

@@ -1,14 +1,12 @@
 """Faces to be drawn: of arrays, memmaps, paths or PIL images only those that are shown are read."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.pictures import PATH, PICTURE, PictureError, read_picture
 

@@ -1,16 +1,14 @@
 """Where an embedding looks, by gradient: for networks without attention of their own."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from numpy.typing import NDArray
 from torch import Tensor
 
+from skfer._typing import NDArray
 from skfer.datasets import decode_images
 from skfer.exceptions import ArgumentError
 

@@ -1,13 +1,11 @@
 """Pictures in rows and columns of one Axes, with titles and frames."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skfer._typing import NDArray
 from skfer.inspection._style import RIGHT, WRONG, as_text, check_axes, ink_of, new_axes, pyplot
 
 _GAP = 0.1  # between pictures, in widths of one

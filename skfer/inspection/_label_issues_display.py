@@ -1,12 +1,10 @@
 """A picture of labels that are probably wrong."""
 
-from __future__ import annotations
-
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._faces import check_faces, faces_of
 from skfer.inspection._grid import FaceGrid
@@ -81,7 +79,7 @@ class LabelIssuesDisplay:
         n_jobs: int | None = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> LabelIssuesDisplay:
+    ) -> Self:
         """Look for labels that are probably wrong, and draw their faces.
 
         Parameters
@@ -119,7 +117,7 @@ class LabelIssuesDisplay:
     @classmethod
     def from_issues(
         cls, issues: LabelIssues, images: Any, *, n_faces: int = 24, ax: Any = None, **kwargs: Any
-    ) -> LabelIssuesDisplay:
+    ) -> Self:
         """Draw the faces of suspicious labels.
 
         Parameters
@@ -155,7 +153,7 @@ class LabelIssuesDisplay:
         n_columns: int = 8,
         caption: str | None = None,
         **kwargs: Any,
-    ) -> LabelIssuesDisplay:
+    ) -> Self:
         """Draw the faces, or all labels as points.
 
         Parameters

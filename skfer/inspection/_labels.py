@@ -1,13 +1,11 @@
 """Labels of any kind, and the names that a picture shows for them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.validation import UNLABELED, check_labels, number_values, shown, unlabeled_mask
 

@@ -1,13 +1,11 @@
 """What a Display needs of a fitted model: its embedding, its embedder, its predictions."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from skfer._typing import NDArray
 from skfer.embedders.base import BaseEmbedder
 from skfer.exceptions import ArgumentError
 from skfer.validation import check_rows

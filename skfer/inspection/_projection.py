@@ -1,16 +1,14 @@
 """An embedding taken to the plane."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.utils import get_tags
 
+from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.validation import shown
 

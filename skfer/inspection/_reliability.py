@@ -1,12 +1,10 @@
 """A picture of whether predicted probabilities are what they say."""
 
-from __future__ import annotations
-
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._labels import read_labels
 from skfer.inspection._models import name_of
@@ -118,7 +116,7 @@ class ReliabilityDisplay:
         name: str | None = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> ReliabilityDisplay:
+    ) -> Self:
         """Predict probabilities, and draw how reliable they are.
 
         Parameters
@@ -173,7 +171,7 @@ class ReliabilityDisplay:
         name: str = "",
         ax: Any = None,
         **kwargs: Any,
-    ) -> ReliabilityDisplay:
+    ) -> Self:
         """Draw how reliable probabilities are.
 
         Parameters
@@ -241,7 +239,7 @@ class ReliabilityDisplay:
         legend: bool = True,
         caption: str | None = None,
         **kwargs: Any,
-    ) -> ReliabilityDisplay:
+    ) -> Self:
         """Draw the curves.
 
         Parameters

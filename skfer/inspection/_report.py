@@ -1,7 +1,5 @@
 """All that there is to see of a fitted model, on one page."""
 
-from __future__ import annotations
-
 import base64
 import os
 import tempfile
@@ -12,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, balanced_accuracy_score
 
+from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._attention import AttentionDisplay
 from skfer.inspection._embedding import EmbeddingDisplay

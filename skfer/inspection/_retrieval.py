@@ -1,13 +1,11 @@
 """A picture of what is found near a face."""
 
-from __future__ import annotations
-
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 
+from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._choice import choose_rows
 from skfer.inspection._faces import Faces, check_faces, faces_of
@@ -119,7 +117,7 @@ class RetrievalDisplay:
         random_state: Any = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> RetrievalDisplay:
+    ) -> Self:
         """Embed faces, look for the nearest of some, and draw them.
 
         Parameters
@@ -195,7 +193,7 @@ class RetrievalDisplay:
         random_state: Any = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> RetrievalDisplay:
+    ) -> Self:
         """Look for the nearest of some faces in an embedding, and draw them.
 
         Parameters
@@ -265,9 +263,7 @@ class RetrievalDisplay:
             persons_apart=apart,
         ).plot(ax=ax, **kwargs)
 
-    def plot(
-        self, ax: Any = None, *, caption: str | None = None, **kwargs: Any
-    ) -> RetrievalDisplay:
+    def plot(self, ax: Any = None, *, caption: str | None = None, **kwargs: Any) -> Self:
         """Draw the faces: each query on the left, the nearest to its right.
 
         Parameters

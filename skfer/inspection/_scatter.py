@@ -1,13 +1,11 @@
 """Points in groups, each with its color and marker, whatever else a caller wants of them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skfer._typing import NDArray
 from skfer.inspection._faces import Faces
 from skfer.inspection._style import Ink, ink_of, merged
 

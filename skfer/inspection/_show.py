@@ -1,12 +1,10 @@
 """Faces in a grid."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from skfer._typing import ArrayLike
 from skfer.inspection._faces import Faces
 from skfer.inspection._grid import FaceGrid
 from skfer.inspection._labels import Labels, read_labels, read_predictions

@@ -1,7 +1,5 @@
 """How all Displays draw: colors that color-blind readers tell apart, markers, text, axes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

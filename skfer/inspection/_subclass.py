@@ -1,12 +1,10 @@
 """A picture of the classes within classes."""
 
-from __future__ import annotations
-
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._faces import check_faces, faces_of
 from skfer.inspection._grid import FaceGrid
@@ -100,7 +98,7 @@ class SubclassDisplay:
         names: Any = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> SubclassDisplay:
+    ) -> Self:
         """Find the sub-class of each face, and draw the faces of each.
 
         Parameters
@@ -168,7 +166,7 @@ class SubclassDisplay:
         names: Any = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> SubclassDisplay:
+    ) -> Self:
         """Draw the faces of sub-classes that are known.
 
         Parameters
@@ -232,7 +230,7 @@ class SubclassDisplay:
             faces=[faces.take(found) for found in nearest],
         ).plot(ax=ax, **kwargs)
 
-    def plot(self, ax: Any = None, *, caption: str | None = None, **kwargs: Any) -> SubclassDisplay:
+    def plot(self, ax: Any = None, *, caption: str | None = None, **kwargs: Any) -> Self:
         """Draw the faces: a row for each sub-class, its mean on the left.
 
         Parameters

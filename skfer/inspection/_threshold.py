@@ -1,13 +1,11 @@
 """A picture of the slices of an embedding, each with its threshold."""
 
-from __future__ import annotations
-
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 
+from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._labels import read_labels
 from skfer.inspection._models import take_apart
@@ -102,7 +100,7 @@ class ThresholdDisplay:
         random_state: Any = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> ThresholdDisplay:
+    ) -> Self:
         """Embed faces and draw the distances in the slices.
 
         Parameters
@@ -153,7 +151,7 @@ class ThresholdDisplay:
         random_state: Any = None,
         ax: Any = None,
         **kwargs: Any,
-    ) -> ThresholdDisplay:
+    ) -> Self:
         """Draw the distances in the slices of an embedding.
 
         Parameters
@@ -211,7 +209,7 @@ class ThresholdDisplay:
 
     def plot(
         self, ax: Any = None, *, cmap: Any = None, caption: str | None = None, **kwargs: Any
-    ) -> ThresholdDisplay:
+    ) -> Self:
         """Draw distances and recall, a row for each slice.
 
         Parameters

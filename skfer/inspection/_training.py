@@ -1,14 +1,12 @@
 """A picture of how models learned."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._models import name_of, take_apart
 from skfer.inspection._style import (
@@ -81,7 +79,7 @@ class TrainingDisplay:
     @classmethod
     def from_estimator(
         cls, estimator: Any, *, metrics: Sequence[str] | None = None, ax: Any = None, **kwargs: Any
-    ) -> TrainingDisplay:
+    ) -> Self:
         """Draw the training of fitted models.
 
         Parameters
@@ -113,7 +111,7 @@ class TrainingDisplay:
     @classmethod
     def from_history(
         cls, history: Any, *, metrics: Sequence[str] | None = None, ax: Any = None, **kwargs: Any
-    ) -> TrainingDisplay:
+    ) -> Self:
         """Draw histories.
 
         Parameters
@@ -146,7 +144,7 @@ class TrainingDisplay:
         legend: bool = True,
         caption: str | None = None,
         **kwargs: Any,
-    ) -> TrainingDisplay:
+    ) -> Self:
         """Draw the lines.
 
         Parameters

@@ -5,10 +5,10 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.losses._checks import check_indices, check_labels, check_points
 from skfer.losses.triplet import batch_triplet_losses, triplet_hinges

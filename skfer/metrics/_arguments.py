@@ -1,13 +1,11 @@
 """The arguments that all retrieval measures share."""
 
-from __future__ import annotations
-
 import warnings
 from functools import partial
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError
 from skfer.metrics._coordinates import parts_of
 from skfer.metrics._task import RetrievalTask, build_task

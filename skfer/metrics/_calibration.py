@@ -1,10 +1,8 @@
 """Whether predicted probabilities are what they say."""
 
-from __future__ import annotations
-
 import numpy as np
-from numpy.typing import ArrayLike
 
+from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError
 from skfer.validation import check_int, check_labels, check_rows, number_values
 

@@ -1,12 +1,10 @@
 """How well the natural clusters of an embedding agree with the labels."""
 
-from __future__ import annotations
-
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
+from skfer._typing import ArrayLike
 from skfer.validation import (
     check_int,
     check_labels,

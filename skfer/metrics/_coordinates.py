@@ -1,7 +1,5 @@
 """Coordinates near 0 and below 1 in size, in which squared distances keep their digits."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The screen of the nearest references on a GPU."""
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The nearest references of each query: screened by fast products, then measured exactly."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from skfer.metrics._gpu import make_screen
@@ -61,7 +59,7 @@ class ScreenedSearch:
             self._screen = None
         return keys
 
-    def _finer_search(self) -> ScreenedSearch | ExactSearch:
+    def _finer_search(self) -> "ScreenedSearch | ExactSearch":
         if self._finer is None:
             self._finer = (
                 ScreenedSearch(self._task, self._depth, self._finer_precisions)

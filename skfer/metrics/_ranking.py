@@ -1,7 +1,5 @@
 """Rank a reference set by its distance to each query, in blocks of bounded size."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 import numpy as np

@@ -1,14 +1,12 @@
 """Retrieval measures: does a face's neighborhood show the face's own expression."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
+from skfer._typing import ArrayLike
 from skfer.metrics._arguments import make_task
 from skfer.metrics._ranking import mean_over_queries
 from skfer.validation import check_int, refusal, shown

@@ -1,73 +1,17 @@
 """The measures as scikit-learn scorers, for ``cross_validate`` and ``GridSearchCV``."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
 
+from skfer._typing import ArrayLike
 from skfer.validation import refusal, shown
-
-
-def make_embedding_scorer(metric: Callable[..., Any], **kwargs: Any) -> EmbeddingScorer:
-    """Make a scorer that computes a measure on the embedding of the test fold.
-
-    The embedding is the estimator's ``transform``. A pipeline that ends in a classifier without
-    transform is measured by the steps before it, a fitted search by its best estimator. The test
-    fold is searched in itself.
-
-    Parameters
-    ----------
-    metric : callable
-        ``metric(embeddings, labels, **kwargs)`` returns one number, of which more is better:
-        `recall_at_k`, `precision_at_k`, `mean_average_precision_at_r`, `clustering_nmi`, or a
-        function of your own.
-    **kwargs : dict
-        Further arguments of the metric, such as ``k=5``.
-
-    Returns
-    -------
-    scorer : EmbeddingScorer
-        A callable ``scorer(estimator, X, y, groups=None)``; larger is better.
-
-    Raises
-    ------
-    ArgumentError
-        When the metric cannot be called, or has no such argument.
-
-    See Also
-    --------
-    sklearn.metrics.make_scorer : The same for measures of predictions.
-
-    Notes
-    -----
-    Groups, whose members a query must not find, reach the scorer by metadata routing alone:
-    ``make_embedding_scorer(recall_at_k).set_score_request(groups=True)``.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sklearn.model_selection import cross_val_score
-    >>> from sklearn.neighbors import KNeighborsClassifier, NeighborhoodComponentsAnalysis
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from skfer.metrics import make_embedding_scorer, recall_at_k
-    >>> X, y = load_iris(return_X_y=True)
-    >>> embedder = NeighborhoodComponentsAnalysis(n_components=2, random_state=0)
-    >>> model = make_pipeline(embedder, KNeighborsClassifier())
-    >>> scorer = make_embedding_scorer(recall_at_k, k=2)
-    >>> scorer
-    make_embedding_scorer(recall_at_k, k=2)
-    >>> bool(cross_val_score(model, X, y, scoring=scorer, cv=3).min() > 0.9)
-    True
-    """
-    return EmbeddingScorer(metric, kwargs)
 
 
 class EmbeddingScorer:
@@ -111,7 +55,7 @@ class EmbeddingScorer:
         params = [f"{name}={value!r}" for name, value in self.params.items()]
         return f"make_embedding_scorer({', '.join([_name(self.metric), *params])})"
 
-    def set_score_request(self, *, groups: bool | str | None) -> EmbeddingScorer:
+    def set_score_request(self, *, groups: bool | str | None) -> Self:
         """Ask that groups be passed to the scorer, by scikit-learn's metadata routing.
 
         Parameters
@@ -202,3 +146,57 @@ def _check_metric(metric: Any, params: Any) -> list[str]:
 
 def _name(metric: Callable[..., Any]) -> str:
     return getattr(metric, "__name__", repr(metric))
+
+
+def make_embedding_scorer(metric: Callable[..., Any], **kwargs: Any) -> EmbeddingScorer:
+    """Make a scorer that computes a measure on the embedding of the test fold.
+
+    The embedding is the estimator's ``transform``. A pipeline that ends in a classifier without
+    transform is measured by the steps before it, a fitted search by its best estimator. The test
+    fold is searched in itself.
+
+    Parameters
+    ----------
+    metric : callable
+        ``metric(embeddings, labels, **kwargs)`` returns one number, of which more is better:
+        `recall_at_k`, `precision_at_k`, `mean_average_precision_at_r`, `clustering_nmi`, or a
+        function of your own.
+    **kwargs : dict
+        Further arguments of the metric, such as ``k=5``.
+
+    Returns
+    -------
+    scorer : EmbeddingScorer
+        A callable ``scorer(estimator, X, y, groups=None)``; larger is better.
+
+    Raises
+    ------
+    ArgumentError
+        When the metric cannot be called, or has no such argument.
+
+    See Also
+    --------
+    sklearn.metrics.make_scorer : The same for measures of predictions.
+
+    Notes
+    -----
+    Groups, whose members a query must not find, reach the scorer by metadata routing alone:
+    ``make_embedding_scorer(recall_at_k).set_score_request(groups=True)``.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklearn.neighbors import KNeighborsClassifier, NeighborhoodComponentsAnalysis
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skfer.metrics import make_embedding_scorer, recall_at_k
+    >>> X, y = load_iris(return_X_y=True)
+    >>> embedder = NeighborhoodComponentsAnalysis(n_components=2, random_state=0)
+    >>> model = make_pipeline(embedder, KNeighborsClassifier())
+    >>> scorer = make_embedding_scorer(recall_at_k, k=2)
+    >>> scorer
+    make_embedding_scorer(recall_at_k, k=2)
+    >>> bool(cross_val_score(model, X, y, scoring=scorer, cv=3).min() > 0.9)
+    True
+    """
+    return EmbeddingScorer(metric, kwargs)

@@ -1,7 +1,5 @@
 """Which references can be among the nearest, by one matrix product a block."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Distance and relevance in one integer whose order is the ranking."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from skfer.metrics._coordinates import squared_norms

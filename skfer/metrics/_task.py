@@ -1,7 +1,5 @@
 """One retrieval experiment: queries, references, and what a query must not find."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,12 +1,10 @@
 """Pictures that are in a data set more than once: dropped, kept or refused, all at once."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError, shorten
 from skfer.model_selection._leakage import number_identical_images
 from skfer.validation import UNLABELED, check_choice, refusal, shown

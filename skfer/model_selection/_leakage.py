@@ -1,15 +1,13 @@
 """Refuse folds in which the test set is partly known from training."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError
 from skfer.model_selection._splitters import groups_for, make_splitter, split_by
 from skfer.validation import (

@@ -1,15 +1,13 @@
 """Cross-validation with unlabeled samples: always learned from, never scored."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.model_selection import BaseCrossValidator, PredefinedSplit
 
+from skfer._typing import ArrayLike
 from skfer.model_selection._splitters import (
     OfficialSplit,
     groups_for,

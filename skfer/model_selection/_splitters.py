@@ -1,15 +1,13 @@
 """The field's protocols as scikit-learn splitters."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Iterator, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.model_selection import BaseCrossValidator, check_cv
 
+from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError, shorten
 from skfer.validation import (
     as_column,

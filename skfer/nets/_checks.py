@@ -1,7 +1,5 @@
 """Checks of the shapes and the images that networks get."""
 
-from __future__ import annotations
-
 from numbers import Integral
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Augmentation of a whole batch of images at once, on the batch's device."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 
@@ -105,7 +103,7 @@ class FaceAugment(nn.Module):
         half_ranges = [angle, self.zoom, shift, shift, 1, self.contrast, self.brightness]
         return [half_ranges, [0, 1, 0, 0, 0 if self.flip else 2, 1, 0]]
 
-    def _workspace(self, images: Tensor) -> _Workspace:
+    def _workspace(self, images: Tensor) -> "_Workspace":
         """Return what depends on the settings and the shape only, and memory for a grid.
 
         It is kept from batch to batch: allocating a grid would take as long as filling it.
@@ -135,7 +133,7 @@ class _Workspace(NamedTuple):
 
 def _make_workspace(
     size: int, height: int, width: int, device: torch.device, limits: list[list[float]]
-) -> _Workspace:
+) -> "_Workspace":
     """Compute the axes, stretched so that rotations are rigid in pixels."""
     half_ranges, middle = torch.tensor(limits, dtype=torch.float32, device=device)
     aspect = height / width

@@ -1,7 +1,5 @@
 """Small backbones: networks from standardized images or rows to features."""
 
-from __future__ import annotations
-
 import math
 
 import torch

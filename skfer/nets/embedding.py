@@ -1,7 +1,5 @@
 """The whole network, from pixels or rows to the embedding and the logits."""
 
-from __future__ import annotations
-
 from typing import NamedTuple, Self
 
 import torch

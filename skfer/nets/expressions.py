@@ -1,7 +1,5 @@
 """A complete classifier of expressions, whose weights come with the package."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

@@ -1,7 +1,5 @@
 """Makes the backbone that an embedder asks for, and tries it out."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from pathlib import Path

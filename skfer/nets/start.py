@@ -1,7 +1,5 @@
 """The start: a backbone that has learned from drawn faces, and its file of weights."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

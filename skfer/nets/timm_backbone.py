@@ -1,7 +1,5 @@
 """Backbones of timm, and weights for them."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Reads files of weights as data alone: no code that a file may hold is run."""
 
-from __future__ import annotations
-
 import os
 import re
 import stat

@@ -1,7 +1,5 @@
 """Model cards: what is known of a model, as Markdown that model hubs read."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Mapping

@@ -1,18 +1,16 @@
 """From objects to JSON and arrays and back; reading runs no code that a file brings."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import BallTree, KDTree
 from torch import Tensor, nn
 
+from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder
 from skfer.exceptions import ModelFileError
 from skfer.persistence._embedder import put_together, take_apart

@@ -3,8 +3,6 @@
 The network and the objective are not saved but made again, by the code that made them for ``fit``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

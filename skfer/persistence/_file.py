@@ -1,7 +1,5 @@
 """A model file: arrays as safetensors, everything else as one JSON text in its metadata."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -12,11 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from skfer._typing import NDArray
 from skfer.exceptions import ModelFileError
 
 FORMAT = 1

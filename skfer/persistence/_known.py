@@ -1,7 +1,5 @@
 """Which classes a model file may name: those listed here, and those that the reader trusts."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module

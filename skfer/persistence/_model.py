@@ -1,7 +1,5 @@
 """Saving and loading of a fitted model."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The model of expressions that comes with the package, as an estimator."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

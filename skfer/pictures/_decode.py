@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import effective_n_jobs
-from numpy.typing import ArrayLike
 from PIL import Image
 from tqdm import tqdm
 
+from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures._pixels import PictureError
 from skfer.pictures._problems import DatasetError, Problem, check_on_error, describe, handle

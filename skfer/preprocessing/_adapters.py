@@ -1,7 +1,5 @@
 """Detectors of other libraries as a `FaceDetector`; each is imported when it is used."""
 
-from __future__ import annotations
-
 import os
 import warnings
 from importlib import import_module

@@ -1,18 +1,16 @@
 """Face alignment as a scikit-learn transformer."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import PATH, PICTURE, Picture, PictureError, read_picture
 from skfer.preprocessing._adapters import as_detector
@@ -116,7 +114,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         self.color = color
         self.no_face = no_face
 
-    def fit(self, X: ArrayLike | Sequence, y: ArrayLike | None = None) -> FaceAligner:
+    def fit(self, X: ArrayLike | Sequence, y: ArrayLike | None = None) -> Self:
         """Check the parameters; there is nothing to learn.
 
         Parameters
@@ -214,7 +212,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
         """
         return self.fit(X, y).transform(X, landmarks=landmarks, boxes=boxes)
 
-    def set_output(self, *, transform: str | None = None) -> FaceAligner:
+    def set_output(self, *, transform: str | None = None) -> Self:
         """Accept any setting and go on returning arrays: images do not fit into a data frame.
 
         Parameters

@@ -1,7 +1,5 @@
 """Where the faces are in a picture: one interface for every detector."""
 
-from __future__ import annotations
-
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -9,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 from PIL import Image
 from sklearn.base import BaseEstimator
 
+from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import Picture, read_picture, resize
 from skfer.preprocessing._geometry import LANDMARK_ORDERS, name_points
@@ -82,7 +80,7 @@ class Faces:
             return None
         return {name: points[i] for name, points in self.landmarks.items()}
 
-    def largest(self) -> Faces:
+    def largest(self) -> "Faces":
         """Return the largest face alone.
 
         Returns
@@ -92,7 +90,7 @@ class Faces:
         sides = self.boxes[:, 2:] - self.boxes[:, :2]
         return self.take([int(np.prod(sides, axis=1).argmax())])
 
-    def take(self, indices: ArrayLike) -> Faces:
+    def take(self, indices: ArrayLike) -> "Faces":
         """Return some of the faces.
 
         Parameters
@@ -110,7 +108,7 @@ class Faces:
             points = {name: values[rows] for name, values in points.items()}
         return Faces(self.boxes[rows], self.scores[rows], points)
 
-    def scaled(self, factor: float) -> Faces:
+    def scaled(self, factor: float) -> "Faces":
         """Return the same faces in a picture that many times as large.
 
         Parameters

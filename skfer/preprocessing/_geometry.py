@@ -1,12 +1,11 @@
 """Where a face is: landmarks in named orders and boxes, checked for what a face can look like."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+
+from skfer._typing import ArrayLike
 
 # The points that skfer gives names to; left and right are the picture's.
 POINT_NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")

@@ -1,7 +1,5 @@
 """Every face of photographs, a row each."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,14 +1,12 @@
 """Cut one face out of one picture: by its eyes, by its box, or whole."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from numbers import Integral, Real
 
 import numpy as np
-from numpy.typing import ArrayLike
 from PIL import Image, ImageOps
 
+from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError
 from skfer.pictures import read_picture, resize
 from skfer.preprocessing._geometry import check_box, check_inside, find_eyes

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from skfer._typing import NDArray
 from skfer.datasets import EXPRESSIONS
 from skfer.metrics import expected_calibration_error
 from skfer.nets import FaceAugment, expression_network, save_start, standardize_images

@@ -1,7 +1,5 @@
 """A training in a file, from which it goes on."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

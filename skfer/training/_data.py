@@ -1,12 +1,10 @@
 """What a training learns from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skfer._typing import NDArray
 from skfer.training._source import ImageSource, RowSource
 
 

@@ -1,7 +1,5 @@
 """Runs a trained network."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import torch

@@ -1,7 +1,5 @@
 """skorch's NeuralNet, fed by whole batches."""
 
-from __future__ import annotations
-
 import copy
 import math
 import threading
@@ -9,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from skorch import NeuralNet
@@ -182,7 +180,7 @@ class MetricNet(NeuralNet):
         for (norm, _), momentum in zip(run.norms, state["momenta"], strict=True):
             norm.momentum = momentum
 
-    def resume_from(self, other: MetricNet, *, with_optimizer: bool) -> None:
+    def resume_from(self, other: Self, *, with_optimizer: bool) -> None:
         """Copy everything but the weights from another net that has the same module.
 
         Parameters
@@ -337,7 +335,7 @@ class MetricNet(NeuralNet):
     @classmethod
     def restored(
         cls, module: nn.Module, criterion: nn.Module, history: list[dict[str, Any]], **kwargs: Any
-    ) -> MetricNet:
+    ) -> Self:
         """Return a net as it comes out of a pickle: trained, and without an optimizer.
 
         Parameters

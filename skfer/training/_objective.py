@@ -1,7 +1,5 @@
 """What is minimized: a metric loss and a classification loss, weighted."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -100,7 +98,7 @@ class Objective(nn.Module):
         """Return a cheaper form of :meth:`features` that will do to measure their spread."""
         return self.features(embedding)
 
-    def copy_learned(self, other: Objective) -> None:
+    def copy_learned(self, other: "Objective") -> None:
         """Copy the parameters that another objective of this kind has learned, not its settings."""
         learned = dict(other.named_parameters())
         with torch.no_grad():

@@ -1,7 +1,5 @@
 """Values of a training as what ``torch.load(weights_only=True)`` reads, and back."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

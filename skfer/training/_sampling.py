@@ -1,14 +1,12 @@
 """Which samples make a batch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from skfer._typing import NDArray
 from skfer.training._plain import generator_state, set_generator
 
 _SHUFFLED_AT_ONCE = 256
@@ -50,7 +48,7 @@ class Deck:
         return {name: torch.tensor(values, dtype=torch.int64) for name, values in lists.items()}
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], rng: np.random.RandomState) -> Deck:
+    def from_state(cls, state: dict[str, Any], rng: np.random.RandomState) -> Self:
         """Return the deck whose state this is, drawing from a generator."""
         deck = cls(state["items"].tolist(), rng)
         deck._left, deck._rounds = state["left"].tolist(), state["rounds"].tolist()

@@ -1,7 +1,5 @@
 """Where batches come from: arrays, memmaps and rows, read a batch at a time."""
 
-from __future__ import annotations
-
 import mmap
 from collections.abc import Iterator
 from itertools import islice
@@ -9,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import Dataset
+
+from skfer._typing import NDArray
 
 _RELEASE_BYTES = 2**18
 _FEW_ROWS_BYTES = 2**22

@@ -1,7 +1,5 @@
 """Early stopping that restores all of the best epoch."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

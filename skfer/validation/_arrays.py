@@ -1,14 +1,12 @@
 """Columns and rows of arrays, without conversions that lose something in silence."""
 
-from __future__ import annotations
-
 from collections.abc import Sized
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_array
 
+from skfer._typing import NDArray
 from skfer.exceptions import shorten
 from skfer.validation._messages import refusal, shown
 

@@ -1,13 +1,11 @@
 """Columns of labels and groups: one kind of value, and one mark of what has none."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from skfer._typing import NDArray
 from skfer.validation._arrays import as_column
 from skfer.validation._marks import is_unlabeled_mark, missing_mask
 from skfer.validation._messages import refusal, shown

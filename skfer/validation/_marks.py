@@ -1,12 +1,11 @@
 """What stands for "no value" and for "no label", in every type that a column can have."""
 
-from __future__ import annotations
-
 from numbers import Number
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from skfer._typing import NDArray
 
 UNLABELED = -1
 """Code of a sample without a label."""

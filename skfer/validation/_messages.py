@@ -1,7 +1,5 @@
 """What a user gave, in a form that fits into an error message."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from skfer.exceptions import ArgumentError, shorten

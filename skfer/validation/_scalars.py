@@ -1,7 +1,5 @@
 """Checks of single numbers, choices and switches."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from numbers import Integral, Real
 from typing import Any

@@ -11,7 +11,6 @@ from helpers import fake_timm
 from safetensors.torch import save_file
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
-from torch import nn
 
 from skfer import CrossEntropyEmbedder, TripletCenterEmbedder
 from skfer.nets import TimmBackbone, make_backbone, try_backbone

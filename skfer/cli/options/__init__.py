@@ -1,7 +1,5 @@
 """The options of all commands. Nothing here imports numpy or torch: help is there at once."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

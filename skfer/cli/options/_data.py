@@ -1,7 +1,5 @@
 """Options that say which pictures to load; shared by the commands that learn from some."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The options of `skfer evaluate`."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The options of the commands that make and use a model file."""
 
-from __future__ import annotations
-
 import argparse
 import os
 from pathlib import Path

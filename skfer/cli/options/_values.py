@@ -1,7 +1,5 @@
 """What reads the values of options, and says what is wrong with one."""
 
-from __future__ import annotations
-
 import argparse
 import difflib
 import re

@@ -1,14 +1,13 @@
 """Classes as Gaussians, one or several for each class: fitting, densities, posteriors."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
+
+from skfer._typing import NDArray
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 LEAST_SHARE = 1e-3

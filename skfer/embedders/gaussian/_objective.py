@@ -1,13 +1,11 @@
 """What the Gaussian embedder minimizes."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from numpy.typing import NDArray
 from torch import Tensor
 
+from skfer._typing import NDArray
 from skfer.losses import GaussianMetricLoss, mixup
 from skfer.nets import Embedded
 from skfer.training import Objective

@@ -1,16 +1,14 @@
 """Pseudo-labels: which class samples without a label seem to have while the network learns."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
+from skfer._typing import NDArray
 from skfer.embedders.gaussian._mixture import (
     Codes,
     Components,

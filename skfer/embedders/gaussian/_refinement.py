@@ -1,17 +1,15 @@
 """What changes between the epochs of a training: sub-classes and pseudo-labels."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from skorch.callbacks import Callback
 from torch import nn
 
+from skfer._typing import NDArray
 from skfer.embedders.gaussian._mixture import Codes, Components
 from skfer.embedders.gaussian._pseudo_labels import PseudoLabeler, WeightAverage
 from skfer.embedders.gaussian._subclasses import SubclassFinder, keep_labeled

@@ -1,16 +1,14 @@
 """Finds classes within classes: groups of samples without labels of their own."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from skfer._typing import NDArray
 from skfer.embedders.gaussian._mixture import Codes, Components, Floats, least_variance
 
 LEAST_DISTANCE = 2.4
@@ -138,7 +136,7 @@ def _project(points: NDArray[np.floating], n_dimensions: int) -> Floats:
     return (left * scales)[:, :n_dimensions]
 
 
-def _choose(points: Floats, limit: int, n_present: int, fit: _Fitter) -> Codes:
+def _choose(points: Floats, limit: int, n_present: int, fit: "_Fitter") -> Codes:
     """Return the group of each point of one class; groups without points are left out.
 
     A class that is whole is split into as few groups as the data speak for. One that is split
@@ -157,7 +155,7 @@ def _choose(points: Floats, limit: int, n_present: int, fit: _Fitter) -> Codes:
     return groups if groups.max() + 1 >= limit else _grow(points, groups, fit)
 
 
-def _split(points: Floats, limit: int, fit: _Fitter) -> Codes:
+def _split(points: Floats, limit: int, fit: "_Fitter") -> Codes:
     """Return the smallest number of groups that the criterion clearly prefers to one."""
     for k in range(2, limit + 1):
         mixture = fit(points, k)
@@ -166,7 +164,7 @@ def _split(points: Floats, limit: int, fit: _Fitter) -> Codes:
     return np.zeros(len(points), dtype=np.intp)
 
 
-def _grow(points: Floats, groups: Codes, fit: _Fitter) -> Codes:
+def _grow(points: Floats, groups: Codes, fit: "_Fitter") -> Codes:
     """Split the group that falls into two most clearly, if there is one."""
     best, grown = LEAST_EVIDENCE, groups
     for k in range(groups.max() + 1):
@@ -186,7 +184,7 @@ def _renumbered(groups: Codes) -> Codes:
     return np.unique(groups, return_inverse=True)[1]
 
 
-def _evidence(points: Floats, mixture: Any, fit: _Fitter) -> float:
+def _evidence(points: Floats, mixture: Any, fit: "_Fitter") -> float:
     """Return by how much the Bayesian information criterion prefers a mixture to one Gaussian."""
     return fit(points, 1).bic(points) - mixture.bic(points)
 
