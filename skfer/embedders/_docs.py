@@ -42,6 +42,10 @@ classification_weight : float, default={classification_weight}
     augment : "auto", nn.Module or None, default="auto"
         Applied to batches of standardized images in training, on the device. "auto" is
         :class:`~skfer.nets.FaceAugment` for images and nothing for rows.
+    mirror : bool or "auto", default="auto"
+        Whether an image's embedding is the mean of its own and its mirror image's, which takes
+        ``transform`` twice the time. "auto" does so where the augmentation mirrors images and
+        ``fit`` sees at most 2,000 samples: few faces teach a network little of symmetry.
     max_epochs : int or "auto", default="{max_epochs}"
         Passes over the training set. "auto" is as many as show the network 40,000 images, but
         from 12 to 160: 160 passes over 200 faces, 40 over 1,000, 12 over 10,000 and more.
@@ -97,6 +101,8 @@ classes_ : ndarray of shape (n_classes,)
         How many subjects there were, if ``fit`` was told.
     n_features_in_ : int
         Number of values of one input: features of a row, or pixels times channels.
+    mirror_ : bool
+        Whether the mirror image of an image counts too.
     input_shape_ : tuple of int
         Shape of one input: (height, width), (height, width, channels) or (n_features,).
     feature_names_in_ : ndarray of shape (`n_features_in_`,)

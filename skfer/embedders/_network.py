@@ -7,6 +7,8 @@ from torch import nn
 
 from skfer.nets import FaceAugment
 
+_FEW = 2000
+
 
 def channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of one input as the backbone gets it.
@@ -39,3 +41,23 @@ def make_augment(augment: Any, shape: tuple[int, ...]) -> nn.Module | None:
     if isinstance(augment, nn.Module):
         return copy.deepcopy(augment)
     return FaceAugment() if augment == "auto" and len(shape) > 1 else None
+
+
+def choose_mirror(mirror: bool | str, augment: Any, shape: tuple[int, ...], n_samples: int) -> bool:
+    """Return whether embeddings are averaged with those of mirror images.
+
+    Parameters
+    ----------
+    mirror : bool or "auto"
+        The parameter.
+    augment : nn.Module, "auto" or None
+        The parameter of that name.
+    shape : tuple of int
+        Shape of one input.
+    n_samples : int
+        How many samples the network learns from; the mean pays where they are few.
+    """
+    if mirror != "auto":
+        return bool(mirror) and len(shape) > 1
+    module = make_augment(augment, shape)
+    return n_samples <= _FEW and isinstance(module, FaceAugment) and module.flip

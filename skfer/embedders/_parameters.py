@@ -30,6 +30,7 @@ class SharedParameters(BaseEstimator):
         "image_size": [Integral, "array-like", None],
         "color": ["boolean"],
         "augment": [StrOptions({"auto"}), nn.Module, None],
+        "mirror": ["boolean", StrOptions({"auto"})],
         "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "classes_per_batch": [Interval(Integral, 2, None, closed="left")],
         "samples_per_class": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
@@ -61,6 +62,7 @@ class SharedParameters(BaseEstimator):
         image_size: int | tuple[int, int] | None = None,
         color: bool = False,
         augment: Any = "auto",
+        mirror: bool | str = "auto",
         max_epochs: int | str = "auto",
         classes_per_batch: int = 8,
         samples_per_class: int | str = "auto",
@@ -88,6 +90,7 @@ class SharedParameters(BaseEstimator):
         self.image_size = image_size
         self.color = color
         self.augment = augment
+        self.mirror = mirror
         self.max_epochs = max_epochs
         self.classes_per_batch = classes_per_batch
         self.samples_per_class = samples_per_class

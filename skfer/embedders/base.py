@@ -26,7 +26,7 @@ from skfer.embedders._labels import (
     find_classes,
     validation_split,
 )
-from skfer.embedders._network import channels_first, make_augment
+from skfer.embedders._network import channels_first, choose_mirror, make_augment
 from skfer.embedders._resuming import check_unchanged, restored_on_error
 from skfer.embedders._transformer import NetworkTransformer
 from skfer.exceptions import EmbeddingCollapseWarning
@@ -292,6 +292,8 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             network.augment = make_augment(self.augment, self.input_shape_)
         else:
             self._built_from = {name: getattr(self, name) for name in self.network_parameters}
+            n_samples = np.inf if data.partial else len(data.train)
+            self.mirror_ = choose_mirror(self.mirror, self.augment, self.input_shape_, n_samples)
             network = self.make_network()
         net = MetricNet(
             network,
@@ -359,6 +361,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         "standardize_embedding",
         "backbone",
         "backbone_weights",
+        "mirror",
     )
     """Parameters that the network is built from, which cannot change when training resumes."""
 
@@ -398,6 +401,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             augment=make_augment(self.augment, self.input_shape_),
             standardize_embedding=self.standardize_embedding,
             channels_last=channels_last,
+            mirror=self.mirror_,
         )
 
     def choose_attention(self, feature_shape: tuple[int, ...]) -> str | None:

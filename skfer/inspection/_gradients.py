@@ -39,6 +39,7 @@ def similarity_maps(embedder: Any, X: Any, targets: NDArray[Any]) -> NDArray[np.
     pictures = input_pictures(embedder, X)
     # Copies: another thread may train or use the embedder meanwhile.
     network = copy.deepcopy(embedder.net_.module_).cpu().float().eval()
+    network.mirror = False  # one look, at the picture as it is
     objective = copy.deepcopy(embedder.net_.criterion_).cpu()
     maps = []
     for start in range(0, len(pictures), _BATCH):

@@ -88,6 +88,13 @@ def laid_out(x: Tensor, *, channels_last: bool) -> Tensor:
     return x.clone(memory_format=layout)
 
 
+def _mean(own: Embedded, mirrored: Embedded) -> Embedded:
+    """Average what has no place in the image; the map shows the image as it is."""
+    pairs = zip(own[:3], mirrored[:3], strict=True)
+    means = (None if a is None or b is None else (a + b) / 2 for a, b in pairs)
+    return Embedded(*means, own.pixel_map)
+
+
 class AveragePool(nn.Module):
     """Mean over the cells of a feature map; rows pass through."""
 
@@ -124,6 +131,9 @@ class EmbeddingNet(nn.Module):
     channels_last : bool, default=True
         Whether the backbone gets images in the layout ``torch.channels_last``, which is faster on
         a CPU; :func:`try_backbone` finds out whether it takes them.
+    mirror : bool, default=False
+        Whether, in inference mode, an image's embedding, logits and element-wise attention are the
+        mean of its own and its mirror image's, for twice the time.
 
     Attributes
     ----------
@@ -150,6 +160,7 @@ class EmbeddingNet(nn.Module):
         augment: nn.Module | None = None,
         standardize_embedding: bool = True,
         channels_last: bool = True,
+        mirror: bool = False,
     ) -> None:
         super().__init__()
         check_module(backbone, "backbone")
@@ -160,6 +171,7 @@ class EmbeddingNet(nn.Module):
         self.augment = None if augment is None else check_module(augment, "augment")
         self.backbone = backbone
         self.channels_last = check_flag(channels_last, "channels_last")
+        self.mirror = check_flag(mirror, "mirror")
         set_layout(backbone, channels_last=channels_last)
         self.pool: nn.Module = AveragePool()
         if attention is not None:
@@ -182,6 +194,12 @@ class EmbeddingNet(nn.Module):
             x = standardize_images(x)
             if self.training and self.augment is not None:
                 x = self._augmented(x)
+            if self.mirror and not self.training:
+                return _mean(self._embed(x), self._embed(x.flip(3)))
+        return self._embed(x)
+
+    def _embed(self, x: Tensor) -> Embedded:
+        if x.ndim == 4:
             x = laid_out(x, channels_last=self.channels_last)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.backbone_frozen):
             features = self.backbone(x)

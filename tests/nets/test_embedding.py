@@ -160,3 +160,32 @@ class TestFreezing:
     def test_without_gradients_nothing_changes(self, net, images):
         with torch.no_grad():
             assert not net(images).logits.requires_grad
+
+
+class TestMirror:
+    """In inference, the mean of what an image and its mirror image give."""
+
+    def net(self, **kwargs):
+        torch.manual_seed(0)
+        backbone = nn.Sequential(nn.Conv2d(1, 5, 3), nn.ReLU())
+        net = EmbeddingNet(backbone, (5, 18, 16), 4, n_classes=3, attention="both", **kwargs)
+        return net.eval()
+
+    def test_mean_of_both(self, images):
+        plain, both = self.net(), self.net(mirror=True)
+        one, other, mean = plain(images), plain(images.flip(2)), both(images)
+        for name in ("embedding", "logits", "attention"):
+            expected = (getattr(one, name) + getattr(other, name)) / 2
+            torch.testing.assert_close(getattr(mean, name), expected)
+        torch.testing.assert_close(mean.pixel_map, one.pixel_map)
+
+    def test_in_training_each_image_is_itself(self, images):
+        plain, both = self.net().train(), self.net(mirror=True).train()
+        torch.testing.assert_close(both(images).embedding, plain(images).embedding)
+
+    def test_rows_have_no_mirror_image(self):
+        torch.manual_seed(0)
+        net = EmbeddingNet(nn.Linear(6, 5), (5,), 4, mirror=True).eval()
+        rows = torch.randn(3, 6)
+        expected = net.standardize(net.project(net.backbone(rows)))
+        torch.testing.assert_close(net(rows).embedding, expected)
