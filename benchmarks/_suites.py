@@ -218,32 +218,9 @@ EMBEDDERS = Suite(
     },
 )
 
-_DEFAULTS = {
-    "cross-entropy": CrossEntropyEmbedder,
-    "multi-threshold": MultiThresholdEmbedder,
-    "triplet-center": TripletCenterEmbedder,
-    "Gaussian": GaussianMetricEmbedder,
-}
-
-
-def _started(cls: type, backbone: str) -> Callable[[int], Any]:
-    return lambda seed: cls(backbone=backbone, random_state=seed)
-
-
-TRANSFER = Suite(
-    about="All embedders with their defaults, from noise and from what drawn faces taught.",
-    reference="cross-entropy, noise",
-    methods={
-        f"{name}, {words}": _started(cls, backbone)
-        for name, cls in _DEFAULTS.items()
-        for words, backbone in (("noise", "scratch"), ("start", "auto"))
-    },
-)
-
 SUITES: dict[str, Suite] = {
     "multi-threshold": MULTI_THRESHOLD,
     "triplet-center": TRIPLET_CENTER,
     "balancing": BALANCING,
     "embedders": EMBEDDERS,
-    "transfer": TRANSFER,
 }

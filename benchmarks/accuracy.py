@@ -128,6 +128,7 @@ def code_version() -> str:
     package = Path(skfer.__file__).parent
     rooms = ("embedders", "losses", "nets", "training")
     files = [path for room in rooms for path in sorted((package / room).rglob("*.py"))]
+    files += sorted((package / "nets" / "weights").glob("*.safetensors"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 

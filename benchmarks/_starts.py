@@ -1,0 +1,116 @@
+"""What stands in the tables of the start from drawn faces."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+import torch
+from pytorch_metric_learning import losses, miners
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skfer import (
+    CrossEntropyEmbedder,
+    GaussianMetricEmbedder,
+    MetricLossEmbedder,
+    MultiThresholdEmbedder,
+    TripletCenterEmbedder,
+)
+from skfer.datasets import EXPRESSIONS
+from skfer.nets import START_FILE, expression_network
+
+LENGTHS = (8, 16, 32)
+"""Passes of the shorter fits."""
+
+_DEFAULTS = {
+    "cross-entropy": CrossEntropyEmbedder,
+    "multi-threshold": MultiThresholdEmbedder,
+    "triplet-center": TripletCenterEmbedder,
+    "Gaussian": GaussianMetricEmbedder,
+}
+_PEERS: dict[str, dict[str, Any]] = {
+    "MultiSimilarity": {
+        "loss": losses.MultiSimilarityLoss(),
+        "miner": miners.MultiSimilarityMiner(),
+    },
+    "ProxyAnchor": {"loss": losses.ProxyAnchorLoss},
+}
+_AT_ONCE = 256
+
+
+class DrawnClassifier(BaseEstimator):
+    """The classifier that has seen drawn faces alone; `fit` learns only which classes there are."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """Remember the classes, which are codes of ``EXPRESSIONS``."""
+        if not set(np.unique(y)) <= set(range(len(EXPRESSIONS))):
+            raise ValueError(f"y must have codes of EXPRESSIONS, got {np.unique(y)}.")
+        self.classes_ = np.unique(y)
+        return self
+
+    def _answer(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        network = expression_network(weights=START_FILE)
+        with torch.inference_mode():
+            answers = [
+                network(torch.from_numpy(part)[:, None].float())
+                for part in np.array_split(X, -(-len(X) // _AT_ONCE))
+            ]
+        pooled, logits = (np.concatenate([a[i].numpy() for a in answers]) for i in (0, 1))
+        return pooled, logits
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Return the features below the classifier."""
+        return self._answer(X)[0]
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the most likely of the classes of the training set."""
+        return self.classes_[self._answer(X)[1][:, self.classes_].argmax(axis=1)]
+
+
+class FrozenStart(DrawnClassifier):
+    """Logistic regression on the standardized features of the untouched start."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
+        """Fit the regression."""
+        regression = LogisticRegression(C=0.03, class_weight="balanced", max_iter=1000)
+        self.regression_ = make_pipeline(StandardScaler(), regression).fit(self.transform(X), y)
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Return the class that the regression tells."""
+        return self.regression_.predict(self.transform(X))
+
+
+def _started(cls: type, backbone: str, **parameters: Any) -> Callable[[int], Any]:
+    return lambda seed: cls(backbone=backbone, random_state=seed, **parameters)
+
+
+def _peer(parameters: dict[str, Any]) -> Callable[[int], Any]:
+    return lambda seed: MetricLossEmbedder(random_state=seed, **parameters)
+
+
+METHODS: dict[str, Callable[[int], Any]] = {
+    **{
+        f"{name}, {words}": _started(cls, backbone)
+        for name, cls in _DEFAULTS.items()
+        for words, backbone in (("noise", "scratch"), ("start", "auto"))
+    },
+    **{f"peer: {name}, start": _peer(peer) for name, peer in _PEERS.items()},
+    "start, frozen": lambda seed: FrozenStart(),
+    "start, zero-shot": lambda seed: DrawnClassifier(),
+}
+"""Rows of the table, from a seed to an unfitted embedder."""
+
+SHORTER: dict[str, Callable[[int], Any]] = {
+    f"{name}, start, {length} passes": _started(cls, "auto", max_epochs=length)
+    for name, cls in _DEFAULTS.items()
+    for length in LENGTHS
+}
+"""Fits from the start that end early, for the time to accuracy."""
+
+
+def noise_of(shorter: str) -> str:
+    """Return the row from noise that a shorter fit is compared with."""
+    return f"{shorter.split(',')[0]}, noise"
