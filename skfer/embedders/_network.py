@@ -43,7 +43,9 @@ def make_augment(augment: Any, shape: tuple[int, ...]) -> nn.Module | None:
     return FaceAugment() if augment == "auto" and len(shape) > 1 else None
 
 
-def choose_mirror(mirror: bool | str, augment: Any, shape: tuple[int, ...], n_samples: int) -> bool:
+def choose_mirror(
+    mirror: bool | str, augment: Any, shape: tuple[int, ...], n_samples: float
+) -> bool:
     """Return whether embeddings are averaged with those of mirror images.
 
     Parameters
@@ -54,8 +56,9 @@ def choose_mirror(mirror: bool | str, augment: Any, shape: tuple[int, ...], n_sa
         The parameter of that name.
     shape : tuple of int
         Shape of one input.
-    n_samples : int
-        How many samples the network learns from; the mean pays where they are few.
+    n_samples : float
+        How many samples the network learns from, infinity where that is not known; the mean pays
+        where they are few.
     """
     if mirror != "auto":
         return bool(mirror) and len(shape) > 1

@@ -90,9 +90,16 @@ def laid_out(x: Tensor, *, channels_last: bool) -> Tensor:
 
 def _mean(own: Embedded, mirrored: Embedded) -> Embedded:
     """Average what has no place in the image; the map shows the image as it is."""
-    pairs = zip(own[:3], mirrored[:3], strict=True)
-    means = (None if a is None or b is None else (a + b) / 2 for a, b in pairs)
-    return Embedded(*means, own.pixel_map)
+    return Embedded(
+        (own.embedding + mirrored.embedding) / 2,
+        _half_sum(own.logits, mirrored.logits),
+        _half_sum(own.attention, mirrored.attention),
+        own.pixel_map,
+    )
+
+
+def _half_sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return None if a is None or b is None else (a + b) / 2
 
 
 class AveragePool(nn.Module):
