@@ -401,7 +401,8 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             augment=make_augment(self.augment, self.input_shape_),
             standardize_embedding=self.standardize_embedding,
             channels_last=channels_last,
-            mirror=self.mirror_,
+            # Fits that were kept by versions without it do not have it.
+            mirror=getattr(self, "mirror_", False),
         )
 
     def choose_attention(self, feature_shape: tuple[int, ...]) -> str | None:
