@@ -40,7 +40,16 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
     ),
     "embedders": (
-        ("_version", *GROUND, "losses", "nets", "pictures", "training", "embedders.gaussian"),
+        (
+            "_version",
+            *GROUND,
+            "losses",
+            "nets",
+            "pictures",
+            "metrics",
+            "training",
+            "embedders.gaussian",
+        ),
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
     ),
     "pretraining": (

@@ -16,7 +16,8 @@ from skorch.callbacks import (
 
 UNSUITED = {
     BatchScoring: "needs a data set of skorch: the losses are in history_",
-    EpochScoring: "needs a data set of skorch: the losses are in history_",
+    EpochScoring: "needs a data set of skorch: the embedder's own scoring='balanced_accuracy' and "
+    "early_stopping=True write scores into history_",
     Checkpoint: "needs a data set of skorch: the embedder's own checkpoint='FOLDER' keeps each "
     "epoch on disk, and early_stopping=True returns to the best one",
     TrainEndCheckpoint: "needs a data set of skorch: the embedder's own checkpoint='FOLDER' keeps "

@@ -59,16 +59,22 @@ classification_weight : float, default={classification_weight}
         Largest learning rate of AdamW.
     weight_decay : float, default={weight_decay}
         Decoupled weight decay of AdamW.
-    schedule : {{"one-cycle", "cosine", "constant"}}, default="one-cycle"
-        How the learning rate moves during ``fit``.
+    schedule : {{"auto", "one-cycle", "cosine", "constant"}}, default="auto"
+        How the learning rate moves during ``fit``. "auto" is "one-cycle", or "constant" where
+        `early_stopping` may end the training before a curve that is laid out for all epochs does.
     early_stopping : bool, default=False
         Whether to set samples aside (whole subjects, if `groups` are given), to stop when
-        their loss no longer improves, and to keep the best weights. Use a constant
-        schedule with it. ``partial_fit`` ignores it.
+        their loss no longer improves, and to keep the best weights. ``partial_fit`` ignores it.
     validation_fraction : float, default=0.1
         Share of samples, or of subjects, set aside by `early_stopping`.
     n_iter_no_change : int, default=10
         How many epochs without improvement `early_stopping` waits.
+    scoring : str, callable, list of str or dict, default=None
+        What to measure on the samples set aside, after each epoch: a name of scikit-learn's
+        scorers such as "balanced_accuracy", "recall_at_1", "mean_average_precision_at_r" or
+        "clustering_nmi" of the embedding, ``scorer(estimator, X, y)``, several names, or a dict of
+        scorers by name. The scores go to ``history_``; the loss still decides when to stop. Needs
+        `early_stopping`, which sets samples aside.
     device : str, default="auto"
         "auto" is CUDA if available and the CPU otherwise; or any available device of torch.
     precision : {{"auto", "float32", "bfloat16"}}, default="auto"
@@ -115,7 +121,8 @@ classes_ : ndarray of shape (n_classes,)
     history_ : list of dict
         One for each epoch: ``train_loss``, ``active_fraction``, ``embedding_spread`` (share of
         the squared norm that differs between samples; 0 if all coincide), ``lr``, ``dur``
-        in seconds and, with early stopping, ``valid_loss``.
+        in seconds and, with early stopping, ``valid_loss`` and the scores of `scoring`, such as
+        ``valid_balanced_accuracy``.
     n_iter_ : int
         Number of epochs."""
 

@@ -1,5 +1,6 @@
 """The parameters that all embedders share."""
 
+from collections.abc import Mapping
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
@@ -36,10 +37,11 @@ class SharedParameters(BaseEstimator):
         "samples_per_class": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "schedule": [StrOptions(set(SCHEDULES))],
+        "schedule": [StrOptions({"auto", *SCHEDULES})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "scoring": [str, callable, list, tuple, Mapping, None],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bfloat16"})],
         "callbacks": [list, None],
@@ -68,10 +70,11 @@ class SharedParameters(BaseEstimator):
         samples_per_class: int | str = "auto",
         lr: float = 6e-3,
         weight_decay: float = 1e-2,
-        schedule: str = "one-cycle",
+        schedule: str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        scoring: Any = None,
         device: str = "auto",
         precision: str = "auto",
         callbacks: list[Any] | None = None,
@@ -100,6 +103,7 @@ class SharedParameters(BaseEstimator):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.scoring = scoring
         self.device = device
         self.precision = precision
         self.callbacks = callbacks

@@ -28,6 +28,7 @@ from skfer.embedders._labels import (
 )
 from skfer.embedders._network import channels_first, choose_mirror, make_augment
 from skfer.embedders._resuming import check_unchanged, restored_on_error
+from skfer.embedders._scoring import ScoreEachEpoch, find_scorers
 from skfer.embedders._transformer import NetworkTransformer
 from skfer.exceptions import EmbeddingCollapseWarning
 from skfer.nets import EmbeddingNet, make_backbone, try_backbone
@@ -42,6 +43,7 @@ from skfer.training import (
     StopAtBest,
     SubsetSampler,
     TrainingData,
+    find_schedule,
     seeded,
 )
 from skfer.validation import check_groups
@@ -259,6 +261,9 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         resume: bool,
         checkpoint: Checkpoint | None = None,
     ) -> None:
+        scorers = {}
+        if not data.partial:
+            scorers = find_scorers(self.scoring, early_stopping=self.early_stopping)
         with seeded(seed, find_device(self.device)):
             self.net_ = self._make_net(data, resume=resume)
             n_passes = len(self.net_.history) if data.partial else None
@@ -269,7 +274,8 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
                 validation = self._validation_batches(data, labels)
                 callbacks += self.make_callbacks(data)
                 if data.valid is not None:
-                    callbacks = [StopAtBest(self.n_iter_no_change), *callbacks]
+                    scores = [ScoreEachEpoch(scorers, self, data)] if scorers else []
+                    callbacks = [*scores, StopAtBest(self.n_iter_no_change), *callbacks]
                 self.net_.train(batches, data.epochs, validation, callbacks, checkpoint)
         self._in_passes = data.partial
         self.history_ = [
@@ -298,7 +304,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         net = MetricNet(
             network,
             objective,
-            schedule="constant" if data.partial else self.schedule,
+            schedule="constant" if data.partial else self._find_schedule(data),
             precision=find_precision(self.precision, device),
             optimizer=torch.optim.AdamW,
             optimizer__param_groups=self.parameter_groups(),
@@ -313,6 +319,18 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         if resume:
             net.resume_from(self.net_, with_optimizer=data.partial and self._in_passes)
         return net
+
+    def _find_schedule(self, data: TrainingData) -> str:
+        may_stop = data.valid is not None and self.n_iter_no_change < data.epochs
+        schedule = find_schedule(self.schedule, may_stop=may_stop)
+        if may_stop and schedule != "constant":
+            warn_caller(
+                f"schedule={schedule!r} is laid out for all {data.epochs} epochs, and early "
+                "stopping may end the training long before its learning rate has come down: set "
+                'schedule="auto" or "constant".',
+                UserWarning,
+            )
+        return schedule
 
     def _check_unchanged(self, resumed_by: str) -> None:
         check_unchanged(self._built_from, self.get_params(deep=False), resumed_by)
@@ -494,6 +512,17 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             They are dropped after the training.
         """
         return []
+
+    def keep_samples(self, rows: NDArray[np.intp]) -> None:
+        """Reduce attributes with a value for each training sample to some of the samples.
+
+        Called before :meth:`finish_training` where `scoring` has it learn from part of them.
+
+        Parameters
+        ----------
+        rows : array of int
+            Which samples stay. The attributes are replaced, not changed in place.
+        """
 
     def finish_training(self, data: TrainingData) -> None:
         """Set the attributes that follow from the trained ``net_``.

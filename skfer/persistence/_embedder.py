@@ -32,7 +32,8 @@ def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] |
     """
     state = dict(embedder.__getstate__())
     net = state.pop("net_", None)
-    state["checkpoint"] = None  # a folder of the machine that it was fitted on
+    # A folder of the machine that it was fitted on, and what watched the training.
+    state |= {"checkpoint": None, "scoring": None}
     if net is None:
         return state, None
     return state, {

@@ -6,8 +6,8 @@ from skfer.training._inference import run_network
 from skfer.training._net import MetricNet, autocast, on_cpu, seeded, spread
 from skfer.training._objective import Objective
 from skfer.training._sampling import BalancedBatchSampler, ShuffledBatchSampler, SubsetSampler
-from skfer.training._schedule import SCHEDULES
-from skfer.training._source import Batches, ImageSource, RowSource, release_pages
+from skfer.training._schedule import SCHEDULES, find_schedule
+from skfer.training._source import Batches, ImageSource, RowSource, SamplePart, release_pages
 from skfer.training._stopping import StopAtBest, restart_stopping
 
 __all__ = [
@@ -19,11 +19,13 @@ __all__ = [
     "MetricNet",
     "Objective",
     "RowSource",
+    "SamplePart",
     "ShuffledBatchSampler",
     "StopAtBest",
     "SubsetSampler",
     "TrainingData",
     "autocast",
+    "find_schedule",
     "on_cpu",
     "release_pages",
     "restart_stopping",

@@ -21,6 +21,21 @@ def constant(progress: float) -> float:
     return 1.0
 
 
+def find_schedule(name: str, *, may_stop: bool) -> str:
+    """Return the schedule that a ``schedule`` parameter stands for.
+
+    Parameters
+    ----------
+    name : str
+        "auto" is "one-cycle", or "constant" where the training may stop before its last epoch.
+    may_stop : bool
+        Whether it may.
+    """
+    if name != "auto":
+        return name
+    return "constant" if may_stop else "one-cycle"
+
+
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "one-cycle": one_cycle,
     "cosine": cosine,

@@ -46,6 +46,34 @@ class ImageSource(Dataset):
             batch = batch.astype(np.float32, copy=False)
         return torch.from_numpy(batch.reshape(-1, *self.shape))
 
+    def take(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Return the images of an index array as they were given."""
+        return np.array(self.images[rows])
+
+
+class SamplePart(Dataset):
+    """Some of the samples of a source, as a source of their own.
+
+    Parameters
+    ----------
+    source : ImageSource or RowSource
+        The whole.
+    rows : array of int
+        Which of its samples.
+    """
+
+    def __init__(self, source: Any, rows: NDArray[np.intp]) -> None:
+        self.source = source
+        self.rows = rows
+
+    def __len__(self) -> int:
+        """Return the number of samples of the part."""
+        return len(self.rows)
+
+    def __getitem__(self, indices: Any) -> torch.Tensor:
+        """Return the samples of an index array or a slice, as the source does."""
+        return self.source[self.rows[indices]]
+
 
 def release_pages(array: NDArray[Any]) -> None:
     """Release the pages of a memmap, which would otherwise add up to the whole file.
@@ -97,6 +125,10 @@ class RowSource(Dataset):
         if self._ready is not None:
             return torch.from_numpy(np.array(self._ready[indices]))
         return torch.from_numpy(self._standardize(self.rows[indices]))
+
+    def take(self, rows: NDArray[np.intp]) -> NDArray[Any]:
+        """Return the rows of an index array as they were given."""
+        return np.array(self.rows[rows])
 
     def _standardize(self, rows: NDArray[Any]) -> NDArray[np.float32]:
         return ((rows - self.mean) / self.scale).astype(np.float32, order="C", copy=False)

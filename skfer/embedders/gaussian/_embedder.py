@@ -201,10 +201,11 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         samples_per_class: int | str = "auto",
         lr: float = 6e-3,
         weight_decay: float = 1e-2,
-        schedule: str = "one-cycle",
+        schedule: str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
+        scoring: Any = None,
         device: str = "auto",
         precision: str = "auto",
         callbacks: list[Any] | None = None,
@@ -234,6 +235,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
+            scoring=scoring,
             device=device,
             precision=precision,
             callbacks=callbacks,
@@ -405,6 +407,10 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         if data.valid is not None:
             codes[data.valid] = UNLABELED  # or training would know what validation asks for
         return PseudoLabeler(codes, len(self.classes_), self.unlabeled_threshold)
+
+    def keep_samples(self, rows: NDArray[np.intp]) -> None:
+        """Keep the (sub-)classes of these samples."""
+        self.subclass_labels_ = self.subclass_labels_[rows]
 
     def finish_training(self, data: TrainingData) -> None:
         """Fit the Gaussians to the training set."""

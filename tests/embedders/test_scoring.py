@@ -1,0 +1,165 @@
+"""Scores on the samples set aside, and the schedule that goes with early stopping."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.metrics import balanced_accuracy_score
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring
+
+import skfer
+from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, MultiThresholdEmbedder
+from skfer.inspection import TrainingDisplay
+from skfer.metrics import recall_at_k
+
+STOPPING = {"early_stopping": True, "validation_fraction": 0.25, "n_iter_no_change": 3}
+QUICK = {"embedding_dim": 16, "max_epochs": 4, "random_state": 0} | STOPPING
+
+
+class Split(Callback):
+    """Takes note of the samples set aside."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.net = net
+
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
+        self.valid = np.unique(np.concatenate(dataset_valid.sampler))
+
+
+def test_scores_change_nothing_of_what_is_learned(embedder, faces):
+    X, y = faces.images, faces.target
+    embedder.set_params(**STOPPING)
+    plain = embedder.fit(X, y).transform(X)
+    embedder.set_params(scoring="recall_at_1")
+    assert_array_equal(embedder.fit(X, y).transform(X), plain)
+    scores = [epoch["valid_recall_at_1"] for epoch in embedder.history_]
+    assert len(scores) == embedder.n_iter_
+    assert all(0 <= score <= 1 for score in scores)
+
+
+@pytest.mark.parametrize("classification_weight", [0, 1])
+@pytest.mark.parametrize("cls", [MultiThresholdEmbedder, GaussianMetricEmbedder])
+def test_scores_are_those_of_a_fit_without_the_samples_set_aside(rows, cls, classification_weight):
+    """The last score is what predictions of a model that learned from the others alone give."""
+    X, y = rows
+    split = Split()
+    seen = {}
+
+    def scorer(model, X_valid, y_valid):
+        seen.update(model=model, X=X_valid, predicted=model.predict(X_valid))
+        return balanced_accuracy_score(y_valid, seen["predicted"])
+
+    model = cls(**QUICK, classification_weight=classification_weight, callbacks=[split])
+    model.set_params(
+        scoring={"own": scorer, "name": "balanced_accuracy", "map": "mean_average_precision_at_r"}
+    )
+    model.fit(X, y)
+    valid = split.valid
+    assert_array_equal(seen["X"], X[valid])
+    last = model.history_[-1]
+    assert last["valid_own"] == last["valid_name"]
+    assert last["valid_own"] == balanced_accuracy_score(y[valid], seen["predicted"])
+    assert 0 <= last["valid_map"] <= 1
+    if cls is GaussianMetricEmbedder:
+        n_train = len(X) - len(valid)
+        assert len(seen["model"].transduction_) == n_train
+        assert len(model.transduction_) == len(X)
+    elif not classification_weight:
+        assert seen["model"]._class_counts.sum() == len(X) - len(valid)
+        assert model._class_counts.sum() == len(X)
+
+
+def test_subclasses_and_unlabeled_samples_are_scored():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(80, 4)) + 4 * np.eye(4)[np.arange(80) % 2]
+    y = np.where(np.arange(80) % 4 < 2, np.arange(80) % 2 + 1, -1)
+    model = GaussianMetricEmbedder(**QUICK, max_subclasses=2, scoring=["accuracy"]).fit(X, y)
+    assert model.history_[-1]["valid_accuracy"] > 0.7
+    assert len(model.transduction_) == 80
+
+
+def test_a_table_with_names_is_scored(rows):
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame(rows[0], columns=list("abcde"))
+    model = CrossEntropyEmbedder(**QUICK, scoring="accuracy").fit(X, rows[1])
+    assert "valid_accuracy" in model.history_[0]
+    assert_array_equal(model.feature_names_in_, list("abcde"))
+
+
+def test_a_callback_stops_by_a_score(rows):
+    stop = EarlyStopping("valid_recall_at_1", patience=2, lower_is_better=False)
+    model = CrossEntropyEmbedder(**QUICK | {"max_epochs": 30, "n_iter_no_change": 30})
+    model.set_params(scoring="recall_at_1", callbacks=[stop]).fit(*rows)
+    assert model.n_iter_ < 30
+
+
+def test_scores_are_drawn(rows):
+    model = CrossEntropyEmbedder(**QUICK, scoring="accuracy").fit(*rows)
+    display = TrainingDisplay.from_estimator(model, metrics=["accuracy"])
+    drawn = display.lines_["CrossEntropyEmbedder", "valid_accuracy"].get_ydata()
+    assert_array_equal(drawn, [epoch["valid_accuracy"] for epoch in model.history_])
+
+
+def test_scores_are_kept(rows, tmp_path):
+    model = CrossEntropyEmbedder(**QUICK, scoring=lambda model, X, y: model.score(X, y))
+    model.set_params(checkpoint=tmp_path / "fits")
+    history = model.fit(*rows).history_
+    assert [e["valid_score"] for e in model.fit(*rows).history_] == [
+        e["valid_score"] for e in history
+    ]
+    skfer.save(model, tmp_path / "model.skfer")
+    assert skfer.load(tmp_path / "model.skfer").history_ == model.history_
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"scoring": "accuracy", "early_stopping": False}, "early_stopping=True"),
+        ({"scoring": "acuracy"}, r"'acuracy', which is neither.*recall_at_1"),
+        ({"scoring": {"mine": 3}}, "has 3, which is neither"),
+        ({"callbacks": [EpochScoring("accuracy")]}, "scoring='balanced_accuracy'"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(rows, given, words):
+    with pytest.raises(ValueError, match=words):
+        CrossEntropyEmbedder(**QUICK | given).fit(*rows)
+
+
+def test_partial_fit_does_not_score(rows):
+    model = CrossEntropyEmbedder(scoring="accuracy", random_state=0).partial_fit(*rows)
+    assert "valid_accuracy" not in model.history_[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "schedule", "warns"),
+    [
+        ({}, "constant", False),
+        ({"early_stopping": False}, "one-cycle", False),
+        ({"n_iter_no_change": 4}, "one-cycle", False),  # it cannot stop early
+        ({"schedule": "constant"}, "constant", False),
+        ({"schedule": "one-cycle"}, "one-cycle", True),
+        ({"schedule": "cosine"}, "cosine", True),
+    ],
+)
+def test_schedule_that_suits_early_stopping(rows, given, schedule, warns):
+    model = CrossEntropyEmbedder(**QUICK | given)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(*rows)
+    assert model.net_.schedule == schedule
+    assert [str(w.message)[:9] for w in caught] == ["schedule="] * warns
+    assert all(w.filename == __file__ for w in caught)
+
+
+def test_the_measure_by_name_is_the_measure(faces):
+    seen = []
+
+    def scorer(model, X, y):
+        seen.append(recall_at_k(model.transform(X), y))
+        return seen[-1]
+
+    model = MultiThresholdEmbedder(**QUICK | {"max_epochs": 1, "backbone": "scratch"})
+    model.set_params(scoring={"own": scorer, "name": "recall_at_1"})
+    model.fit(faces.images, faces.target)
+    assert model.history_[0]["valid_own"] == model.history_[0]["valid_name"] == seen[0]
