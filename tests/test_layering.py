@@ -34,7 +34,7 @@ ROOMS = {
     ),
     "metrics": (GROUND, {"numpy", "sklearn", "torch", "tqdm"}),
     "model_selection": (GROUND, {"numpy", "sklearn"}),
-    "training": ((*GROUND, "losses", "nets"), {"numpy", "torch", "skorch"}),
+    "training": ((*GROUND, "losses", "nets"), {"numpy", "torch", "skorch", "tqdm"}),
     "embedders.gaussian": (
         (*GROUND, "losses", "nets", "training", "embedders"),
         {"numpy", "scipy", "sklearn", "torch", "skorch"},

@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skfer._typing import NDArray
+from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders.base import BaseEmbedder
 from skfer.training import TrainingData
 
@@ -25,6 +26,7 @@ class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
     _class_counts: NDArray[np.intp]
     _squares: float
 
+    @on_snapshot
     def predict(self, X: Any) -> NDArray[Any]:
         """Predict the most probable class.
 
@@ -41,6 +43,7 @@ class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
         check_is_fitted(self)
         return self.classes_[self.class_scores(X).argmax(axis=1)]
 
+    @on_snapshot
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the probability of every class.
 
@@ -57,6 +60,7 @@ class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
         check_is_fitted(self)
         return softmax(self.class_scores(X), axis=1)
 
+    @on_snapshot
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return the scores of the classes, whose softmax is ``predict_proba``.
 
@@ -74,6 +78,7 @@ class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
         scores = self.class_scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
+    @on_snapshot
     def class_scores(self, X: Any) -> NDArray[np.float64]:
         """Return log probabilities of the classes, up to a constant of each row.
 
@@ -88,7 +93,7 @@ class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
             The logits of the classifier, or what the class means say.
         """
         if self.net_.module_.classify is None:
-            return self._scores_of_means(self.transform(X).astype(np.float64))
+            return self._scores_of_means(self._embedded(X).astype(np.float64))
         logits = [
             output.logits.cpu().numpy()  # type: ignore[union-attr]
             for output in self.network_outputs(X)

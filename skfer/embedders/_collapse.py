@@ -1,6 +1,5 @@
 """Finds out from its history whether an embedder learned anything."""
 
-import math
 import sys
 import warnings
 from collections.abc import Sequence
@@ -39,7 +38,7 @@ def warn_caller(message: str, category: type[Warning]) -> None:
 def find_collapse(
     history: Sequence[dict[str, Any]], n_epochs: int, *, from_triplets: bool, advice: Sequence[str]
 ) -> str | None:
-    """Tell what is wrong if the latest loss is not finite, or the latest epochs all collapsed.
+    """Tell what is wrong if the latest epochs all collapsed.
 
     Parameters
     ----------
@@ -58,10 +57,6 @@ def find_collapse(
         The fault and what to do, or None.
     """
     epochs = history[-n_epochs:]
-    if not math.isfinite(epochs[-1]["train_loss"]):
-        return (
-            "the loss is not finite. Lower the learning rate (lr), or train in precision='float32'."
-        )
     if len(epochs) < n_epochs or not all(_looks_collapsed(e, from_triplets) for e in epochs):
         return None
     spread = epochs[-1]["embedding_spread"]

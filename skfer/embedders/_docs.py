@@ -35,7 +35,7 @@ classification_weight : float, default={classification_weight}
     image_size : int or (height, width), default=None
         Size of the images; an int stands for a square. Paths are decoded to it, and rows of as
         many values are taken as images of this size. None decodes paths to the size that the
-        pictures have, and takes rows as rows.
+        pictures have, and takes rows as rows. After ``fit`` the size is that of its images.
     color : bool, default=False
         Whether paths are decoded to color images, and rows that are images hold three channels,
         channels last. Arrays of images keep the channels that they have.
@@ -92,7 +92,7 @@ classification_weight : float, default={classification_weight}
         Whether another ``fit`` continues from the present weights. It takes the parameters as
         they are then; those that the network is built from must not change.
     verbose : int, default=0
-        1 prints a line for each epoch.
+        1 prints which fit begins, and a line for each epoch.
     random_state : int, RandomState instance or None, default=None
         Fixes initial weights, batches and augmentation. The same seed, machine, number of
         threads and precision give the same embedding, bit for bit. None draws a seed from

@@ -13,6 +13,7 @@ from skfer.training import ImageSource, RowSource, release_pages
 _CHECK_CHUNK = 1024
 _PATH = (str, bytes, os.PathLike)
 _MOMENTS_CELLS = 2**20
+_EXTREME = 400  # in powers of two: squares of float64 are in its range, sums of many too
 
 Shape = tuple[int, ...]
 """Of one input: (height, width), (height, width, channels) or (n_features,)."""
@@ -213,15 +214,14 @@ def row_shape(n_features: int, size: tuple[int, int] | None, color: bool) -> Sha
 
 def check_shape(shape: Shape, fitted: Shape, name: str) -> None:
     """Raise ValueError unless inputs have the shape of those in ``fit``."""
-    if shape == fitted:
-        return
-    if len(shape) == 1:
+    if len(shape) == 1 and len(fitted) > 1:
         raise ValueError(
             f"X has rows of {shape[0]} features, but {name} was fitted on images of shape {fitted}."
         )
-    raise ValueError(
-        f"X has images of shape {shape}, but {name} was fitted on inputs of shape {fitted}."
-    )
+    if shape != fitted:
+        raise ValueError(
+            f"X has images of shape {shape}, but {name} was fitted on inputs of shape {fitted}."
+        )
 
 
 def row_statistics(X: NDArray[Any]) -> Statistics:
@@ -275,7 +275,16 @@ def _moments(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     """Return mean and standard deviation of each column, in chunks: no copy of the whole."""
     size = max(1, _MOMENTS_CELLS // X.shape[1])
     chunks = [slice(start, start + size) for start in range(0, len(X), size)]
-    mean = sum(X[rows].sum(0, dtype=np.float64) for rows in chunks) / len(X)
-    squares = sum(np.square(X[rows] - mean).sum(0) for rows in chunks)
+    unit = _unit(X, chunks)
+    mean = sum((X[rows] / unit).sum(0, dtype=np.float64) for rows in chunks) / len(X)
+    squares = sum(np.square(X[rows] / unit - mean).sum(0) for rows in chunks)
     release_pages(X)
-    return mean, np.sqrt(squares / len(X))
+    return mean * unit, np.sqrt(squares / len(X)) * unit
+
+
+def _unit(X: NDArray[Any], chunks: list[slice]) -> Any:
+    """Return in which unit no square of a column overflows or vanishes: 1 for ordinary numbers."""
+    largest = np.max([np.abs(X[rows]).max(0) for rows in chunks], axis=0)
+    exponents = np.frexp(largest.astype(np.float64))[1]
+    # A power of two, so that no bit of the numbers is lost.
+    return np.where(np.abs(exponents) > _EXTREME, 2.0 ** exponents.clip(-1000, 1000), 1.0)

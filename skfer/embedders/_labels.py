@@ -18,7 +18,16 @@ from sklearn.utils.validation import (
 
 from skfer._typing import NDArray
 from skfer.embedders._inputs import check_no_single_path
-from skfer.validation import UNLABELED, check_labels, missing_mask, refusal, shown
+from skfer.validation import (
+    UNLABELED,
+    as_column,
+    check_labels,
+    leave_out_unlabeled,
+    mark_mask,
+    missing_mask,
+    refusal,
+    shown,
+)
 
 
 def check_y(y: Any, X: Any, *, allow_unlabeled: bool, name: str) -> NDArray[Any]:
@@ -31,7 +40,7 @@ def check_y(y: Any, X: Any, *, allow_unlabeled: bool, name: str) -> NDArray[Any]
     X : array-like
         The samples that they label.
     allow_unlabeled : bool
-        Whether -1, beside at least two other integer labels, may mark samples without a label.
+        Whether samples may be unlabeled; see `skfer.validation.unlabeled_mask`.
     name : str
         The estimator, for messages.
 
@@ -42,53 +51,52 @@ def check_y(y: Any, X: Any, *, allow_unlabeled: bool, name: str) -> NDArray[Any]
     Raises
     ------
     ValueError
-        If y is missing, of another length than X, continuous or not finite, or marks samples as
-        unlabeled where that is not allowed.
+        If y is missing, of another length than X, continuous or infinite, mixes words and numbers,
+        or has unlabeled samples where that is not allowed.
     """
     if y is None:
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-    y = column_or_1d(y, warn=True)
     check_no_single_path(X)
     n_samples = _num_samples(X)
     if n_samples == 0:
         raise ValueError("X holds 0 samples, while a minimum of 1 is required.")
+    if getattr(y, "ndim", 1) > 1:
+        y = column_or_1d(y, warn=True)
+    y = as_column(y, "y")
     if len(y) != n_samples:
         raise ValueError(
             f"X and y must have the same length: X has {n_samples} samples, y has {len(y)}."
         )
-    assert_all_finite(y, input_name="y")
-    check_classification_targets(y)
-    if has_unlabeled(y) and not allow_unlabeled:
-        raise ValueError(
-            f"y holds -1, which marks a sample without a label, and {name} cannot use such "
-            "samples. Leave them out (X[y != -1]), or use GaussianMetricEmbedder."
-        )
+    if y.dtype.kind == "f":
+        assert_all_finite(y, allow_nan=True, input_name="y")
+    hint = f"{name} cannot use such samples: leave them out, or use GaussianMetricEmbedder."
+    y = check_labels(y, "y", allow_unlabeled=allow_unlabeled, hint=hint)
+    check_classification_targets(_plain(y[leave_out_unlabeled(y)]))
     return y
 
 
-def has_unlabeled(y: NDArray[Any]) -> bool:
-    """Whether y marks samples as unlabeled: -1 beside two other integer labels, not {-1, 1}."""
-    if y.dtype.kind not in "if":
-        return False
-    labels = np.unique(y)
-    return bool(UNLABELED in labels and len(labels) > 2)
+def _plain(labels: NDArray[Any]) -> NDArray[Any]:
+    """Return labels beside which others were missing in the type that they have by themselves."""
+    if labels.dtype.kind != "O":
+        return labels
+    values = labels.tolist()
+    return labels if any(isinstance(value, str) for value in values) else np.array(values)
 
 
 def find_classes(y: NDArray[Any], name: str) -> NDArray[Any]:
-    """Return the classes in y, sorted, without the mark of unlabeled samples.
+    """Return the classes in y, sorted, without the marks of unlabeled samples.
 
     Raises
     ------
     ValueError
         If there are fewer than two classes.
     """
-    classes = np.unique(y)
-    if has_unlabeled(y):
-        classes = classes[classes != UNLABELED]
+    classes = np.unique(_plain(y[leave_out_unlabeled(y)]))
     if len(classes) < 2:
         raise ValueError(
             f"{name} needs at least two classes in y to learn distances; got one class: "
-            f"{classes.tolist()}. (The first partial_fit takes all that will come as classes=.)"
+            f"{shown(classes.tolist())}. (The first partial_fit takes all that will come as "
+            "classes=.)"
         )
     return classes
 
@@ -128,19 +136,21 @@ def encode(
     ValueError
         If y holds a label that is not among the classes.
     """
-    codes = np.searchsorted(classes, y).clip(max=len(classes) - 1)
-    known = classes[codes] == y
-    unlabeled = np.zeros(len(y), dtype=bool)
-    if allow_unlabeled and y.dtype.kind in "if" and classes.dtype.kind in "if":
-        unlabeled = ~known & (y == UNLABELED)
-    strange = ~known & ~unlabeled
+    numbers = {label: code for code, label in enumerate(classes.tolist())}
+    codes = np.array([numbers.get(label, UNLABELED) for label in y.tolist()], dtype=np.intp)
+    strange = codes == UNLABELED
+    if allow_unlabeled:
+        strange &= ~(missing_mask(y) | mark_mask(y))
     if strange.any():
-        raise ValueError(
-            f"y holds {np.unique(y[strange])[:5].tolist()}, but training began with the classes "
-            f"{classes.tolist()}: partial_fit takes all that will come as classes=, and with "
-            "warm_start=True they must stay the same."
+        found = list(dict.fromkeys(y[strange].tolist()))[:5]
+        raise refusal(
+            "y",
+            "holds {}, but training began with the classes {}: partial_fit takes all that will "
+            "come as classes=, and with warm_start=True they must stay the same.",
+            shown(found),
+            shown(classes.tolist()),
         )
-    return np.where(unlabeled, UNLABELED, codes)
+    return codes
 
 
 def validation_split(

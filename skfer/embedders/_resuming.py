@@ -1,6 +1,5 @@
 """Resuming a training: what may change in between, and what a failure must not change."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +10,7 @@ from torch import nn
 
 @contextmanager
 def restored_on_error(
-    attributes: dict[str, Any], network: Any = None, generator: np.random.RandomState | None = None
+    attributes: dict[str, Any], generator: np.random.RandomState | None = None
 ) -> Iterator[None]:
     """Undo what a block has changed if it fails, so that a failed call loses nothing.
 
@@ -19,14 +18,10 @@ def restored_on_error(
     ----------
     attributes : dict
         Attributes of an object, ``vars(model)``: they are as before after a failure.
-    network : EmbeddingNet, optional
-        A network that the block trains on, whose weights and augmentation are restored.
     generator : RandomState, optional
         A generator that the block draws from, whose state is restored.
     """
     before = attributes.copy()
-    if network is not None:
-        weights, augment = copy.deepcopy(network.state_dict()), network.augment
     if generator is not None:
         state = generator.get_state()
     try:
@@ -34,9 +29,6 @@ def restored_on_error(
     except BaseException:
         attributes.clear()
         attributes.update(before)
-        if network is not None:
-            network.augment = augment
-            network.load_state_dict(weights)
         if generator is not None:
             generator.set_state(state)
         raise

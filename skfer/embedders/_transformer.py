@@ -28,6 +28,7 @@ from skfer.embedders._inputs import (
 )
 from skfer.embedders._parameters import SharedParameters
 from skfer.embedders._pickling import portable
+from skfer.embedders._snapshots import on_snapshot
 from skfer.exceptions import InconsistentVersionWarning
 from skfer.nets import Embedded
 from skfer.pictures import check_image_size
@@ -41,7 +42,9 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
     n_features_in_: int
     net_: MetricNet
     _row_statistics: Any
+    _rows_are_images: bool
 
+    @on_snapshot
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Embed X.
 
@@ -57,12 +60,9 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
             row does not depend on the other rows.
         """
         check_is_fitted(self)
-        source = self._check_inputs(X, reset=False)
-        embedding = np.empty((len(source), self._n_features_out), dtype=np.float32)
-        for rows, output in self._run(source):
-            embedding[rows] = self.net_.criterion_.features(output.embedding).cpu().numpy()
-        return embedding
+        return self._embedded(X)
 
+    @on_snapshot
     def network_outputs(self, X: Any) -> Iterator[Embedded]:
         """Run the trained network over X, in batches.
 
@@ -78,6 +78,14 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         """
         check_is_fitted(self)
         return (output for _, output in self._run(self._check_inputs(X, reset=False)))
+
+    def _embedded(self, X: Any) -> NDArray[np.float32]:
+        """Return the embedding as an array, whatever the container of ``transform``."""
+        source = self._check_inputs(X, reset=False)
+        embedding = np.empty((len(source), self._n_features_out), dtype=np.float32)
+        for rows, output in self._run(source):
+            embedding[rows] = self.net_.criterion_.features(output.embedding).cpu().numpy()
+        return embedding
 
     def _run(self, source: ImageSource | RowSource) -> Iterator[tuple[slice, Embedded]]:
         device = self._inference_device()
@@ -130,22 +138,29 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         X = stack_images(self._decode_paths(X, reset=reset))
         if not reset:
             refuse_single_image(X, self.input_shape_)
-        size = check_image_size(self.image_size)
         if is_images(X):
             X = check_images(X)
             shape = X.shape[1:]
-            if reset and size is not None and shape[:2] != size:
-                raise ValueError(f"X has images of shape {shape}, but image_size={size}.")
         else:
             X = mapped_again(validate_data(self, X, reset=reset, dtype="numeric"), given=X)
-            shape = row_shape(X.shape[1], size, self.color)
+            shape = self._row_shape(X.shape[1], reset=reset)
         if reset:
             self._note_inputs(X, shape)
         else:
             check_shape(shape, self.input_shape_, type(self).__name__)
         return make_source(X, shape, self._row_statistics)
 
+    def _row_shape(self, n_features: int, *, reset: bool) -> tuple[int, ...]:
+        """Return the shape of what rows are, as in ``fit``, since parameters may have changed."""
+        if not reset:
+            return self.input_shape_ if self._rows_are_images else (n_features,)
+        return row_shape(n_features, check_image_size(self.image_size), self.color)
+
     def _note_inputs(self, X: NDArray[Any], shape: tuple[int, ...]) -> None:
+        size = check_image_size(self.image_size)
+        self._rows_are_images = size is not None
+        if size is not None and shape[:2] != size:
+            raise ValueError(f"X has images of shape {shape}, but image_size={size}.")
         self.input_shape_ = shape
         self.n_features_in_ = int(np.prod(shape))
         self._row_statistics = row_statistics(X) if len(shape) == 1 else None
@@ -154,7 +169,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
             self.__dict__.pop("feature_names_in_", None)
 
     def _decode_paths(self, X: Any, *, reset: bool) -> Any:
-        size = check_image_size(self.image_size)
+        size = check_image_size(self.image_size) if reset else None
         fitted = None if reset else self.input_shape_
         return decode_paths(X, size, self.color, fitted, type(self).__name__)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from skfer._typing import NDArray
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
+from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders.base import BaseEmbedder
 from skfer.losses import TripletCenterLoss
 from skfer.nets import Embedded
@@ -219,6 +220,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
 
     # -- what it answers ------------------------------------------------------------------
 
+    @on_snapshot
     def attention_maps(
         self, X: Any
     ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:

@@ -1,6 +1,9 @@
 """The base of all embedders: inputs, training, ``transform``, pickling, and hooks for methods."""
 
+import copy
 from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,6 +13,7 @@ from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
 from skfer._typing import NDArray
+from skfer.embedders._announcing import announce
 from skfer.embedders._budget import batch_samples, count_epochs
 from skfer.embedders._callbacks import checked_callbacks
 from skfer.embedders._checkpoints import open_checkpoint
@@ -29,6 +33,7 @@ from skfer.embedders._labels import (
 from skfer.embedders._network import channels_first, choose_mirror, make_augment
 from skfer.embedders._resuming import check_unchanged, restored_on_error
 from skfer.embedders._scoring import ScoreEachEpoch, find_scorers
+from skfer.embedders._snapshots import replace_state, snapshot
 from skfer.embedders._transformer import NetworkTransformer
 from skfer.exceptions import EmbeddingCollapseWarning
 from skfer.nets import EmbeddingNet, make_backbone, try_backbone
@@ -44,11 +49,18 @@ from skfer.training import (
     SubsetSampler,
     TrainingData,
     find_schedule,
+    one_at_a_time,
+    plain_modes,
     seeded,
 )
 from skfer.validation import check_groups
 
 MAX_SEED = 2**31 - 1
+_OF_NO_CONSEQUENCE = {
+    *("augment", "callbacks", "checkpoint", "device", "random_state", "scoring", "verbose"),
+    "warm_start",
+}
+"""Parameters that neither the network nor the objective is made of."""
 
 
 @with_shared_docs
@@ -93,6 +105,9 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
     n_groups_: int | None
     n_iter_: int
     _built_from: dict[str, Any]
+    """The parameters that the network was made with."""
+    _trained_with: dict[str, Any]
+    """Those of the latest training, which may be others than the present ones."""
     _in_passes: bool
     _random_state: np.random.RandomState
 
@@ -122,21 +137,11 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         ------
         ValueError
             If X and y do not fit together, there is only one class, X holds NaN or
-            infinity, or a parameter does not suit the data.
+            infinity, a parameter does not suit the data, or the loss is not finite.
         """
         resume = self._resumes()
-        with self._restored_on_error(resume):
-            source, codes = self._check_samples(X, y, reset=not resume)
-            if groups is not None:
-                groups = check_groups(groups, n_samples=len(codes))
-            self._random_state = check_random_state(self.random_state)
-            checkpoint = self._open_checkpoint(source, codes, groups, resume=resume)
-            seed = self._random_state.randint(MAX_SEED)
-            train, valid = self._split(codes, groups)
-            self.n_groups_ = None if groups is None else len(np.unique(groups))
-            epochs = count_epochs(self.max_epochs, codes[train])
-            data = TrainingData(source, codes, train, valid, epochs)
-            self._train(data, seed, resume=resume, checkpoint=checkpoint)
+        with self._learning(resume) as learner:
+            learner._fit(X, y, groups, resume=resume)
         self._warn_if_collapsed(n_epochs=1)
         return self
 
@@ -167,19 +172,8 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             The embedder.
         """
         resume = hasattr(self, "net_")
-        with self._restored_on_error(resume):
-            source, codes = self._check_samples(X, y, reset=not resume, classes=classes)
-            labeled = np.flatnonzero(codes >= 0)
-            if len(labeled) < 2:
-                raise ValueError(
-                    f"y has {len(labeled)} labeled samples: partial_fit needs at least two in a "
-                    "call, as everything is measured between samples."
-                )
-            if not resume:
-                self._random_state = check_random_state(self.random_state)
-            seed = self._random_state.randint(MAX_SEED)
-            data = TrainingData(source, codes, labeled, partial=True)
-            self._train(data, seed, resume=resume)
+        with self._learning(resume) as learner:
+            learner._fit_one_pass(X, y, classes, resume=resume)
         self._warn_if_collapsed(n_epochs=PATIENCE)
         return self
 
@@ -204,13 +198,49 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
     def _resumes(self) -> bool:
         return self.warm_start and hasattr(self, "net_")
 
-    def _restored_on_error(self, resume: bool) -> Any:
-        """Return a context whose failure leaves the embedder as it was."""
+    @contextmanager
+    def _learning(self, resume: bool) -> Iterator[Self]:
+        """Yield a copy that may learn; the embedder gets what it has learned when all went well.
+
+        Until then the embedder answers as before, in every thread; and so it does after a failure.
+        """
+        # Who resumes starts from what another thread has learned.
+        with plain_modes(), one_at_a_time() if resume else nullcontext():
+            rng = getattr(self, "_random_state", None) if resume else None
+            shared = rng is self.random_state or rng is check_random_state(None)
+            with restored_on_error(self.__dict__, None if shared else rng):
+                learner = snapshot(self)
+                yield learner
+                replace_state(self, learner)
+
+    def _fit(self, X: Any, y: Any, groups: Any, *, resume: bool) -> None:
+        source, codes = self._check_samples(X, y, reset=not resume)
+        if groups is not None:
+            groups = check_groups(groups, n_samples=len(codes))
+        self._random_state = check_random_state(self.random_state)
+        checkpoint = self._open_checkpoint(source, codes, groups, resume=resume)
+        seed = self._random_state.randint(MAX_SEED)
+        train, valid = self._split(codes, groups)
+        self.n_groups_ = None if groups is None else len(np.unique(groups))
+        epochs = count_epochs(self.max_epochs, codes[train])
+        data = TrainingData(source, codes, train, valid, epochs)
+        if self.verbose:
+            announce(self, data)
+        self._train(data, seed, resume=resume, checkpoint=checkpoint)
+
+    def _fit_one_pass(self, X: Any, y: Any, classes: Any, *, resume: bool) -> None:
+        source, codes = self._check_samples(X, y, reset=not resume, classes=classes)
+        labeled = np.flatnonzero(codes >= 0)
+        if len(labeled) < 2:
+            raise ValueError(
+                f"y has {len(labeled)} labeled samples: partial_fit needs at least two in a "
+                "call, as everything is measured between samples."
+            )
         if not resume:
-            return restored_on_error(self.__dict__)
-        rng = self._random_state
-        shared = rng is self.random_state or rng is check_random_state(None)
-        return restored_on_error(self.__dict__, self.net_.module_, None if shared else rng)
+            self._random_state = check_random_state(self.random_state)
+        seed = self._random_state.randint(MAX_SEED)
+        data = TrainingData(source, codes, labeled, partial=True)
+        self._train(data, seed, resume=resume)
 
     def _check_samples(
         self, X: Any, y: Any, *, reset: bool, classes: Any = None
@@ -264,6 +294,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         scorers = {}
         if not data.partial:
             scorers = find_scorers(self.scoring, early_stopping=self.early_stopping)
+        n_before = len(self.history_) if resume else 0
         with seeded(seed, find_device(self.device)):
             self.net_ = self._make_net(data, resume=resume)
             n_passes = len(self.net_.history) if data.partial else None
@@ -278,9 +309,9 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
                     callbacks = [*scores, StopAtBest(self.n_iter_no_change), *callbacks]
                 self.net_.train(batches, data.epochs, validation, callbacks, checkpoint)
         self._in_passes = data.partial
-        self.history_ = [
-            {k: v for k, v in epoch.items() if k != "batches"} for epoch in self.net_.history
-        ]
+        # The former epochs as they are: a server may make thousands of passes, one call for each.
+        former = self.history_[:n_before] if n_before else []
+        self.history_ = former + [_public(epoch) for epoch in self.net_.history[n_before:]]
         self.n_iter_ = len(self.history_)
         counts = np.bincount(data.codes[data.codes >= 0], minlength=len(self.classes_))
         self.class_count_ = counts + (getattr(self, "class_count_", 0) if data.partial else 0)
@@ -291,15 +322,21 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         device = find_device(self.device)
         callbacks = checked_callbacks(self.callbacks, validated=data.valid is not None)
         objective = self.make_objective()
+        self._trained_with = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if name not in (*self.network_parameters, *_OF_NO_CONSEQUENCE)
+        }
         if resume:
             self._check_unchanged("partial_fit" if data.partial else "warm_start=True")
             objective.copy_learned(self.net_.criterion_)
-            network = self.net_.module_
+            network = copy.deepcopy(self.net_.module_)
             network.augment = make_augment(self.augment, self.input_shape_)
         else:
-            self._built_from = {name: getattr(self, name) for name in self.network_parameters}
             n_samples = np.inf if data.partial else len(data.train)
             self.mirror_ = choose_mirror(self.mirror, self.augment, self.input_shape_, n_samples)
+            made_of = {name: getattr(self, name) for name in self.network_parameters}
+            self._built_from = self._trained_with | made_of
             network = self.make_network()
         net = MetricNet(
             network,
@@ -333,7 +370,8 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         return schedule
 
     def _check_unchanged(self, resumed_by: str) -> None:
-        check_unchanged(self._built_from, self.get_params(deep=False), resumed_by)
+        made_of = {name: self._built_from[name] for name in self.network_parameters}
+        check_unchanged(made_of, self.get_params(deep=False), resumed_by)
         if self._has_classifier() and self.net_.module_.classify is None:
             raise ValueError(
                 f"classification_weight={self.classification_weight}, but {resumed_by} goes on "
@@ -371,7 +409,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
     # -- hooks: what a method may override ------------------------------------------------
 
     accepts_unlabeled: ClassVar[bool] = False
-    """Whether y may mark samples without a label by -1; their codes are -1 then."""
+    """Whether y may mark samples without a label, by -1 or NaN; their codes are -1 then."""
     learns_from_triplets: ClassVar[bool] = True
     """Whether the loss needs triplets: then one that stays active everywhere is a collapse."""
     network_parameters: ClassVar[tuple[str, ...]] = (
@@ -546,3 +584,9 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         if not self._has_classifier():
             advice.append("add a classification term (classification_weight)")
         return advice
+
+
+def _public(epoch: dict[str, Any]) -> dict[str, Any]:
+    """Return what ``history_`` has of an epoch: no batches, nor how many there were."""
+    of_batches = ("batches", "batch_count")
+    return {name: value for name, value in epoch.items() if not name.endswith(of_batches)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skorch.callbacks import Callback
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 _SECONDS = 0.5  # between two looks
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from skfer._typing import NDArray
 from skfer.datasets import decode_images
 from skfer.exceptions import ArgumentError
+from skfer.training import plain_modes
 
 _BATCH = 32
 
@@ -37,6 +38,13 @@ def similarity_maps(embedder: Any, X: Any, targets: NDArray[Any]) -> NDArray[np.
         Each between 0 and 1, its largest value; zeros where nothing speaks for the target.
     """
     pictures = input_pictures(embedder, X)
+    with plain_modes():
+        return _similarity_maps(embedder, pictures, targets)
+
+
+def _similarity_maps(
+    embedder: Any, pictures: NDArray[Any], targets: NDArray[Any]
+) -> NDArray[np.float32]:
     # Copies: another thread may train or use the embedder meanwhile.
     network = copy.deepcopy(embedder.net_.module_).cpu().float().eval()
     network.mirror = False  # one look, at the picture as it is

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from skfer.metrics._nearest import ScreenedSearch
 from skfer.metrics._sort_keys import ExactSearch

@@ -56,6 +56,8 @@ def standardize_images(images: Tensor) -> Tensor:
     # Either way a new tensor, which may be changed in place.
     flat = _bounded(flat) if images.is_floating_point() else flat
     flat -= flat.mean(1, keepdim=True)
+    if images.is_floating_point():
+        flat -= flat.mean(1, keepdim=True)  # beside a large offset the first is rounded
     norm = torch.linalg.vector_norm(flat, dim=1, keepdim=True) / flat.shape[1] ** 0.5
     return (flat / norm.clamp_min(1e-6)).view(images.shape).permute(0, 3, 1, 2)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from skfer.embedders import BaseEmbedder
 from skfer.exceptions import ModelFileError
-from skfer.training import MetricNet, seeded
+from skfer.training import MetricNet, plain_modes, seeded
 
 
 def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -67,10 +67,13 @@ def put_together(
     if net is None:
         return embedder
     now = embedder.get_params(deep=False)
-    with seeded(0, torch.device("cpu")):  # weights are drawn, and replaced
+    with plain_modes(), seeded(0, torch.device("cpu")):  # weights are drawn, and replaced
         try:
+            # Not the present parameters, which may have changed after the training.
             embedder.__dict__.update(embedder._built_from)
-            network, objective = embedder.make_network(), embedder.make_objective()
+            network = embedder.make_network()
+            embedder.__dict__.update(embedder._trained_with)
+            objective = embedder.make_objective()
         finally:
             embedder.__dict__.update(now)
     _set_tensors(network, net["module"], "network")

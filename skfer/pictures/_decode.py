@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from joblib import effective_n_jobs
 from PIL import Image
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError, shorten

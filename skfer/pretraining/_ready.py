@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from skfer._typing import NDArray
 from skfer.datasets import EXPRESSIONS

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from skfer.datasets import EXPRESSIONS, draw_portraits
 from skfer.nets import expression_network, save_start

@@ -1,9 +1,11 @@
 """How the networks are trained: batches, schedules and skorch."""
 
+from skfer.training._bar import TrainingBar
 from skfer.training._checkpoint import Checkpoint
 from skfer.training._data import TrainingData
 from skfer.training._inference import run_network
-from skfer.training._net import MetricNet, autocast, on_cpu, seeded, spread
+from skfer.training._modes import autocast, one_at_a_time, plain_modes, seeded
+from skfer.training._net import MetricNet, StopTraining, on_cpu, spread
 from skfer.training._objective import Objective
 from skfer.training._sampling import BalancedBatchSampler, ShuffledBatchSampler, SubsetSampler
 from skfer.training._schedule import SCHEDULES, find_schedule
@@ -22,11 +24,15 @@ __all__ = [
     "SamplePart",
     "ShuffledBatchSampler",
     "StopAtBest",
+    "StopTraining",
     "SubsetSampler",
+    "TrainingBar",
     "TrainingData",
     "autocast",
     "find_schedule",
     "on_cpu",
+    "one_at_a_time",
+    "plain_modes",
     "release_pages",
     "restart_stopping",
     "run_network",

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from skfer.exceptions import ArgumentError
 from skfer.nets import Embedded
-from skfer.training._net import autocast
+from skfer.training._modes import autocast, getting_ready, plain_modes
 from skfer.training._source import ImageSource, RowSource
 
 
@@ -21,7 +22,8 @@ def run_network(
     Parameters
     ----------
     network : EmbeddingNet
-        It is moved to `device`.
+        It is moved to `device` and set to inference mode, if it is not there or not in it. So
+        several threads may run it at a time, if none of them trains it.
     source : ImageSource or RowSource
         The inputs.
     device : torch.device or str
@@ -35,17 +37,47 @@ def run_network(
         The positions of a batch's samples in the source.
     output : Embedded
         What the network returned for them.
+
+    Raises
+    ------
+    ArgumentError
+        If an embedding is not finite.
     """
-    device = torch.device(device)
-    network = network.to(device).eval()
+    device = torch.empty(0, device=device).device  # with its number, if it has one
+    _make_ready(network, device)
     size = 512 if device.type == "cuda" or isinstance(source, RowSource) else 64
     for start in range(0, len(source), size):
         rows = slice(start, min(start + size, len(source)))
         batch = _pad(source[rows], size)
-        with torch.inference_mode(), autocast(device, precision):
+        with plain_modes(), torch.inference_mode(), autocast(device, precision):
             output = network(batch.to(device, non_blocking=True))
         n = rows.stop - rows.start
-        yield rows, Embedded._make(None if t is None else t[:n] for t in output)
+        output = Embedded._make(None if t is None else t[:n] for t in output)
+        _check_finite(output.embedding, start)
+        yield rows, output
+
+
+def _make_ready(network: nn.Module, device: torch.device) -> None:
+    """Move a network and set its mode, where this is to be done.
+
+    Even to move it to where it is would pull its weights away from under another thread.
+    """
+    tensors = [*network.parameters(), *network.buffers()]
+    with getting_ready():
+        if any(tensor.device != device for tensor in tensors):
+            network.to(device)
+        if any(module.training for module in network.modules()):
+            network.eval()
+
+
+def _check_finite(embedding: Tensor, start: int) -> None:
+    finite = embedding.isfinite().all(1)
+    if not bool(finite.all()):
+        raise ArgumentError(
+            "{X} has an embedding that is not finite, that of sample {}: its values are far from "
+            "those of the fit, or the training has gone astray (lower {lr}, and fit again).",
+            start + int(finite.int().argmin()),
+        )
 
 
 def _pad(batch: Tensor, size: int) -> Tensor:

@@ -2,30 +2,29 @@
 
 import copy
 import math
-import threading
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, PrintLog
+from skorch.callbacks import Callback, EarlyStopping, PrintLog
 from skorch.history import History
 from torch import Tensor, nn
 
+from skfer.exceptions import ArgumentError
 from skfer.training._checkpoint import Checkpoint, KeepEachEpoch
+from skfer.training._modes import autocast
 from skfer.training._schedule import SCHEDULES
 
 _WARM_BATCHES = 10
 _BATCH_EVENTS = {"on_batch_begin", "on_batch_end", "on_grad_computed"}
 _EVENTS = {"on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", *_BATCH_EVENTS}
-_ONE_AT_A_TIME = threading.RLock()  # a callback may fit another embedder
 
 
-class _Stop(Exception):  # noqa: N818
-    """A callback ends the training."""
+class StopTraining(Exception):  # noqa: N818
+    """Ends a training as if it were over, when a callback raises it at the end of an epoch."""
 
 
 @dataclass
@@ -88,7 +87,8 @@ class MetricNet(NeuralNet):
         precision: str = "float32",
         **kwargs: Any,
     ) -> None:
-        super().__init__(module, criterion, **kwargs)
+        # skorch's callbacks divide the length of the data by it, and ours is a number of batches.
+        super().__init__(module, criterion, **{"batch_size": 1} | kwargs)
         self.schedule = schedule
         self.precision = precision
 
@@ -128,6 +128,11 @@ class MetricNet(NeuralNet):
             Watch this training alone, ahead of the net's own callbacks.
         checkpoint : Checkpoint, optional
             Keeps the training after each epoch; the training goes on where it was kept.
+
+        Raises
+        ------
+        ArgumentError
+            If the loss or the weights are not finite.
         """
         norms = [
             (norm, norm.momentum)
@@ -153,15 +158,23 @@ class MetricNet(NeuralNet):
             else:
                 self._fit_until_stopped(batches, validation, epochs - self._run.epoch)
             self.notify("on_train_end", X=batches, y=None)
+            self._check_weights()
             if checkpoint is not None:
                 checkpoint.keep(self, batches, validation, finished=True)
         finally:
+            self._drop_batches(self.history[-1:])
             self.callbacks_ = own
+
+    def _check_weights(self) -> None:
+        """Raise if the last step has led to weights that are not finite, which no loss tells."""
+        weights = [*self.module_.parameters(), *self.criterion_.parameters()]
+        if not bool(torch.stack([weight.isfinite().all() for weight in weights]).all()):
+            self._checked(math.nan, "next")
 
     def _fit_until_stopped(self, batches: Any, validation: Any, epochs: int) -> None:
         try:
             self.fit_loop(batches, validation, epochs=epochs)
-        except _Stop:
+        except StopTraining:
             pass
         finally:
             for norm, momentum in self._run.norms:
@@ -206,16 +219,16 @@ class MetricNet(NeuralNet):
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Tell the callbacks that react to an event; at the end of an epoch they may stop."""
+        getattr(self, method_name)(self, **cb_kwargs)
         if method_name not in self._run.heard:
-            getattr(self, method_name)(self, **cb_kwargs)
             return
-        try:
-            super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt:
-            # skorch's callbacks stop a training by the exception that Ctrl-C raises.
-            if method_name == "on_epoch_end":
-                raise _Stop from None
-            raise
+        for _, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **cb_kwargs)
+            except KeyboardInterrupt:
+                if method_name == "on_epoch_end" and _has_waited(callback):
+                    raise StopTraining from None
+                raise
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
         """Training and validation batches are given as they are."""
@@ -241,10 +254,30 @@ class MetricNet(NeuralNet):
             if self._run.batches_are_watched:
                 # A progress bar may show it.
                 self.history.record_batch(f"{prefix}_loss", loss.item())
+                self.history.record_batch(f"{prefix}_batch_size", len(batch[0]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        self._run.losses[f"{prefix}_loss"] = float(total) / n_batches
+        self.history.record(f"{prefix}_batch_count", n_batches)
+        self._run.losses[f"{prefix}_loss"] = self._checked(float(total) / n_batches, prefix)
         if training:
             self._run.n_batches = n_batches
+
+    @staticmethod
+    def _drop_batches(epochs: list[dict[str, Any]]) -> None:
+        # Their means stand for them: keeping each would make the history grow with the data.
+        for epoch in epochs:
+            epoch["batches"] = []
+
+    def _checked(self, loss: float, prefix: str) -> float:
+        if math.isfinite(loss):
+            return loss
+        raise ArgumentError(
+            "The loss is {} in epoch {} ({}_loss): lower the learning rate, {lr=}, or the weights "
+            "of the losses, or compute in {precision='float32'}. This training is not kept.",
+            loss,
+            len(self.history),
+            prefix,
+            lr=self.lr,
+        )
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one optimization step, without skorch's support of closures."""
@@ -310,8 +343,7 @@ class MetricNet(NeuralNet):
         assert run.embedding is not None
         epoch["embedding_spread"] = spread(self.criterion_.directions(run.embedding.detach()))
         run.embedding = None
-        # Their means stand for the batches: keeping each would make the history grow with the data.
-        epoch["batches"] = []
+        self._drop_batches(self.history[-2:-1])
         for name, loss in run.losses.items():
             epoch[name] = loss
             epoch[f"{name}_best"] = loss <= run.best.get(name, math.inf)
@@ -355,6 +387,11 @@ class MetricNet(NeuralNet):
         net.history_ = History(history)
         net.__dict__.update(module_=module, criterion_=criterion, initialized_=False)
         return net
+
+
+def _has_waited(callback: Callback) -> bool:
+    """Whether a callback is skorch's early stopping, which ends a training as Ctrl-C does."""
+    return isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
 
 
 def _heard_events(callbacks: Iterable[Callback]) -> frozenset[str]:
@@ -402,28 +439,3 @@ def on_cpu(module: nn.Module) -> nn.Module:
     for parameter in clone.parameters():
         parameter.grad = None
     return clone
-
-
-@contextmanager
-def autocast(device: str | torch.device, precision: str):
-    """Run layers in bfloat16 where `precision` asks for it."""
-    if precision == "float32":
-        yield
-    else:
-        with torch.autocast(torch.device(device).type, torch.bfloat16):
-            yield
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device):
-    """Seed torch inside the block; afterwards the caller's generators are as they were.
-
-    Torch has one generator for all threads, so blocks in several threads run one at a time.
-    """
-    on_cuda = device.type == "cuda"
-    with _ONE_AT_A_TIME, torch.random.fork_rng([device] if on_cuda else []):
-        # torch.manual_seed looks at every kind of device, which takes a millisecond.
-        torch.default_generator.manual_seed(seed)
-        if on_cuda:
-            torch.cuda.manual_seed(seed)
-        yield

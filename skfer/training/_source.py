@@ -10,9 +10,12 @@ import torch
 from torch.utils.data import Dataset
 
 from skfer._typing import NDArray
+from skfer.exceptions import ArgumentError
 
 _RELEASE_BYTES = 2**18
 _FEW_ROWS_BYTES = 2**22
+_ROUNDING = 1e-12
+"""Smaller differences of numbers around 1 may come from rounding alone."""
 
 
 class ImageSource(Dataset):
@@ -43,7 +46,7 @@ class ImageSource(Dataset):
             release_pages(self.images)
             self._unreleased = 0
         if batch.dtype != np.uint8:
-            batch = batch.astype(np.float32, copy=False)
+            batch = _as_float32(batch)
         return torch.from_numpy(batch.reshape(-1, *self.shape))
 
     def take(self, rows: NDArray[np.intp]) -> NDArray[Any]:
@@ -73,6 +76,23 @@ class SamplePart(Dataset):
     def __getitem__(self, indices: Any) -> torch.Tensor:
         """Return the samples of an index array or a slice, as the source does."""
         return self.source[self.rows[indices]]
+
+
+def _as_float32(images: NDArray[Any]) -> NDArray[np.float32]:
+    """Return images as float32; where this loses something, each less its mean, in another unit.
+
+    Networks standardize each image, and so do not see the difference.
+    """
+    with np.errstate(over="ignore"):
+        narrow = images.astype(np.float32, copy=False)
+    if (images.dtype.itemsize <= 4 and images.dtype.kind == "f") or np.array_equal(narrow, images):
+        return narrow
+    rows = images.reshape(len(images), -1).astype(np.float64)
+    exponents = np.frexp(np.abs(rows).max(axis=1, keepdims=True, initial=0))[1]
+    rows = np.ldexp(rows, -exponents)  # squares and sums cannot overflow
+    rows -= rows.mean(axis=1, keepdims=True)
+    constant = np.abs(rows).max(axis=1, keepdims=True, initial=0) < _ROUNDING
+    return np.where(constant, 0, rows).astype(np.float32).reshape(images.shape)
 
 
 def release_pages(array: NDArray[Any]) -> None:
@@ -131,7 +151,20 @@ class RowSource(Dataset):
         return np.array(self.rows[rows])
 
     def _standardize(self, rows: NDArray[Any]) -> NDArray[np.float32]:
-        return ((rows - self.mean) / self.scale).astype(np.float32, order="C", copy=False)
+        with np.errstate(over="ignore"):
+            standardized = (rows - self.mean) / self.scale
+            narrow = standardized.astype(np.float32, order="C", copy=False)
+        if not np.isfinite(narrow).all():
+            row, column = np.argwhere(~np.isfinite(narrow))[0]
+            raise ArgumentError(
+                "{X} has a value too large to be compared with those of the fit: {} in column {}, "
+                "whose mean is {} and standard deviation {}. Leave such rows out, or scale X.",
+                rows[row, column],
+                column,
+                self.mean[column],
+                self.scale[column],
+            )
+        return narrow
 
 
 class Batches:

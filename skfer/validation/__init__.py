@@ -13,6 +13,7 @@ from skfer.validation._marks import (
     UNLABELED,
     is_missing,
     is_unlabeled_mark,
+    mark_mask,
     missing_mask,
 )
 from skfer.validation._messages import refusal, shown
@@ -42,6 +43,7 @@ __all__ = [
     "is_missing",
     "is_unlabeled_mark",
     "leave_out_unlabeled",
+    "mark_mask",
     "missing_mask",
     "number_values",
     "refusal",

@@ -7,7 +7,7 @@ import numpy as np
 
 from skfer._typing import NDArray
 from skfer.validation._arrays import as_column
-from skfer.validation._marks import is_unlabeled_mark, missing_mask
+from skfer.validation._marks import mark_mask, missing_mask
 from skfer.validation._messages import refusal, shown
 
 # Below this, two columns of integers or floats have a common type that holds both exactly.
@@ -146,14 +146,7 @@ def unlabeled_mask(labels: NDArray[Any]) -> NDArray[np.bool_]:
     >>> unlabeled_mask(np.array([1, -1, 1]))
     array([False, False, False])
     """
-    missing = missing_mask(labels)
-    if labels.dtype.kind in "if":
-        marked = labels == -1
-    elif labels.dtype.kind in "OUS":
-        marks = map(is_unlabeled_mark, labels.tolist())
-        marked = np.fromiter(marks, dtype=bool, count=len(labels))
-    else:
-        return missing
+    missing, marked = missing_mask(labels), mark_mask(labels)
     if marked.any():
         others = set(labels[~missing & ~marked].tolist())
         if len(others) < 2:

@@ -94,3 +94,23 @@ def is_unlabeled_mark(value: Any) -> bool:
     if isinstance(value, str):
         return value.strip() in ("-1", "-1.0")
     return isinstance(value, Number) and not is_missing(value) and bool(value == UNLABELED)
+
+
+def mark_mask(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where a column of labels has the mark of the unlabeled, whatever else it holds.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,)
+        Of any type; see `as_column`.
+
+    Returns
+    -------
+    marked : ndarray of shape (n,), bool
+        True where `is_unlabeled_mark` holds.
+    """
+    if labels.dtype.kind in "if":
+        return labels == UNLABELED
+    if labels.dtype.kind not in "OUS":
+        return np.zeros(len(labels), dtype=bool)
+    return np.fromiter(map(is_unlabeled_mark, labels.tolist()), dtype=bool, count=len(labels))

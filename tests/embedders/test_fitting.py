@@ -1,5 +1,6 @@
 """How the embedders train: history, resuming, stopping, callbacks, transfer, collapse."""
 
+import contextlib
 import pickle
 
 import numpy as np
@@ -23,6 +24,7 @@ from torch import nn
 
 from skfer import CrossEntropyEmbedder, EmbeddingCollapseWarning, MultiThresholdEmbedder
 from skfer.embedders._labels import validation_split
+from skfer.exceptions import ArgumentError
 from skfer.nets import CompactResNet, FaceAugment
 
 
@@ -48,10 +50,9 @@ def test_verbose_prints_a_line_an_epoch(embedder, faces, capsys):
 
 def test_warm_start_goes_on(embedder, faces):
     embedder.set_params(warm_start=True).fit(faces.images, faces.target)
-    module = embedder.net_.module_
     embedder.fit(faces.images, faces.target)
-    assert embedder.net_.module_ is module
     assert embedder.n_iter_ == 4
+    assert len(embedder.history_) == 4
     again = clone(embedder).set_params(warm_start=False).fit(faces.images, faces.target)
     again.fit(faces.images, faces.target)
     assert again.n_iter_ == 2
@@ -223,11 +224,21 @@ def test_early_stopping_of_skorch(rows):
         model.partial_fit(*rows)
 
 
-def test_a_loss_that_is_not_finite_is_told(rows):
+@pytest.mark.parametrize("how", ["fit", "partial_fit"])
+def test_a_loss_that_is_not_finite_stops(embedder, rows, how):
+    """The error tells the epoch and what to change, and the embedder keeps what it had."""
     X, y = rows
-    model = MultiThresholdEmbedder(lr=1e30, schedule="constant", max_epochs=4, random_state=0)
-    with pytest.warns(EmbeddingCollapseWarning, match="the loss is not finite"):
-        model.fit(X, y)
+    embedder.set_params(schedule="constant", max_epochs=9, warm_start=True)
+    before = embedder.fit(X, y).transform(X)
+    embedder.set_params(lr=1e30)
+    if how == "partial_fit":  # all of a loss of one pass may come before the first step
+        with contextlib.suppress(ArgumentError):
+            embedder.partial_fit(X, y)
+    with pytest.raises(ArgumentError, match=r"is (nan|inf) in epoch 1\d .train_loss.* lr=1e\+30"):
+        getattr(embedder, how)(X, y)
+    if how == "fit":
+        assert embedder.n_iter_ == 9
+        assert_array_equal(embedder.transform(X), before)
 
 
 def test_early_stopping_with_one_subject(embedder, faces):

@@ -7,6 +7,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -16,6 +17,7 @@ from torch import nn
 
 from skfer import CrossEntropyEmbedder, MultiThresholdEmbedder
 from skfer.embedders._inputs import row_statistics
+from skfer.exceptions import ArgumentError
 
 
 def fitted(embedder, X, y):
@@ -117,7 +119,7 @@ def test_statistics_of_rows_in_chunks(n, d, seed, cells):
     assert_allclose(scale, np.where(deviation > 0, deviation, 1), atol=1e-9)
 
 
-@pytest.mark.parametrize("scale", [1e-36, 1e30])
+@pytest.mark.parametrize("scale", [1e-300, 1e-36, 1e30, 1e300])
 def test_rows_and_images_in_any_range(faces, rows, scale):
     X, y = rows
     model = CrossEntropyEmbedder(
@@ -126,9 +128,43 @@ def test_rows_and_images_in_any_range(faces, rows, scale):
     expected = clone(model).fit(X, y).transform(X)
     Z = clone(model).fit(X * scale, y).transform(X * scale)
     assert_allclose(Z, expected, atol=1e-3)
-    dark = faces.images.astype(np.float32) * np.float32(scale)
+    narrow = 1e-37 < scale < 1e37
+    dark = faces.images.astype(np.float32 if narrow else np.float64) * scale
+    assert dark.dtype == (np.float32 if narrow else np.float64)
     expected = clone(model).fit(faces.images, faces.target).transform(faces.images)
     assert_allclose(clone(model).fit(dark, faces.target).transform(dark), expected, atol=0.05)
+
+
+@pytest.mark.parametrize("offset", [1e6, -1e9, 1e300])
+def test_an_offset_of_images_does_not_matter(embedder, faces, offset):
+    shifted = faces.images.astype(np.float64) * max(1.0, abs(offset) / 1e9) + offset
+    embedder.fit(faces.images, faces.target)
+    expected = embedder.transform(faces.images)
+    assert_allclose(embedder.transform(shifted), expected, atol=1e-4)
+    whole = (faces.images.astype(np.int64) + 2**40).astype(np.uint64)
+    assert_allclose(embedder.transform(whole), expected, atol=1e-4)
+    constant = np.full((1, 24, 24), 0.1)
+    assert_array_equal(embedder.transform(constant), embedder.transform(constant * 0))
+
+
+def test_values_too_large_beside_those_of_the_fit(embedder, rows):
+    X, y = rows
+    embedder.fit(X, y)
+    X = X.copy()
+    X[3, 2] = 1e39
+    with pytest.raises(ArgumentError, match=r"X has a value too large.*: 1e\+39 in column 2"):
+        embedder.transform(X)
+
+
+def test_an_embedding_that_is_not_finite_is_no_class(embedder, rows):
+    X, y = rows
+    embedder.fit(X, y)
+    X = X.copy()
+    X[3] = 1e38
+    with torch.no_grad():
+        embedder.net_.module_.project.weight.mul_(1e10)
+    with pytest.raises(ArgumentError, match=r"X has an embedding that is not finite.*sample 3"):
+        getattr(embedder, "predict", embedder.transform)(X)
 
 
 @pytest.fixture
@@ -456,11 +492,31 @@ def test_bad_input(embedder, faces, case):
         embedder.set_params(**params).fit(X, y)
 
 
-@pytest.mark.parametrize("cls", [CrossEntropyEmbedder, MultiThresholdEmbedder])
-def test_unlabeled_samples_are_refused(faces, cls):
-    y = np.where(faces.target == 0, -1, faces.target)
-    with pytest.raises(ValueError, match="y holds -1"):
-        cls(16, max_epochs=1).fit(faces.images, y)
+@pytest.mark.parametrize(
+    ("names", "mark"),
+    [(["joy", "rage", "awe"], m) for m in ("-1", None, float("nan"), "nan", "")]
+    + [([0, 1, 2], m) for m in (-1, -1.0, float("nan"), None)],
+)
+def test_unlabeled_samples_are_refused_or_used(embedder, rows, names, mark):
+    y = [names[i % 3] if i % 4 else mark for i in range(40)]
+    if embedder.accepts_unlabeled:
+        assert embedder.fit(rows[0], y).classes_.tolist() == sorted(names)
+        return
+    with pytest.raises(ValueError, match=r"y has no label for 10 samples, such as .* leave"):
+        embedder.fit(rows[0], y)
+
+
+def test_words_beside_numbers_are_refused(embedder, rows):
+    y = [1, "1", 2, "joy"] * 10
+    with pytest.raises(ValueError, match="y mixes numbers and words, such as 1 and '1'"):
+        embedder.fit(rows[0], y)
+
+
+def test_labels_of_another_kind_cannot_come_later(embedder, rows):
+    X, y = rows
+    embedder.partial_fit(X, y)
+    with pytest.raises(ValueError, match=r"y holds \[0, 1, 2\], but training began with"):
+        embedder.partial_fit(X, np.arange(40) % 3)
 
 
 @pytest.mark.parametrize(

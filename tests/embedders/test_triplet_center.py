@@ -296,5 +296,5 @@ def test_bad_parameters(faces, params, message):
 
 
 def test_unlabeled_samples_are_refused(faces):
-    with pytest.raises(ValueError, match="y holds -1"):
+    with pytest.raises(ValueError, match="y has no label for"):
         small().fit(faces.images, np.where(faces.target == 0, -1, faces.target))

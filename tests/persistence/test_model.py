@@ -216,3 +216,16 @@ def test_the_card_is_read_without_the_model(fitted, tmp_path, monkeypatch):
     assert read["card"] == {"data": "iris", "scores": {"accuracy": 0.5}}
     assert read["versions"]["skfer"] == skfer.__version__
     assert _file.FORMAT == 1
+
+
+def test_torchs_modes_have_no_part_in_loading(fitted, tmp_path):
+    path = tmp_path / "model.skfer"
+    skfer.save(fitted, path)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode(), torch.device("meta"):
+            loaded = skfer.load(path)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert_array_equal(loaded.transform(X), fitted.transform(X))
+    loaded.partial_fit(X, WORDS)

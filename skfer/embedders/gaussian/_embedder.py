@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
 
 from skfer._typing import NDArray
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._labels import encode
+from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders.base import BaseEmbedder
 from skfer.embedders.gaussian._mixture import (
     COVARIANCE_TYPES,
@@ -30,7 +31,7 @@ from skfer.embedders.gaussian._refinement import Refinement, network_arrays
 from skfer.embedders.gaussian._subclasses import SubclassFinder
 from skfer.losses import GaussianMetricLoss
 from skfer.training import BalancedBatchSampler, Objective, TrainingData
-from skfer.validation import UNLABELED
+from skfer.validation import UNLABELED, check_labels
 
 
 @with_shared_docs
@@ -40,8 +41,8 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     In training, every class of a batch is a Gaussian around its mean, and the squared error of the
     posterior of these Gaussians is minimized [1]_. After training, Gaussians fitted to the whole
     training set predict, and tell how familiar a face is. Classes may be split into sub-classes
-    without labels of their own, such as closed and open smiles. Samples without a label, y = -1,
-    are used too.
+    without labels of their own, such as closed and open smiles. Samples without a label (-1, "-1",
+    NaN or None in y) are used too.
 
     Parameters
     ----------
@@ -116,20 +117,21 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     clusters, and these are no Gaussians. A class becomes whole again if its sub-classes are no
     longer preferred to one Gaussian. To be found, a sub-class needs some hundred samples.
 
-    -1 marks samples without a label where two other integer labels remain; {-1, 1} are two
-    classes. An epoch is long enough to draw as many samples of either kind as there are, so that a
-    few labels beside many unlabeled faces make it as long as many labels do. After a third of the
-    training, a network with averaged weights [2]_ embeds the training set before each epoch. Its
-    posterior, the mean of that of the Gaussians and that of the classifier, is averaged over the
-    epochs [3]_, and weighted so that the classes have the shares that they have among the labels
-    [4]_: unlabeled samples should be of the same mixture of classes. Where it is above the
-    threshold, the likeliest class is the pseudo-label of a sample, which enters the batches and
-    counts as much as a labeled one; a batch has no more pseudo-labels than labels. The means of the
-    Gaussians are those of the labeled samples alone; after training, every unlabeled sample joins
-    its likeliest (sub-)class.
+    -1 and "-1" mark samples without a label where two other labels remain, since {-1, 1} are two
+    classes; NaN, None and words such as "NA" always do. An epoch is long enough to draw as many
+    samples of either kind as there are, so that a few labels beside many unlabeled faces make it as
+    long as many labels do. After a third of the training, a network with averaged weights [2]_
+    embeds the training set before each epoch. Its posterior, the mean of that of the Gaussians and
+    that of the classifier, is averaged over the epochs [3]_, and weighted so that the classes have
+    the shares that they have among the labels [4]_: unlabeled samples should be of the same mixture
+    of classes. Where it is above the threshold, the likeliest class is the pseudo-label of a
+    sample, which enters the batches and counts as much as a labeled one; a batch has no more
+    pseudo-labels than labels. The means of the Gaussians are those of the labeled samples alone;
+    after training, every unlabeled sample joins its likeliest (sub-)class.
 
     ``partial_fit`` splits no class and learns from labeled samples alone. It replaces the
-    Gaussians of the (sub-)classes that it gets samples of, and keeps counting.
+    Gaussians of the (sub-)classes that it gets samples of, keeps counting, and keeps the
+    `covariance_type`.
 
     Our reading of [1]_: the relative unit of `sigma`, mixed targets, when and in which space a
     class is split and when not, and the use of unlabeled samples.
@@ -162,6 +164,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
 
     means_: NDArray[Any]
     covariances_: NDArray[Any]
+    _covariance_type: str
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseEmbedder._parameter_constraints,
         "sigma": [Interval(Real, 0, None, closed="neither")],
@@ -255,6 +258,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
 
     # -- what it tells --------------------------------------------------------------------
 
+    @on_snapshot
     def class_scores(self, X: Any) -> NDArray[np.float64]:
         """Return the log density of every class, with its prior: that of its Gaussians, summed.
 
@@ -270,6 +274,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         """
         return class_joint(self._log_joint(X), self._component_classes, len(self.classes_))
 
+    @on_snapshot
     def predict_subclass(self, X: Any, y: Any = None) -> NDArray[np.intp]:
         """Return the likeliest sub-class.
 
@@ -288,14 +293,16 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         Raises
         ------
         ValueError
-            If y holds other labels than ``classes_``.
+            If y holds other labels than ``classes_``, or not one for each row of X.
         """
         joint = self._log_joint(X)
         codes = np.full(len(joint), UNLABELED)
         if y is not None:
-            codes = encode(column_or_1d(y), self.classes_)
+            y = check_labels(y, n_samples=len(joint), allow_unlabeled=True)
+            codes = encode(y, self.classes_)
         return likeliest_component(joint, self._component_classes, codes)
 
+    @on_snapshot
     def score_samples(self, X: Any) -> NDArray[np.float64]:
         """Return the log density of the whole mixture: low for faces unlike those of any class.
 
@@ -312,11 +319,11 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         return logsumexp(self._log_joint(X), axis=1)
 
     def _log_joint(self, X: Any) -> NDArray[np.float64]:
-        points = self.transform(X)
-        return self._mixture().log_joint(points)
+        check_is_fitted(self)
+        return self._mixture().log_joint(self._embedded(X))
 
     def _mixture(self) -> Mixture:
-        return Mixture(self.means_, self.covariances_, self.weights_, self.covariance_type)
+        return Mixture(self.means_, self.covariances_, self.weights_, self._covariance_type)
 
     # -- how it learns --------------------------------------------------------------------
 
@@ -414,14 +421,18 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
 
     def finish_training(self, data: TrainingData) -> None:
         """Fit the Gaussians to the training set."""
+        if not (data.partial and hasattr(self, "means_")):
+            # What is there may be no Gaussians of the type that the parameter has by now.
+            self._covariance_type = self.covariance_type
         points, _ = network_arrays(self.net_, data.source)
         labels, classes = self.subclass_labels_, self._component_classes
         known = labels >= 0
-        mixture = fit_mixture(points[known], labels[known], len(classes), self.covariance_type)
+        kind = self._covariance_type
+        mixture = fit_mixture(points[known], labels[known], len(classes), kind)
         if not known.all() and self._uses_unlabeled() and not data.partial:
             labels[~known] = mixture.log_joint(points[~known]).argmax(axis=1)
             known[:] = True
-            mixture = fit_mixture(points, labels, len(classes), self.covariance_type)
+            mixture = fit_mixture(points, labels, len(classes), kind)
         self._set_gaussians(mixture, np.bincount(labels[known], minlength=len(classes)))
         if not known.all():
             labels[~known] = self._mixture().log_joint(points[~known]).argmax(axis=1)
@@ -435,7 +446,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         stay = (counts == 0) & (self._component_counts > 0)
         if stay.any():
             means[stay] = self.means_[stay]
-            if self.covariance_type != "tied":
+            if self._covariance_type != "tied":
                 covariances[stay] = self.covariances_[stay]
         self._component_counts = self._component_counts + counts
         self.means_, self.covariances_ = means, covariances

@@ -1,5 +1,6 @@
 """Classes as Gaussians, one or several for each class: fitting, densities, posteriors."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ from skfer._typing import NDArray
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 LEAST_SHARE = 1e-3
 """No variance is below this share of the whole set's: a class of one sample has none."""
+
+_CHUNK = 4096
+"""Of how many points copies in double precision are held at a time."""
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -55,13 +59,14 @@ class Mixture:
 
     def log_joint(self, points: NDArray[np.floating]) -> Floats:
         """Return log(weight * density), shape (n_points, n_components); -inf for weight 0."""
-        points = np.asarray(points, dtype=np.float64)
         with np.errstate(divide="ignore"):
             log_weights = np.log(self.weights)
-        columns = [
-            _log_density(points - mean, self._covariance(k)) for k, mean in enumerate(self.means)
-        ]
-        return np.stack(columns, axis=1) + log_weights
+        joint = np.empty((len(points), len(self.means)))
+        for rows in _chunks(len(points)):
+            some = np.asarray(points[rows], dtype=np.float64)
+            for k, mean in enumerate(self.means):
+                joint[rows, k] = _log_density(some - mean, self._covariance(k))
+        return joint + log_weights
 
     def _covariance(self, k: int) -> Floats:
         return self.covariances if self.covariance_type == "tied" else self.covariances[k]
@@ -107,42 +112,74 @@ def fit_mixture(
     -------
     Mixture
     """
-    points = np.asarray(points, dtype=np.float64)
+    n_features = points.shape[1]
     counts = np.bincount(labels, minlength=n_components)
-    means = np.zeros((n_components, points.shape[1]))
-    np.add.at(means, labels, points)
+    means = np.zeros((n_components, n_features))
+    for rows in _chunks(len(points)):
+        np.add.at(means, labels[rows], points[rows])
     means /= np.maximum(counts, 1)[:, None]
-    centered: NDArray[np.float64] = points - means[labels]
-    common = _common_covariance(points, centered)
-    covariances = _covariances(centered, labels, counts, common, covariance_type)
+    scatters = _scatters(points, labels, means, covariance_type)
+    common = _common_covariance(points, scatters)
+    covariances = _covariances(scatters, counts, common, covariance_type)
     return Mixture(means, covariances, counts / len(points), covariance_type)
 
 
-def _common_covariance(points: NDArray[Any], centered: NDArray[Any]) -> Floats:
+def _chunks(n: int) -> Iterator[slice]:
+    return (slice(start, start + _CHUNK) for start in range(0, n, _CHUNK))
+
+
+@dataclass
+class _Scatters:
+    """Sums of products of the points' differences from the mean of their component."""
+
+    whole: Floats
+    """Over all components, (n_features, n_features)."""
+    parts: Floats
+    """Of each: (n_components, n_features, n_features), or only the diagonals."""
+
+
+def _scatters(
+    points: NDArray[np.floating], labels: Codes, means: Floats, covariance_type: str
+) -> _Scatters:
+    n_components, n_features = means.shape
+    inner = (n_features, n_features) if covariance_type == "full" else (n_features,)
+    found = _Scatters(np.zeros((n_features, n_features)), np.zeros((n_components, *inner)))
+    for rows in _chunks(len(points)):
+        codes = labels[rows]
+        centered = points[rows] - means[codes]
+        found.whole += centered.T @ centered
+        if covariance_type == "full":
+            for k in np.unique(codes):
+                group = centered[codes == k]
+                found.parts[k] += group.T @ group
+        else:
+            np.add.at(found.parts, codes, np.square(centered))
+    return found
+
+
+def _common_covariance(points: NDArray[Any], scatters: _Scatters) -> Floats:
     n, n_features = points.shape
     least = least_variance(points)
-    isotropic = np.eye(n_features) * max(np.square(centered).mean(), least)
-    return (centered.T @ centered + n_features * isotropic) / (n + n_features)
+    isotropic = np.eye(n_features) * max(np.trace(scatters.whole) / points.size, least)
+    return (scatters.whole + n_features * isotropic) / (n + n_features)
 
 
 def least_variance(points: NDArray[Any]) -> float:
     """Return the least variance that a Gaussian fitted to some of the points may have."""
-    return LEAST_SHARE * points.var(axis=0).mean() + np.finfo(np.float32).tiny
+    mean = points.mean(axis=0, dtype=np.float64)
+    squares = sum(np.square(points[rows] - mean).sum() for rows in _chunks(len(points)))
+    return float(LEAST_SHARE * squares / points.size + np.finfo(np.float32).tiny)
 
 
 def _covariances(
-    centered: Floats, labels: Codes, counts: NDArray[np.intp], common: Floats, covariance_type: str
+    scatters: _Scatters, counts: NDArray[np.intp], common: Floats, covariance_type: str
 ) -> Floats:
     if covariance_type == "tied":
         return common
-    groups = [centered[labels == k] for k in range(len(counts))]
     if covariance_type == "full":
         prior = common.shape[0]
-        scatters = [(group.T @ group + prior * common) for group in groups]
-        return np.stack(scatters) / (counts + prior)[:, None, None]
-    variances = np.diag(common)
-    sums = np.stack([np.square(group).sum(axis=0) for group in groups])
-    diagonals = (sums + variances) / (counts + 1)[:, None]
+        return (scatters.parts + prior * common) / (counts + prior)[:, None, None]
+    diagonals = (scatters.parts + np.diag(common)) / (counts + 1)[:, None]
     return diagonals if covariance_type == "diag" else diagonals.mean(axis=1)
 
 

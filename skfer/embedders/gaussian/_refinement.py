@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -157,7 +156,13 @@ def network_arrays(
         The network to run, by default that of `net`.
     """
     network = net.module_ if network is None else network
-    outputs = [output for _, output in run_network(network, source, net.device, net.precision)]
-    points = torch.cat([output.embedding.cpu() for output in outputs]).numpy()
-    logits = [output.logits.cpu() for output in outputs if output.logits is not None]
-    return points, torch.cat(logits).numpy() if logits else None
+    points, logits = np.empty((0, 0), np.float32), None
+    for rows, output in run_network(network, source, net.device, net.precision):
+        if rows.start == 0:
+            points = np.empty((len(source), output.embedding.shape[1]), np.float32)
+            if output.logits is not None:
+                logits = np.empty((len(source), output.logits.shape[1]), np.float32)
+        points[rows] = output.embedding.cpu()
+        if logits is not None and output.logits is not None:
+            logits[rows] = output.logits.cpu()
+    return points, logits

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
@@ -325,7 +326,52 @@ def test_partial_fit_counts_samples_and_keeps_absent_classes(few):
     assert_allclose(model.weights_, [0.2, 0.4, 0.4])
 
 
-def test_strings_have_no_unlabeled_mark(rows):
+def _marked(y, mark, dtype=object):
+    y = y.astype(dtype)
+    y[::4] = mark
+    return y
+
+
+MARKS = {
+    "word": lambda y: _marked(y, "-1", "U4"),
+    "missing word": lambda y: _marked(y, "NA", "U4"),
+    "None": lambda y: _marked(y, None),
+    "NaN among words": lambda y: _marked(y, float("nan")).tolist(),
+    "pandas": lambda y: pd.Series(_marked(y, None)),
+    "categories": lambda y: pd.Series(_marked(y, None), dtype="category"),
+    "masked": lambda y: np.ma.array(y, mask=np.arange(len(y)) % 4 == 0),
+}
+
+
+@pytest.mark.parametrize("marked", MARKS.values(), ids=MARKS)
+def test_unlabeled_marks_among_words(rows, marked):
     X, y = rows
-    model = _model().fit(X, np.where(np.arange(40) % 4 == 0, "-1", y))
-    assert "-1" in model.classes_
+    model = _model(max_epochs=2).fit(X, marked(y))
+    expected = _model(max_epochs=2).fit(X, np.where(np.arange(40) % 4 == 0, -1, codes_of(y)))
+    assert model.classes_.tolist() == ["awe", "joy", "rage"]
+    assert_array_equal(codes_of(model.transduction_), expected.transduction_)
+    model.partial_fit(X, marked(y))
+
+
+def codes_of(y):
+    return np.unique(y.astype(str), return_inverse=True)[1]
+
+
+@pytest.mark.parametrize("mark", [-1.0, np.nan, None, "<NA>"])
+def test_unlabeled_marks_among_numbers(rows, mark):
+    X, codes = rows[0], codes_of(rows[1])
+    y = pd.array(_marked(codes, None), dtype="Int64") if mark == "<NA>" else _marked(codes, mark)
+    y = y.astype(float) if isinstance(mark, float) else y
+    model = _model(max_epochs=2).fit(X, y)
+    expected = _model(max_epochs=2).fit(X, _marked(codes, -1, int))
+    assert_array_equal(model.classes_, [0, 1, 2])
+    assert_array_equal(model.transduction_, expected.transduction_)
+    model.partial_fit(X, y)
+    assert_array_equal(model.predict_subclass(X, y), model.predict_subclass(X, _marked(codes, -1)))
+
+
+def test_missing_labels_are_unlabeled_beside_two_classes_too(rows):
+    X, y = rows
+    model = _model(max_epochs=1).fit(X, np.where(y == "joy", 1.0, np.where(y == "awe", -1, np.nan)))
+    assert_array_equal(model.classes_, [-1, 1])
+    assert set(model.transduction_) <= {-1, 1}

@@ -1,5 +1,7 @@
 """Gaussians of classes: densities against scipy, few points, posteriors."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,3 +115,26 @@ def test_likeliest_component_of_a_known_class():
     joint = np.array([[3.0, 2.0, 1.0, -np.inf]] * 4)
     found = likeliest_component(joint, np.array([0, 1, 1, 2]), np.array([-1, 0, 1, 2]))
     assert_array_equal(found, [0, 0, 1, 3])
+
+
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+def test_chunks_change_nothing(kind, monkeypatch):
+    rng = np.random.RandomState(0)
+    points, labels = rng.normal(size=(50, 3)).astype(np.float32), rng.randint(4, size=50)
+    whole = fit_mixture(points, labels, 5, kind)
+    monkeypatch.setattr("skfer.embedders.gaussian._mixture._CHUNK", 7)
+    parts = fit_mixture(points, labels, 5, kind)
+    assert_allclose(parts.means, whole.means)
+    assert_allclose(parts.covariances, whole.covariances)
+    assert_allclose(parts.log_joint(points)[:, :4], whole.log_joint(points)[:, :4])
+
+
+def test_memory_of_a_fit_does_not_grow_by_copies():
+    """In double precision, one copy of these points alone has 25 MB."""
+    points, labels = np.zeros((100_000, 32), np.float32), np.arange(100_000) % 3
+    tracemalloc.start()
+    mixture = fit_mixture(points, labels, 3, "tied")
+    mixture.log_joint(points)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12e6

@@ -1,0 +1,49 @@
+"""A bar that shows how far a training is."""
+
+from typing import Any
+
+from skorch.callbacks import Callback
+from tqdm.auto import tqdm
+
+
+class TrainingBar(Callback):
+    """Shows one bar for a whole training, in a notebook one of the notebook's own.
+
+    It counts batches, and tells the loss of the latest epoch.
+
+    Parameters
+    ----------
+    leave : bool, default=True
+        Whether the bar stays when the training is over.
+
+    Examples
+    --------
+    >>> from skfer import CrossEntropyEmbedder
+    >>> from skfer.training import TrainingBar
+    >>> model = CrossEntropyEmbedder(callbacks=[TrainingBar()])
+    """
+
+    def __init__(self, leave: bool = True) -> None:
+        self.leave = leave
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Show the bar."""
+        self._bar = tqdm(total=net.n_steps, unit="batch", leave=self.leave)
+
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Count a batch that was trained on."""
+        if training:
+            self._bar.update()
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Tell the losses."""
+        epoch = net.history[-1]
+        losses = {name: epoch[name] for name in ("train_loss", "valid_loss") if name in epoch}
+        self._bar.set_postfix(losses, refresh=False)
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Close the bar."""
+        self._bar.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"leave": self.leave}

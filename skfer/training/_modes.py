@@ -1,0 +1,128 @@
+"""Torch's modes and generators as skfer needs them inside; outside they are the caller's again."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+
+_AUTOCAST_KINDS = [
+    kind for kind in ("cpu", "cuda", "mps", "xpu") if torch.amp.is_autocast_available(kind)
+]
+
+
+@contextmanager
+def plain_modes() -> Iterator[None]:
+    """Run a block without what the caller may have set for all of torch.
+
+    Inside, tensors are made on the CPU as float32 unless something else is asked for, layers
+    compute in that precision, and gradients are on. Afterwards everything is as it was, also when
+    an interrupt has left another mode behind.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.training import plain_modes
+    >>> with torch.no_grad():
+    ...     with plain_modes():
+    ...         torch.is_grad_enabled()
+    ...     torch.is_grad_enabled()
+    True
+    False
+    """
+    with ExitStack() as stack:
+        stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
+        for kind in _AUTOCAST_KINDS:
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(_FLOAT32)
+        # Asked in this way, since older versions of torch tell of one kind of default only.
+        if torch.empty(0).device.type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        torch.set_grad_enabled(True)
+        yield
+
+
+class _Float32:
+    """Makes float32 torch's default while at least one thread needs it; it is one for them all."""
+
+    def __init__(self) -> None:
+        self.renew()
+        self._n_users = 0
+        self._before = torch.float32
+
+    def renew(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._n_users == 0:
+                self._before = torch.get_default_dtype()
+                self._set(torch.float32)
+            self._n_users += 1
+
+    def __exit__(self, *error: Any) -> None:
+        with self._lock:
+            self._n_users -= 1
+            if self._n_users == 0:
+                self._set(self._before)
+
+    @staticmethod
+    def _set(dtype: torch.dtype) -> None:
+        if torch.get_default_dtype() != dtype:
+            torch.set_default_dtype(dtype)
+
+
+_FLOAT32 = _Float32()
+_getting_ready = threading.Lock()
+_one_at_a_time = threading.RLock()  # a callback may fit another embedder
+
+
+def one_at_a_time() -> Any:
+    """Return the lock of whatever draws from torch's generator: it is one for all threads."""
+    return _one_at_a_time
+
+
+def getting_ready() -> Any:
+    """Return the lock of a network's way to its device."""
+    return _getting_ready
+
+
+def _renew_locks() -> None:
+    """Let go, in a process that was forked, of locks whose threads it does not have."""
+    global _getting_ready, _one_at_a_time
+    _one_at_a_time, _getting_ready = threading.RLock(), threading.Lock()
+    _FLOAT32.renew()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew_locks)
+
+
+@contextmanager
+def autocast(device: str | torch.device, precision: str):
+    """Run layers in bfloat16 where `precision` asks for it."""
+    if precision == "float32":
+        yield
+    else:
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            yield
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device):
+    """Seed torch inside the block; afterwards the caller's generators are as they were.
+
+    Torch has one generator for all threads, so blocks in several threads run one at a time.
+    """
+    on_cuda = device.type == "cuda"
+    with one_at_a_time(), torch.random.fork_rng([device] if on_cuda else []):
+        # torch.manual_seed looks at every kind of device, which takes a millisecond.
+        torch.default_generator.manual_seed(seed)
+        if on_cuda:
+            torch.cuda.manual_seed(seed)
+        yield

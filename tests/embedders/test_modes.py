@@ -1,0 +1,53 @@
+"""Torch's modes around calls of an embedder change nothing, and stay as they are."""
+
+import contextlib
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_array_equal
+
+
+@contextlib.contextmanager
+def float64_by_default():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+AMBIENT = {
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "device": lambda: torch.device("meta"),
+    "default dtype": float64_by_default,
+}
+ANSWERS = ["transform", "predict_proba", "decision_function", "class_scores", "score_samples"]
+
+
+def results(embedder, X, y):
+    """Return what all methods give, in order."""
+    found = [getattr(embedder, name)(X) for name in ANSWERS if hasattr(embedder, name)]
+    if hasattr(embedder, "attention_maps"):
+        found += [part for part in embedder.attention_maps(X) if part is not None]
+    return [*found, embedder.partial_fit(X, y).transform(X)]
+
+
+@pytest.mark.parametrize("ambient", AMBIENT.values(), ids=AMBIENT)
+def test_modes_change_nothing(embedder, faces, ambient, global_state):
+    X, y = faces.images[:24], faces.target[:24]
+    embedder.set_params(max_epochs=1, image_size=24)
+    expected = results(embedder.fit(X, y), X, y)
+    with ambient():
+        state = global_state()
+        found = results(embedder.fit(X, y), X, y)
+        assert global_state() == state
+    for ours, plain in zip(found, expected, strict=True):
+        assert ours.dtype == plain.dtype
+        assert_array_equal(ours, plain)
+    parameters = [*embedder.backbone_.parameters()]
+    assert all(p.dtype == torch.float32 and not p.is_inference() for p in parameters)
+    assert np.isfinite(embedder.transform(X)).all()

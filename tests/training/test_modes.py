@@ -1,0 +1,95 @@
+"""Torch's modes and locks, inside and outside."""
+
+import os
+import threading
+import warnings
+
+import pytest
+import torch
+
+from skfer.training import one_at_a_time, plain_modes
+from skfer.training._modes import getting_ready
+
+
+def modes():
+    return (
+        torch.is_grad_enabled(),
+        torch.is_inference_mode_enabled(),
+        torch.is_autocast_enabled("cpu"),
+        torch.get_default_dtype(),
+        torch.empty(0).device.type,
+    )
+
+
+PLAIN = (True, False, False, torch.float32, "cpu")
+AMBIENT = {
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "device": lambda: torch.device("meta"),
+}
+
+
+@pytest.mark.parametrize("ambient", AMBIENT.values(), ids=AMBIENT)
+def test_modes_are_plain_inside_and_as_they_were_outside(ambient):
+    with ambient():
+        before = modes()
+        assert before != PLAIN
+        with plain_modes():
+            assert modes() == PLAIN
+            weight = torch.ones(2, requires_grad=True)
+            weight.sum().backward()
+            torch.set_grad_enabled(False)
+        assert modes() == before
+        with pytest.raises(KeyboardInterrupt), plain_modes():
+            raise KeyboardInterrupt
+        assert modes() == before
+    assert modes() == PLAIN
+
+
+def test_the_default_type_is_one_for_all_threads():
+    """Who leaves last puts it back."""
+    torch.set_default_dtype(torch.float64)
+    entered, leave = threading.Event(), threading.Event()
+
+    def stay():
+        with plain_modes():
+            entered.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=stay)
+    try:
+        thread.start()
+        entered.wait(10)
+        with plain_modes():
+            assert torch.get_default_dtype() == torch.float32
+        assert torch.get_default_dtype() == torch.float32
+        leave.set()
+        thread.join()
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+def test_a_fork_does_not_inherit_the_locks_of_other_threads():
+    held, leave = threading.Event(), threading.Event()
+
+    def hold():
+        with one_at_a_time(), getting_ready():
+            held.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads
+        child = os.fork()
+    if child == 0:
+        free = all(lock().acquire(timeout=2) for lock in (one_at_a_time, getting_ready))
+        os._exit(0 if free else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not one_at_a_time().acquire(blocking=False)  # the parent's is still held
+    leave.set()
+    thread.join()
