@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from skfer._typing import NDArray
 from skfer._version import __version__
 from skfer.exceptions import ArgumentError
-from skfer.training import Checkpoint, ImageSource, RowSource, release_pages
+from skfer.training import Checkpoint, ImageSource, PictureSource, RowSource, release_pages
 
 _CHUNK_BYTES = 2**24
-_NO_MATTER = ("checkpoint", "verbose")
+_NO_MATTER = ("checkpoint", "verbose", "on_error")
 """Parameters that change nothing of what is learned."""
 
 
@@ -122,6 +122,8 @@ def _parts(value: Any) -> list[Any]:
         return [part for item in value.items() for part in item]
     if isinstance(value, list | tuple | np.ndarray):
         return list(value)
+    if isinstance(value, PictureSource):
+        return [value.shape, *map(_picture, value.items)]
     if isinstance(value, set | frozenset):
         return sorted(map(repr, value))
     if isinstance(value, np.random.RandomState):
@@ -142,3 +144,14 @@ def _parts(value: Any) -> list[Any]:
         names = inspect.signature(type(value)).parameters
         return [{name: getattr(value, name) for name in names if hasattr(value, name)}]
     return [vars(value)]
+
+
+def _picture(item: Any) -> Any:
+    """Return what tells whether a picture has changed, without reading a file."""
+    if not isinstance(item, str | bytes | os.PathLike):
+        return np.asarray(item)
+    try:
+        status = os.stat(item)
+    except OSError:
+        return os.fsdecode(item)
+    return [os.fsdecode(item), status.st_size, status.st_mtime_ns]

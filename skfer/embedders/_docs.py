@@ -39,6 +39,10 @@ classification_weight : float, default={classification_weight}
     color : bool, default=False
         Whether paths are decoded to color images, and rows that are images hold three channels,
         channels last. Arrays of images keep the channels that they have.
+    on_error : {{"raise", "skip"}}, default="raise"
+        What ``fit`` does about a path whose picture cannot be read: end with an error that names
+        it, or warn and have the next picture of its class stand in for it. ``transform`` and the
+        rest raise in either case.
     augment : "auto", nn.Module or None, default="auto"
         Applied to batches of standardized images in training, on the device. "auto" is
         :class:`~skfer.nets.FaceAugment` for images and nothing for rows.

@@ -1,5 +1,6 @@
 """Checks what a user gives as X, and makes a source of batches of it."""
 
+import math
 import os
 from typing import Any
 
@@ -7,9 +8,22 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from skfer._typing import NDArray
-from skfer.pictures import PICTURE, DatasetError, decode_images
-from skfer.training import ImageSource, RowSource, release_pages
+from skfer.embedders._collapse import warn_caller
+from skfer.exceptions import shorten
+from skfer.pictures import (
+    PICTURE,
+    DatasetError,
+    DatasetWarning,
+    PictureError,
+    decode_images,
+    first_shape,
+    picture_reader,
+    read_picture,
+)
+from skfer.training import ImageSource, PictureSource, RowSource, release_pages
 
+MOST_DECODED = 2**30
+"""Bytes of pictures that are decoded once and kept in memory."""
 _CHECK_CHUNK = 1024
 _PATH = (str, bytes, os.PathLike)
 _MOMENTS_CELLS = 2**20
@@ -22,9 +36,17 @@ Statistics = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def decode_paths(
-    X: Any, size: tuple[int, int] | None, color: bool, fitted: Shape | None, name: str
+    X: Any,
+    size: tuple[int, int] | None,
+    color: bool,
+    fitted: Shape | None,
+    name: str,
+    *,
+    lazily: bool = False,
 ) -> Any:
     """Return the decoded pictures if X holds paths, or else X as it is.
+
+    Pictures that would take more than `MOST_DECODED` bytes are decoded when they are needed.
 
     Parameters
     ----------
@@ -38,10 +60,12 @@ def decode_paths(
         Shape of one input in ``fit``, if there was one: it overrides `size` and `color`.
     name : str
         The embedder, for messages.
+    lazily : bool, default=False
+        Whether few pictures too are decoded when they are needed.
 
     Returns
     -------
-    array of uint8 of shape (n, height, width) or (n, height, width, channels), or X
+    array of uint8 of shape (n, height, width) or (n, height, width, channels), PictureSource, or X
 
     Raises
     ------
@@ -66,12 +90,52 @@ def decode_paths(
             f"with {channels} channels."
         )
     try:
+        source = _picture_source(paths, size, channels)
+        if lazily or len(paths) * math.prod(source.shape) > MOST_DECODED:
+            return source
         images = decode_images(paths, image_size=size, color=channels == 3, n_jobs=-1)
     except DatasetError as error:
         if "image_size" not in error.arguments:
             error.hint = "Mend these files, or leave them out of X, and their labels out of y."
         raise
     return images[..., None] if channels == 1 else images
+
+
+def _picture_source(
+    paths: list[Any], size: tuple[int, int] | None, channels: int | None
+) -> PictureSource:
+    """Return a source that decodes pictures when they are needed."""
+    names = [str(path) for path in paths]
+    read = picture_reader(paths, size, channels == 3)
+    shape = (*(size or first_shape(names, read)[:2]), *((channels,) if channels else ()))
+
+    def read_checked(item: Any) -> NDArray[np.uint8]:
+        try:
+            picture = read_picture(item, size, channels == 3)
+        except PictureError as error:
+            raise _breaks(item, str(error)) from error
+        if picture.shape[:2] != shape[:2]:
+            raise _breaks(item, f"{picture.shape[:2]} pixels, not {shape[:2]}: give image_size")
+        return picture.reshape(shape)
+
+    return PictureSource(paths, read_checked, shape)
+
+
+def _breaks(item: Any, why: str) -> DatasetError:
+    name = shorten(str(item))
+    text = "X holds {}, which cannot be used: {}. Mend it, or leave it and its label out; in fit, "
+    text += "{on_error='skip'} has another picture of its class stand in for it."
+    return DatasetError(text, name, why, problems=[(name, why)])
+
+
+def tell_broken(i: int, error: Exception) -> None:
+    """Warn of a picture that another one stands in for."""
+    problems = getattr(error, "problems", None) or [("", str(error))]
+    name, why = problems[0]
+    warn_caller(
+        f"X[{i}], {name}, cannot be used: {why}. Another picture of its class stands in for it.",
+        DatasetWarning,
+    )
 
 
 def as_paths(X: Any) -> list[Any] | None:

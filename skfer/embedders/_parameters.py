@@ -30,6 +30,7 @@ class SharedParameters(BaseEstimator):
         ],
         "image_size": [Integral, "array-like", None],
         "color": ["boolean"],
+        "on_error": [StrOptions({"raise", "skip"})],
         "augment": [StrOptions({"auto"}), nn.Module, None],
         "mirror": ["boolean", StrOptions({"auto"})],
         "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -63,6 +64,7 @@ class SharedParameters(BaseEstimator):
         freeze_backbone: bool | float = False,
         image_size: int | tuple[int, int] | None = None,
         color: bool = False,
+        on_error: str = "raise",
         augment: Any = "auto",
         mirror: bool | str = "auto",
         max_epochs: int | str = "auto",
@@ -92,6 +94,7 @@ class SharedParameters(BaseEstimator):
         self.freeze_backbone = freeze_backbone
         self.image_size = image_size
         self.color = color
+        self.on_error = on_error
         self.augment = augment
         self.mirror = mirror
         self.max_epochs = max_epochs

@@ -121,7 +121,7 @@ class ScoreEachEpoch(Callback):
         model.history_, model.n_iter_ = list(net.history), len(net.history)
         rows = self.data.train
         model.keep_samples(rows)
-        part: Any = SamplePart(self.data.source, rows)
+        part = SamplePart(self.data.source, rows)
         codes = self.data.codes[rows]
         model.finish_training(dataclasses.replace(self.data, source=part, codes=codes))
         return model

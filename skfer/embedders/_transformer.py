@@ -32,7 +32,7 @@ from skfer.embedders._snapshots import on_snapshot
 from skfer.exceptions import InconsistentVersionWarning
 from skfer.nets import Embedded
 from skfer.pictures import check_image_size
-from skfer.training import ImageSource, MetricNet, RowSource, run_network
+from skfer.training import MetricNet, PictureSource, Source, run_network
 
 
 class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedParameters):
@@ -87,7 +87,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
             embedding[rows] = self.net_.criterion_.features(output.embedding).cpu().numpy()
         return embedding
 
-    def _run(self, source: ImageSource | RowSource) -> Iterator[tuple[slice, Embedded]]:
+    def _run(self, source: Source) -> Iterator[tuple[slice, Embedded]]:
         device = self._inference_device()
         precision = find_precision(self.precision, device)
         return run_network(self.net_.module_, source, device, precision)
@@ -133,9 +133,14 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
 
     # -- how inputs are checked -----------------------------------------------------------
 
-    def _check_inputs(self, X: Any, *, reset: bool) -> ImageSource | RowSource:
+    def _check_inputs(self, X: Any, *, reset: bool) -> Source:
         """Return a source of batches; take note of what the inputs are like, or compare them."""
-        X = stack_images(self._decode_paths(X, reset=reset))
+        X = self._decode_paths(X, reset=reset)
+        if isinstance(X, PictureSource):
+            if reset:
+                self._note_shape(X.shape)
+            return X
+        X = stack_images(X)
         if not reset:
             refuse_single_image(X, self.input_shape_)
         if is_images(X):
@@ -158,20 +163,27 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
 
     def _note_inputs(self, X: NDArray[Any], shape: tuple[int, ...]) -> None:
         size = check_image_size(self.image_size)
-        self._rows_are_images = size is not None
         if size is not None and shape[:2] != size:
             raise ValueError(f"X has images of shape {shape}, but image_size={size}.")
+        names = self.__dict__.get("feature_names_in_")
+        self._note_shape(shape)
+        if X.ndim == 2 and names is not None:
+            self.feature_names_in_ = names
+        self._row_statistics = row_statistics(X) if len(shape) == 1 else None
+
+    def _note_shape(self, shape: tuple[int, ...]) -> None:
+        self._rows_are_images = self.image_size is not None
         self.input_shape_ = shape
         self.n_features_in_ = int(np.prod(shape))
-        self._row_statistics = row_statistics(X) if len(shape) == 1 else None
-        if X.ndim > 2:
-            # They may be those of an earlier fit on a table.
-            self.__dict__.pop("feature_names_in_", None)
+        self._row_statistics = None
+        # They may be those of an earlier fit on a table.
+        self.__dict__.pop("feature_names_in_", None)
 
     def _decode_paths(self, X: Any, *, reset: bool) -> Any:
         size = check_image_size(self.image_size) if reset else None
         fitted = None if reset else self.input_shape_
-        return decode_paths(X, size, self.color, fitted, type(self).__name__)
+        lazily = self.on_error == "skip"
+        return decode_paths(X, size, self.color, fitted, type(self).__name__, lazily=lazily)
 
     def _inference_device(self) -> torch.device:
         """Return the device, or the CPU, with a warning, where a loaded model finds no CUDA."""

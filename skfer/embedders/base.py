@@ -21,6 +21,7 @@ from skfer.embedders._collapse import PATIENCE, find_collapse, warn_caller
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._freezing import count_frozen_epochs, frozen_backbone
+from skfer.embedders._inputs import tell_broken
 from skfer.embedders._labels import (
     check_classes,
     check_same_classes,
@@ -41,10 +42,10 @@ from skfer.training import (
     BalancedBatchSampler,
     Batches,
     Checkpoint,
-    ImageSource,
     MetricNet,
     Objective,
-    RowSource,
+    PictureSource,
+    Source,
     StopAtBest,
     SubsetSampler,
     TrainingData,
@@ -190,7 +191,9 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         ndarray of shape (n, embedding_dim)
             The embedding, float32.
         """
-        X = self._decode_paths(X, reset=not self._resumes())
+        decoded = self._decode_paths(X, reset=not self._resumes())
+        if not isinstance(decoded, PictureSource):
+            X = decoded
         return self.fit(X, y, groups=groups).transform(X)
 
     # -- how it is done -------------------------------------------------------------------
@@ -244,7 +247,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
 
     def _check_samples(
         self, X: Any, y: Any, *, reset: bool, classes: Any = None
-    ) -> tuple[ImageSource | RowSource, NDArray[np.intp]]:
+    ) -> tuple[Source, NDArray[np.intp]]:
         """Check all that the user gave; return a source of batches and the class codes."""
         name = type(self).__name__
         self.check_params()
@@ -256,7 +259,10 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         elif classes is not None:
             check_same_classes(classes, self.classes_, name)
         codes = encode(y, self.classes_, allow_unlabeled=self.accepts_unlabeled)
-        return self._check_inputs(X, reset=reset), codes
+        source = self._check_inputs(X, reset=reset)
+        if isinstance(source, PictureSource) and self.on_error == "skip":
+            source.stand_in(codes, tell_broken)
+        return source, codes
 
     def _split(
         self, codes: NDArray[np.intp], groups: NDArray[Any] | None

@@ -7,9 +7,17 @@ from skfer.training._inference import run_network
 from skfer.training._modes import autocast, one_at_a_time, plain_modes, seeded
 from skfer.training._net import MetricNet, StopTraining, on_cpu, spread
 from skfer.training._objective import Objective
+from skfer.training._pictures import PictureSource
 from skfer.training._sampling import BalancedBatchSampler, ShuffledBatchSampler, SubsetSampler
 from skfer.training._schedule import SCHEDULES, find_schedule
-from skfer.training._source import Batches, ImageSource, RowSource, SamplePart, release_pages
+from skfer.training._source import (
+    Batches,
+    ImageSource,
+    RowSource,
+    SamplePart,
+    Source,
+    release_pages,
+)
 from skfer.training._stopping import StopAtBest, restart_stopping
 
 __all__ = [
@@ -20,9 +28,11 @@ __all__ = [
     "ImageSource",
     "MetricNet",
     "Objective",
+    "PictureSource",
     "RowSource",
     "SamplePart",
     "ShuffledBatchSampler",
+    "Source",
     "StopAtBest",
     "StopTraining",
     "SubsetSampler",

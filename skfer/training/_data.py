@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skfer._typing import NDArray
-from skfer.training._source import ImageSource, RowSource
+from skfer.training._source import Source
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class TrainingData:
         Whether this is one pass of ``partial_fit``, and not a whole ``fit``.
     """
 
-    source: ImageSource | RowSource
+    source: Source
     codes: NDArray[np.intp]
     train: NDArray[np.intp]
     valid: NDArray[np.intp] | None = None

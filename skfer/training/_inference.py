@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from skfer.exceptions import ArgumentError
 from skfer.nets import Embedded
 from skfer.training._modes import autocast, getting_ready, plain_modes
-from skfer.training._source import ImageSource, RowSource
+from skfer.training._pictures import fetched
+from skfer.training._source import RowSource, Source
 
 
 def run_network(
     network: nn.Module,
-    source: ImageSource | RowSource,
+    source: Source,
     device: torch.device | str,
     precision: str,
 ) -> Iterator[tuple[slice, Embedded]]:
@@ -46,14 +47,14 @@ def run_network(
     device = torch.empty(0, device=device).device  # with its number, if it has one
     _make_ready(network, device)
     size = 512 if device.type == "cuda" or isinstance(source, RowSource) else 64
-    for start in range(0, len(source), size):
-        rows = slice(start, min(start + size, len(source)))
-        batch = _pad(source[rows], size)
+    parts = [slice(i, min(i + size, len(source))) for i in range(0, len(source), size)]
+    for rows, inputs in zip(parts, fetched(source, parts), strict=True):
+        batch = _pad(inputs, size)
         with plain_modes(), torch.inference_mode(), autocast(device, precision):
             output = network(batch.to(device, non_blocking=True))
         n = rows.stop - rows.start
         output = Embedded._make(None if t is None else t[:n] for t in output)
-        _check_finite(output.embedding, start)
+        _check_finite(output.embedding, rows.start)
         yield rows, output
 
 

@@ -1,7 +1,8 @@
 """Where batches come from: arrays, memmaps and rows, read a batch at a time."""
 
 import mmap
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch.utils.data import Dataset
 
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
+from skfer.training._pictures import PictureSource, fetched
 
 _RELEASE_BYTES = 2**18
 _FEW_ROWS_BYTES = 2**22
@@ -76,6 +78,14 @@ class SamplePart(Dataset):
     def __getitem__(self, indices: Any) -> torch.Tensor:
         """Return the samples of an index array or a slice, as the source does."""
         return self.source[self.rows[indices]]
+
+    def ahead(self, wanted: Iterable[Any]) -> Iterator[torch.Tensor]:
+        """Yield the samples of one index array after the other, as the source does."""
+        return fetched(self.source, (self.rows[indices] for indices in wanted))
+
+    def take(self, rows: NDArray[np.intp]) -> Any:
+        """Return the samples of an index array as they were given."""
+        return self.source.take(self.rows[rows])
 
 
 def _as_float32(images: NDArray[Any]) -> NDArray[np.float32]:
@@ -167,6 +177,10 @@ class RowSource(Dataset):
         return narrow
 
 
+Source = ImageSource | RowSource | PictureSource | SamplePart
+"""What gives the inputs of an index array or a slice as a tensor."""
+
+
 class Batches:
     """One epoch after the other over the batches of a source.
 
@@ -183,9 +197,7 @@ class Batches:
         Draws the batches of an epoch; it has a length.
     """
 
-    def __init__(
-        self, source: ImageSource | RowSource, labels: NDArray[np.intp], sampler: Any
-    ) -> None:
+    def __init__(self, source: Source, labels: NDArray[np.intp], sampler: Any) -> None:
         self.source = source
         self.sampler = sampler
         self._n_batches = len(sampler)
@@ -222,11 +234,18 @@ class Batches:
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, Any]]:
         """Yield (inputs, labels) for the batches of one epoch."""
-        for indices in islice(_endless(self.sampler), self._n_batches):
-            rows = torch.from_numpy(indices)
+        drawn: deque[NDArray[np.intp]] = deque()
+
+        def noted() -> Iterator[NDArray[np.intp]]:
+            for indices in islice(_endless(self.sampler), self._n_batches):
+                drawn.append(indices)  # a source may fetch some batches ahead
+                yield indices
+
+        for inputs in fetched(self.source, noted()):
+            rows = torch.from_numpy(drawn.popleft())
             labels = self._labels[rows]
             is_pseudo = self._is_pseudo
-            yield self.source[indices], labels if is_pseudo is None else (labels, is_pseudo[rows])
+            yield inputs, labels if is_pseudo is None else (labels, is_pseudo[rows])
 
 
 def _endless(sampler: Any) -> Iterator[NDArray[np.intp]]:

@@ -14,8 +14,7 @@ from skfer.embedders.gaussian._pseudo_labels import PseudoLabeler, WeightAverage
 from skfer.embedders.gaussian._subclasses import SubclassFinder, keep_labeled
 from skfer.training import (
     Batches,
-    ImageSource,
-    RowSource,
+    Source,
     TrainingData,
     restart_stopping,
     run_network,
@@ -142,7 +141,7 @@ class Refinement(Callback):
 
 
 def network_arrays(
-    net: Any, source: ImageSource | RowSource, network: nn.Module | None = None
+    net: Any, source: Source, network: nn.Module | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
     """Return the embeddings of a source, and the logits if there is a classifier.
 
