@@ -37,6 +37,7 @@ _PEERS: dict[str, dict[str, Any]] = {
     },
     "ProxyAnchor": {"loss": losses.ProxyAnchorLoss},
 }
+_BACKBONES = {"noise": "scratch", "start": "auto", "large start": "large"}
 _AT_ONCE = 256
 
 
@@ -95,7 +96,7 @@ METHODS: dict[str, Callable[[int], Any]] = {
     **{
         f"{name}, {words}": _started(cls, backbone)
         for name, cls in _DEFAULTS.items()
-        for words, backbone in (("noise", "scratch"), ("start", "auto"))
+        for words, backbone in _BACKBONES.items()
     },
     **{f"peer: {name}, start": _peer(peer) for name, peer in _PEERS.items()},
     "start, frozen": lambda seed: FrozenStart(),

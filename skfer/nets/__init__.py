@@ -6,11 +6,19 @@ from skfer.nets.backbones import MLP, CompactResNet
 from skfer.nets.embedding import Embedded, EmbeddingNet, standardize_images
 from skfer.nets.expressions import EXPRESSIONS_FILE, ExpressionNet, expression_network
 from skfer.nets.making import Trial, make_backbone, try_backbone
-from skfer.nets.start import START_FILE, FaceBackbone, face_backbone, load_start, save_start
+from skfer.nets.start import (
+    LARGE_START_FILE,
+    START_FILE,
+    FaceBackbone,
+    face_backbone,
+    load_start,
+    save_start,
+)
 from skfer.nets.timm_backbone import TimmBackbone
 
 __all__ = [
     "EXPRESSIONS_FILE",
+    "LARGE_START_FILE",
     "MLP",
     "START_FILE",
     "CompactResNet",

@@ -26,11 +26,11 @@ def make_backbone(
 
     Parameters
     ----------
-    backbone : "auto", "scratch", "timm/NAME", nn.Module or callable
+    backbone : "auto", "large", "scratch", "timm/NAME", nn.Module or callable
         "auto" is :func:`face_backbone`, which has learned from drawn faces, for images and an
-        :class:`MLP` for rows. "scratch" starts images from noise too, as a
-        :class:`CompactResNet`. A module is copied with its weights. A callable takes `input_shape`
-        and returns a module.
+        :class:`MLP` for rows. "large" is the larger of its two sizes. "scratch" starts images from
+        noise too, as a :class:`CompactResNet`. A module is copied with its weights. A callable
+        takes `input_shape` and returns a module.
     input_shape : tuple of int
         (channels, height, width) of images, (n_features,) of rows.
     weights : path-like, default=None
@@ -84,12 +84,12 @@ def _on_cpu(module: nn.Module) -> nn.Module:
 def _named_backbone(
     name: str, input_shape: tuple[int, ...], weights: str | Path | None
 ) -> nn.Module:
-    if name in ("auto", "scratch"):
+    if name in ("auto", "large", "scratch"):
         if len(input_shape) == 1:
             return MLP((input_shape[0],))
         # Also where its network is not taken: it knows which images are too small.
         noise = CompactResNet(input_shape)  # type: ignore[arg-type]
-        return noise if name == "scratch" else face_backbone(input_shape[0])
+        return noise if name == "scratch" else face_backbone(input_shape[0], large=name == "large")
     if not name.startswith("timm/"):
         raise _unknown(name)
     if len(input_shape) == 1:
@@ -104,8 +104,8 @@ def _named_backbone(
 
 def _unknown(backbone: object) -> ArgumentError:
     return ArgumentError(
-        "{backbone=} is unknown: use 'auto', 'scratch', 'timm/NAME', a torch.nn.Module or a "
-        "callable.",
+        "{backbone=} is unknown: use 'auto', 'large', 'scratch', 'timm/NAME', a torch.nn.Module or "
+        "a callable.",
         backbone=backbone,
     )
 

@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from skfer.exceptions import shorten
 from skfer.nets.backbones import MIN_IMAGE_SIDE, CompactResNet
-from skfer.validation import check_int, refusal, shown
+from skfer.validation import check_flag, check_int, refusal, shown
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Folder of the files that come with the package; a model card lies beside each."""
 START_FILE = WEIGHTS / "face_start.safetensors"
 """Weights that have seen drawn faces alone."""
+LARGE_START_FILE = WEIGHTS / "face_start_large.safetensors"
+"""The same for a network of four times as many weights."""
 
 _LUMINANCE = (0.299, 0.587, 0.114)
 
@@ -80,7 +82,9 @@ def _standardize(x: Tensor) -> Tensor:
     return (x - mean[:, None, None, None]) / std.clamp_min(1e-6)[:, None, None, None]
 
 
-def face_backbone(in_channels: int = 1, *, weights: str | Path | None = None) -> FaceBackbone:
+def face_backbone(
+    in_channels: int = 1, *, large: bool = False, weights: str | Path | None = None
+) -> FaceBackbone:
     """Return a backbone that has learned expressions from drawn faces: a start for a fit.
 
     The weights come with the package and have never seen a person: they were learned, by
@@ -92,9 +96,12 @@ def face_backbone(in_channels: int = 1, *, weights: str | Path | None = None) ->
     in_channels : int, default=1
         Channels of the images: the weights of the first layer, learned on gray images, are spread
         over them; over three as red, green and blue make luminance, otherwise evenly.
+    large : bool, default=False
+        Whether to take the larger of both networks: of twice the width, four times the weights,
+        and twice the time.
     weights : path-like, default=None
-        Another file that ``python -m skfer.pretraining`` wrote; by default the one that comes with
-        the package.
+        Another file that ``python -m skfer.pretraining`` wrote; by default one of those that come
+        with the package.
 
     Returns
     -------
@@ -106,7 +113,8 @@ def face_backbone(in_channels: int = 1, *, weights: str | Path | None = None) ->
     FileNotFoundError
         If there is no such file.
     ArgumentError
-        If `in_channels` is below 1, or the file does not hold such weights.
+        If `in_channels` is below 1, `large` is given beside `weights`, or the file does not hold
+        such weights.
 
     Examples
     --------
@@ -115,7 +123,10 @@ def face_backbone(in_channels: int = 1, *, weights: str | Path | None = None) ->
     >>> embedder = CrossEntropyEmbedder(backbone=face_backbone())
     """
     check_int(in_channels, "in_channels", at_least=1)
-    tensors, about = load_start(START_FILE if weights is None else weights)
+    if check_flag(large, "large") and weights is not None:
+        raise refusal("large", "must be left out where `weights` names a file, got {}.", large)
+    shipped = LARGE_START_FILE if large else START_FILE
+    tensors, about = load_start(shipped if weights is None else weights)
     backbone = FaceBackbone(in_channels, image_size=about["image_size"], width=about["width"])
     layers = {
         name.removeprefix("backbone."): value

@@ -29,7 +29,7 @@ _EVENNESS = 0.6
 """Real faces of a class are drawn in proportion to its number to the power of 1 minus this."""
 
 
-def make_ready(out: str | Path, recipe: Recipe, real: Any, *, verbose: bool = False) -> Path:
+def make_ready(start: str | Path, recipe: Recipe, real: Any, *, verbose: bool = False) -> Path:
     """Teach a start real faces, and write the classifier and its card beside it.
 
     Half of each batch are drawn faces of all expressions, so that those of which there are no
@@ -39,8 +39,8 @@ def make_ready(out: str | Path, recipe: Recipe, real: Any, *, verbose: bool = Fa
 
     Parameters
     ----------
-    out : path-like
-        Folder that :func:`make_start` wrote to.
+    start : path-like
+        The file that :func:`make_start` wrote; the classifier is written beside it.
     recipe : Recipe
         What it was made by.
     real : Bunch
@@ -53,7 +53,8 @@ def make_ready(out: str | Path, recipe: Recipe, real: Any, *, verbose: bool = Fa
     Path
         The file of weights, "face_expressions.safetensors".
     """
-    start, drawn = Path(out) / "face_start.safetensors", drawn_faces(out, recipe)
+    start = Path(start)
+    drawn = drawn_faces(start.parent, recipe)
     groups = np.asarray(real.groups)
     logits = np.zeros((len(real.target), len(EXPRESSIONS)), dtype=np.float32)
     folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=7)
@@ -78,7 +79,7 @@ def make_ready(out: str | Path, recipe: Recipe, real: Any, *, verbose: bool = Fa
         "temperature": round(temperature, 4),
     }
     save_start(path, network.state_dict(), about)
-    _write_card(path, real, temperature, scores)
+    _write_card(path, start.name, real, temperature, scores)
     return path
 
 
@@ -162,7 +163,7 @@ _TEXT = """\
 # {name}
 
 Weights of `skfer.nets.ExpressionNet`, for `skfer.nets.expression_network()`: {classes}.
-Made by `python -m skfer.pretraining`: the start `face_start.safetensors`, which has seen drawn
+Made by `python -m skfer.pretraining`: the start `{start}`, which has seen drawn
 faces alone, taught {n} real faces of {persons} persons beside drawn ones.
 
 - sha256 of the file: {sha256}
@@ -177,10 +178,11 @@ faces alone, taught {n} real faces of {persons} persons beside drawn ones.
 
 
 def _write_card(
-    path: Path, real: Any, temperature: float, scores: dict[str, dict[str, float]]
+    path: Path, start: str, real: Any, temperature: float, scores: dict[str, dict[str, float]]
 ) -> None:
     text = _TEXT.format(
         name=path.name,
+        start=start,
         classes=", ".join(EXPRESSIONS),
         n=f"{len(real.target):,}",
         persons=f"{len(np.unique(real.groups)):,}",

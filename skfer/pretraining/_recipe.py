@@ -61,7 +61,12 @@ class Recipe:
 
 
 def make_start(
-    out: str | Path, recipe: Recipe | None = None, *, device: str = "cpu", verbose: bool = False
+    out: str | Path,
+    recipe: Recipe | None = None,
+    *,
+    name: str = "face_start",
+    device: str = "cpu",
+    verbose: bool = False,
 ) -> Path:
     """Draw faces, learn from them, and write weights and their model card.
 
@@ -70,10 +75,12 @@ def make_start(
     Parameters
     ----------
     out : path-like
-        Folder to write to: "face_start.safetensors", its card "face_start.md", and a folder "work"
+        Folder to write to: the weights, NAME.safetensors, their card, NAME.md, and a folder "work"
         with the drawn faces and the last epoch, which may be removed afterwards.
     recipe : Recipe, default=None
         What to do; ``Recipe()`` by default.
+    name : str, default="face_start"
+        Name of the files.
     device : str, default="cpu"
         Device of torch to learn on.
     verbose : bool, default=False
@@ -92,7 +99,7 @@ def make_start(
     while learner.epoch < recipe.epochs:
         learner.learn(verbose)
         learner.keep(out / "work" / "last.pt")
-    path = out / "face_start.safetensors"
+    path = out / f"{name}.safetensors"
     about = {"image_size": recipe.image_size, "width": recipe.width, "classes": EXPRESSIONS}
     state = learner.averaged.state
     named = {k: v for k, v in state.items() if k.startswith(("backbone.", "classify."))}

@@ -103,7 +103,8 @@ CASES = {
     "try_backbone": Case(try_backbone, {"backbone": CONV, "input_shape": SHAPE}),
 }
 """Tuples of results, and what reads and writes files, are tried elsewhere."""
-ELSEWHERE = {"Embedded", "Trial", "START_FILE", "EXPRESSIONS_FILE", "load_start", "save_start"}
+FILES = {"START_FILE", "LARGE_START_FILE", "EXPRESSIONS_FILE"}
+ELSEWHERE = {"Embedded", "Trial", *FILES, "load_start", "save_start"}
 # What users give an embedder is called as there.
 NAMES = {
     "TimmBackbone": {"weights": "backbone_weights"},

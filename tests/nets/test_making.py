@@ -26,7 +26,7 @@ class Flattening(nn.Module):
 def test_auto_is_for_images_or_rows():
     assert isinstance(make_backbone("auto", (1, 24, 24)), FaceBackbone)
     assert isinstance(make_backbone("scratch", (1, 24, 24)), CompactResNet)
-    for name in ("auto", "scratch"):
+    for name in ("auto", "large", "scratch"):
         assert isinstance(make_backbone(name, (7,)), MLP)
 
 
@@ -78,7 +78,7 @@ def test_whatever_a_backbone_raises_names_the_images(error):
 
 def test_what_is_no_backbone():
     with pytest.raises(
-        ValueError, match=r"backbone=3 is unknown: use 'auto', 'scratch', 'timm/NAME'"
+        ValueError, match=r"backbone=3 is unknown: use 'auto', 'large', 'scratch', 'timm/NAME'"
     ):
         make_backbone(3, (1, 24, 24))
     with pytest.raises(ValueError, match=r"the callable must return a torch.nn.Module"):

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from skfer.nets import (
+    LARGE_START_FILE,
     START_FILE,
     FaceBackbone,
     face_backbone,
@@ -16,8 +17,15 @@ from skfer.nets import (
     try_backbone,
 )
 
-SHA256 = "1d5bde2e96bb0dd13e34f361778c65b1cd3825cf08b4ba4ee262c99eba91345e"
-GOLDEN = [0.1276, 0.1045, 0.3123, 0.1429, 0.1353, 0.0]
+SHIPPED = {
+    False: (START_FILE, "1d5bde2e96bb0dd13e34f361778c65b1cd3825cf08b4ba4ee262c99eba91345e"),
+    True: (LARGE_START_FILE, "0ffe41d39a7c6c846aa57415153ac267e52eee67b20d0b767b8189ca7b6d059d"),
+}
+"""The files, whether they are the large one, and their hashes."""
+GOLDEN = {
+    False: [0.1276, 0.1045, 0.3123, 0.1429, 0.1353, 0.0],
+    True: [0.1226, 0.145, 0.011, 0.1044, 0.1558, 0.5537],
+}
 """The first pooled features of the picture below."""
 
 
@@ -35,16 +43,27 @@ def pooled(backbone, x):
         return backbone(x).mean((2, 3))
 
 
-def test_file_is_the_one_on_its_card():
-    content = START_FILE.read_bytes()
-    assert hashlib.sha256(content).hexdigest() == SHA256
-    assert SHA256 in START_FILE.with_suffix(".md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("large", [False, True])
+def test_file_is_the_one_on_its_card(large):
+    path, sha256 = SHIPPED[large]
+    content = path.read_bytes()
+    assert hashlib.sha256(content).hexdigest() == sha256
+    assert sha256 in path.with_suffix(".md").read_text(encoding="utf-8")
     assert len(content) < 1_000_000
 
 
-def test_golden_embedding():
-    features = pooled(face_backbone(), picture())
-    np.testing.assert_allclose(features[0, : len(GOLDEN)], GOLDEN, rtol=1e-3, atol=1e-3)
+@pytest.mark.parametrize("large", [False, True])
+def test_golden_embedding(large):
+    features = pooled(face_backbone(large=large), picture())
+    golden = GOLDEN[large]
+    np.testing.assert_allclose(features[0, : len(golden)], golden, rtol=1e-3, atol=1e-3)
+
+
+def test_large_is_twice_as_wide():
+    small, large = face_backbone(), face_backbone(large=True)
+    assert large.width == 2 * small.width
+    with pytest.raises(ValueError, match="large must be left out where `weights` names a file"):
+        face_backbone(large=True, weights=START_FILE)
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (48, 48), (64, 48), (224, 224), (30, 100)])

@@ -20,8 +20,8 @@ def real():
 
 def test_writes_a_classifier_and_its_card(tmp_path, real, monkeypatch):
     monkeypatch.setattr(ready_file, "_STEPS", 4)
-    make_start(tmp_path, SMALL)
-    path = make_ready(tmp_path, SMALL, real)
+    start = make_start(tmp_path, SMALL)
+    path = make_ready(start, SMALL, real)
     network = expression_network(weights=path)
     assert network.temperature > 0
     assert len(network.classes) == 8

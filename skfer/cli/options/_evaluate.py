@@ -89,9 +89,10 @@ def _add_how(how: Any) -> None:
     )
     how.add_argument(
         "--start",
-        choices=["auto", "scratch"],
-        help="what networks start from: auto is what drawn faces have taught, scratch is noise "
-        "(auto for your faces; scratch for drawn ones, which the start knows too well)",
+        choices=["auto", "large", "scratch"],
+        help="what networks start from: auto is what drawn faces have taught, large the same for a "
+        "network of twice the width and time, scratch is noise (auto for your faces; scratch for "
+        "drawn ones, which the start knows too well)",
     )
     how.add_argument(
         "--epochs",
