@@ -44,12 +44,14 @@ CASES = {
             "augment": FaceAugment(),
             "standardize_embedding": True,
             "channels_last": True,
+            "mirror": False,
         },
         n_classes="None",
         attention="None",
         augment="None",
         standardize_embedding="True",
         channels_last="True",
+        mirror="False",
     ),
     "EmbeddingNet.forward": Case(NET.forward, {"x": IMAGES[:, 0]}),
     "EmbeddingNet.freeze_backbone": Case(NET.freeze_backbone, {"frozen": False}, frozen="True"),
@@ -95,7 +97,12 @@ CASES = {
     "expression_network": Case(
         expression_network, {"in_channels": 1, "weights": None}, weights="None"
     ),
-    "face_backbone": Case(face_backbone, {"in_channels": 1, "weights": None}, weights="None"),
+    "face_backbone": Case(
+        face_backbone,
+        {"in_channels": 1, "large": False, "weights": None},
+        large="False",
+        weights="None",
+    ),
     "make_backbone": Case(
         make_backbone, {"backbone": "auto", "input_shape": SHAPE, "weights": None}, weights="None"
     ),
