@@ -51,7 +51,7 @@ CASES = {
         augment="None",
         standardize_embedding="True",
         channels_last="True",
-        mirror="False",
+        mirror="True",
     ),
     "EmbeddingNet.forward": Case(NET.forward, {"x": IMAGES[:, 0]}),
     "EmbeddingNet.freeze_backbone": Case(NET.freeze_backbone, {"frozen": False}, frozen="True"),
@@ -100,7 +100,7 @@ CASES = {
     "face_backbone": Case(
         face_backbone,
         {"in_channels": 1, "large": False, "weights": None},
-        large="False",
+        large="True",
         weights="None",
     ),
     "make_backbone": Case(
