@@ -16,6 +16,7 @@ __all__ = [
 
 _PLACEHOLDER = re.compile(r"\{(\w*)(=[^{}]*)?\}")
 _N_SHOWN = 200  # characters of a value
+_N_OF_A_LINE = 400  # characters of each line of another text
 
 
 class ArgumentMessage(Exception):  # noqa: N818 (warnings are built on it too)
@@ -73,19 +74,20 @@ class ArgumentMessage(Exception):  # noqa: N818 (warnings are built on it too)
         Returns
         -------
         str
-            Characters that are not printable are escaped.
+            Characters that are not printable are escaped, and long lines of `texts` shortened.
         """
         texts = iter(self.args[1:])
 
         def fill(match: re.Match[str]) -> str:
             name, value = match[1], match[2]
             if not name:
-                return str(next(texts, match[0]))
+                lines = str(next(texts, match[0])).split("\n")
+                return "\n".join(shorten(printable(line), _N_OF_A_LINE) for line in lines)
             if value == "=":
                 value = f"={self._given[name]}" if name in self._given else ""
             return _called(name, value or "", names)
 
-        return _printable(_PLACEHOLDER.sub(fill, self.template))
+        return printable(_PLACEHOLDER.sub(fill, self.template))
 
 
 def _called(name: str, value: str, names: Mapping[str, str]) -> str:
@@ -95,7 +97,25 @@ def _called(name: str, value: str, names: Mapping[str, str]) -> str:
     return f"{names[name]} {value[1:]}".rstrip() if name in names else name + value
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    r"""Return a text without characters that steer a terminal.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        All but line breaks and tabs that is not printable is escaped.
+
+    Examples
+    --------
+    >>> from skfer.exceptions import printable
+    >>> print(printable("\x1b[31mred"))
+    \x1b[31mred
+    """
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)

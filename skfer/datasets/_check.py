@@ -11,7 +11,7 @@ from skfer.datasets._registry import DATASETS
 from skfer.datasets._tree import Tree
 from skfer.exceptions import ArgumentError
 from skfer.pictures import N_SHOWN, Problem
-from skfer.validation import check_flag
+from skfer.validation import check_flag, check_verbose
 
 
 @dataclass(frozen=True)
@@ -157,11 +157,12 @@ def check_dataset(
     >>> report.counts, report.published["anger"], report.ok
     ({'anger': 1}, 30, False)
     """
-    lister = DATASETS[name].lister if name in DATASETS else None
+    lister = DATASETS[name].lister if isinstance(name, str) and name in DATASETS else None
     if lister is None:
         known = [known for known, dataset in DATASETS.items() if dataset.lister is not None]
         raise ArgumentError("{name=} is not known: give one of {}.", known, name=name)
     check_flag(decode, "decode")
+    check_verbose(verbose)
     tree = Tree(root)
     listing = lister(tree)
     broken = find_broken(tree, listing, n_jobs=n_jobs, verbose=verbose) if decode else []

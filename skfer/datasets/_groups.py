@@ -29,8 +29,11 @@ def check_groups(groups: GroupOf | None, pattern: str | None) -> None:
         raise ArgumentError(
             "{groups=} is not callable: give a function of a file name.", groups=groups
         )
+    if pattern is None:
+        return
     try:
-        re.compile("" if pattern is None else pattern)
+        re.compile(pattern)
+        re.search(pattern, "")  # one of bytes does not fit names
     except (re.error, TypeError) as error:
         raise ArgumentError(
             "{group_pattern=} is not a regular expression: {}.", error, group_pattern=pattern

@@ -7,7 +7,7 @@ import numpy as np
 
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from skfer.exceptions import ArgumentError, shorten
-from skfer.validation import is_missing, is_unlabeled_mark
+from skfer.validation import as_list, is_missing, is_unlabeled_mark
 
 # The words that data sets and their users put for the eight names, and for no label.
 SYNONYMS: dict[str, str] = {
@@ -82,17 +82,12 @@ def class_codes(classes: Iterable[str] | None, target_names: Sequence[str]) -> n
     """Return the codes of the `classes` argument, or None for all; raise ValueError if unknown."""
     if classes is None:
         return None
-    if isinstance(classes, str):
-        raise ArgumentError("{classes=} is one name: give a list of names.", classes=classes)
-    if not isinstance(classes, Iterable):
-        raise ArgumentError("{classes=} is not a list of names.", classes=classes)
-    classes = list(classes)
-    words = [canonical(str(name)) for name in classes]
+    words = [canonical(str(name)) for name in as_list(classes, "classes", "names")]
     unknown = [word for word in words if word not in target_names]
     if unknown or not words:
         raise ArgumentError(
             "{classes=}: {} is not among the classes here: {}.",
-            unknown or "nothing",
+            shorten(str(unknown)) if unknown else "nothing",
             shorten(str(list(target_names))),
             classes=classes,
         )

@@ -13,6 +13,7 @@ from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import DatasetError, Problem, part_of
+from skfer.validation import as_list
 
 # read(row, size, color) reads the picture of a row or raises PictureError.
 RowReader = Callable[[Row, tuple[int, int] | None, bool], np.ndarray]
@@ -130,7 +131,7 @@ def choose_parts(listing: Listing, subset: str | Iterable[str] | None) -> Listin
     if unknown or not words:
         raise ArgumentError(
             "{subset=}: {} is not among the {} here: {}.",
-            unknown or "nothing",
+            shorten(str(unknown)) if unknown else "nothing",
             kind,
             shorten(str(known)),
             subset=subset,
@@ -142,6 +143,4 @@ def choose_parts(listing: Listing, subset: str | Iterable[str] | None) -> Listin
 def _words_of(subset: str | Iterable[str]) -> list[str]:
     if isinstance(subset, str):
         return [subset]
-    if not isinstance(subset, Iterable):
-        raise ArgumentError("{subset=} is not a name: give one or a list of them.", subset=subset)
-    return [str(word) for word in subset]
+    return [str(word) for word in as_list(subset, "subset", "names")]

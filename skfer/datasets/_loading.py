@@ -66,7 +66,14 @@ def _check_cache_dir(cache_dir: Any) -> None:
         return
     if not isinstance(cache_dir, str | os.PathLike):
         raise ArgumentError("{cache_dir=} is not a path: give a folder.", cache_dir=cache_dir)
-    if os.path.exists(cache_dir) and not os.path.isdir(cache_dir):
+    try:
+        os.stat(cache_dir)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:  # a name that is too long, or has a null character
+        reason = getattr(error, "strerror", None) or error
+        raise ArgumentError("{cache_dir=}: {}.", reason, cache_dir=cache_dir) from None
+    if not os.path.isdir(cache_dir):
         raise ArgumentError(
             "{cache_dir=} is a file: give a folder, which is made if it is not there.",
             cache_dir=os.fspath(cache_dir),

@@ -170,20 +170,21 @@ def load_image_table(
         as_frame=as_frame,
         verbose=verbose,
     )
-    _check_arguments(csv, file_column, label_column)
-    path = Path(csv)
     columns = Columns(file_column, label_column, group_column, split_column, subgroup_column)
+    _check_arguments(csv, columns)
+    path = Path(csv)
     lister = functools.partial(list_table, csv=path, columns=columns)
     return load_detected(path.parent if root is None else root, lister, options, detector)
 
 
-def _check_arguments(csv: Any, file_column: Any, label_column: Any) -> None:
+def _check_arguments(csv: Any, columns: Columns) -> None:
     if not isinstance(csv, str | os.PathLike):
         raise ArgumentError(
             "{csv} is a {}, not the path of a table: save it first.", type(csv).__name__
         )
-    for name, column in (("file_column", file_column), ("label_column", label_column)):
-        if not isinstance(column, str):
+    for role, column in columns._asdict().items():
+        name = f"{role}_column"
+        if not (isinstance(column, str) or (column is None and role not in ("file", "label"))):
             raise ArgumentError(f"{{{name}=}} is not the name of a column.", **{name: column})
 
 

@@ -1,5 +1,6 @@
 """A picture of where a network looks."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -11,8 +12,8 @@ from skfer.inspection._faces import check_faces, faces_of
 from skfer.inspection._grid import FaceGrid
 from skfer.inspection._labels import Labels, read_labels
 from skfer.inspection._models import Parts, predictions, take_apart
-from skfer.inspection._style import as_text, ink_of, merged, new_axes, write_caption
-from skfer.validation import UNLABELED, check_choice
+from skfer.inspection._style import as_text, colormap, ink_of, merged, new_axes, write_caption
+from skfer.validation import UNLABELED, as_array, check_choice, check_real, shown
 
 _METHODS = ("auto", "attention", "gradient")
 _KINDS = ("faces", "classes", "parts")
@@ -318,7 +319,8 @@ class AttentionDisplay:
         if kind == "parts":
             self._plot_parts(ax, caption, kwargs)
             return self
-        options = {"cmap": cmap, "alpha": opacity} | kwargs
+        check_real(opacity, "opacity", at_least=0, at_most=1)
+        options = {"cmap": colormap(cmap), "alpha": opacity} | kwargs
         if kind == "faces":
             shown = [(self.images[row], self.maps[row], self.labels[row]) for row in self.rows]
             usual = f"Faces, and the {self.told} over them"
@@ -402,11 +404,21 @@ def _gradient_maps(
 
     embedding = model.embedder.transform(X)
     if face is not None:
-        points = model.embedder.transform(model.prepared(np.asarray(face)[None]))
+        points = model.embedder.transform(model.prepared(_one_face(face)))
         targets, told = np.repeat(points, len(embedding), axis=0), "similarity to the given face"
     else:
         targets, told = _class_means(embedding, y, target, names)
     return similarity_maps(model.embedder, X, targets), told
+
+
+def _one_face(face: Any) -> NDArray[Any]:
+    picture = as_array(face, "face")
+    if picture.ndim not in (2, 3) or picture.dtype.kind not in "biuf":
+        raise ArgumentError(
+            "{face} must be one picture, of shape (height, width) or (height, width, 3), got {}.",
+            shown(face),
+        )
+    return picture[None]
 
 
 def _class_means(
@@ -421,6 +433,8 @@ def _class_means(
     means = np.stack([embedding[labels.codes == code].mean(axis=0) for code in known])
     if target is not None:
         code = read_labels([target], names, argument="target", classes=labels.classes).codes[0]
+        if code not in known:
+            raise ArgumentError("{target} must be a label of a face here, got {}.", shown(target))
         word = labels.of(code)
         return np.repeat(
             means[[known.index(code)]], len(embedding), axis=0
@@ -433,7 +447,7 @@ def _class_means(
 
 
 def _check_maps(maps: Any) -> NDArray[np.float64]:
-    values = np.asarray(maps, dtype=np.float64)
+    values = as_array(maps, "maps", np.float64)
     if values.ndim != 3 or 0 in values.shape or not np.isfinite(values).all() or values.min() < 0:
         raise ArgumentError(
             "{maps} must be finite, not below 0, and of shape (n, height, width), got shape {}.",
@@ -443,13 +457,14 @@ def _check_maps(maps: Any) -> NDArray[np.float64]:
 
 
 def _check_parts(parts: Any, part_names: Any, shape: tuple[int, ...]) -> NDArray[np.intp]:
-    values = np.asarray(parts)
+    values = as_array(parts, "parts")
     if values.shape != shape or values.dtype.kind not in "biu":
         raise ArgumentError(
             "{parts} must have a part's number for each pixel of the maps, shape {}; got shape {}.",
             shape,
             values.shape,
         )
-    if part_names is None or values.min() < 0 or values.max() >= len(part_names):
+    several = isinstance(part_names, Sequence) or getattr(part_names, "ndim", 0) == 1
+    if not several or values.min() < 0 or values.max() >= len(part_names):
         raise ArgumentError("{part_names} must name each number in {parts}.")
     return values.astype(np.intp)

@@ -8,7 +8,7 @@ from sklearn.utils import check_random_state
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._labels import Labels
-from skfer.validation import UNLABELED, check_int, shown
+from skfer.validation import UNLABELED, as_array, check_int, check_random_seed, shown
 
 
 def choose_rows(given: Any, labels: Labels, random_state: Any, argument: str) -> NDArray[np.intp]:
@@ -26,8 +26,8 @@ def choose_rows(given: Any, labels: Labels, random_state: Any, argument: str) ->
         What a caller calls `given`, for errors.
     """
     n = len(labels.codes)
-    if given is not None and np.ndim(given) == 1:
-        rows = np.asarray(given)
+    rows = None if given is None else as_array(given, argument)
+    if rows is not None and rows.ndim == 1:
         if rows.dtype.kind not in "iu" or not len(rows) or rows.min() < -n or rows.max() >= n:
             raise ArgumentError(
                 f"{{{argument}}} must be rows of X, from 0 to {{}}, or how many to draw; got {{}}.",
@@ -40,7 +40,7 @@ def choose_rows(given: Any, labels: Labels, random_state: Any, argument: str) ->
     wanted = len(np.unique(labels.codes[known])) if len(known) < n or labels.names else 8
     if given is not None:
         wanted = check_int(given, argument, at_least=1, at_most=len(known))
-    order = check_random_state(random_state).permutation(known)
+    order = check_random_state(check_random_seed(random_state)).permutation(known)
     codes = labels.codes[order]
     # The first of each class, then the second of each, and so on.
     turn = np.empty(len(order), dtype=np.intp)

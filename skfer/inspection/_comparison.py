@@ -9,7 +9,7 @@ from scipy.stats import t as student_t
 from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._style import MARKERS, as_text, ink_of, merged, several_axes, write_caption
-from skfer.validation import check_real, shown
+from skfer.validation import as_array, as_list, check_choice, check_real, shown
 
 
 class Interval(NamedTuple):
@@ -135,10 +135,7 @@ class ComparisonDisplay:
         table = _as_table(scores)
         check_real(confidence, "confidence", above=0, below=1)
         baseline = next(iter(table)) if baseline is None else baseline
-        if baseline not in table:
-            raise ArgumentError(
-                "{baseline} must be one of {}, got {}.", shown(list(table)), shown(baseline)
-            )
+        check_choice(baseline, "baseline", list(table))
         n_folds = len(table[baseline])
         share = 1 / max(1, n_folds - 1)
         if n_train is not None and n_test is not None:
@@ -189,14 +186,11 @@ class ComparisonDisplay:
         ComparisonDisplay
             The display, drawn.
         """
-        records = [fit if isinstance(fit, Mapping) else vars(fit) for fit in fits]
+        records = [_record(fit) for fit in as_list(fits, "fits", "fits")]
         if not records:
             raise ArgumentError("{fits} is empty: there is nothing to compare.")
         known = records[0]["scores"]
-        if measure not in known:
-            raise ArgumentError(
-                "{measure} must be one of {}, got {}.", ", ".join(known), shown(measure)
-            )
+        check_choice(measure, "measure", list(known))
         sizes = {
             part: float(np.mean([record[part] for record in records]))
             for part in ("n_train", "n_test")
@@ -314,7 +308,7 @@ def _as_table(scores: Any) -> dict[str, NDArray[np.float64]]:
             "{scores} must be a dict from methods to their scores on each fold, got {}.",
             shown(scores),
         )
-    table = {str(name): np.asarray(values, dtype=float) for name, values in scores.items()}
+    table = {str(name): as_array(values, "scores", float) for name, values in scores.items()}
     first = next(iter(table.values()))
     for name, values in table.items():
         if values.ndim != 1 or values.shape != first.shape or not np.isfinite(values).any():
@@ -340,6 +334,15 @@ def _interval(differences: NDArray[np.float64], share: float, confidence: float)
     error = np.sqrt((1 / len(there) + share) * there.var(ddof=1))
     reach = float(student_t.ppf((1 + confidence) / 2, len(there) - 1) * error)
     return Interval(mean, mean - reach, mean + reach)
+
+
+def _record(fit: Any) -> Mapping[str, Any]:
+    record = fit if isinstance(fit, Mapping) else getattr(fit, "__dict__", {})
+    if "scores" not in record:
+        raise ArgumentError(
+            "{fits} must hold what skfer.evaluation.compare yields, got {}.", shown(fit)
+        )
+    return record
 
 
 def _scores_of(records: list[Mapping[str, Any]], measure: str) -> dict[str, NDArray[np.float64]]:

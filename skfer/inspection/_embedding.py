@@ -13,7 +13,15 @@ from skfer.inspection._models import embed, image_shape_of, predictions, subclas
 from skfer.inspection._projection import project
 from skfer.inspection._scatter import Group, add_pictures, ring, scatter
 from skfer.inspection._style import MARKERS, as_text, ink_of, legend_beside, new_axes, write_caption
-from skfer.validation import UNLABELED, check_int, check_rows
+from skfer.validation import (
+    UNLABELED,
+    as_column,
+    check_flag,
+    check_int,
+    check_labels,
+    check_rows,
+    shown,
+)
 
 
 class EmbeddingDisplay:
@@ -148,6 +156,8 @@ class EmbeddingDisplay:
         EmbeddingDisplay
             The display, drawn.
         """
+        check_flag(mark_errors, "mark_errors")
+        check_flag(show_subclasses, "show_subclasses")
         embedding = embed(estimator, X)
         known = y is not None
         predicted = predictions(estimator, X) if mark_errors and known else None
@@ -277,10 +287,10 @@ class EmbeddingDisplay:
             y = np.concatenate([y_train, y])
         codes = read_labels(y, names).codes
         plane = project(embedding, reference, codes, projection, random_state)
-        if subclass is not None and len(subclass) == len(embedding) and n_train:
-            subclass = np.concatenate([np.full(n_train, UNLABELED), subclass])
-        if y_pred is not None and n_train:
-            y_pred = np.concatenate([y[:n_train], np.asarray(y_pred)])
+        subclass = _check_subclass(subclass, len(embedding), n_train)
+        if y_pred is not None:
+            y_pred = check_labels(y_pred, "y_pred", n_samples=len(embedding), allow_unlabeled=True)
+            y_pred = np.concatenate([y[:n_train], y_pred])
         is_training = None if reference is None else np.arange(len(y)) < n_train
         return cls(
             plane.points,
@@ -326,6 +336,7 @@ class EmbeddingDisplay:
             This display, with the attributes told above.
         """
         check_int(n_pictures, "n_pictures", at_least=0)
+        check_flag(legend, "legend")
         ax = new_axes(ax, 6.4, 4.8)
         ink = ink_of(ax)
         labels = read_labels(self.y, self.names, n_samples=len(self.points), rows_name="points")
@@ -357,7 +368,23 @@ class EmbeddingDisplay:
 
 
 def _or_unlabeled(y: Any, n: int) -> NDArray[Any]:
-    return np.full(n, None) if y is None else np.asarray(y)
+    return np.full(n, None) if y is None else y
+
+
+def _check_subclass(subclass: Any, n: int, n_train: int) -> NDArray[Any] | None:
+    """Return the sub-class of every point, where those of the training set may be left out."""
+    if subclass is None:
+        return None
+    column = as_column(subclass, "subclass")
+    if len(column) == n and column.dtype.kind in "iu":
+        return np.concatenate([np.full(n_train, UNLABELED), column])
+    if len(column) != n + n_train or column.dtype.kind not in "iu":
+        raise ArgumentError(
+            "{subclass} must have an integer for each of the {} samples, got {}.",
+            n,
+            shown(subclass),
+        )
+    return column
 
 
 def _groups(labels: Labels, colors: Sequence[Any], subclass: Any, is_training: Any) -> list[Group]:

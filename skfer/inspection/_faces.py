@@ -24,7 +24,8 @@ class Faces:
     """
 
     def __init__(self, images: Any, argument: str = "images") -> None:
-        if isinstance(images, PICTURE) or not hasattr(images, "__len__") or len(images) == 0:
+        several = hasattr(images, "__len__") and getattr(images, "ndim", 1) > 0
+        if isinstance(images, PICTURE) or not several or len(images) == 0:
             raise ArgumentError(
                 f"{{{argument}}} must be an array or a list of pictures; for one give [picture]."
             )

@@ -15,7 +15,16 @@ from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._labels import Labels, read_labels
 from skfer.inspection._models import embed
-from skfer.validation import UNLABELED, check_groups, check_int
+from skfer.validation import (
+    UNLABELED,
+    check_groups,
+    check_int,
+    check_random_seed,
+    check_same_length,
+    shown,
+)
+
+_MOST_JOBS = 10_000
 
 _SHOWN = 20
 _LEAST = 1e-6  # of a probability
@@ -253,7 +262,11 @@ def label_issues(
     (7, '0')
     """
     check_int(n_neighbors, "n_neighbors", at_least=1)
-    n = len(X)
+    check_int(n_jobs, "n_jobs", at_least=-_MOST_JOBS, at_most=_MOST_JOBS, optional=True)
+    check_random_seed(random_state)
+    if not hasattr(estimator, "fit"):
+        raise ArgumentError("{estimator} must be an estimator, got {}.", shown(estimator))
+    n = check_same_length(X=X)
     labels = read_labels(y, names, n_samples=n)
     known = np.flatnonzero(labels.codes != UNLABELED)
     if len(labels.classes) < 2:
@@ -281,7 +294,12 @@ def _splits(
         check_int(cv, "cv", at_least=2)
         cv = kind(cv, shuffle=True, random_state=random_state)
     tested = np.zeros(len(codes), dtype=np.intp)
-    for train, test in check_cv(cv).split(X, codes, groups):
+    try:
+        rows = np.arange(len(codes))
+        folds = [(rows[train], rows[test]) for train, test in check_cv(cv).split(X, codes, groups)]
+    except (ValueError, TypeError, IndexError) as error:
+        raise ArgumentError("{cv} {} cannot split the samples: {}", shown(cv), error) from error
+    for train, test in folds:
         tested[test] += 1
         yield train, test
     if (tested != 1).any():

@@ -11,7 +11,7 @@ from skfer.inspection._grid import FaceGrid
 from skfer.inspection._label_issues import LabelIssues, label_issues
 from skfer.inspection._scatter import Group, scatter
 from skfer.inspection._style import RIGHT, WRONG, ink_of, legend_beside, new_axes, write_caption
-from skfer.validation import check_choice, check_int
+from skfer.validation import check_choice, check_int, shown
 
 
 class LabelIssuesDisplay:
@@ -139,6 +139,8 @@ class LabelIssuesDisplay:
             The display, drawn.
         """
         check_int(n_faces, "n_faces", at_least=1)
+        if not isinstance(issues, LabelIssues):
+            raise ArgumentError("{issues} must be what label_issues found, got {}.", shown(issues))
         if images is None:
             raise ArgumentError("{images} is missing: give the faces beside an X that holds none.")
         faces = check_faces(images, len(issues.labels), beside="y")

@@ -7,7 +7,14 @@ import numpy as np
 
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
-from skfer.validation import UNLABELED, check_labels, number_values, shown, unlabeled_mask
+from skfer.validation import (
+    UNLABELED,
+    as_column,
+    check_labels,
+    number_values,
+    shown,
+    unlabeled_mask,
+)
 
 NO_LABEL = "unlabeled"
 
@@ -60,7 +67,7 @@ def read_labels(
     if classes is None:
         distinct = np.unique(known)
     else:
-        distinct = np.asarray(classes)
+        distinct = as_column(classes, "classes")
         # A label of one class among many may look like the mark of none.
         unlabeled &= ~np.isin(column, distinct)
         known = column[~unlabeled]
@@ -106,7 +113,8 @@ def names_of(classes: NDArray[Any], names: Any = None) -> list[str]:
         names = names["target_names"]
     if isinstance(names, Mapping):
         return [str(names.get(c, _plain(c))) for c in classes.tolist()]
-    if isinstance(names, str | bytes) or not isinstance(names, Sequence | np.ndarray):
+    several = isinstance(names, Sequence) or getattr(names, "ndim", 0) == 1
+    if isinstance(names, str | bytes) or not several:
         raise ArgumentError(
             "{names} must be a list of names, a dict, or a Bunch, got {}.", shown(names)
         )

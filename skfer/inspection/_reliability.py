@@ -1,5 +1,6 @@
 """A picture of whether predicted probabilities are what they say."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -20,7 +21,15 @@ from skfer.inspection._style import (
     write_caption,
 )
 from skfer.metrics import expected_calibration_error
-from skfer.validation import UNLABELED, check_choice, check_int, check_rows
+from skfer.validation import (
+    UNLABELED,
+    check_choice,
+    check_flag,
+    check_int,
+    check_labels,
+    check_rows,
+    shown,
+)
 
 _FEW = 4  # curves that leave room for a legend among them
 _CURVE = "skfer-reliability"  # marks the lines of other Displays in the same axes
@@ -205,6 +214,10 @@ class ReliabilityDisplay:
         """
         proba = check_rows(y_proba, "y_proba")
         check_int(n_bins, "n_bins", at_least=1)
+        if not isinstance(name, str):
+            raise ArgumentError("{name} must be a word, got {}.", shown(name))
+        if classes is not None:
+            classes = check_labels(classes, "classes", n_samples=proba.shape[1])
         labels = read_labels(
             y_true,
             names,
@@ -264,6 +277,7 @@ class ReliabilityDisplay:
             This display, with the attributes told above.
         """
         check_choice(kind, "kind", ("overall", "classes"))
+        check_flag(legend, "legend")
         n_curves = len(self.per_class) if kind == "classes" else 1
         ax, below = _two_axes(ax, 4.4 if n_curves <= _FEW else 6.2)
         before = [line for line in ax.lines if line.get_gid() == _CURVE]
@@ -316,7 +330,8 @@ def _two_axes(ax: Any, width: float) -> tuple[Any, Any]:
             2, 1, figsize=(width, 5.0), height_ratios=(4, 1), sharex=True, layout="constrained"
         )
         return above, below
-    if hasattr(ax, "__len__") and len(ax) == 2:
+    several = isinstance(ax, Sequence) or getattr(ax, "ndim", 0) == 1
+    if several and len(ax) == 2:
         return new_axes(ax[0], 0, 0), new_axes(ax[1], 0, 0)
     return new_axes(ax, 0, 0), None
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from skfer.exceptions import ArgumentError, install_hint
+from skfer.validation import shown
 
 # Okabe and Ito's colors without black, which is the text's. In gray they differ little, so nothing
 # is told by a color alone: markers and line styles go along. With eight colors and eleven markers
@@ -163,9 +164,23 @@ def merged(artist: Any, defaults: Mapping[str, Any], given: Mapping[str, Any]) -
     return normalize_kwargs(dict(defaults), artist) | normalize_kwargs(dict(given), artist)
 
 
+def colormap(cmap: Any) -> Any:
+    """Return a color map of matplotlib, given itself or by its name."""
+    from matplotlib import colormaps
+    from matplotlib.colors import Colormap
+
+    if isinstance(cmap, str) and cmap in colormaps:
+        return colormaps[cmap]
+    if isinstance(cmap, Colormap):
+        return cmap
+    raise ArgumentError(
+        "{cmap} must be a Colormap or the name of one, such as 'tab10' or 'viridis', got {}.",
+        shown(cmap),
+    )
+
+
 def _sampled(cmap: Any, n: int) -> list[Any]:
-    plt = pyplot()
-    colors = plt.get_cmap(cmap)
+    colors = colormap(cmap)
     listed = getattr(colors, "colors", None)
     if listed is not None and len(listed) <= 20:
         return [listed[k % len(listed)] for k in range(n)]

@@ -11,7 +11,7 @@ from skfer.inspection._grid import FaceGrid
 from skfer.inspection._labels import Labels, read_labels
 from skfer.inspection._models import image_shape_of, take_apart
 from skfer.inspection._style import write_caption
-from skfer.validation import UNLABELED, check_int, check_rows, shown
+from skfer.validation import UNLABELED, as_array, check_int, check_labels, check_rows, shown
 
 
 class SubclassDisplay:
@@ -212,8 +212,15 @@ class SubclassDisplay:
         faces = check_faces(images, len(rows), beside="the embedding")
         y = np.full(len(rows), None) if y is None else y
         labels = read_labels(y, names, n_samples=len(rows), rows_name="the embedding")
-        n = int(own.max()) + 1 if centers is None else len(np.asarray(centers))
-        middle = _means(rows, own, n) if centers is None else check_rows(centers, "centers")
+        middle = _means(rows, own) if centers is None else check_rows(centers, "centers")
+        n = len(middle)
+        if own.max() >= n or middle.shape[1] != rows.shape[1]:
+            raise ArgumentError(
+                "{centers} must have a row of {} numbers for each sub-class up to {}, got {}.",
+                rows.shape[1],
+                own.max(),
+                shown(middle),
+            )
         owners, labels = _owners(subclass_to_class, y, labels, own, n, names)
         chosen = _chosen(classes, labels, owners)
         nearest = _nearest(rows, middle[chosen], n_faces)
@@ -275,7 +282,7 @@ def _assigned(embedder: Any, X: Any, y: Any) -> NDArray[np.intp]:
     free = embedder.predict_subclass(X)
     if y is None:
         return free
-    known = read_labels(y).codes != UNLABELED
+    known = read_labels(y, n_samples=len(free)).codes != UNLABELED
     if known.all():
         return embedder.predict_subclass(X, y)
     labels = np.asarray(y)
@@ -286,7 +293,7 @@ def _assigned(embedder: Any, X: Any, y: Any) -> NDArray[np.intp]:
 
 
 def _as_rows(subclass: Any, n: int) -> NDArray[np.intp]:
-    rows = np.asarray(subclass)
+    rows = as_array(subclass, "subclass")
     if rows.shape != (n,) or rows.dtype.kind not in "iu" or (n and rows.min() < 0):
         raise ArgumentError(
             "{subclass} must have a row of the centers, from 0, for each of the {} faces; got {}.",
@@ -296,8 +303,9 @@ def _as_rows(subclass: Any, n: int) -> NDArray[np.intp]:
     return rows.astype(np.intp)
 
 
-def _means(rows: NDArray[Any], own: NDArray[np.intp], n: int) -> NDArray[np.float64]:
+def _means(rows: NDArray[Any], own: NDArray[np.intp]) -> NDArray[np.float64]:
     """Mean of each sub-class; that of all where one has no face."""
+    n = int(own.max()) + 1
     sums = np.zeros((n, rows.shape[1]))
     np.add.at(sums, own, rows)
     counts = np.bincount(own, minlength=n)[:, None]
@@ -314,13 +322,9 @@ def _owners(
             known = labels.codes[(own == k) & (labels.codes != UNLABELED)]
             owners[k] = np.bincount(known).argmax() if len(known) else UNLABELED
         return owners, labels
-    given = np.asarray(given)
-    if given.shape != (n,):
-        raise ArgumentError(
-            "{subclass_to_class} must have the class of each of the {} sub-classes, got {}.",
-            n,
-            shown(given),
-        )
+    given = check_labels(
+        given, "subclass_to_class", n_samples=n, rows_name="the table of sub-classes"
+    )
     classes = np.unique(given)
     encoded = read_labels(y, names, classes=classes)
     return np.searchsorted(classes, given), encoded
@@ -332,7 +336,10 @@ def _chosen(classes: Any, labels: Labels, owners: NDArray[np.intp]) -> NDArray[n
     if classes is None:
         return order
     wanted = read_labels(classes, argument="classes", classes=labels.classes).codes
-    return np.concatenate([order[owners[order] == code] for code in wanted])
+    rows = [order[owners[order] == code] for code in wanted]
+    if not rows or UNLABELED in wanted:
+        raise ArgumentError("{classes} must be labels of y, got {}.", shown(classes))
+    return np.concatenate(rows)
 
 
 def _row_labels(labels: Labels, owners: NDArray[np.intp], chosen: NDArray[np.intp]) -> list[str]:

@@ -11,7 +11,15 @@ from skfer.inspection._labels import read_labels
 from skfer.inspection._models import take_apart
 from skfer.inspection._style import ink_of, merged, several_axes, write_caption
 from skfer.metrics import recall_at_k
-from skfer.validation import UNLABELED, check_groups, check_int, check_rows, number_values, shown
+from skfer.validation import (
+    UNLABELED,
+    as_array,
+    check_groups,
+    check_int,
+    check_rows,
+    number_values,
+    shown,
+)
 
 _LARGEST = 4.0  # squared distance of unit vectors
 _N_BINS = 64
@@ -278,7 +286,7 @@ class _Look(NamedTuple):
 
 
 def _check_thresholds(thresholds: Any, n_columns: int) -> NDArray[np.float64]:
-    values = np.asarray(thresholds, dtype=np.float64)
+    values = as_array(thresholds, "thresholds", np.float64)
     if values.ndim != 1 or len(values) == 0 or n_columns % len(values):
         raise ArgumentError(
             "{thresholds} must be one for each slice, and {embedding} of {} columns be divided "

@@ -18,7 +18,7 @@ from skfer.inspection._style import (
     several_axes,
     write_caption,
 )
-from skfer.validation import shown
+from skfer.validation import as_list, check_flag, shown
 
 History = Sequence[Mapping[str, Any]]
 
@@ -165,6 +165,7 @@ class TrainingDisplay:
         TrainingDisplay
             This display, with the attributes told above.
         """
+        check_flag(legend, "legend")
         panels = _panels(self.histories, self.metrics)
         columns = len(panels) if len(panels) <= 4 else 3
         axes = several_axes(ax, len(panels), columns=columns, panel=(2.9, 2.5))
@@ -281,7 +282,9 @@ def _panels(histories: Mapping[str, list[History]], metrics: Any) -> dict[str, l
     found = {name: keys for name, keys in found.items() if keys}
     if metrics is None:
         return found
-    wanted = [metrics] if isinstance(metrics, str) else list(metrics)
+    wanted = [metrics] if isinstance(metrics, str) else as_list(metrics, "metrics", "names")
+    if not all(isinstance(name, str) for name in wanted):
+        raise ArgumentError("{metrics} must be names of metrics, got {}.", shown(wanted))
     named = {
         name: found.get(name, [key for keys in found.values() for key in keys if key == name])
         for name in wanted
@@ -290,7 +293,7 @@ def _panels(histories: Mapping[str, list[History]], metrics: Any) -> dict[str, l
     if unknown or not wanted:
         raise ArgumentError(
             "{metrics} names {}, and the histories have: {}.",
-            unknown or "nothing",
+            shown(unknown) if unknown else "nothing",
             ", ".join(found),
         )
     return named

@@ -2,6 +2,7 @@
 
 from skfer.pictures._cache import Cache, fingerprint, is_cache_file
 from skfer.pictures._decode import (
+    LARGEST,
     Chunk,
     Reader,
     check_image_size,
@@ -39,6 +40,7 @@ from skfer.pictures._reading import (
 
 __all__ = [
     "EXTENSIONS",
+    "LARGEST",
     "N_SHOWN",
     "PATH",
     "PICTURE",

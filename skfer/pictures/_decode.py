@@ -16,8 +16,10 @@ from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures._pixels import PictureError
 from skfer.pictures._problems import DatasetError, Problem, check_on_error, describe, handle
 from skfer.pictures._reading import PICTURE, read_picture
+from skfer.validation import as_list, check_flag, check_verbose
 
 CHUNK = 100  # pictures that a thread decodes in one go
+LARGEST = 10_000  # pixels of a side that pictures are resized to
 AHEAD = 2  # chunks that each thread may be ahead of whoever takes them
 
 # Reads picture number i or raises PictureError.
@@ -95,6 +97,8 @@ def decode_images(
     ((2, 24, 24), dtype('uint8'))
     """
     check_on_error(on_error)
+    check_flag(color, "color", hint="True is RGB, False is gray.")
+    check_verbose(verbose)
     items = _check_pictures(pictures)
     names = [_name(i, item) for i, item in enumerate(items)]
     size = check_image_size(image_size)
@@ -112,7 +116,7 @@ def _check_pictures(pictures: Any) -> list[Any]:
         raise ArgumentError("{pictures=} is one picture: give a list of them.", pictures=pictures)
     if getattr(pictures, "ndim", 1) > 1:
         pictures = np.ravel(np.asarray(pictures, dtype=object))
-    items = list(pictures)
+    items = as_list(pictures, "pictures", "pictures")
     if not items:
         raise ArgumentError("{pictures} is empty: give at least one.")
     for i, item in enumerate(items):
@@ -139,10 +143,11 @@ def check_image_size(image_size: Any) -> tuple[int, int] | None:
         not isinstance(pair, Sequence)
         or len(pair) != 2
         or any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in pair)
-        or min(pair) < 1
+        or not 1 <= min(pair) <= max(pair) <= LARGEST
     ):
         raise ArgumentError(
-            "{image_size=} is not a size: give a positive int or (height, width).",
+            "{image_size=} is not a size: give an int from 1 to {} or (height, width).",
+            LARGEST,
             image_size=image_size,
         )
     return int(pair[0]), int(pair[1])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from skfer.exceptions import ArgumentError, ArgumentMessage, shorten
+from skfer.validation import check_choice
 
 N_SHOWN = 5
 ON_ERROR = ("raise", "skip")
@@ -140,5 +141,4 @@ def warn_caller(warning: Warning) -> None:
 
 def check_on_error(on_error: str) -> None:
     """Raise ValueError for an `on_error` that is neither "raise" nor "skip"."""
-    if on_error not in ON_ERROR:
-        raise ArgumentError("{on_error=} is not known: give 'raise' or 'skip'.", on_error=on_error)
+    check_choice(on_error, "on_error", ON_ERROR)

@@ -341,7 +341,7 @@ def as_detector(detector: Any) -> FaceDetector:
         return detector
     if callable(detector):
         return FunctionDetector(detector)
-    if detector == "default":
+    if isinstance(detector, str) and detector == "default":
         return SlimeFaceDetector()
     raise ArgumentError(
         "{detector=} is no detector: give 'default', a FaceDetector or a function.",

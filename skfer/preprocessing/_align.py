@@ -12,14 +12,15 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError, shorten
-from skfer.pictures import PATH, PICTURE, Picture, PictureError, read_picture
+from skfer.pictures import LARGEST, PATH, PICTURE, Picture, PictureError, read_picture
 from skfer.preprocessing._adapters import as_detector
 from skfer.preprocessing._detector import FaceDetector, Faces
 from skfer.preprocessing._geometry import BOX_ORDERS, LANDMARK_ORDERS, is_face
 from skfer.preprocessing._warp import align_face
+from skfer.validation import CheckedParametersMixin, as_list
 
 
-class FaceAligner(TransformerMixin, BaseEstimator):
+class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
     """Bring faces to one size and place, by their eyes or their box.
 
     A transformer without state: each picture is aligned for itself by `align_face`. Where the
@@ -78,7 +79,7 @@ class FaceAligner(TransformerMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict] = {
         "detector": [FaceDetector, callable, StrOptions({"default"}), None],
-        "image_size": [Interval(Integral, 1, None, closed="left")],
+        "image_size": [Interval(Integral, 1, LARGEST, closed="both")],
         "landmark_order": [StrOptions(set(LANDMARK_ORDERS)), None],
         "box_order": [StrOptions(set(BOX_ORDERS))],
         "eye_distance": [Interval(Real, 0, 1, closed="neither")],
@@ -338,13 +339,11 @@ def _by_position(name: str, values: Any, n_samples: int) -> list[Any]:
         return [None] * n_samples
     if hasattr(values, "iloc"):  # of pandas, whose index says nothing about X
         values = values.to_numpy()
-    if not hasattr(values, "__len__") or isinstance(values, dict):
-        text = f"{{{name}}} must be a sequence, one entry for each image, got {{}}."
-        raise ArgumentError(text, shorten(repr(values)))
-    if len(values) != n_samples:
+    entries = as_list(values, name, "entries, one for each image")
+    if len(entries) != n_samples:
         text = f"{{{name}}} has {{}} entries but {{X}} has {{}} images: give one for each."
-        raise ArgumentError(text, len(values), n_samples)
-    return list(values)
+        raise ArgumentError(text, len(entries), n_samples)
+    return entries
 
 
 def _entry(value: Any) -> Any:

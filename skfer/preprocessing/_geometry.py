@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from skfer._typing import ArrayLike
+from skfer.validation import as_array, check_choice
 
 # The points that skfer gives names to; left and right are the picture's.
 POINT_NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -92,11 +93,8 @@ def name_points(
     """Return the named points of a face, of shape (2,) each; raise ValueError if that fails."""
     if isinstance(landmarks, Mapping):
         return _check_names(landmarks)
-    if order is not None and order not in LANDMARK_ORDERS:
-        raise ValueError(
-            f"landmark_order={order!r} is not known: give one of {', '.join(LANDMARK_ORDERS)}."
-        )
-    points = _as_numbers("landmarks", landmarks)
+    check_choice(order, "landmark_order", tuple(LANDMARK_ORDERS), optional=True)
+    points = as_array(landmarks, "landmarks", np.float64)
     known = _USUAL if order is None else {_N_POINTS[order]: order}
     if points.ndim != 2 or points.shape[1] != 2 or len(points) not in known:
         shapes = " or ".join(f"({n}, 2)" for n in known)
@@ -115,9 +113,8 @@ def is_face(landmarks: Mapping[str, ArrayLike] | None) -> bool:
 
 def check_box(box: ArrayLike, order: str = "xyxy") -> np.ndarray:
     """Return the edges (x0, y0, x1, y1) of a box, or raise ValueError if no face is like that."""
-    if order not in BOX_ORDERS:
-        raise ValueError(f"box_order={order!r} is not known: give 'xyxy' or 'xywh'.")
-    edges = _as_numbers("box", box)
+    check_choice(order, "box_order", BOX_ORDERS)
+    edges = as_array(box, "box", np.float64)
     if edges.shape != (4,) or not np.isfinite(edges).all():
         raise ValueError(f"box must be four finite numbers (x0, y0, x1, y1), got {box!r:.200}.")
     given = edges.tolist()
@@ -183,7 +180,7 @@ def _looks_like_dlib(points: np.ndarray) -> bool:
 
 
 def _check_names(landmarks: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
-    points = {name: _as_numbers("landmarks", point) for name, point in landmarks.items()}
+    points = {name: as_array(point, "landmarks", np.float64) for name, point in landmarks.items()}
     missing = [name for name in POINT_NAMES[:2] if name not in points]
     wrong = [name for name, point in points.items() if point.shape != (2,)]
     if missing or wrong:
@@ -192,10 +189,3 @@ def _check_names(landmarks: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
             f"{list(landmarks)!r:.200}."
         )
     return points
-
-
-def _as_numbers(name: str, values: ArrayLike) -> np.ndarray:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be an array of numbers: {error!s:.200}.") from error

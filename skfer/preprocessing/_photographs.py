@@ -11,6 +11,7 @@ from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import N_SHOWN, PATH, PICTURE, Picture, PictureError, warn_caller
 from skfer.preprocessing._adapters import as_detector
 from skfer.preprocessing._align import FaceAligner
+from skfer.validation import as_list, shown
 
 
 class NoFaceWarning(UserWarning):
@@ -98,12 +99,14 @@ def detect_faces(
     """
     if isinstance(photos, PICTURE) or (isinstance(photos, np.ndarray) and photos.dtype != object):
         photos = [photos]
+    if aligner is not None and not isinstance(aligner, FaceAligner):
+        raise ArgumentError("{aligner} must be a FaceAligner or None, got {}.", shown(aligner))
     if aligner is None:
         aligner = FaceAligner(detector="default", color=False)
     elif aligner.detector is None:
         aligner = clone(aligner).set_params(detector="default")
     rows: list[DetectedFace] = []
-    for number, photo in enumerate(photos):
+    for number, photo in enumerate(as_list(photos, "photos", "photographs")):
         rows += _detect_in(photo, number, aligner)
     _warn_about([row for row in rows if not row.found])
     return rows

@@ -1,15 +1,14 @@
 """Cut one face out of one picture: by its eyes, by its box, or whole."""
 
 from collections.abc import Mapping
-from numbers import Integral, Real
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from skfer._typing import ArrayLike
-from skfer.exceptions import ArgumentError
-from skfer.pictures import read_picture, resize
+from skfer.pictures import LARGEST, read_picture, resize
 from skfer.preprocessing._geometry import check_box, check_inside, find_eyes
+from skfer.validation import as_array, check_flag, check_int, check_real
 
 # A picture that shrinks by more is averaged first: bicubic interpolation alone would skip pixels.
 _MAX_PLAIN_SHRINK = 1.2
@@ -111,7 +110,8 @@ def align_face(
     17 15
     """
     check_geometry(image_size, eye_distance, eye_height, margin)
-    image = image if isinstance(image, Image.Image) else np.asarray(image)
+    check_flag(equalize, "equalize")
+    image = image if isinstance(image, Image.Image) else as_array(image, "image")
     picture = Image.fromarray(read_picture(image, None, None))
     if landmarks is not None:
         eyes = find_eyes(landmarks, landmark_order=landmark_order)
@@ -131,14 +131,10 @@ def align_face(
 
 def check_geometry(image_size: int, eye_distance: float, eye_height: float, margin: float) -> None:
     """Raise a ValueError that names the first parameter out of range."""
-    if not isinstance(image_size, Integral) or isinstance(image_size, bool) or image_size < 1:
-        raise ArgumentError("{image_size} must be a positive int, got {}.", repr(image_size))
-    for name, value in (("eye_distance", eye_distance), ("eye_height", eye_height)):
-        if not isinstance(value, Real) or not 0 < value < 1:
-            text = f"{{{name}}} must be a number between 0 and 1, got {{}}."
-            raise ArgumentError(text, repr(value))
-    if not isinstance(margin, Real) or not -0.5 < margin < np.inf:
-        raise ArgumentError("{margin} must be a finite number above -0.5, got {}.", repr(margin))
+    check_int(image_size, "image_size", at_least=1, at_most=LARGEST)
+    check_real(eye_distance, "eye_distance", above=0, below=1)
+    check_real(eye_height, "eye_height", above=0, below=1)
+    check_real(margin, "margin", above=-0.5)
 
 
 def _matrix_from_eyes(

@@ -1,6 +1,6 @@
 """One way of checking arguments for all rooms: marks of "no value", labels, groups, numbers."""
 
-from skfer.validation._arrays import as_column, check_rows, check_same_length
+from skfer.validation._arrays import as_array, as_column, as_list, check_rows, check_same_length
 from skfer.validation._labels import (
     check_groups,
     check_labels,
@@ -17,6 +17,7 @@ from skfer.validation._marks import (
     missing_mask,
 )
 from skfer.validation._messages import refusal, shown
+from skfer.validation._parameters import CheckedParametersMixin
 from skfer.validation._scalars import (
     check_choice,
     check_flag,
@@ -29,7 +30,10 @@ from skfer.validation._scalars import (
 __all__ = [
     "MISSING_WORDS",
     "UNLABELED",
+    "CheckedParametersMixin",
+    "as_array",
     "as_column",
+    "as_list",
     "check_choice",
     "check_flag",
     "check_groups",

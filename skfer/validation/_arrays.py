@@ -1,6 +1,6 @@
 """Columns and rows of arrays, without conversions that lose something in silence."""
 
-from collections.abc import Sized
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,76 @@ def as_column(values: Any, name: str) -> NDArray[Any]:
             shown(column if column.ndim else values),
         )
     return column
+
+
+def as_array(values: Any, name: str, dtype: Any = None) -> NDArray[Any]:
+    """Return values as an array.
+
+    Parameters
+    ----------
+    values : array-like
+        What was given.
+    name : str
+        The argument.
+    dtype : dtype, default=None
+        Of what type it is to be; by default that of the values.
+
+    Returns
+    -------
+    array : ndarray
+        The values, copied only if they must be.
+
+    Raises
+    ------
+    ArgumentError
+        If numpy makes no such array of them.
+
+    Examples
+    --------
+    >>> from skfer.validation import as_array
+    >>> as_array([[1], [2]], "box", float).shape
+    (2, 1)
+    """
+    try:
+        return np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        what = "an array" if dtype is None else "an array of numbers"
+        text = "must be {}, got {}: {}."
+        raise refusal(name, text, what, shown(values), str(error).rstrip(".")) from error
+
+
+def as_list(values: Any, name: str, what: str = "values") -> list[Any]:
+    """Return what an array, a sequence, a set or an iterator holds.
+
+    Parameters
+    ----------
+    values : iterable
+        A word is none, nor are bytes and mappings.
+    name : str
+        The argument.
+    what : str, default="values"
+        What it holds, for the message.
+
+    Returns
+    -------
+    values : list
+        Of an array its rows.
+
+    Raises
+    ------
+    ArgumentError
+        If it is one value instead of several.
+
+    Examples
+    --------
+    >>> from skfer.validation import as_list
+    >>> as_list(("joy", "fear"), "classes", "names")
+    ['joy', 'fear']
+    """
+    several = isinstance(values, Iterable) and getattr(values, "ndim", 1) > 0
+    if not several or isinstance(values, str | bytes | Mapping):
+        raise refusal(name, "must be a list of {}, got {}.", what, shown(values))
+    return list(values)
 
 
 def check_rows(rows: Any, name: str, **options: Any) -> NDArray[Any]:

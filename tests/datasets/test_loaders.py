@@ -147,7 +147,7 @@ def test_what_the_groups_are(tmp_path, name, make):
 
 
 SENSELESS = [
-    ("classes", 5, "classes=5 is not a list of names"),
+    ("classes", 5, "classes must be a list of names, got 5"),
     ("root", None, "root=None is not a path"),
     ("root", 3, "root=3 is not a path"),
     ("image_size", "big", "image_size='big' is not a size"),
@@ -174,10 +174,10 @@ def test_senseless_arguments(tmp_path, name, make, argument, value, message):
 @pytest.mark.parametrize(
     ("name", "subset", "message"),
     [
-        ("ck+", 5, "subset=5 is not a name: give one or a list of them"),
+        ("ck+", 5, "subset must be a list of names, got 5"),
         ("ck+", "S999", r"subset='S999': \['S999'\] is not among the subjects here: \['S005'"),
         ("ck+", [], r"subset=\[\]: nothing is not among the subjects"),
-        ("raf-db", 5, "subset=5 is not a name"),
+        ("raf-db", 5, "subset must be a list of names, got 5"),
         ("raf-db", "validation", "is not among the parts here: \\['test', 'train'\\]"),
     ],
 )

@@ -339,7 +339,7 @@ def test_pandas_paths(tmp_path):
     assert_array_equal(faces, FaceAligner().transform(pictures))
     with pytest.raises(ValueError, match=r"got a DataFrame: give the column with the paths"):
         FaceAligner().transform(table)
-    with pytest.raises(ValueError, match="boxes must be a sequence, one entry for each image"):
+    with pytest.raises(ValueError, match="boxes must be a list of entries, one for each image"):
         FaceAligner().transform(table["path"], boxes=3)
 
 

@@ -1,11 +1,10 @@
 """Drawn faces whose expressions, action units and people are known."""
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_random_state
 
 from skfer.datasets._bunch import make_bunch
 from skfer.datasets._vocabulary import EXPRESSIONS
@@ -15,9 +14,11 @@ from skfer.datasets.drawn._draws import SUBCLASS_NAMES, Draws, draw_faces_at_ran
 from skfer.datasets.drawn._model import ACTION_UNITS, MIRRORED, action_unit_table
 from skfer.datasets.drawn._render import PART_NAMES
 from skfer.exceptions import ArgumentError
+from skfer.validation import as_list, check_flag, check_int, check_random_seed, check_real, shown
 
 # How much one person's action units differ from time to time, as a share of their intensity.
 _UNIT_JITTER = 0.15
+_MOST = 1_000_000
 
 
 def make_expressions(
@@ -122,7 +123,7 @@ def make_expressions(
 
     Raises
     ------
-    TypeError, ValueError
+    ArgumentError
         If a parameter is of the wrong kind or out of its range.
 
     Notes
@@ -148,14 +149,23 @@ def make_expressions(
     >>> faces.groups.tolist() == [0] * 8 + [1] * 8
     True
     """
-    _check_counts(n_subjects, n_samples_per_expression, image_size)
+    check_int(n_subjects, "n_subjects", at_least=1, at_most=_MOST)
+    check_int(n_samples_per_expression, "n_samples_per_expression", at_least=1, at_most=_MOST)
+    check_int(image_size, "image_size", at_least=16, at_most=1024)
+    check_flag(color, "color", hint="True is RGB, False is gray.")
     names = _checked_classes(classes)
     shares = _checked_proportions(proportions, names)
     low, high = _checked_range(intensity_range)
-    _check_nuisance(nuisance)
+    check_real(nuisance, "nuisance", at_least=0, at_most=5, hint="0 is clean pictures.")
+    check_flag(return_parts, "return_parts")
+    check_flag(return_X_y, "return_X_y")
+    check_flag(as_frame, "as_frame")
+    seed = check_random_seed(random_state)
+    # scikit-learn takes numpy's global generator for None, which is to be left alone.
+    rng = np.random.RandomState() if seed is None else check_random_state(seed)
     if return_parts and return_X_y:
         raise ArgumentError("{return_parts=True} needs the Bunch: leave out {return_X_y=True}.")
-    draws = draw_faces_at_random(n_subjects, n_samples_per_expression, _generator(random_state))
+    draws = draw_faces_at_random(n_subjects, n_samples_per_expression, rng)
     kept = rows_kept(draws, names, shares)
     draws = {name: values[kept] for name, values in draws.items()}
     share = _shares_of_units(draws)
@@ -202,41 +212,13 @@ def _bunch(
     return faces
 
 
-def _generator(random_state: Any) -> np.random.RandomState:
-    if isinstance(random_state, np.random.RandomState):
-        return random_state
-    if random_state is None:
-        return np.random.RandomState()
-    if not isinstance(random_state, Integral):
-        raise TypeError(
-            f"random_state must be an int, a numpy RandomState or None; got {random_state!r}."
-        )
-    _check_count("random_state", random_state, 0, 2**32 - 1)
-    return np.random.RandomState(int(random_state))
-
-
-def _check_counts(n_subjects: Any, n_samples: Any, image_size: Any) -> None:
-    _check_count("n_subjects", n_subjects, 1, 1_000_000)
-    _check_count("n_samples_per_expression", n_samples, 1, 1_000_000)
-    _check_count("image_size", image_size, 16, 1024)
-
-
-def _check_count(name: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be an int; got {value!r}.")
-    if not low <= int(value) <= high:
-        raise ArgumentError(f"{{{name}}} must be from {low} to {high}; got {{}}.", value)
-
-
 def _checked_classes(classes: Any) -> tuple[str, ...]:
     if classes is None:
         return EXPRESSIONS
-    if isinstance(classes, str):
-        raise TypeError(f"classes must be a sequence of names; give [{classes!r}].")
-    names = tuple(classes)
+    names = tuple(as_list(classes, "classes", "names"))
     _check_known("classes", names, EXPRESSIONS)
     if not names or len(set(names)) < len(names):
-        raise ArgumentError("{classes} must name at least one, each once; got {}.", list(names))
+        raise ArgumentError("{classes} must name at least one, each once, got {}.", list(names))
     return names
 
 
@@ -244,23 +226,21 @@ def _checked_proportions(proportions: Any, names: tuple[str, ...]) -> dict[str, 
     if proportions is None:
         return {}
     if not isinstance(proportions, Mapping):
-        raise TypeError(
-            f"proportions must map names of expressions to shares; got {proportions!r}."
+        raise ArgumentError(
+            "{proportions} must map names of expressions to shares, got {}.", shown(proportions)
         )
     _check_known("proportions", tuple(proportions), names)
-    for name, share in proportions.items():
-        if not isinstance(share, Real) or not 0 < float(share) <= 1:
-            raise ArgumentError(
-                "{proportions}[{}] must be a share in (0, 1]; got {}.", repr(name), repr(share)
-            )
-    return {name: float(share) for name, share in proportions.items()}
+    return {
+        name: check_real(share, f"proportions.{name}", above=0, at_most=1)
+        for name, share in proportions.items()
+    }
 
 
 def _check_known(argument: str, given: tuple[Any, ...], known: tuple[str, ...]) -> None:
-    unknown = [name for name in given if name not in known]
+    unknown = [name for name in given if not isinstance(name, str) or name not in known]
     if unknown:
         raise ArgumentError(
-            f"{{{argument}}} names {{}}, not among those drawn: {{}}.", unknown, list(known)
+            f"{{{argument}}} names {{}}, not among those drawn: {{}}.", shown(unknown), list(known)
         )
 
 
@@ -268,18 +248,11 @@ def _checked_range(intensity_range: Any) -> tuple[float, float]:
     try:
         low, high = (float(value) for value in intensity_range)
     except (TypeError, ValueError):
-        raise TypeError(
-            f"intensity_range must be a pair of numbers; got {intensity_range!r}."
+        raise ArgumentError(
+            "{intensity_range} must be a pair of numbers, got {}.", shown(intensity_range)
         ) from None
     if not 0 <= low <= high <= 1:
         raise ArgumentError(
-            "{intensity_range} must be (low, high) with 0 <= low <= high <= 1; got {}.", (low, high)
+            "{intensity_range} must be (low, high) with 0 <= low <= high <= 1, got {}.", (low, high)
         )
     return low, high
-
-
-def _check_nuisance(nuisance: Any) -> None:
-    if isinstance(nuisance, bool) or not isinstance(nuisance, Real):
-        raise TypeError(f"nuisance must be a number; got {nuisance!r}.")
-    if not 0 <= float(nuisance) <= 5:
-        raise ArgumentError("{nuisance} must be from 0 (clean pictures) to 5; got {}.", nuisance)

@@ -7,7 +7,7 @@ from skfer.datasets._vocabulary import EXPRESSIONS
 from skfer.datasets.drawn._kinds import draw_units
 from skfer.datasets.drawn._portrait import take_portraits
 from skfer.datasets.drawn._traits import NOISE_SIDE
-from skfer.validation import check_int, check_real
+from skfer.validation import check_int, check_random_seed, check_real
 
 
 def draw_portraits(
@@ -60,15 +60,15 @@ def draw_portraits(
     >>> faces.images.shape, faces.action_units.shape
     ((24, 48, 48), (24, 20))
     """
-    check_int(n_persons, "n_persons", at_least=1)
-    check_int(n_samples_per_expression, "n_samples_per_expression", at_least=1)
+    check_int(n_persons, "n_persons", at_least=1, at_most=1_000_000)
+    check_int(n_samples_per_expression, "n_samples_per_expression", at_least=1, at_most=1_000_000)
     check_int(image_size, "image_size", at_least=16, at_most=NOISE_SIDE - 1)
     check_real(wild, "wild", at_least=0, at_most=1)
     check_real(lowest, "lowest", at_least=0, at_most=1)
     per_person = np.repeat(np.arange(len(EXPRESSIONS)), n_samples_per_expression)
     target = np.tile(per_person, n_persons)
     groups = np.repeat(np.arange(n_persons), len(per_person))
-    rng = check_random_state(random_state)
+    rng = check_random_state(check_random_seed(random_state))
     units, intensity = draw_units(target, rng, lowest)
     images, pose = take_portraits(units, groups, image_size, rng, wild)
     return Bunch(

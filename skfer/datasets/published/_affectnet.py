@@ -21,6 +21,7 @@ from skfer.datasets._tree import Tree, inside, joined
 from skfer.datasets._vocabulary import EXPRESSION_CODES
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, PictureError, Problem, in_part, read_number, read_numbers
+from skfer.validation import check_choice, check_flag
 
 CODES = (
     "neutral",
@@ -190,10 +191,8 @@ def load_affectnet(
 
 def list_affectnet(tree: Tree, *, align: str | bool = "auto", unlabeled: bool = False) -> Listing:
     """Return the pictures of either layout, unread."""
-    if align not in ("auto", "landmarks", "box", False):
-        raise ArgumentError(
-            "{align=} is not known: give 'auto', 'landmarks', 'box' or False.", align=align
-        )
+    check_choice(align, "align", ("auto", "landmarks", "box", False))
+    check_flag(unlabeled, "unlabeled")
     found = {part: tree.find_folder(name, depth=2) for part, name in _FOLDERS.items()}
     folders = {part: folder for part, folder in found.items() if folder is not None}
     if folders:

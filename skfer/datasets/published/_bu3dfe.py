@@ -15,6 +15,7 @@ from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import TWO_LETTERS
 from skfer.exceptions import ArgumentError
 from skfer.pictures import Problem
+from skfer.validation import as_list, check_int
 
 PUBLISHED = {
     "anger": 400,
@@ -163,14 +164,10 @@ def _check_intensities(intensities: Sequence[int] | None) -> Sequence[int]:
     """Return the intensities that are wanted, 0 for neutral among them."""
     if intensities is None:
         return range(5)
-    several = isinstance(intensities, Iterable) and not isinstance(intensities, str)
-    given = list(intensities) if several else []
-    if not several or not all(n in range(1, 5) for n in given):
-        raise ArgumentError(
-            "{intensities=} is not known: give a list of some of 1, 2, 3 and 4.",
-            intensities=intensities,
-        )
-    return [0, *given]
+    given = as_list(intensities, "intensities", "some of 1, 2, 3 and 4")
+    if not given:
+        raise ArgumentError("{intensities} is empty: give some of 1, 2, 3 and 4.")
+    return [0, *(check_int(n, "intensities", at_least=1, at_most=4) for n in given)]
 
 
 def _subject_folders(tree: Tree) -> list[str]:

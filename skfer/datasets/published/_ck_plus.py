@@ -20,6 +20,7 @@ from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES, UNLABELED
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, DatasetWarning, Problem, fault_of
+from skfer.validation import check_choice, check_flag
 
 # Labeled sequences; the folder form has three frames of each.
 PUBLISHED = {
@@ -191,8 +192,9 @@ def list_ck_plus(
 ) -> Listing:
     """Return the frames of any layout, unread."""
     n_last = check_frames(frames, {"peak": 1, "all": None})
-    if align not in (True, False, "auto"):
-        raise ArgumentError("{align=} is not known: give True, False or 'auto'.", align=align)
+    check_flag(neutral_first, "neutral_first")
+    check_choice(align, "align", (True, False, "auto"))
+    check_flag(unlabeled, "unlabeled")
     images = tree.innermost(tree.find_folder("cohn-kanade-images"), "cohn-kanade-images")
     if images is not None:
         rows, problems = _list_sequences(tree, images, n_last, neutral_first, unlabeled)

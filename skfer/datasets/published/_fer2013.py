@@ -25,6 +25,7 @@ from skfer.datasets._pixels import (
 from skfer.datasets._rows import PARTS, Row
 from skfer.datasets._tree import Tree
 from skfer.pictures import Problem
+from skfer.validation import check_flag
 
 PUBLISHED = {
     "anger": 4953,
@@ -156,6 +157,7 @@ def load_fer2013(
 
 def list_fer2013(tree: Tree, *, unlabeled: bool = False) -> Listing:
     """Return the faces of any layout, unread."""
+    check_flag(unlabeled, "unlabeled")
     table = tree.find_file("fer2013.csv", "icml_face_data.csv")
     if table is not None:
         pixels = read_pixel_table(tree, table)

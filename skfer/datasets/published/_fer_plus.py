@@ -25,8 +25,8 @@ from skfer.datasets._rows import PARTS, Row, without_copies
 from skfer.datasets._tree import Tree, inside, joined
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from skfer.datasets._votes import VOTES, VoteRow, distribution, majority, read_votes
-from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, Problem, in_part
+from skfer.validation import check_choice
 
 TABLES = Layout(
     "fer2013.csv with fer2013new.csv, paired by row order", parts=FER2013_PARTS, unit="rows"
@@ -165,10 +165,7 @@ def load_fer_plus(
 
 def list_fer_plus(tree: Tree, *, labels: str = "majority") -> Listing:
     """Return the faces of either layout, unread."""
-    if labels not in ("majority", "distribution"):
-        raise ArgumentError(
-            "{labels=} is not known: give 'majority' or 'distribution'.", labels=labels
-        )
+    check_choice(labels, "labels", ("majority", "distribution"))
     pixels = tree.find_file("fer2013.csv", "icml_face_data.csv")
     votes = tree.find_file("fer2013new.csv")
     if pixels is not None and votes is not None:

@@ -18,6 +18,7 @@ from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES, UNLABELED
 from skfer.pictures import DatasetError, Problem, fault_of
+from skfer.validation import check_flag
 
 CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 LAYOUT = Layout("Sessions/<number>/ with S001-001.xml (Metatag Emotion) and the frames as pictures")
@@ -171,6 +172,8 @@ def list_mmi(
     unlabeled: bool = False,
 ) -> Listing:
     """Return the frames of all sessions, unread."""
+    check_flag(neutral_first, "neutral_first")
+    check_flag(unlabeled, "unlabeled")
     wanted = _Wanted(check_frames(frames, {"all": None}), neutral_first, unlabeled)
     parent = tree.find_folder("Sessions") or ""
     notes = {folder: _notes_in(tree, folder) for folder in tree.folders(parent)}

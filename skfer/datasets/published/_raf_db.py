@@ -22,6 +22,7 @@ from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree, joined
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, Problem, in_part
+from skfer.validation import check_choice
 
 CODES = {
     "1": "surprise",
@@ -157,8 +158,7 @@ def load_raf_db(
 
 def list_raf_db(tree: Tree, *, align: bool | str = True) -> Listing:
     """Return the faces of either layout, unread."""
-    if align not in (True, False, "points"):
-        raise ArgumentError("{align=} is not known: give True, False or 'points'.", align=align)
+    check_choice(align, "align", (True, False, "points"))
     table = _find_list(tree)
     return _list_folders(tree, align) if table is None else _list_owners(tree, table, align)
 

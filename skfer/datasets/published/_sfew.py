@@ -12,8 +12,8 @@ from skfer.datasets._listing import Layout, Listing, no_layout
 from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree
-from skfer.exceptions import ArgumentError
 from skfer.pictures import Problem, in_part
+from skfer.validation import check_choice, check_flag
 
 # Train and validation together.
 PUBLISHED = {
@@ -160,8 +160,8 @@ def load_sfew(
 
 def list_sfew(tree: Tree, *, align: bool | str = "auto", unlabeled: bool = False) -> Listing:
     """Return the pictures of either layout, unread."""
-    if align not in (True, False, "auto"):
-        raise ArgumentError("{align=} is not known: give True, False or 'auto'.", align=align)
+    check_choice(align, "align", (True, False, "auto"))
+    check_flag(unlabeled, "unlabeled")
     found = {form: _part_folders(tree, form) for form in (True, False)}
     # Faces of one part do not do instead of frames of both.
     wanted = found[False].keys() - (set() if unlabeled else {"test"})

@@ -13,6 +13,7 @@ from skfer.datasets.drawn import _camera as camera
 from skfer.datasets.drawn import _render as render
 from skfer.datasets.drawn._draws import draw_faces_at_random
 from skfer.datasets.drawn._model import ACTION_UNITS, IDENTITY, SUBCLASSES
+from skfer.exceptions import ArgumentError
 
 # The emotion prototypes of FACS; units at both sides, but for contempt.
 PROTOTYPES = {
@@ -351,40 +352,39 @@ class TestDifficulty:
 
 class TestBadArguments:
     @pytest.mark.parametrize(
-        ("arguments", "error", "message"),
+        ("arguments", "message"),
         [
-            ({"n_subjects": 0}, ValueError, "n_subjects must be from 1"),
-            ({"n_subjects": 2.5}, TypeError, "n_subjects must be an int; got 2.5"),
-            ({"n_subjects": True}, TypeError, "n_subjects must be an int"),
-            ({"n_samples_per_expression": 0}, ValueError, "n_samples_per_expression must be"),
-            ({"image_size": 15}, ValueError, "image_size must be from 16 to 1024; got 15"),
-            ({"image_size": (48, 48)}, TypeError, "image_size must be an int"),
-            ({"classes": "anger"}, TypeError, r"classes must be a seq.* \['anger'\]"),
-            ({"classes": []}, ValueError, "classes must name at least one"),
-            ({"classes": ["anger", "anger"]}, ValueError, "each once"),
-            ({"classes": ["rage"]}, ValueError, r"classes names \['rage'\]"),
-            ({"proportions": 0.5}, TypeError, "proportions must map names"),
-            ({"proportions": {"rage": 0.5}}, ValueError, r"proportions names \['rage'\]"),
-            ({"proportions": {"fear": 0}}, ValueError, r"proportions\['fear'\] must be a share"),
-            ({"proportions": {"fear": 2}}, ValueError, r"proportions\['fear'\] must be a share"),
-            ({"proportions": {"fear": "all"}}, ValueError, "must be a share"),
+            ({"n_subjects": 0}, "n_subjects must be .* of at least 1"),
+            ({"n_subjects": 2.5}, "n_subjects must be a whole number .* got 2.5"),
+            ({"n_subjects": True}, "n_subjects must be a whole number"),
+            ({"n_samples_per_expression": 0}, "n_samples_per_expression must be"),
+            ({"image_size": 15}, "image_size must be .* at least 16 and of at most 1024, got 15"),
+            ({"image_size": (48, 48)}, "image_size must be a whole number"),
+            ({"classes": "anger"}, "classes must be a list of names, got 'anger'"),
+            ({"classes": []}, "classes must name at least one"),
+            ({"classes": ["anger", "anger"]}, "each once"),
+            ({"classes": ["rage"]}, r"classes names \['rage'\]"),
+            ({"proportions": 0.5}, "proportions must map names"),
+            ({"proportions": {"rage": 0.5}}, r"proportions names \['rage'\]"),
+            ({"proportions": {"fear": 0}}, r"proportions.fear must be .* above 0"),
+            ({"proportions": {"fear": 2}}, r"proportions.fear must be .* of at most 1"),
+            ({"proportions": {"fear": "all"}}, "proportions.fear must be a finite number"),
             (
                 {"classes": ["anger"], "proportions": {"fear": 0.5}},
-                ValueError,
                 r"proportions names \['fear'\], not among those drawn",
             ),
-            ({"intensity_range": (0.9, 0.1)}, ValueError, "intensity_range must be"),
-            ({"intensity_range": (0.0, 1.1)}, ValueError, "intensity_range must be"),
-            ({"intensity_range": (0.0, np.nan)}, ValueError, "intensity_range must be"),
-            ({"intensity_range": 0.5}, TypeError, "intensity_range must be a pair"),
-            ({"nuisance": -1}, ValueError, "nuisance must be from 0"),
-            ({"nuisance": np.nan}, ValueError, "nuisance must be from 0"),
-            ({"nuisance": "none"}, TypeError, "nuisance must be a number"),
-            ({"random_state": "seed"}, TypeError, "random_state must be an int"),
-            ({"random_state": -1}, ValueError, "random_state must be from 0"),
-            ({"return_parts": True, "return_X_y": True}, ValueError, "return_parts=True needs"),
+            ({"intensity_range": (0.9, 0.1)}, "intensity_range must be"),
+            ({"intensity_range": (0.0, 1.1)}, "intensity_range must be"),
+            ({"intensity_range": (0.0, np.nan)}, "intensity_range must be"),
+            ({"intensity_range": 0.5}, "intensity_range must be a pair"),
+            ({"nuisance": -1}, "nuisance must be a finite number of at least 0"),
+            ({"nuisance": np.nan}, "nuisance must be a finite number"),
+            ({"nuisance": "none"}, "nuisance must be a finite number"),
+            ({"random_state": "seed"}, "random_state must be None, a whole number"),
+            ({"random_state": -1}, "random_state must be None, a whole number from 0"),
+            ({"return_parts": True, "return_X_y": True}, "return_parts=True needs"),
         ],
     )
-    def test_names_the_argument(self, arguments, error, message):
-        with pytest.raises(error, match=message):
+    def test_names_the_argument(self, arguments, message):
+        with pytest.raises(ArgumentError, match=message):
             make_expressions(**{"n_subjects": 1, "n_samples_per_expression": 1, **arguments})

@@ -259,7 +259,7 @@ def test_no_affectnet(tmp_path):
     (tmp_path / "val_set" / "images").mkdir(parents=True)
     with pytest.raises(DatasetError, match="val_set/ has no folder 'annotations'"):
         load_affectnet(tmp_path)
-    with pytest.raises(ValueError, match="align="):
+    with pytest.raises(ValueError, match="align must be"):
         load_affectnet(tmp_path, align="eyes")
 
 

@@ -33,7 +33,7 @@ def test_intensities(tmp_path):
     trees.named(tmp_path, NAMES)
     assert load_bu3dfe(tmp_path, intensities=(3, 4)).intensity.tolist() == [0, 4, 3]
     assert load_bu3dfe(tmp_path, subset="M0044").target.tolist() == [4]
-    with pytest.raises(ValueError, match="intensities="):
+    with pytest.raises(ValueError, match="intensities must be"):
         load_bu3dfe(tmp_path, intensities=[5])
 
 
@@ -68,7 +68,7 @@ def test_no_bu3dfe(tmp_path):
 
 @pytest.mark.parametrize("intensities", [3, "34", [5], [0], ["3"], 0])
 def test_intensities_that_are_none(tmp_path, intensities):
-    with pytest.raises(ValueError, match=r"intensities=.* is not known: give a list of some of 1"):
+    with pytest.raises(ValueError, match="intensities must be"):
         load_bu3dfe(tmp_path, intensities=intensities)
 
 

@@ -94,7 +94,7 @@ def test_alignment_needs_landmarks_and_a_size(tmp_path):
         faces = load_ck_plus(tmp_path, image_size=20)
     whole = load_ck_plus(tmp_path, image_size=20, align=False)
     np.testing.assert_array_equal(faces.images, whole.images)
-    with pytest.raises(ValueError, match="align='eyes' is not known"):
+    with pytest.raises(ValueError, match="align must be one of True, False, 'auto', got 'eyes'"):
         load_ck_plus(tmp_path, align="eyes")
     trees.ck_plus(tmp_path, SEQUENCES)
     with pytest.raises(ValueError, match="image_size=None: aligned faces need a size"):

@@ -55,7 +55,7 @@ def test_distribution_keeps_what_has_no_majority(tmp_path):
     for name, labels in (("votes", VOTES), ("distribution", faces.target_names)):
         wide = faces.frame[[f"{name}_{label}" for label in labels]]
         np.testing.assert_array_equal(wide, faces[name])
-    with pytest.raises(ValueError, match="labels="):
+    with pytest.raises(ValueError, match="labels must be"):
         load_fer_plus(tmp_path, labels="votes")
 
 

@@ -65,7 +65,7 @@ def test_points_that_cannot_be_used(tmp_path):
     pattern = r"(?s)train_00001_manu_attri.txt, line 6: '1' is no pair.*00002_manu.*is missing"
     with pytest.raises(DatasetError, match=pattern):
         load_raf_db(tmp_path, align="points")
-    with pytest.raises(ValueError, match="align='eyes' is not known: give True, False or 'poi"):
+    with pytest.raises(ValueError, match="align must be one of True, False, 'points', got 'eyes'"):
         load_raf_db(tmp_path, align="eyes")
     trees.named(tmp_path / "folders", ["train/1/a.jpg"])
     with pytest.raises(ValueError, match="align='points': the folder form has no points"):
