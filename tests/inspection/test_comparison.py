@@ -116,7 +116,7 @@ def test_refusals_name_the_argument(options, text):
 def test_refusals_of_fits():
     with pytest.raises(ArgumentError, match="fits is empty"):
         ComparisonDisplay.from_fits([])
-    with pytest.raises(ArgumentError, match="measure must be one of accuracy, got 'f1'"):
+    with pytest.raises(ArgumentError, match="measure must be one of 'accuracy', got 'f1'"):
         ComparisonDisplay.from_fits([Fit("a", 0, {"accuracy": 1.0})], "f1")
 
 

@@ -112,7 +112,7 @@ def test_faces_without_a_label_join_the_likeliest(blobs, gaussian_subclasses):
         ({"images": IMAGES[1:]}, "images holds 5 pictures"),
         ({"y": Y[1:]}, "y has 5 entries"),
         ({"n_faces": 0}, "n_faces"),
-        ({"subclass_to_class": ["joy"]}, "subclass_to_class must have the class"),
+        ({"subclass_to_class": ["joy"]}, "subclass_to_class has 1 entries"),
         ({"posterior": np.ones((6, 1))}, "posterior has 1 columns"),
     ],
 )
