@@ -1,11 +1,11 @@
 """Which methods stand side by side in the accuracy tables."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from pytorch_metric_learning import distances, losses, miners, reducers
-from torch import Tensor, nn
+from torch import Tensor
 
 from benchmarks._settings import NOISE
 from skfer import (
@@ -14,8 +14,7 @@ from skfer import (
     MultiThresholdEmbedder,
     TripletCenterEmbedder,
 )
-from skfer.embedders import BaseEmbedder
-from skfer.evaluation import pca_baseline
+from skfer.evaluation import LOSSES, make_methods, pca_baseline
 from skfer.losses import TripletCenterLoss
 from skfer.training import Objective
 
@@ -43,6 +42,9 @@ class Suite:
         Number of drawn persons.
     searched : tuple of str
         Methods among which a user would search for the best.
+    has_variants : bool
+        Whether "name, variant" is a variant of "name", of which the best on the choosing folds is
+        reported.
     """
 
     about: str
@@ -51,41 +53,12 @@ class Suite:
     proportions: dict[str, float] | None = None
     n_subjects: int = 50
     searched: tuple[str, ...] = ()
+    has_variants: bool = False
 
 
-class PeerLoss(nn.Module):
-    """A loss of pytorch-metric-learning, with a miner if it takes one."""
-
-    def __init__(self, loss: nn.Module, miner: nn.Module | None = None) -> None:
-        super().__init__()
-        self.loss = loss
-        self.miner = miner
-
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        pairs = None if self.miner is None else self.miner(embeddings, labels)
-        return self.loss(embeddings, labels, pairs)
-
-
-class PeerEmbedder(BaseEmbedder):
-    """The same network and classification term beside a loss of pytorch-metric-learning."""
-
-    def __init__(self, peer: str = "triplet", *, random_state: Any = None) -> None:
-        super().__init__(random_state=random_state, **NOISE)
-        self.peer = peer
-
-    def make_objective(self) -> Objective:
-        """Return the loss by its name, and cross-entropy."""
-        return Objective(self._peer_loss(), self.classification_weight)
-
-    def _peer_loss(self) -> PeerLoss:
-        if self.peer == "triplet":
-            distance = distances.LpDistance(power=2)
-            loss = losses.TripletMarginLoss(0.5, distance=distance, reducer=reducers.MeanReducer())
-            return PeerLoss(loss, miners.BatchHardMiner(distance=distance))
-        if self.peer == "multi-similarity":
-            return PeerLoss(losses.MultiSimilarityLoss(), miners.MultiSimilarityMiner())
-        n_classes = len(self.classes_)
-        return PeerLoss(losses.ProxyAnchorLoss(n_classes, self.embedding_dim))
+def _of_zoo(name: str) -> Callable[..., Any]:
+    """Return a loss of pytorch-metric-learning on the same network."""
+    return lambda seed, **more: make_methods([name], random_state=seed, **NOISE | more)[name]
 
 
 class CenterLoss(TripletCenterLoss):
@@ -127,9 +100,9 @@ MULTI_THRESHOLD = Suite(
         "PCA": lambda seed: pca_baseline(random_state=seed),
         "cross-entropy": lambda seed: CrossEntropyEmbedder(random_state=seed, **NOISE),
         **{f"one threshold, {t}": _single(t) for t in SINGLE},
-        "peer: batch-hard triplet": lambda seed: PeerEmbedder("triplet", random_state=seed),
-        "peer: MultiSimilarity": lambda seed: PeerEmbedder("multi-similarity", random_state=seed),
-        "peer: ProxyAnchor": lambda seed: PeerEmbedder("proxy-anchor", random_state=seed),
+        "peer: batch-hard triplet": _of_zoo("triplet"),
+        "peer: MultiSimilarity": _of_zoo("multi-similarity"),
+        "peer: ProxyAnchor": _of_zoo("proxy-anchor"),
         "multi-threshold": lambda seed: MultiThresholdEmbedder(random_state=seed, **NOISE),
     },
 )
@@ -209,11 +182,74 @@ EMBEDDERS = Suite(
     methods={
         "PCA": lambda seed: pca_baseline(random_state=seed),
         "cross-entropy": _plain_head,
-        "peer: MultiSimilarity": lambda seed: PeerEmbedder("multi-similarity", random_state=seed),
+        "peer: MultiSimilarity": _of_zoo("multi-similarity"),
         "multi-threshold": lambda seed: MultiThresholdEmbedder(random_state=seed, **NOISE),
         "triplet-center": lambda seed: TripletCenterEmbedder(random_state=seed, **NOISE),
         "Gaussian": lambda seed: GaussianMetricEmbedder(
             priors="uniform", random_state=seed, **NOISE
+        ),
+    },
+)
+
+ALONE = ", alone"
+
+
+def _with_and_alone(methods: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[[int], Any]]:
+    """Return each loss with a classification term beside it, and alone."""
+    variants = {}
+    for name, make in methods.items():
+        variants[name] = make
+        variants[name + ALONE] = partial(make, classification_weight=0)
+    return variants
+
+
+def _ours(cls: type, **parameters: Any) -> Callable[..., Any]:
+    return lambda seed, **more: cls(random_state=seed, **NOISE | parameters | more)
+
+
+_ZOO_METHODS = {
+    "PCA": lambda seed: pca_baseline(random_state=seed),
+    "cross-entropy": _ours(CrossEntropyEmbedder),
+    **_with_and_alone({name: _of_zoo(name) for name in LOSSES}),
+    **_with_and_alone({"multi-threshold": _ours(MultiThresholdEmbedder)}),
+    "triplet-center": _ours(TripletCenterEmbedder),
+    "triplet-center, nearest": _ours(TripletCenterEmbedder, negatives="nearest"),
+    **_with_and_alone({"gaussian": _ours(GaussianMetricEmbedder, priors="uniform")}),
+}
+
+ZOO = Suite(
+    about="The methods of the three papers among the best-known losses. Network, start, budget and "
+    "batches are the same; whether a loss has a classification term beside it, and the negatives "
+    "of triplet-center, are what was better on the choosing folds, if these were run.",
+    reference="cross-entropy",
+    methods=_ZOO_METHODS,
+    has_variants=True,
+)
+
+_SHORT: dict[str, Any] = NOISE | {"image_size": None}
+
+
+def _published(cls: type, **parameters: Any) -> Callable[[int], Any]:
+    return lambda seed: cls.from_paper(random_state=seed, **_SHORT | parameters)
+
+
+PAPERS = Suite(
+    about="The defaults, and what `from_paper` returns, in one budget. The Gaussian embedder "
+    "is also shown with the defaults and either way of mixing, and as published with a learning "
+    "rate that suits the budget.",
+    reference="cross-entropy",
+    methods={
+        "cross-entropy": _ours(CrossEntropyEmbedder),
+        "multi-threshold": _ours(MultiThresholdEmbedder),
+        "multi-threshold, as published": _published(MultiThresholdEmbedder, n_classes=8),
+        "triplet-center": _ours(TripletCenterEmbedder),
+        "triplet-center, as published": _published(TripletCenterEmbedder),
+        "gaussian": _ours(GaussianMetricEmbedder, priors="uniform"),
+        "gaussian, mixup=2": _ours(GaussianMetricEmbedder, priors="uniform", mixup=2.0),
+        "gaussian, mixup=batch": _ours(GaussianMetricEmbedder, priors="uniform", mixup="batch"),
+        "gaussian, as published": _published(GaussianMetricEmbedder, priors="uniform"),
+        "gaussian, as published, faster": _published(
+            GaussianMetricEmbedder, priors="uniform", lr=6e-3, schedule="one-cycle"
         ),
     },
 )
@@ -223,4 +259,7 @@ SUITES: dict[str, Suite] = {
     "triplet-center": TRIPLET_CENTER,
     "balancing": BALANCING,
     "embedders": EMBEDDERS,
+    "papers": PAPERS,
+    "zoo": ZOO,
+    "zoo-skewed": replace(ZOO, proportions=SKEWED, n_subjects=150),
 }

@@ -26,25 +26,34 @@ import skfer
 from benchmarks._suites import SUITES, Suite
 from benchmarks._timing import one_thread, record, table
 from skfer.datasets import load_image_table, make_expressions
-from skfer.metrics import clustering_nmi, recall_at_k
+from skfer.metrics import clustering_nmi, mean_average_precision_at_r, recall_at_k
 
 FOLD_SEEDS = {"choose": 7, "report": 11}
 BUDGETS = {
     # Most images of a class, folds, seeds.
     "quick": {"cap": 600, "folds": 3, "seeds": 2},
+    # To see that a suite works; drawn faces alone are fewer too.
+    "tiny": {"cap": 60, "folds": 2, "seeds": 1, "n_subjects": 10},
     "full": {"cap": None, "folds": 3, "seeds": 3},
     "120": {"cap": 120, "folds": 5, "seeds": 3},
     "30": {"cap": 30, "folds": 5, "seeds": 3},
 }
 RANKS = (1, 2, 4, 8)
-MEASURES = {"knn_balanced": "5-NN", "svm_balanced": "SVM", "own_balanced": "own"}
+MEASURES = {
+    "knn_balanced": "5-NN, balanced",
+    "svm_balanced": "SVM, balanced",
+    "own_balanced": "own, balanced",
+    "recall_at_1": "recall@1",
+    "map_at_r": "MAP@R",
+}
 FREQUENT = ("anger", "happiness", "neutral", "sadness", "surprise")
 
 
 def load(name: str, suite: Suite, budget: dict[str, Any], root: Path | None) -> Any:
     """Images, labels and persons of a data set, as the suite wants its classes to be weighted."""
     if name == "synthetic":
-        faces = make_expressions(suite.n_subjects, proportions=suite.proportions, random_state=0)
+        n_subjects = budget.get("n_subjects", suite.n_subjects)
+        faces = make_expressions(n_subjects, proportions=suite.proportions, random_state=0)
         return faces.images, faces.target, faces.groups
     faces = load_image_table(
         root / "labels.csv",
@@ -72,15 +81,16 @@ def fit_once(job: dict[str, Any], suite: Suite, data: Any) -> dict[str, Any]:
     )
     train, test = list(splitter.split(X, y, groups))[job["fold"]]
     embedder = suite.methods[job["method"]](job["seed"])
+    y_train = with_wrong_labels(y[train], job.get("wrong", 0), job["fold"])
     with one_thread():
         start = time.process_time()
-        embedder.fit(X[train], y[train])
+        embedder.fit(X[train], y_train)
         seconds = time.process_time() - start
         Z_train, Z_test = embedder.transform(X[train]), embedder.transform(X[test])
     result = {**job, "fit_seconds": round(seconds, 2)}
     followers = {"knn": KNeighborsClassifier(5), "svm": SVC(class_weight="balanced")}
     predictions = {
-        name: model.fit(Z_train, y[train]).predict(Z_test) for name, model in followers.items()
+        name: model.fit(Z_train, y_train).predict(Z_test) for name, model in followers.items()
     }
     if hasattr(embedder, "predict"):
         predictions["own"] = embedder.predict(X[test])
@@ -93,11 +103,25 @@ def fit_once(job: dict[str, Any], suite: Suite, data: Any) -> dict[str, Any]:
     return result | retrieval(Z_test, y[test], groups[test])
 
 
+def with_wrong_labels(y: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Return labels of which a share are those of another class, drawn with the same seed for all.
+
+    The classifiers that follow an embedder learn from them too; tests are on right labels.
+    """
+    rng = np.random.RandomState(seed)
+    wrong = rng.permutation(len(y))[: round(share * len(y))]
+    classes, codes = np.unique(y, return_inverse=True)
+    codes[wrong] += rng.randint(1, len(classes), len(wrong))
+    return classes[codes % len(classes)]
+
+
 def retrieval(Z: np.ndarray, y: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
     """Recall@k among other persons' faces, and how well k-means agrees with the labels."""
     recalls = recall_at_k(Z, y, k=RANKS, groups=groups)
     return {
         "recall_at": np.round(recalls, 4).tolist(),
+        "recall_at_1": round(float(recalls[0]), 4),
+        "map_at_r": round(mean_average_precision_at_r(Z, y, groups=groups), 4),
         "nmi": round(clustering_nmi(Z, y, random_state=0), 4),
     }
 
@@ -106,21 +130,44 @@ def jobs_of(suite: Suite, dataset: str, arguments: argparse.Namespace) -> Iterat
     """All fits of a table, seed by seed, so that a cut-off run is balanced."""
     budget = BUDGETS[arguments.budget]
     code = code_version()
+    methods = [m for m in suite.methods if m in (arguments.methods or suite.methods)]
+    if suite.has_variants and arguments.purpose == "report":
+        methods = chosen(methods, dataset, arguments)
     for seed in range(arguments.seeds or budget["seeds"]):
         for fold in range(budget["folds"]):
-            for method in suite.methods:
-                if arguments.methods is None or method in arguments.methods:
-                    yield {
-                        "suite": arguments.suite,
-                        "dataset": dataset,
-                        "budget": arguments.budget,
-                        "purpose": arguments.purpose,
-                        "method": method,
-                        "code": code,
-                        "fold": fold,
-                        "folds": budget["folds"],
-                        "seed": seed,
-                    }
+            for method in methods:
+                yield {
+                    "suite": arguments.suite,
+                    "dataset": dataset,
+                    "budget": arguments.budget,
+                    "purpose": arguments.purpose,
+                    "method": method,
+                    "wrong": getattr(arguments, "wrong", 0),
+                    "code": code,
+                    "fold": fold,
+                    "folds": budget["folds"],
+                    "seed": seed,
+                }
+
+
+def chosen(methods: list[str], dataset: str, arguments: argparse.Namespace) -> list[str]:
+    """Of the variants of a method ("name, variant") keep the one that was better when choosing.
+
+    All stay that were not run on the choosing folds.
+    """
+    scores: dict[str, list[float]] = {}
+    for fit in read(results_path(arguments)):
+        if (fit["dataset"], fit["purpose"]) == (dataset, "choose"):
+            scores.setdefault(fit["method"], []).append(fit["knn_balanced"])
+    best: dict[str, str] = {}
+    for method in sorted(scores, key=lambda m: np.mean(scores[m])):
+        best[method.partition(",")[0]] = method
+    return [m for m in methods if m not in scores or best[m.partition(",")[0]] == m]
+
+
+def results_path(arguments: argparse.Namespace) -> Path:
+    """Where the lines of a suite are."""
+    return arguments.out / f"accuracy-{arguments.suite}.jsonl"
 
 
 def code_version() -> str:
@@ -141,7 +188,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def run(suite: Suite, dataset: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Do the fits that are not there yet, and return all of the table."""
-    path = arguments.out / f"accuracy-{arguments.suite}.jsonl"
+    path = results_path(arguments)
     path.parent.mkdir(parents=True, exist_ok=True)
     wanted = list(jobs_of(suite, dataset, arguments))
     done = {key(job): job for job in read(path)}
@@ -160,7 +207,7 @@ def run(suite: Suite, dataset: str, arguments: argparse.Namespace) -> list[dict[
 def key(job: dict[str, Any]) -> tuple[Any, ...]:
     """Return what tells one fit from another."""
     names = ("dataset", "budget", "purpose", "method", "code", "fold", "folds", "seed")
-    return tuple(job.get(name) for name in names)
+    return (*(job.get(name) for name in names), job.get("wrong", 0))
 
 
 def mean(results: list[dict[str, Any]], measure: str) -> np.ndarray:
@@ -185,10 +232,9 @@ def report(suite: Suite, dataset: str, results: list[dict[str, Any]]) -> str:
     """Mean and standard deviation over folds and seeds; differences paired with the reference."""
     by_method = {m: [r for r in results if r["method"] == m] for m in suite.methods}
     by_method = {m: r for m, r in by_method.items() if r}
-    measures = ["knn_balanced", "svm_balanced", "own_balanced"]
-    measures = [m for m in measures if any(m in r for r in results)]
+    measures = [m for m in MEASURES if any(m in r for r in results)]
     names = [MEASURES[m] for m in measures]
-    header = ["method", *[f"{name}, balanced" for name in names], "5-NN, accuracy"]
+    header = ["method", *names, "5-NN, accuracy"]
     header += [f"{name}, minus {suite.reference}" for name in names] + ["fit"]
     every = {
         method: {m: mean(fits, m) for m in [*measures, "knn_accuracy", "fit_seconds"]}
@@ -208,7 +254,9 @@ def report(suite: Suite, dataset: str, results: list[dict[str, Any]]) -> str:
             cells.append("" if same else paired(scores[m] - reference[m]))
         rows.append([method, *cells, f"{scores['fit_seconds'].mean():.0f} s"])
     n = len(next(iter(by_method.values())))
-    head = f"{dataset}, {n} fits a method (folds x seeds); mean ± standard deviation, and of "
+    wrong = results[0].get("wrong", 0)
+    head = f"{dataset}, {wrong:.0%} of the labels wrong, " if wrong else f"{dataset}, "
+    head += f"{n} fits a method (folds x seeds); mean ± standard deviation, and of "
     head += "differences, paired, mean ± standard error\n\n"
     return head + table(header, rows) + "\n\n" + details(by_method)
 
@@ -252,6 +300,7 @@ def main() -> int:
     parser.add_argument("--datasets", nargs="+", choices=["synthetic", "wild"])
     parser.add_argument("--methods", nargs="+")
     parser.add_argument("--seeds", type=int)
+    parser.add_argument("--wrong", type=float, default=0, help="share of wrong labels in training")
     parser.add_argument("--purpose", choices=sorted(FOLD_SEEDS), default="report")
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
@@ -268,6 +317,7 @@ def main() -> int:
     if arguments.write:
         title = ", ".join(
             ["Accuracy", arguments.suite, arguments.budget, *(arguments.datasets or [])]
+            + ([f"{arguments.wrong:.0%} wrong labels"] if arguments.wrong else [])
             + (["choosing folds"] if arguments.purpose == "choose" else [])
         )
         record(f"{title} (`python -m benchmarks.accuracy`)", "\n\n".join([suite.about, *texts]))

@@ -66,7 +66,16 @@ ROOMS = {
     ),
     "evaluation": (
         ("_version", *GROUND, "datasets", "metrics", "model_selection", "embedders"),
-        {"numpy", "scipy", "sklearn", "torch", "skorch", "joblib", "tqdm"},
+        {
+            "pytorch_metric_learning",
+            "numpy",
+            "scipy",
+            "sklearn",
+            "torch",
+            "skorch",
+            "joblib",
+            "tqdm",
+        },
     ),
     "cli": (
         (

@@ -4,6 +4,7 @@ from skfer.embedders._cross_entropy import CrossEntropyEmbedder
 from skfer.embedders._metric_loss import MetricLossEmbedder
 from skfer.embedders._multi_threshold import MultiThresholdEmbedder
 from skfer.embedders._triplet_center import TripletCenterEmbedder
+from skfer.embedders._with_labels import WithLabels
 from skfer.embedders.base import BaseEmbedder
 from skfer.embedders.gaussian import GaussianMetricEmbedder
 
@@ -14,4 +15,5 @@ __all__ = [
     "MetricLossEmbedder",
     "MultiThresholdEmbedder",
     "TripletCenterEmbedder",
+    "WithLabels",
 ]

@@ -19,6 +19,7 @@ from skfer.exceptions import ArgumentError
 from skfer.training import Checkpoint, ImageSource, PictureSource, RowSource, release_pages
 
 _CHUNK_BYTES = 2**24
+_OF_TORCH = frozenset(vars(nn.Module()))
 _NO_MATTER = ("checkpoint", "verbose", "on_error")
 """Parameters that change nothing of what is learned."""
 
@@ -129,7 +130,9 @@ def _parts(value: Any) -> list[Any]:
     if isinstance(value, np.random.RandomState):
         return list(value.get_state())
     if isinstance(value, nn.Module):
-        return [str(value), dict(value.state_dict())]
+        # Settings too, which the text of a module may leave out, such as the margin of a loss.
+        own = {name: item for name, item in vars(value).items() if name not in _OF_TORCH}
+        return [str(value), own, dict(value.state_dict()), *value.children()]
     if isinstance(value, functools.partial):
         return [value.func, value.args, value.keywords]
     if isinstance(value, FunctionType):

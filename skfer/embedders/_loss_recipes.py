@@ -93,7 +93,7 @@ class MinedLoss(nn.Module):
         self.loss = loss
         self.miner = miner
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, embeddings: Tensor, labels: Tensor, votes: Tensor | None = None) -> Tensor:
         """Return the loss of a batch.
 
         Parameters
@@ -102,26 +102,31 @@ class MinedLoss(nn.Module):
             The embeddings.
         labels : Tensor of shape (n,)
             Class codes.
+        votes : Tensor of shape (n, n_classes), optional
+            What people said of each sample: for a loss that has an argument of this name.
         """
-        loss = self._loss_of_mined(embeddings, labels)
+        loss = self._loss_of_mined(embeddings, labels, votes)
         if not isinstance(loss, Tensor) or loss.ndim:
             got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
             raise ArgumentError("{loss} must return a tensor with one number, got {}.", got)
         return loss
 
-    def _loss_of_mined(self, embeddings: Tensor, labels: Tensor) -> Any:
+    def _loss_of_mined(self, embeddings: Tensor, labels: Tensor, votes: Tensor | None) -> Any:
+        names = _arguments(self.loss)
+        more: dict[str, Any] = {"votes": votes} if "votes" in names else {}
         if self.miner is None:
-            return self.loss(embeddings, labels)
+            return self.loss(embeddings, labels, **more)
         with torch.no_grad():
             mined = self.miner(embeddings, labels)
-        names = _arguments(self.loss)
         if "indices_tuple" in names:
-            return self.loss(embeddings, labels, indices_tuple=mined)
+            return self.loss(embeddings, labels, indices_tuple=mined, **more)
         if "triplets" in names:
-            return self.loss(embeddings, labels, triplets=as_triplets(mined))
+            return self.loss(embeddings, labels, triplets=as_triplets(mined), **more)
         rows = torch.cat(tuple(mined)).unique()
-        # The sum of no number is 0, with a gradient of 0.
-        return self.loss(embeddings[rows], labels[rows]) if len(rows) else embeddings[rows].sum()
+        if not len(rows):
+            return embeddings[rows].sum()  # 0, with a gradient of 0
+        more = {} if votes is None or not more else {"votes": votes[rows]}
+        return self.loss(embeddings[rows], labels[rows], **more)
 
     @property
     def stats(self) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._loss_recipes import MinedLoss, make_loss, make_miner, measures_angles
 from skfer.embedders.base import BaseEmbedder
 from skfer.losses import GaussianMetricLoss
+from skfer.nets import Embedded
 from skfer.training import Objective
 
 
@@ -194,7 +195,7 @@ class MetricLossEmbedder(ClassifierEmbedder):
             embedding_dim=self.embedding_dim,
         )
         unit = measures_angles(loss) if self.unit_length == "auto" else self.unit_length
-        kind = UnitObjective if unit else Objective
+        kind = UnitObjective if unit else MinedObjective
         return kind(MinedLoss(loss, make_miner(self.miner)), self.classification_weight)
 
     def parameter_groups(self) -> list[tuple[str, dict[str, Any]]]:
@@ -203,7 +204,15 @@ class MetricLossEmbedder(ClassifierEmbedder):
         return [*super().parameter_groups(), ("metric_loss.*", learned)]
 
 
-class UnitObjective(Objective):
+class MinedObjective(Objective):
+    """A loss with its miner, and cross-entropy."""
+
+    def metric_of_votes(self, output: Embedded, labels: Tensor, votes: Tensor) -> Tensor:
+        """Return the loss, which is told of votes if it has an argument of this name."""
+        return self.metric_loss(output.embedding, labels, votes)
+
+
+class UnitObjective(MinedObjective):
     """A loss of angles: features are of unit length."""
 
     def features(self, embedding: Tensor) -> Tensor:

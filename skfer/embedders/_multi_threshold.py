@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch.nn.functional as F  # noqa: N812
@@ -18,9 +18,11 @@ from skfer.embedders._docs import with_shared_docs
 from skfer.embedders.base import BaseEmbedder
 from skfer.losses import (
     MultiThresholdTripletLoss,
+    max_threshold,
     normalize_slices,
     slice_thresholds,
 )
+from skfer.nets import Embedded
 from skfer.training import Objective, TrainingData
 
 
@@ -173,6 +175,54 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
         self.loss = loss
         self.mining = mining
 
+    @classmethod
+    def from_paper(cls, n_classes: int = 7, **parameters: Any) -> Self:
+        """Return the embedder in the form of the paper.
+
+        Published: slices that are normalized on their own, the dual loss, the hardest triplets of
+        a batch, and thresholds that sample the whole valid range. Our reading: that the range ends
+        at :func:`~skfer.losses.max_threshold`, from which eight thresholds go down in equal steps;
+        and that there is nothing else: no standardized embedding, no cross-entropy, and a network
+        that starts from noise. The authors' optimizer, batches and network are not known to us.
+
+        Parameters
+        ----------
+        n_classes : int, default=7
+            Number of classes, on which the valid range depends.
+        **parameters
+            Settings that replace these.
+
+        Returns
+        -------
+        MultiThresholdEmbedder
+            Unfitted.
+
+        Notes
+        -----
+        This form does not train from noise by itself: ``python -m benchmarks.collapse`` shows it,
+        and ``python -m benchmarks.accuracy --suite papers`` what it costs. Hence the defaults: all
+        triplets, a standardized embedding, a classification term and a range that ends earlier.
+
+        Examples
+        --------
+        >>> from skfer import MultiThresholdEmbedder
+        >>> model = MultiThresholdEmbedder.from_paper(n_classes=5)
+        >>> model.mining, [round(float(t), 4) for t in model.thresholds[-2:]]
+        ('batch-hard', [2.1875, 2.5])
+        """
+        top, n = max_threshold(n_classes), 8
+        published: dict[str, Any] = {
+            "loss": "dual-triplet",
+            "mining": "batch-hard",
+            "thresholds": slice_thresholds(top / n, top, n).tolist(),
+        }
+        reading: dict[str, Any] = {
+            "standardize_embedding": False,
+            "classification_weight": 0.0,
+            "backbone": "scratch",
+        }
+        return cls(**published | reading | parameters)
+
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of the output columns, which tell slice and coordinate.
 
@@ -254,6 +304,10 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
 
 class MultiThresholdObjective(Objective):
     """Multi-threshold triplet loss, and cross-entropy beside it."""
+
+    def metric_of_votes(self, output: Embedded, labels: Tensor, votes: Tensor) -> Tensor:
+        """Return the loss with pairs that count as much as people agree on them."""
+        return self.metric_loss(output.embedding, labels, votes=votes)
 
     def features(self, embedding: Tensor) -> Tensor:
         """Return the unit slices side by side, divided by the root of their number."""

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from numbers import Real
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -220,6 +220,47 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         self.class_weight = class_weight
         self.sampling = sampling
 
+    @classmethod
+    def from_paper(cls, negatives: str = "fully-synthesized", **parameters: Any) -> Self:
+        """Return the embedder in the form of the paper, as far as we know it.
+
+        Published: cross-entropy and a weighted center term whose negative point is chosen by one of
+        the strategies, with pixel-wise and element-wise attention. Our reading: batches as they
+        come, the same learning rate for centers and network, an embedding that is not standardized,
+        and a network that starts from noise. The authors' margin, weight, optimizer and network are
+        not known to us; those of the defaults are kept.
+
+        Parameters
+        ----------
+        negatives : str, default="fully-synthesized"
+            As in the class.
+        **parameters
+            Settings that replace these.
+
+        Returns
+        -------
+        TripletCenterEmbedder
+            Unfitted.
+
+        Notes
+        -----
+        ``python -m benchmarks.accuracy --suite papers`` compares these settings with the defaults.
+
+        Examples
+        --------
+        >>> from skfer import TripletCenterEmbedder
+        >>> TripletCenterEmbedder.from_paper("nearest").sampling
+        'random'
+        """
+        reading: dict[str, Any] = {
+            "attention": "both",
+            "sampling": "random",
+            "center_lr": 6e-3,
+            "standardize_embedding": False,
+            "backbone": "scratch",
+        }
+        return cls(**reading | {"negatives": negatives} | parameters)
+
     # -- what it answers ------------------------------------------------------------------
 
     @on_snapshot
@@ -363,6 +404,13 @@ class TripletCenterObjective(Objective):
     def metric(self, output: Embedded, labels: Tensor) -> Tensor:
         """Return the center term of a batch."""
         return self.metric_loss(output.embedding, labels, output.logits, output.attention)
+
+    def metric_of_votes(self, output: Embedded, labels: Tensor, votes: Tensor) -> Tensor:
+        """Return the center term, in which samples count as much as people agree on their label."""
+        agreed = votes.gather(1, labels[:, None])[:, 0]
+        return self.metric_loss(
+            output.embedding, labels, output.logits, output.attention, weights=agreed
+        )
 
 
 def _start_classifier(classify: Any, weights: NDArray[np.float64]) -> None:

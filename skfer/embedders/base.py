@@ -36,6 +36,7 @@ from skfer.embedders._resuming import check_unchanged, restored_on_error
 from skfer.embedders._scoring import ScoreEachEpoch, find_scorers
 from skfer.embedders._snapshots import replace_state, snapshot
 from skfer.embedders._transformer import NetworkTransformer
+from skfer.embedders._votes import check_votes
 from skfer.exceptions import EmbeddingCollapseWarning
 from skfer.nets import EmbeddingNet, make_backbone, try_backbone
 from skfer.training import (
@@ -115,7 +116,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
     # -- scikit-learn's interface ---------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, groups: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, groups: Any = None, votes: Any = None) -> Self:
         """Learn the embedding.
 
         Parameters
@@ -128,6 +129,12 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             Class labels.
         groups : array-like of shape (n,), default=None
             Subjects. Only `early_stopping` uses them, to keep subjects apart.
+        votes : array-like of shape (n, n_classes), default=None
+            What several people said of each sample: counts or shares of the classes, in the order
+            of ``classes_``; or with a column for each integer from 0 on, where classes are such
+            integers. A row of zeros or NaN leaves the label alone, and a sample without a label
+            has the class with the most votes. They are what losses aim at; y says which class a
+            sample belongs to in batches, and what predictions are compared with.
 
         Returns
         -------
@@ -142,12 +149,14 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         """
         resume = self._resumes()
         with self._learning(resume) as learner:
-            learner._fit(X, y, groups, resume=resume)
+            learner._fit(X, y, groups, votes, resume=resume)
         self._warn_if_collapsed(n_epochs=1)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, groups: Any = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, groups: Any = None, votes: Any = None
+    ) -> Self:
         """Train one pass over some samples, at a constant learning rate.
 
         The first call fixes the classes, the input shape and, for rows, the statistics that
@@ -166,6 +175,8 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             may leave it out, or give the same.
         groups : object
             Not used; there for consistency.
+        votes : array-like of shape (n, n_classes), default=None
+            As in ``fit``.
 
         Returns
         -------
@@ -174,16 +185,18 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         """
         resume = hasattr(self, "net_")
         with self._learning(resume) as learner:
-            learner._fit_one_pass(X, y, classes, resume=resume)
+            learner._fit_one_pass(X, y, classes, votes, resume=resume)
         self._warn_if_collapsed(n_epochs=PATIENCE)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, groups: Any = None) -> NDArray[np.float32]:
+    def fit_transform(
+        self, X: Any, y: Any = None, groups: Any = None, votes: Any = None
+    ) -> NDArray[np.float32]:
         """Learn the embedding, and embed the training set; paths are decoded once.
 
         Parameters
         ----------
-        X, y, groups
+        X, y, groups, votes
             As in ``fit``.
 
         Returns
@@ -194,7 +207,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         decoded = self._decode_paths(X, reset=not self._resumes())
         if not isinstance(decoded, PictureSource):
             X = decoded
-        return self.fit(X, y, groups=groups).transform(X)
+        return self.fit(X, y, groups=groups, votes=votes).transform(X)
 
     # -- how it is done -------------------------------------------------------------------
 
@@ -216,23 +229,23 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
                 yield learner
                 replace_state(self, learner)
 
-    def _fit(self, X: Any, y: Any, groups: Any, *, resume: bool) -> None:
-        source, codes = self._check_samples(X, y, reset=not resume)
+    def _fit(self, X: Any, y: Any, groups: Any, votes: Any, *, resume: bool) -> None:
+        source, codes, votes = self._check_samples(X, y, votes, reset=not resume)
         if groups is not None:
             groups = check_groups(groups, n_samples=len(codes))
         self._random_state = check_random_state(self.random_state)
-        checkpoint = self._open_checkpoint(source, codes, groups, resume=resume)
+        checkpoint = self._open_checkpoint(source, codes, groups, votes, resume=resume)
         seed = self._random_state.randint(MAX_SEED)
         train, valid = self._split(codes, groups)
         self.n_groups_ = None if groups is None else len(np.unique(groups))
         epochs = count_epochs(self.max_epochs, codes[train])
-        data = TrainingData(source, codes, train, valid, epochs)
+        data = TrainingData(source, codes, train, valid, epochs, votes=votes)
         if self.verbose:
             announce(self, data)
         self._train(data, seed, resume=resume, checkpoint=checkpoint)
 
-    def _fit_one_pass(self, X: Any, y: Any, classes: Any, *, resume: bool) -> None:
-        source, codes = self._check_samples(X, y, reset=not resume, classes=classes)
+    def _fit_one_pass(self, X: Any, y: Any, classes: Any, votes: Any, *, resume: bool) -> None:
+        source, codes, votes = self._check_samples(X, y, votes, reset=not resume, classes=classes)
         labeled = np.flatnonzero(codes >= 0)
         if len(labeled) < 2:
             raise ValueError(
@@ -242,27 +255,32 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         if not resume:
             self._random_state = check_random_state(self.random_state)
         seed = self._random_state.randint(MAX_SEED)
-        data = TrainingData(source, codes, labeled, partial=True)
+        data = TrainingData(source, codes, labeled, partial=True, votes=votes)
         self._train(data, seed, resume=resume)
 
     def _check_samples(
-        self, X: Any, y: Any, *, reset: bool, classes: Any = None
-    ) -> tuple[Source, NDArray[np.intp]]:
-        """Check all that the user gave; return a source of batches and the class codes."""
+        self, X: Any, y: Any, votes: Any, *, reset: bool, classes: Any = None
+    ) -> tuple[Source, NDArray[np.intp], NDArray[np.float32] | None]:
+        """Check all that the user gave; return a source of batches, class codes and votes."""
         name = type(self).__name__
         self.check_params()
-        y = check_y(y, X, allow_unlabeled=self.accepts_unlabeled, name=name)
+        allow_unlabeled = self.accepts_unlabeled or votes is not None
+        y = check_y(y, X, allow_unlabeled=allow_unlabeled, name=name)
         if reset:
             self.classes_ = (
                 find_classes(y, name) if classes is None else check_classes(classes, name)
             )
         elif classes is not None:
             check_same_classes(classes, self.classes_, name)
-        codes = encode(y, self.classes_, allow_unlabeled=self.accepts_unlabeled)
+        codes = encode(y, self.classes_, allow_unlabeled=allow_unlabeled)
+        if votes is not None:
+            codes, votes = check_votes(
+                votes, codes, self.classes_, accepts_unlabeled=self.accepts_unlabeled
+            )
         source = self._check_inputs(X, reset=reset)
         if isinstance(source, PictureSource) and self.on_error == "skip":
             source.stand_in(codes, tell_broken)
-        return source, codes
+        return source, codes, votes
 
     def _split(
         self, codes: NDArray[np.intp], groups: NDArray[Any] | None
@@ -274,12 +292,14 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         return validation_split(codes, groups, self.validation_fraction, seed)
 
     def _open_checkpoint(
-        self, source: Any, codes: NDArray[np.intp], groups: Any, *, resume: bool
+        self, source: Any, codes: NDArray[np.intp], groups: Any, votes: Any, *, resume: bool
     ) -> Checkpoint | None:
         """Return where this fit is kept, if it is to be kept."""
         if self.checkpoint is None:
             return None
         data = {"X": source, "codes": codes, "classes": self.classes_}
+        if votes is not None:
+            data["votes"] = votes
         if self.early_stopping:
             data["groups"] = groups
         if resume:
@@ -307,7 +327,8 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             n_frozen = count_frozen_epochs(self.freeze_backbone, data.epochs, n_passes=n_passes)
             with frozen_backbone(self.net_.module_, n_frozen) as callbacks:
                 labels = self.prepare_training(data)
-                batches = Batches(data.source, labels, self._sampler(labels, data.train))
+                sampler = self._sampler(labels, data.train)
+                batches = Batches(data.source, labels, sampler, data.votes)
                 validation = self._validation_batches(data, labels)
                 callbacks += self.make_callbacks(data)
                 if data.valid is not None:
@@ -399,7 +420,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         drawn = self._sampler(labels, data.valid).covering()
         if self.learns_from_triplets and not self._has_classifier():
             check_triplets(labels, drawn, self.validation_fraction)
-        return Batches(data.source, labels, drawn)
+        return Batches(data.source, labels, drawn, data.votes)
 
     def _warn_if_collapsed(self, n_epochs: int) -> None:
         fault = find_collapse(

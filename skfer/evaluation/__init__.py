@@ -3,7 +3,15 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from skfer.evaluation._names import CLASSIFIERS, EMBEDDERS, METHODS, PROTOCOLS, REFERENCE, STYLES
+from skfer.evaluation._names import (
+    CLASSIFIERS,
+    EMBEDDERS,
+    LOSSES,
+    METHODS,
+    PROTOCOLS,
+    REFERENCE,
+    STYLES,
+)
 
 if TYPE_CHECKING:
     from skfer.evaluation._classifiers import with_classifier
@@ -56,6 +64,7 @@ _FILE_OF = {
 __all__ = [
     "CLASSIFIERS",
     "EMBEDDERS",
+    "LOSSES",
     "METHODS",
     "PROTOCOLS",
     "REFERENCE",

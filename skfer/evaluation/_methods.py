@@ -15,7 +15,8 @@ from skfer.embedders import (
     MultiThresholdEmbedder,
     TripletCenterEmbedder,
 )
-from skfer.evaluation._names import METHODS
+from skfer.evaluation._names import LOSSES, METHODS
+from skfer.evaluation._zoo import zoo_embedder
 from skfer.exceptions import ArgumentError
 
 _EMBEDDERS = {
@@ -38,7 +39,8 @@ def make_methods(
     Parameters
     ----------
     names : sequence of str
-        Which of `METHODS`.
+        Which of `METHODS`, and of `LOSSES`: the latter are losses of pytorch-metric-learning in a
+        :class:`~skfer.MetricLossEmbedder`.
     random_state : int, default=None
         Seed of all.
     negatives : str, default=None
@@ -55,6 +57,8 @@ def make_methods(
     ------
     ArgumentError
         If a name is unknown.
+    ImportError
+        If a name is one of `LOSSES` and pytorch-metric-learning is not installed.
 
     Examples
     --------
@@ -62,9 +66,9 @@ def make_methods(
     >>> make_methods(["pca", "gaussian"], max_epochs=5)["gaussian"]
     GaussianMetricEmbedder(max_epochs=5)
     """
-    unknown = [name for name in names if name not in METHODS]
+    unknown = [name for name in names if name not in METHODS + LOSSES]
     if unknown:
-        known = ", ".join(METHODS)
+        known = ", ".join(METHODS + LOSSES)
         raise ArgumentError("{names=}: give some of {}.", known, names=unknown[0])
     methods: dict[str, Any] = {}
     for name in names:
@@ -72,6 +76,9 @@ def make_methods(
             methods[name] = pca_baseline(random_state=random_state)
             continue
         own: dict[str, Any] = {"random_state": random_state}
+        if name in LOSSES:
+            methods[name] = zoo_embedder(name, **parameters, **own)
+            continue
         if name == "triplet-center" and negatives is not None:
             own["negatives"] = negatives
         methods[name] = _EMBEDDERS[name](**parameters, **own)

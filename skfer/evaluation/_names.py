@@ -13,6 +13,23 @@ EMBEDDERS = ("cross-entropy", "multi-threshold", "triplet-center", "gaussian")
 METHODS = ("pca", *EMBEDDERS)
 """What can be compared: the embedders, and PCA on pixels as a baseline."""
 
+LOSSES = (
+    "contrastive",
+    "triplet",
+    "lifted-structure",
+    "n-pairs",
+    "multi-similarity",
+    "circle",
+    "supcon",
+    "proxy-nca",
+    "proxy-anchor",
+    "soft-triple",
+    "arcface",
+    "cosface",
+)
+"""The best-known metric losses, to be compared with the methods: those of pytorch-metric-learning,
+an extra, with its settings."""
+
 REFERENCE = "cross-entropy"
 """What methods are compared with, if it is among them."""
 

@@ -1,6 +1,6 @@
 """Metric-learning losses, torch modules called as (embeddings, labels)."""
 
-from skfer.losses.gaussian import GaussianMetricLoss, mixup
+from skfer.losses.gaussian import GaussianMetricLoss, mixup, mixup_within_classes
 from skfer.losses.multi_threshold import (
     MultiThresholdTripletLoss,
     max_threshold,
@@ -16,6 +16,7 @@ __all__ = [
     "TripletCenterLoss",
     "max_threshold",
     "mixup",
+    "mixup_within_classes",
     "negative_indices",
     "normalize_slices",
     "slice_thresholds",

@@ -228,7 +228,7 @@ def mixup(
     Notes
     -----
     Mixing one-hot targets, and taking the Gaussians' means from the unmixed samples, is our reading
-    of [1]_.
+    of [1]_; for what its public code does, see `mixup_within_classes`.
 
     References
     ----------
@@ -248,15 +248,75 @@ def mixup(
     embeddings = check_points(embeddings, "embeddings")
     n_samples = len(embeddings)
     _check_targets(targets, n_samples)
-    if not isinstance(partners, Tensor) or partners.shape != (n_samples,):
-        raise ArgumentError(
-            "{partners} must be a tensor of shape ({},), got {}.", n_samples, shown_tensor(partners)
-        )
-    partners = check_indices(partners, "partners", n_samples, "indices of samples")
+    partners = _check_partners(partners, n_samples)
     check_companion(shares, "shares", (n_samples,))
     shares = shares[:, None]
     mixed = torch.lerp(embeddings.index_select(0, partners), embeddings, shares.to(embeddings))
     return mixed, torch.lerp(targets.index_select(0, partners), targets, shares.to(targets))
+
+
+def mixup_within_classes(
+    embeddings: Tensor, labels: Tensor, partners: Tensor, share: float
+) -> tuple[Tensor, Tensor]:
+    """Mix every sample with a partner by one share, and keep the pairs of one class.
+
+    Parameters
+    ----------
+    embeddings : Tensor of shape (n_samples, n_features)
+        The samples.
+    labels : Tensor of shape (n_samples,)
+        Their classes, integers of any value.
+    partners : Tensor of shape (n_samples,)
+        The index of each sample's partner.
+    share : float
+        The sample's own share of all mixtures, from 0 to 1; the authors draw one for each batch,
+        from Beta(2, 2).
+
+    Returns
+    -------
+    embeddings : Tensor of shape (n_kept, n_features)
+        ``share * f_i + (1 - share) * f_partner`` of the pairs of one class; there may be none.
+    labels : Tensor of shape (n_kept,)
+        Their classes.
+
+    Raises
+    ------
+    ValueError
+        If the arguments are no such tensors, a partner is no sample, or `share` is outside [0, 1].
+
+    See Also
+    --------
+    mixup : Mixes pairs of all classes, and their targets.
+
+    Notes
+    -----
+    This is what the public code of [1]_ does in effect: it mixes the numbers of the classes, as it
+    mixes the embeddings, and then looks for the mixtures that are the number of a class, which are
+    those of two samples of one class. It takes the means of the Gaussians from the mixtures, as
+    `GaussianMetricLoss` does when it is called with them. Leaving out the other pairs is our
+    reading.
+
+    References
+    ----------
+    .. [1] P. D. Marrero Fernandez et al., "Deep metric structured learning for facial expression
+           recognition", 2020. https://arxiv.org/abs/2001.06612
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.losses import mixup_within_classes
+    >>> points, labels = torch.tensor([[0.0], [8.0], [4.0]]), torch.tensor([5, 5, 3])
+    >>> mixup_within_classes(points, labels, torch.tensor([1, 2, 2]), 0.75)
+    (tensor([[2.],
+            [4.]]), tensor([5, 3]))
+    """
+    embeddings = check_points(embeddings, "embeddings")
+    labels = check_labels(labels, len(embeddings)).to(embeddings.device)
+    partners = _check_partners(partners, len(embeddings)).to(embeddings.device)
+    share = check_real(share, "share", at_least=0, at_most=1)
+    kept = labels == labels[partners]
+    mixed = torch.lerp(embeddings[partners[kept]], embeddings[kept], share)
+    return mixed, labels[kept]
 
 
 class _PosteriorError(torch.autograd.Function):
@@ -357,3 +417,12 @@ def _check_targets(targets: Tensor, n_points: int) -> Tensor:
             shown_tensor(targets),
         )
     return targets
+
+
+def _check_partners(partners: Tensor, n_samples: int) -> Tensor:
+    """Return the indices (n_samples,) of the samples that others are mixed with."""
+    if not isinstance(partners, Tensor) or partners.shape != (n_samples,):
+        raise ArgumentError(
+            "{partners} must be a tensor of shape ({},), got {}.", n_samples, shown_tensor(partners)
+        )
+    return check_indices(partners, "partners", n_samples, "indices of samples")

@@ -10,7 +10,8 @@ from torch.autograd.function import once_differentiable
 
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
-from skfer.losses._checks import check_indices, check_labels, check_points
+from skfer.losses._checks import check_indices, check_labels, check_points, shown_tensor
+from skfer.losses._voted import voted_triplet_loss
 from skfer.losses.triplet import batch_triplet_losses, triplet_hinges
 from skfer.validation import check_choice, check_flag, check_int, check_real, shown
 
@@ -103,6 +104,7 @@ class MultiThresholdTripletLoss(nn.Module):
         embeddings: Tensor,
         labels: Tensor,
         triplets: tuple[Tensor, Tensor, Tensor] | None = None,
+        votes: Tensor | None = None,
     ) -> Tensor:
         """Return the loss of a batch.
 
@@ -126,8 +128,11 @@ class MultiThresholdTripletLoss(nn.Module):
         embeddings = _check_embeddings(embeddings, len(self.thresholds))
         labels = check_labels(labels, len(embeddings)).to(embeddings.device)
         margins = self.thresholds.to(embeddings)
+        shares = None if votes is None else _check_votes(votes, len(embeddings)).to(embeddings)
         if triplets is not None:
             return self._loss_of_given(embeddings, triplets)
+        if shares is not None:
+            return self._loss_of_voted(embeddings, labels, shares)
 
         def evaluate(points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             return batch_triplet_losses(points, labels, margins, mining=self.mining, dual=self.dual)
@@ -147,6 +152,20 @@ class MultiThresholdTripletLoss(nn.Module):
         self.stats = {"active_fraction": (hinges.detach() > 0).sum().to(hinges) / n_hinges}
         # A triplet is the sum over its sides; the sum over no triplet is 0, with a gradient of 0.
         return hinges.sum() * (len(hinges) / n_hinges)
+
+    def _loss_of_voted(self, embeddings: Tensor, labels: Tensor, votes: Tensor) -> Tensor:
+        with torch.autocast(embeddings.device.type, enabled=False):
+            slices = normalize_slices(embeddings, len(self.thresholds))
+            loss, active = voted_triplet_loss(
+                slices,
+                labels,
+                votes,
+                self.thresholds.to(slices),
+                mining=self.mining,
+                dual=self.dual,
+            )
+        self.stats = {"active_fraction": active.detach()}
+        return loss
 
     def __getstate__(self) -> dict[str, Any]:
         # The statistics of the latest batch may lie on a GPU, which a pickle must not depend on.
@@ -343,6 +362,17 @@ def _check_triplets(triplets: Any, n_samples: int, device: torch.device) -> list
         )
     n = n_samples if given[0].numel() else None
     return [check_indices(r, "triplets", n, "indices of samples").to(device) for r in given]
+
+
+def _check_votes(votes: Any, n_samples: int) -> Tensor:
+    fits = isinstance(votes, Tensor) and votes.ndim == 2 and len(votes) == n_samples
+    if not fits or votes.is_complex():
+        raise ArgumentError(
+            "{votes} must be a tensor of shape ({}, n_classes), got {}.",
+            n_samples,
+            shown_tensor(votes),
+        )
+    return votes
 
 
 def _check_thresholds(thresholds: Any) -> Tensor:

@@ -119,6 +119,7 @@ class TripletCenterLoss(nn.Module):
         labels: Tensor,
         logits: Tensor | None = None,
         attention: Tensor | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
         """Return the loss of a batch.
 
@@ -133,6 +134,9 @@ class TripletCenterLoss(nn.Module):
             gradient.
         attention : Tensor of shape (n_samples, embedding_dim), optional
             The weights of the coordinates, >= 0; they receive a gradient.
+        weights : Tensor of shape (n_samples,), optional
+            The weights of the samples in the mean, >= 0, such as how sure their labels are; all
+            equal by default.
 
         Returns
         -------
@@ -157,7 +161,11 @@ class TripletCenterLoss(nn.Module):
             differences = _distance_differences(embeddings, own, negative, attention)
             hinges = (differences.mean(1) + self.margin).clamp_min(0)
         self.stats = {"active_fraction": (hinges.detach() > 0).to(hinges.dtype).mean()}
-        return hinges.mean()
+        if weights is None:
+            return hinges.mean()
+        check_companion(weights, "weights", tuple(hinges.shape))
+        weights = weights.to(hinges)
+        return (weights * hinges).sum() / weights.sum().clamp_min(torch.finfo(hinges.dtype).tiny)
 
     @torch.no_grad()
     def set_centers(self, embeddings: Tensor, labels: Tensor) -> None:

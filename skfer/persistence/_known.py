@@ -65,6 +65,7 @@ _SKFER: Mapping[str, tuple[str, ...]] = {
         "MetricLossEmbedder",
         "MultiThresholdEmbedder",
         "TripletCenterEmbedder",
+        "WithLabels",
     ),
     "skfer.losses": ("GaussianMetricLoss", "MultiThresholdTripletLoss", "TripletCenterLoss"),
     "skfer.nets": ("CompactResNet", "EmbeddingNet", "FaceAugment", "FaceBackbone", "MLP"),

@@ -26,6 +26,8 @@ class TrainingData:
         How many passes the training has.
     partial : bool
         Whether this is one pass of ``partial_fit``, and not a whole ``fit``.
+    votes : array of float of shape (n, n_classes), default=None
+        Shares of the classes in what people said of each sample, if they were given.
     """
 
     source: Source
@@ -34,3 +36,4 @@ class TrainingData:
     valid: NDArray[np.intp] | None = None
     epochs: int = 1
     partial: bool = False
+    votes: NDArray[np.float32] | None = None

@@ -302,8 +302,9 @@ class MetricNet(NeuralNet):
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
         """Return the loss of one batch; in training its statistics are kept for the history."""
-        targets = y_true if isinstance(y_true, tuple) else (y_true,)
-        loss = self.criterion_(y_pred, *[target.to(self.device) for target in targets])
+        targets = y_true if isinstance(y_true, dict) else {"labels": y_true}
+        moved = {name: target.to(self.device) for name, target in targets.items()}
+        loss = self.criterion_(y_pred, moved.pop("labels"), **moved)
         if training:
             run = self._run
             run.embedding = y_pred.embedding

@@ -60,7 +60,7 @@ class Objective(nn.Module):
         self.classification_weight = classification_weight
         self.register_buffer("class_weight", class_weight)
 
-    def forward(self, output: Embedded, labels: Tensor) -> Tensor:
+    def forward(self, output: Embedded, labels: Tensor, votes: Tensor | None = None) -> Tensor:
         """Return the loss of a batch.
 
         Parameters
@@ -69,6 +69,8 @@ class Objective(nn.Module):
             What the network returned for the n samples of the batch.
         labels : Tensor of shape (n,)
             Class codes.
+        votes : Tensor of shape (n, n_classes), optional
+            What several people said of each sample: rows sum to 1.
 
         Returns
         -------
@@ -77,9 +79,19 @@ class Objective(nn.Module):
         """
         loss = output.embedding.new_zeros(())
         if self.metric_loss is not None:
-            loss = self.metric_weight * self.metric(output, labels)
+            metric = (
+                self.metric(output, labels)
+                if votes is None
+                else self.metric_of_votes(output, labels, votes)
+            )
+            loss = self.metric_weight * metric
         if self.classification_weight:
-            loss = loss + self.classification_weight * self.classification(output, labels)
+            classification = (
+                self.classification(output, labels)
+                if votes is None
+                else self.classification_of_votes(output, labels, votes)
+            )
+            loss = loss + self.classification_weight * classification
         return loss
 
     def metric(self, output: Embedded, labels: Tensor) -> Tensor:
@@ -89,6 +101,17 @@ class Objective(nn.Module):
     def classification(self, output: Embedded, labels: Tensor) -> Tensor:
         """Return the cross-entropy of a batch; labels of -1 do not count."""
         return F.cross_entropy(output.logits, labels, self.class_weight, ignore_index=-1)  # type: ignore[arg-type]
+
+    def metric_of_votes(self, output: Embedded, labels: Tensor, votes: Tensor) -> Tensor:
+        """Return the metric loss of a batch with votes; by default they change nothing."""
+        return self.metric(output, labels)
+
+    def classification_of_votes(self, output: Embedded, labels: Tensor, votes: Tensor) -> Tensor:
+        """Return the cross-entropy of a batch with the votes as its targets."""
+        # As with labels, the weighted terms are divided by the sum of their weights.
+        weights = votes if self.class_weight is None else votes * self.class_weight
+        terms = weights * output.logits.log_softmax(1)  # type: ignore[union-attr]
+        return -terms.sum() / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
     def features(self, embedding: Tensor) -> Tensor:
         """Map embeddings (n, embedding_dim) to what ``transform`` returns, same shape."""

@@ -195,12 +195,21 @@ class Batches:
         Class codes.
     sampler : iterable of index arrays
         Draws the batches of an epoch; it has a length.
+    votes : array of float of shape (n, n_classes), optional
+        What several people said of each sample.
     """
 
-    def __init__(self, source: Source, labels: NDArray[np.intp], sampler: Any) -> None:
+    def __init__(
+        self,
+        source: Source,
+        labels: NDArray[np.intp],
+        sampler: Any,
+        votes: NDArray[np.float32] | None = None,
+    ) -> None:
         self.source = source
         self.sampler = sampler
         self._n_batches = len(sampler)
+        self._votes = None if votes is None else torch.from_numpy(votes)
         self.relabel(labels)
 
     def relabel(self, labels: NDArray[np.intp], is_pseudo: NDArray[np.bool_] | None = None) -> None:
@@ -211,8 +220,7 @@ class Batches:
         labels : array of int of shape (n,)
             Class codes.
         is_pseudo : array of bool of shape (n,), optional
-            Which of them are pseudo-labels. If given, a batch has (labels, is_pseudo) in place of
-            labels.
+            Which of them are pseudo-labels.
         """
         self._labels = torch.from_numpy(np.array(labels, dtype=np.int64))
         self._is_pseudo = None if is_pseudo is None else torch.from_numpy(np.array(is_pseudo))
@@ -233,7 +241,11 @@ class Batches:
         return self._n_batches
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, Any]]:
-        """Yield (inputs, labels) for the batches of one epoch."""
+        """Yield (inputs, labels) for the batches of one epoch.
+
+        Where there is more to know of samples than a label, a dict takes the place of the labels:
+        ``labels``, ``votes`` and ``is_pseudo``, as an objective is called with.
+        """
         drawn: deque[NDArray[np.intp]] = deque()
 
         def noted() -> Iterator[NDArray[np.intp]]:
@@ -244,8 +256,9 @@ class Batches:
         for inputs in fetched(self.source, noted()):
             rows = torch.from_numpy(drawn.popleft())
             labels = self._labels[rows]
-            is_pseudo = self._is_pseudo
-            yield inputs, labels if is_pseudo is None else (labels, is_pseudo[rows])
+            known = {"votes": self._votes, "is_pseudo": self._is_pseudo}
+            others = {name: values[rows] for name, values in known.items() if values is not None}
+            yield inputs, {"labels": labels, **others} if others else labels
 
 
 def _endless(sampler: Any) -> Iterator[NDArray[np.intp]]:

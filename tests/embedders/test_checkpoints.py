@@ -14,11 +14,17 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from pytorch_metric_learning import losses
 from sklearn.model_selection import GridSearchCV, cross_validate
 from skorch.callbacks import Callback, Checkpoint
 
 import skfer
-from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, MultiThresholdEmbedder
+from skfer import (
+    CrossEntropyEmbedder,
+    GaussianMetricEmbedder,
+    MetricLossEmbedder,
+    MultiThresholdEmbedder,
+)
 
 QUICK = {"backbone": "scratch", "embedding_dim": 16, "samples_per_class": 4, "random_state": 0}
 
@@ -216,6 +222,22 @@ def test_other_data_have_a_file_of_their_own(rows, tmp_path, what):
         X = mapped
     model.fit(X, y)
     assert len(list((tmp_path / "fits").iterdir())) == (1 if what == "memmap" else 2)
+
+
+def test_votes_and_other_settings_of_a_loss_have_a_file_of_their_own(rows, tmp_path):
+    """The text of a loss does not tell its margin."""
+    X, y = rows
+    loss = losses.TripletMarginLoss(margin=0.2)
+    model = MetricLossEmbedder(loss, **QUICK, max_epochs=1, checkpoint=tmp_path).fit(X, y)
+    model.fit(X, y)
+    assert len(list(tmp_path.iterdir())) == 1
+    model.set_params(loss=losses.TripletMarginLoss(margin=0.5)).fit(X, y)
+    assert len(list(tmp_path.iterdir())) == 2
+    votes = np.ones((len(y), 3))
+    model.fit(X, y, votes=votes)
+    model.fit(X, y, votes=votes + np.eye(3)[0])
+    model.fit(X, y, votes=2 * votes)  # the same shares
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_files_that_do_not_fit_are_refused(rows, tmp_path, monkeypatch):

@@ -1,10 +1,13 @@
 """What can be compared, by name."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from skfer import GaussianMetricEmbedder
-from skfer.evaluation import METHODS, make_methods, pca_baseline
+from skfer import GaussianMetricEmbedder, MetricLossEmbedder
+from skfer.evaluation import LOSSES, METHODS, make_methods, pca_baseline
+from skfer.evaluation._results import describe
 from skfer.exceptions import ArgumentError
 
 
@@ -22,6 +25,23 @@ def test_negatives_are_the_embedders_own_by_default():
     assert type(methods["gaussian"]) is GaussianMetricEmbedder
     default = type(methods["triplet-center"])().negatives
     assert methods["triplet-center"].negatives == default
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_best_known_losses_train(name):
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(24, 3)), np.arange(24) % 3
+    embedder = make_methods([name], random_state=0, max_epochs=1, embedding_dim=4)[name]
+    assert isinstance(embedder, MetricLossEmbedder)
+    assert np.isfinite(embedder.fit(X, y).transform(X)).all()
+    again = make_methods([name], random_state=0, max_epochs=1, embedding_dim=4)[name]
+    assert describe(again) == describe(embedder)  # kept fits are found again
+
+
+def test_losses_of_the_extra_without_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pytorch_metric_learning", None)
+    with pytest.raises(ImportError, match=r"proxy-anchor is .* pip install 'skfer\[metric-learn"):
+        make_methods(["pca", "proxy-anchor"])
 
 
 def test_unknown_names():

@@ -1,5 +1,6 @@
 """A file of fits: nothing is computed twice, nothing is lost, nothing is mistaken."""
 
+import copy
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,7 +15,7 @@ from torch import nn
 from skfer import MultiThresholdEmbedder
 from skfer.evaluation import Fit, _results, compare
 from skfer.evaluation._fits import Task
-from skfer.evaluation._results import ResultsFile, make_keys
+from skfer.evaluation._results import ResultsFile, describe, make_keys
 from skfer.exceptions import ArgumentError
 
 X = np.random.RandomState(0).rand(24, 3)
@@ -100,6 +101,32 @@ def test_keys_of_modules_are_of_their_weights():
     assert _key(network(1.0)) == _key(network(1.0)) != _key(network(2.0))
     by_function = [_key(MultiThresholdEmbedder(backbone=f)) for f in (nn.Linear, nn.Flatten)]
     assert by_function[0] != by_function[1]
+
+
+def _times(k):
+    return lambda embeddings, labels: k * embeddings.sum()
+
+
+LOSSES = [
+    nn.TripletMarginLoss(margin=0.2),  # whose repr tells no margin
+    nn.TripletMarginLoss(margin=0.5),
+    nn.Sequential(nn.TripletMarginLoss(margin=0.2)),
+    lambda embeddings, labels: embeddings.mean(),
+    lambda embeddings, labels: embeddings.sum(),
+    lambda embeddings, labels: sum(embeddings.sum() * i for i in (1, 2)),
+    lambda embeddings, labels: sum(embeddings.sum() * i for i in (1, 3)),
+    *[lambda embeddings, labels, k=k: k * embeddings.sum() for k in (1, 2)],
+    *map(_times, (1, 2)),
+    partial(pow, exp=2),
+    partial(pow, exp=3),
+    pow,
+]
+
+
+def test_losses_are_told_apart_by_all_that_they_are():
+    texts = [describe(loss) for loss in LOSSES]
+    assert len(set(texts)) == len(texts)
+    assert [describe(copy.deepcopy(loss)) for loss in LOSSES] == texts
 
 
 def test_fits_come_back_as_they_were(tmp_path):

@@ -11,6 +11,7 @@ from skfer.losses import (
     TripletCenterLoss,
     max_threshold,
     mixup,
+    mixup_within_classes,
     negative_indices,
     normalize_slices,
     slice_thresholds,
@@ -52,7 +53,8 @@ CASES = {
     ),
     "MultiThresholdTripletLoss.forward": Case(
         MultiThresholdTripletLoss([0.5, 1.0]).forward,
-        {**BATCH, "triplets": (Y, Y, Y)},
+        {**BATCH, "triplets": (Y, Y, Y), "votes": ONEHOT},
+        votes="None",
         triplets="None",
     ),
     "TripletCenterLoss": Case(
@@ -61,12 +63,20 @@ CASES = {
         margin="0 2.5",
         synthesis_fraction="0",
     ),
-    "TripletCenterLoss.forward": Case(CENTER.forward, {**BATCH, **COMPANIONS}, attention="None"),
+    "TripletCenterLoss.forward": Case(
+        CENTER.forward,
+        {**BATCH, **COMPANIONS, "weights": F[:, 0].sigmoid()},
+        attention="None",
+        weights="None",
+    ),
     "TripletCenterLoss.set_centers": Case(CENTER.set_centers, BATCH),
     "max_threshold": Case(max_threshold, {"n_classes": 3}),
     "mixup": Case(
         mixup,
         {"embeddings": F, "targets": ONEHOT, "partners": Y, "shares": F[:, 0].sigmoid()},
+    ),
+    "mixup_within_classes": Case(
+        mixup_within_classes, {**BATCH, "partners": Y, "share": 0.5}, share="0"
     ),
     "negative_indices": Case(
         negative_indices,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.covariance import EmpiricalCovariance
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from skfer.losses import GaussianMetricLoss, mixup
+from skfer.losses import GaussianMetricLoss, mixup, mixup_within_classes
 
 
 @st.composite
@@ -395,6 +395,51 @@ class TestMixup:
         loss = GaussianMetricLoss()
         torch.testing.assert_close(
             loss(embeddings, labels, queries=queries, targets=mixed), loss(embeddings, labels)
+        )
+
+
+class TestMixupWithinClasses:
+    @quick
+    @given(batches(), st.floats(0, 1))
+    def test_is_the_mixing_of_numbers_in_loops(self, batch, share):
+        """What the number of a class still equals a class after mixing, unless by chance."""
+        embeddings, labels, generator = batch
+        partners = torch.randperm(len(labels), generator=generator)
+        mixed, kept = mixup_within_classes(embeddings, labels, partners, share)
+        pairs = [(i, j) for i, j in enumerate(partners.tolist()) if labels[i] == labels[j]]
+        assert kept.tolist() == [labels[i] for i, _ in pairs]
+        assert mixed.shape == (len(pairs), embeddings.shape[1])
+        for point, (i, j) in zip(mixed, pairs, strict=True):
+            expected = share * embeddings[i] + (1 - share) * embeddings[j]
+            torch.testing.assert_close(point, expected, rtol=0, atol=1e-14)
+
+    def test_the_loss_takes_means_of_mixtures(self):
+        embeddings = torch.tensor([[0.0], [8.0], [20.0], [24.0]], dtype=torch.float64)
+        labels = torch.tensor([0, 0, 7, 7])
+        mixed, kept = mixup_within_classes(embeddings, labels, torch.tensor([1, 1, 2, 2]), 0.5)
+        assert mixed.flatten().tolist() == [4, 8, 20, 22]
+        value = GaussianMetricLoss(5.0, relative_sigma=False)(mixed, kept)
+        expected = definition(mixed, kept, 5.0)
+        assert value.item() == pytest.approx(expected, abs=1e-12)
+
+    def test_with_oneself_nothing_changes(self):
+        embeddings, labels = torch.randn(8, 3), torch.arange(8) % 2
+        mixed, kept = mixup_within_classes(embeddings, labels, torch.arange(8), 0.3)
+        assert torch.equal(kept, labels)
+        torch.testing.assert_close(mixed, embeddings)
+
+    def test_no_pair_of_one_class(self):
+        mixed, kept = mixup_within_classes(
+            torch.ones(2, 3), torch.arange(2), torch.tensor([1, 0]), 0.3
+        )
+        assert mixed.shape == (0, 3)
+        assert kept.shape == (0,)
+
+    def test_gradient(self):
+        embeddings = torch.randn(6, 2, dtype=torch.float64, requires_grad=True)
+        labels, partners = torch.arange(6) % 2, torch.tensor([2, 0, 4, 5, 1, 3])
+        assert torch.autograd.gradcheck(
+            lambda f: mixup_within_classes(f, labels, partners, 0.3)[0], embeddings
         )
 
 

@@ -106,6 +106,16 @@ def naive_loss(batch, negatives, fraction, margin):
     return total / len(batch["labels"])
 
 
+def test_weights_of_samples():
+    """A mean that a sample of weight 2 enters twice, and one of weight 0 not at all."""
+    loss = TripletCenterLoss(3, 4)
+    points, labels = torch.randn(4, 4), torch.tensor([0, 1, 2, 0])
+    weighted = loss(points, labels, weights=torch.tensor([2.0, 1, 0, 1]))
+    rows = torch.tensor([0, 0, 1, 3])
+    torch.testing.assert_close(weighted, loss(points[rows], labels[rows]))
+    assert loss(points, labels, weights=torch.zeros(4)) == 0
+
+
 class TestDefinition:
     @quick
     @given(batches(), strategies, fractions, margins)

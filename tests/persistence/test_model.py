@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from helpers.embedders import CASES
 from numpy.testing import assert_array_equal
@@ -229,3 +230,14 @@ def test_torchs_modes_have_no_part_in_loading(fitted, tmp_path):
         torch.set_default_dtype(torch.float32)
     assert_array_equal(loaded.transform(X), fitted.transform(X))
     loaded.partial_fit(X, WORDS)
+
+
+def test_requests_of_metadata_are_kept(tmp_path):
+    """They know the estimator that they are of."""
+    with sklearn.config_context(enable_metadata_routing=True):
+        embedder = CrossEntropyEmbedder(4, max_epochs=1, random_state=0)
+        model = make_pipeline(embedder.set_fit_request(groups=True), KNeighborsClassifier())
+        again = kept(model.fit(X, Y, groups=Y), tmp_path)
+        assert_array_equal(again.predict(X), model.predict(X))
+        assert again[0].get_metadata_routing().fit.requests == {"groups": True, "votes": None}
+        again.fit(X, Y, groups=Y)

@@ -45,9 +45,13 @@ def test_batches_pair_inputs_and_labels():
         assert x[:, 0, 0].tolist() == indices.tolist()
         assert y.tolist() == (indices * 10).tolist()
     batches.relabel(np.arange(6), np.arange(6) == 4)
-    (_, (labels, is_pseudo)), _ = batches
-    assert labels.tolist() == [4, 0]
-    assert is_pseudo.tolist() == [True, False]
+    (_, targets), _ = batches
+    assert targets["labels"].tolist() == [4, 0]
+    assert targets["is_pseudo"].tolist() == [True, False]
+    votes = np.eye(6, dtype=np.float32)
+    batches = Batches(ImageSource(images, (2, 2)), np.arange(6), drawn, votes)
+    (_, targets), _ = batches
+    assert targets["votes"].argmax(1).tolist() == targets["labels"].tolist() == [4, 0]
 
 
 def test_epochs_have_as_many_batches_whatever_becomes_of_the_sampler():

@@ -7,7 +7,7 @@ from typing import Any
 
 from skfer.cli.options._data import add_data, add_variants
 from skfer.cli.options._values import positive, seed, some_of
-from skfer.evaluation import CLASSIFIERS, METHODS, PROTOCOLS, STYLES
+from skfer.evaluation import CLASSIFIERS, LOSSES, METHODS, PROTOCOLS, STYLES
 
 DESCRIPTION = """\
 Train every embedder of skfer and two baselines (PCA on pixels, and the same network trained with
@@ -71,9 +71,11 @@ def _add_how(how: Any) -> None:
     how.add_argument("--folds", type=positive, metavar="N", help="folds of group-fold (3)")
     how.add_argument(
         "--embedders",
-        type=some_of(METHODS),
+        type=some_of(METHODS + LOSSES),
         metavar="NAMES",
-        help=f"what to compare, with commas between: {','.join(METHODS)} (all)",
+        help=f"what to compare, with commas between: {','.join(METHODS)} (all of these); with "
+        "pytorch-metric-learning (pip install 'skfer[metric-learning]') also its losses: "
+        f"{','.join(LOSSES)}",
     )
     how.add_argument(
         "--classifier",

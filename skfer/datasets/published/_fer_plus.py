@@ -102,7 +102,8 @@ def load_fer_plus(
     labels : {"majority", "distribution"}, default="majority"
         "majority" loads the pictures on which more than half of the votes agree, single votes
         dropped. "distribution" loads all pictures whose votes are mostly for expressions; `target`
-        is -1 where there is no majority, and `distribution` is the soft target.
+        is -1 where there is no majority, and `distribution` is the soft target, as embedders take
+        it: ``fit(faces.images, faces.target, votes=faces.distribution)``.
     {size}
     {parts}
     {rest}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from numbers import Integral, Real
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy.special import logsumexp
@@ -55,9 +55,11 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     relative_sigma : bool, default=True
         False takes `sigma` as the standard deviation itself, as the paper does. Its 0.5 for 64
         coordinates is 0.06 in the relative unit, if the embedding is standardized.
-    mixup : float, default=None
-        If given, pairs of embeddings and their targets are mixed, in proportions drawn from
-        Beta(mixup, mixup); the paper takes 2.
+    mixup : float, "batch" or None, default=None
+        A number mixes pairs of embeddings and their targets, in proportions drawn from
+        Beta(mixup, mixup); the paper takes 2. "batch" does in effect what the authors' public code
+        does: one proportion from Beta(2, 2) for a whole batch, and only pairs of one class count
+        (see :func:`~skfer.losses.mixup_within_classes`).
     priors : array-like of shape (n_classes,) or "uniform", default=None
         Prior probability of each class in prediction. None takes the shares in the training set;
         "uniform" suits balanced accuracy, where rare classes count as much as common ones.
@@ -169,7 +171,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         **BaseEmbedder._parameter_constraints,
         "sigma": [Interval(Real, 0, None, closed="neither")],
         "relative_sigma": ["boolean"],
-        "mixup": [Interval(Real, 0, None, closed="neither"), None],
+        "mixup": [Interval(Real, 0, None, closed="neither"), StrOptions({"batch"}), None],
         "priors": ["array-like", StrOptions({"uniform"}), None],
         "max_subclasses": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
@@ -183,7 +185,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         *,
         sigma: float = 0.5,
         relative_sigma: bool = True,
-        mixup: float | None = None,
+        mixup: float | str | None = None,
         priors: Sequence[float] | str | None = None,
         max_subclasses: int = 1,
         covariance_type: str = "tied",
@@ -257,6 +259,57 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         self.covariance_type = covariance_type
         self.split_dimensions = split_dimensions
         self.unlabeled_threshold = unlabeled_threshold
+
+    @classmethod
+    def from_paper(cls, **parameters: Any) -> Self:
+        """Return the embedder with the settings of the paper and of its authors' public code.
+
+        Published: the standard deviation 0.5 itself, 64 coordinates, images of 64 x 64 pixels,
+        Adam with a learning rate of 1e-4, batches of 32, mixing as the public code does it. Our
+        reading: a constant learning rate without weight decay, eight classes with four samples
+        each in a batch, an embedding that is not standardized, a network that starts from noise,
+        and no cross-entropy; the loss on the authors' attention map is left out. The number of
+        epochs is not known to us.
+
+        Parameters
+        ----------
+        **parameters
+            Settings that replace these, such as ``image_size=None`` for images of another size.
+
+        Returns
+        -------
+        GaussianMetricEmbedder
+            Unfitted.
+
+        Notes
+        -----
+        ``python -m benchmarks.accuracy --suite papers`` compares these settings with the defaults.
+
+        Examples
+        --------
+        >>> from skfer import GaussianMetricEmbedder
+        >>> model = GaussianMetricEmbedder.from_paper(max_epochs=100)
+        >>> model.lr, model.sigma, model.relative_sigma, model.mixup
+        (0.0001, 0.5, False, 'batch')
+        """
+        published: dict[str, Any] = {
+            "embedding_dim": 64,
+            "sigma": 0.5,
+            "relative_sigma": False,
+            "mixup": "batch",
+            "image_size": 64,
+            "lr": 1e-4,
+            "classes_per_batch": 8,
+            "samples_per_class": 4,
+        }
+        reading: dict[str, Any] = {
+            "schedule": "constant",
+            "weight_decay": 0.0,
+            "standardize_embedding": False,
+            "classification_weight": 0.0,
+            "backbone": "scratch",
+        }
+        return cls(**published | reading | parameters)
 
     # -- what it tells --------------------------------------------------------------------
 

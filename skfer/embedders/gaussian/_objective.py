@@ -6,7 +6,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from skfer._typing import NDArray
-from skfer.losses import GaussianMetricLoss, mixup
+from skfer.losses import GaussianMetricLoss, mixup, mixup_within_classes
 from skfer.nets import Embedded
 from skfer.training import Objective
 
@@ -25,8 +25,9 @@ class GaussianObjective(Objective):
         Weight of cross-entropy.
     n_classes : int
         Number of classes; at first each of them is one component.
-    mixup : float or None
-        Parameter of the Beta distribution by which embeddings are mixed; None mixes none.
+    mixup : float, "batch" or None
+        Parameter of the Beta distribution by which embeddings are mixed; "batch" mixes within
+        classes, by one share from Beta(2, 2) for all; None mixes none.
     """
 
     component_classes: Tensor
@@ -37,7 +38,7 @@ class GaussianObjective(Objective):
         classification_weight: float,
         *,
         n_classes: int,
-        mixup: float | None,
+        mixup: float | str | None,
     ) -> None:
         super().__init__(loss, classification_weight)
         self.mixup = mixup
@@ -48,7 +49,13 @@ class GaussianObjective(Objective):
         device = self.component_classes.device
         self.component_classes = torch.from_numpy(np.array(classes, dtype=np.int64)).to(device)
 
-    def forward(self, output: Embedded, labels: Tensor, is_pseudo: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        output: Embedded,
+        labels: Tensor,
+        votes: Tensor | None = None,
+        is_pseudo: Tensor | None = None,
+    ) -> Tensor:
         """Return the loss of a batch.
 
         Parameters
@@ -57,11 +64,13 @@ class GaussianObjective(Objective):
             What the network returned for the n samples of the batch.
         labels : Tensor of shape (n,)
             Component of each sample.
+        votes : Tensor of shape (n, n_classes), optional
+            What several people said of each sample.
         is_pseudo : Tensor of bool of shape (n,), optional
             Which of them are pseudo-labels; -1 marks a sample that does not count.
         """
         if is_pseudo is None:
-            return super().forward(output, labels)
+            return super().forward(output, labels, votes)
         is_labeled = (labels >= 0) & ~is_pseudo
         labeled, pseudo = _rows(output, is_labeled), _rows(output, is_pseudo)
         loss: Tensor | float = 0.0
@@ -69,14 +78,29 @@ class GaussianObjective(Objective):
             share = (is_pseudo.sum() / is_labeled.sum()).clamp(max=1.0)
             loss = share * self._pseudo_loss(labeled, labels[is_labeled], pseudo, labels[is_pseudo])
         # Last, since the statistics of the last call are kept.
-        return super().forward(labeled, labels[is_labeled]) + loss
+        votes = None if votes is None else votes[is_labeled]
+        return super().forward(labeled, labels[is_labeled], votes) + loss
 
     def metric(self, output: Embedded, labels: Tensor) -> Tensor:
         """Return the Gaussian loss; in training of mixed samples, if `mixup` is set."""
         points = output.embedding
         if self.mixup is None or not self.training:
             return self.metric_loss(points, labels)
+        if self.mixup == "batch":
+            partners, share = _draw_mixtures(points, 2.0, 1)
+            points, labels = mixup_within_classes(points, labels, partners, share.item())
+            # The sum of no point is 0, with a gradient of 0.
+            return self.metric_loss(points, labels) if len(points) else points.sum()
         queries, targets = self._mixed(points, self._one_hot(labels, points))
+        return self.metric_loss(points, labels, queries=queries, targets=targets)
+
+    def metric_of_votes(self, output: Embedded, labels: Tensor, votes: Tensor) -> Tensor:
+        """Return the Gaussian loss with votes as targets; once classes are split, the plain one."""
+        points = output.embedding
+        if len(self.component_classes) > votes.shape[1] or self.mixup == "batch":
+            return self.metric(output, labels)
+        mixes = self.mixup is not None and self.training
+        queries, targets = self._mixed(points, votes) if mixes else (points, votes)
         return self.metric_loss(points, labels, queries=queries, targets=targets)
 
     def classification(self, output: Embedded, labels: Tensor) -> Tensor:
@@ -96,13 +120,18 @@ class GaussianObjective(Objective):
         return loss + self.classification_weight * self.classification(pseudo, pseudo_labels)
 
     def _mixed(self, points: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        partners = torch.randperm(len(points), device=points.device)
-        alpha = points.new_tensor(float(self.mixup))  # type: ignore[arg-type]
-        shares = torch.distributions.Beta(alpha, alpha).sample((len(points),))
+        partners, shares = _draw_mixtures(points, float(self.mixup), len(points))  # type: ignore[arg-type]
         return mixup(points, targets, partners, shares)
 
     def _one_hot(self, labels: Tensor, like: Tensor) -> Tensor:
         return F.one_hot(labels, len(self.component_classes)).to(like)
+
+
+def _draw_mixtures(points: Tensor, alpha: float, n_shares: int) -> tuple[Tensor, Tensor]:
+    """Return a partner of each point, and shares from Beta(alpha, alpha)."""
+    partners = torch.randperm(len(points), device=points.device)
+    both = points.new_tensor(alpha)
+    return partners, torch.distributions.Beta(both, both).sample((n_shares,))
 
 
 def _rows(output: Embedded, mask: Tensor) -> Embedded:

@@ -115,6 +115,11 @@ def test_bad_priors(rows, priors, message):
 # -- what is minimized --------------------------------------------------------------------
 
 
+def test_mixup_within_classes_trains(rows):
+    X, y = rows
+    assert _model(mixup="batch", max_epochs=30).fit(X, y).score(X, y) > 0.9
+
+
 def test_mixup_trains(rows):
     X, y = rows
     assert _model(mixup=2.0, max_epochs=30).fit(X, y).score(X, y) > 0.9

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from skfer.embedders.gaussian._objective import GaussianObjective
-from skfer.losses import GaussianMetricLoss
+from skfer.losses import GaussianMetricLoss, mixup_within_classes
 from skfer.nets import Embedded
 
 
@@ -37,7 +37,8 @@ def test_unlabeled_samples_without_a_pseudo_label_do_not_count():
     points, codes = _batch()
     points.requires_grad_()
     codes[::2] = -1
-    _objective()(Embedded(points), codes, torch.zeros(30, dtype=torch.bool)).backward()
+    is_pseudo = torch.zeros(30, dtype=torch.bool)
+    _objective()(Embedded(points), codes, is_pseudo=is_pseudo).backward()
     assert (points.grad[::2] == 0).all()
     assert (points.grad[1::2] != 0).any()
 
@@ -50,7 +51,7 @@ def test_pseudo_labeled_samples_count_as_much_as_labeled_ones_and_move_no_mean()
     number = torch.arange(30)
     labels = torch.where(number < 26, codes, -1)
     is_pseudo = (number >= 20) & (number < 26)
-    loss = _objective(weight=2.0)(Embedded(points, logits), labels, is_pseudo)
+    loss = _objective(weight=2.0)(Embedded(points, logits), labels, is_pseudo=is_pseudo)
     labeled, pseudo = slice(0, 20), slice(20, 26)
     plain = GaussianMetricLoss()
     pseudo_loss = plain(
@@ -72,7 +73,9 @@ def test_a_single_pseudo_labeled_sample_counts_as_one():
     points = torch.zeros(30, 8, requires_grad=True)
     logits = torch.zeros(30, 3, requires_grad=True)
     labels = torch.arange(30) % 3
-    _objective(weight=1.0)(Embedded(points, logits), labels, torch.arange(30) == 0).backward()
+    _objective(weight=1.0)(
+        Embedded(points, logits), labels, is_pseudo=torch.arange(30) == 0
+    ).backward()
     sizes = logits.grad.abs().sum(1)
     torch.testing.assert_close(sizes, sizes[1].expand(30))
 
@@ -87,3 +90,36 @@ def test_mixup_is_for_training_alone():
     assert mixed != plain
     torch.manual_seed(0)
     assert objective(Embedded(points), codes) == mixed
+
+
+def test_mixup_by_batch_is_of_pairs_of_one_class(monkeypatch):
+    """Around the means of the mixtures; without such a pair the loss and its gradient are 0."""
+    points = torch.randn(6, 2, requires_grad=True)
+    labels = torch.tensor([0, 0, 1, 1, 2, 2])
+    objective = _objective(mixup="batch").train()
+    monkeypatch.setattr(torch, "randperm", lambda n, **_: torch.tensor([1, 0, 2, 4, 3, 5]))
+    torch.manual_seed(0)
+    value = objective(Embedded(points), labels)
+    torch.manual_seed(0)
+    share = torch.distributions.Beta(*points.new_tensor([2.0, 2.0])).sample((1,)).item()
+    mixed, kept = mixup_within_classes(points, labels, torch.tensor([1, 0, 2, 4, 3, 5]), share)
+    assert kept.tolist() == [0, 0, 1, 2]
+    torch.testing.assert_close(value, GaussianMetricLoss()(mixed, kept))
+    monkeypatch.setattr(torch, "randperm", lambda n, **_: torch.tensor([2, 3, 4, 5, 0, 1]))
+    nothing = objective(Embedded(points), labels)
+    assert nothing == 0
+    assert not torch.autograd.grad(nothing, points)[0].any()
+
+
+def test_votes_are_the_targets_of_the_posterior():
+    """Around the means of the labels; once classes are split, the labels are."""
+    points, codes = _batch()
+    votes = torch.rand(30, 3, generator=torch.Generator().manual_seed(1)).double()
+    votes /= votes.sum(1, keepdim=True)
+    objective = _objective()
+    expected = GaussianMetricLoss()(points, codes, queries=points, targets=votes)
+    assert objective(Embedded(points), codes, votes) == expected
+    is_pseudo = torch.zeros(30, dtype=torch.bool)
+    assert objective(Embedded(points), codes, votes, is_pseudo) == expected
+    objective.set_component_classes(np.array([0, 0, 1, 2]))
+    assert objective(Embedded(points), codes, votes) == GaussianMetricLoss()(points, codes)

@@ -1,0 +1,90 @@
+"""Checks what several people said of each sample."""
+
+from typing import Any
+
+import numpy as np
+
+from skfer._typing import NDArray
+from skfer.validation import refusal, shown
+
+
+def check_votes(
+    votes: Any, codes: NDArray[np.intp], classes: NDArray[Any], *, accepts_unlabeled: bool
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return class codes and the share of each class in the votes.
+
+    Parameters
+    ----------
+    votes : array-like of shape (n, n_classes) or (n, n_codes)
+        Counts or shares, in the order of `classes`; or one column for each integer from 0 on, where
+        classes are such integers. A sample whose row is 0 or NaN has its label alone.
+    codes : array of int of shape (n,)
+        Class of each sample, -1 for one without a label.
+    classes : array of shape (n_classes,)
+        The labels.
+    accepts_unlabeled : bool
+        Whether samples may have neither a label nor votes.
+
+    Returns
+    -------
+    codes : array of int of shape (n,)
+        A sample without a label has the class with the most votes.
+    shares : array of float32 of shape (n, n_classes)
+        Rows sum to 1; those of samples with neither label nor votes are 0.
+
+    Raises
+    ------
+    ArgumentError
+        If the votes have another shape, are negative or infinite, or are all for other classes.
+    """
+    counts = _columns_of(_as_numbers(votes, len(codes)), classes)
+    totals = counts.sum(axis=1)
+    voted = totals > 0
+    nothing = np.flatnonzero(~voted & (codes < 0))
+    if len(nothing) and not accepts_unlabeled:
+        raise refusal(
+            "votes",
+            "must have votes for classes of y where y has no label, but the sample {} has neither: "
+            "leave such samples out.",
+            nothing[0],
+        )
+    codes = np.where((codes < 0) & voted, counts.argmax(axis=1), codes)
+    shares = counts / np.where(voted, totals, 1)[:, None]
+    alone = np.flatnonzero(~voted & (codes >= 0))
+    shares[alone, codes[alone]] = 1
+    return codes, shares.astype(np.float32)
+
+
+def _as_numbers(votes: Any, n_samples: int) -> NDArray[np.float64]:
+    try:
+        counts = np.array(votes, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise refusal("votes", "must be an array of numbers, got {}.", shown(votes)) from None
+    if counts.ndim != 2 or len(counts) != n_samples:
+        raise refusal(
+            "votes",
+            "must be of shape (n_samples, n_classes), a row for each of the {} samples; got shape "
+            "{}.",
+            n_samples,
+            counts.shape,
+        )
+    counts[np.isnan(counts).any(axis=1)] = 0
+    if np.isinf(counts).any() or (counts < 0).any():
+        raise refusal("votes", "must be counts or shares, none of them negative or infinite.")
+    return counts
+
+
+def _columns_of(counts: NDArray[np.float64], classes: NDArray[Any]) -> NDArray[np.float64]:
+    n_columns = counts.shape[1]
+    if n_columns == len(classes):
+        return counts
+    if classes.dtype.kind in "iu" and classes.min() >= 0 and classes.max() < n_columns:
+        return counts[:, classes]
+    raise refusal(
+        "votes",
+        "must have a column for each of the {} classes {}, or for each integer from 0 on; got {} "
+        "columns.",
+        len(classes),
+        shown(classes.tolist()),
+        n_columns,
+    )

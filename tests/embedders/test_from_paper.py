@@ -1,0 +1,44 @@
+"""The published settings of the three methods."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+import skfer
+from skfer import GaussianMetricEmbedder, MultiThresholdEmbedder, TripletCenterEmbedder
+from skfer.losses import max_threshold
+
+pytestmark = pytest.mark.filterwarnings("ignore::skfer.EmbeddingCollapseWarning")
+PAPERS = [GaussianMetricEmbedder, MultiThresholdEmbedder, TripletCenterEmbedder]
+
+
+@pytest.mark.parametrize("cls", PAPERS)
+def test_it_is_an_embedder_like_others(cls, rows):
+    model = cls.from_paper(max_epochs=1, embedding_dim=16, image_size=None, random_state=3)
+    assert type(model) is cls
+    assert (model.random_state, model.embedding_dim) == (3, 16)
+    assert not model.standardize_embedding
+    assert clone(model).get_params() == model.get_params()
+    assert np.isfinite(model.fit(*rows).transform(rows[0])).all()
+
+
+@pytest.mark.parametrize("cls", PAPERS)
+def test_subclasses_stay_what_they_are(cls):
+    class Mine(cls):
+        pass
+
+    assert type(Mine.from_paper()) is Mine
+
+
+@pytest.mark.parametrize("n_classes", [2, 7, 8])
+def test_thresholds_sample_the_valid_range(n_classes):
+    thresholds = np.array(MultiThresholdEmbedder.from_paper(n_classes).thresholds)
+    top = max_threshold(n_classes)
+    np.testing.assert_allclose(thresholds, top / 8 * np.arange(1, 9))
+
+
+def test_what_is_given_replaces_what_was_published():
+    assert TripletCenterEmbedder.from_paper("prediction").negatives == "prediction"
+    assert GaussianMetricEmbedder.from_paper(mixup=None, lr=1.0).get_params()["mixup"] is None
+    with pytest.raises(TypeError):
+        skfer.GaussianMetricEmbedder.from_paper(sigmma=1)
