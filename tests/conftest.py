@@ -25,6 +25,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "cuda: needs a GPU")
     config.addinivalue_line("markers", "timm: needs timm, which needs a torchvision")
     config.addinivalue_line("markers", "pyarrow: needs pyarrow")
+    config.addinivalue_line("markers", "onnx: needs onnx and onnxruntime")
 
 
 @cache
@@ -51,6 +52,7 @@ def pytest_collection_modifyitems(config, items):
         "cuda": torch.cuda.is_available(),
         "timm": _has_timm(),
         "pyarrow": find_spec("pyarrow") is not None,
+        "onnx": all(find_spec(name) is not None for name in ("onnx", "onnxruntime")),
     }
     absent = [marker for marker, is_here in here.items() if not is_here]
     left_out = [item for item in items if any(map(item.get_closest_marker, absent))]

@@ -58,7 +58,7 @@ ROOMS = {
     ),
     "persistence": (
         ("_version", "_typing", "exceptions", "nets", "preprocessing", "training", "embedders"),
-        {"numpy", "sklearn", "torch", "safetensors", "joblib", "skorch"},
+        {"numpy", "sklearn", "torch", "safetensors", "joblib", "skorch", "onnx"},
     ),
     "inspection": (
         (*GROUND, "pictures", "datasets", "metrics", "training", "embedders"),

@@ -77,7 +77,7 @@ def _no_workers(error: BaseException) -> str:
 
 
 def _places(arguments: argparse.Namespace) -> str:
-    options = ("cache_dir", "results", "json", "figures", "output")
+    options = ("cache_dir", "results", "json", "figures", "output", "onnx")
     used = [
         f"{_option(name)} {value}"
         for name in options

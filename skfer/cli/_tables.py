@@ -13,7 +13,7 @@ from uuid import uuid4
 import numpy as np
 
 from skfer._typing import NDArray
-from skfer.exceptions import ArgumentError
+from skfer.exceptions import ArgumentError, install_hint
 
 _ROWS = 10_000  # in memory at a time
 
@@ -87,7 +87,8 @@ def writer_of(path: Path) -> Write:
         known = ", ".join(_WRITERS)
         raise ArgumentError("{output} {} has none of the endings {}.", path, known)
     if ending == ".parquet" and find_spec("pyarrow") is None:
-        raise ImportError(f"--output {path} needs pyarrow: install pyarrow, or write .npz or .csv.")
+        call = install_hint("parquet", "pyarrow")
+        raise ImportError(f"--output {path} needs pyarrow: {call}, or write .npz or .csv.")
     return _WRITERS[ending]
 
 

@@ -6,8 +6,10 @@ import numpy as np
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from skfer._typing import NDArray
+from skfer.embedders._heads import LogitsHead, MeansHead
 from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders.base import BaseEmbedder
 from skfer.training import TrainingData
@@ -100,6 +102,20 @@ class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
         ]
         return np.concatenate(logits).astype(np.float64)
 
+    def make_head(self) -> nn.Module:
+        """Return the same as a module, for other runtimes.
+
+        Returns
+        -------
+        nn.Module
+            From the embedding (n, n_features) and the logits of the network, or None, to the
+            scores (n, n_classes), in double precision.
+        """
+        check_is_fitted(self)
+        if self.net_.module_.classify is not None:
+            return LogitsHead()
+        return MeansHead(*self._means_and_variance(), self._class_counts > 0)
+
     def finish_training(self, data: TrainingData) -> None:
         """Set the class means, if it takes them to predict."""
         if self.net_.module_.classify is not None:
@@ -120,10 +136,13 @@ class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
             self._squares += float(np.square(points[known]).sum())
 
     def _scores_of_means(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        means, variance = self._means_and_variance()
+        squared = np.square(points[:, None] - means[None]).sum(axis=2)
+        return np.where(self._class_counts > 0, -squared / (2 * variance), -np.inf)
+
+    def _means_and_variance(self) -> tuple[NDArray[np.float64], float]:
         counts = np.maximum(self._class_counts, 1)
         means = self._class_sums / counts[:, None]
         within = self._squares - float((counts * np.square(means).sum(axis=1)).sum())
-        n_numbers = max(1, (self._class_counts.sum() - len(means)) * points.shape[1])
-        variance = max(within / n_numbers, np.finfo(np.float32).eps)
-        squared = np.square(points[:, None] - means[None]).sum(axis=2)
-        return np.where(self._class_counts > 0, -squared / (2 * variance), -np.inf)
+        n_numbers = max(1, (self._class_counts.sum() - len(means)) * means.shape[1])
+        return means, max(within / n_numbers, float(np.finfo(np.float32).eps))

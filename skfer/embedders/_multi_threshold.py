@@ -6,6 +6,7 @@ from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 import torch.nn.functional as F  # noqa: N812
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -312,11 +313,14 @@ class MultiThresholdObjective(Objective):
     def features(self, embedding: Tensor) -> Tensor:
         """Return the unit slices side by side, divided by the root of their number."""
         n = len(self.metric_loss.thresholds)
+        if torch.jit.is_tracing():  # other runtimes lack what is exact for extreme lengths
+            return self.directions(embedding) / n**0.5
         return normalize_slices(embedding, n).flatten(1) / n**0.5
 
     def directions(self, embedding: Tensor) -> Tensor:
         """Return the unit slices side by side, which may be inexact for extreme lengths."""
-        slices = embedding.view(len(embedding), len(self.metric_loss.thresholds), -1)
+        n = len(self.metric_loss.thresholds)
+        slices = embedding.view(-1, n, embedding.shape[1] // n)
         return F.normalize(slices, dim=2).flatten(1)
 
 

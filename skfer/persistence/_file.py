@@ -41,7 +41,7 @@ def write_file(path: Path, document: Mapping[str, Any], tensors: Tensors) -> Non
     """
     text = json.dumps(document, allow_nan=False, ensure_ascii=False)
     metadata = {"format": str(FORMAT), _KEY: text, "sha256": _digest(text, tensors)}
-    _replace(Path(os.path.realpath(path)), save_tensors(tensors, metadata))
+    replace_file(Path(os.path.realpath(path)), save_tensors(tensors, metadata))
 
 
 def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], Tensors]:
@@ -138,8 +138,16 @@ def _digest(text: str, tensors: Tensors) -> str:
     return digest.hexdigest()
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Write beside the file under a name that nobody else has, then rename."""
+def replace_file(path: Path, content: bytes) -> None:
+    """Write beside the file under a name that nobody else has, then rename.
+
+    Parameters
+    ----------
+    path : Path
+        Where to, behind links.
+    content : bytes
+        All of it.
+    """
     temporary = path.with_name(f".{path.name[:100]}.{uuid4().hex}")
     try:
         with open(temporary, "xb") as file:

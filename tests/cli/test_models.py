@@ -167,7 +167,7 @@ def test_parquet_without_its_package_is_refused_at_once(
     monkeypatch.setattr(_tables, "find_spec", lambda name: None)
     path = tmp_path / "x.parquet"
     assert main(["embed", str(smile), str(folder), "-o", str(path)]) == FAILED
-    assert f"--output {path} needs pyarrow: install pyarrow" in capsys.readouterr().err
+    assert f"--output {path} needs pyarrow: pip install " in capsys.readouterr().err
     assert main(["embed", str(smile), str(folder), "-o", str(tmp_path / "x.txt")]) == FAILED
     assert "has none of the endings .npz, .csv, .parquet" in capsys.readouterr().err
     assert not os.listdir(tmp_path)

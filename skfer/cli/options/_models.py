@@ -38,6 +38,7 @@ def add_models(commands: Any) -> None:
     info = commands.add_parser("info", help="tell what is in a model file")
     info.add_argument("model", type=Path, metavar="MODEL", help="a file of skfer train")
     info.set_defaults(command="info")
+    _add_export(commands)
 
 
 def _add_train(commands: Any) -> None:
@@ -138,6 +139,25 @@ def _add_embed(commands: Any) -> None:
     _add_device(parser)
     _add_jobs(parser, "threads that read pictures")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_export(commands: Any) -> None:
+    parser = commands.add_parser(
+        "export",
+        help="write a model for other runtimes",
+        description="Write a model as an ONNX graph, from pictures (uint8) to embedding, label and "
+        "posterior: all that happens to a face is in it.",
+        usage="skfer export [MODEL] --onnx FILE",
+    )
+    parser.add_argument(
+        "model",
+        type=Path,
+        nargs="?",
+        metavar="MODEL",
+        help="a file of skfer train (the model that comes with skfer)",
+    )
+    parser.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="what to write")
+    parser.set_defaults(command="export")
 
 
 def _add_model_and_pictures(parser: Any) -> None:

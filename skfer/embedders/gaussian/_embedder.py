@@ -10,10 +10,12 @@ from scipy.special import logsumexp
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
+from torch import nn
 
 from skfer._typing import NDArray
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
+from skfer.embedders._heads import MixtureHead
 from skfer.embedders._labels import encode
 from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders.base import BaseEmbedder
@@ -328,6 +330,20 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
             In the order of ``classes_``; ``predict_proba`` is its softmax.
         """
         return class_joint(self._log_joint(X), self._component_classes, len(self.classes_))
+
+    def make_head(self) -> nn.Module:
+        """Return the same as a module, for other runtimes.
+
+        Returns
+        -------
+        nn.Module
+            From the embedding (n, embedding_dim) to the scores (n, n_classes), in double precision.
+        """
+        check_is_fitted(self)
+        whitening, log_weights = self._mixture().whitening()
+        return MixtureHead(
+            self.means_, whitening, log_weights, self._component_classes, len(self.classes_)
+        )
 
     @on_snapshot
     def predict_subclass(self, X: Any, y: Any = None) -> NDArray[np.intp]:

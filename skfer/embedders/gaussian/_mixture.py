@@ -68,6 +68,31 @@ class Mixture:
                 joint[rows, k] = _log_density(some - mean, self._covariance(k))
         return joint + log_weights
 
+    def whitening(self) -> tuple[Floats, Floats]:
+        """Return the densities as matrices and constants.
+
+        Returns
+        -------
+        matrices : ndarray of shape (n_components or 1, n_features, n_features)
+            What brings a row, less the mean, to unit covariance, from the right; one for all if
+            they share it.
+        constants : ndarray of shape (n_components,)
+            What half of the squared length of such a row is taken from, to be ``log_joint``.
+        """
+        n_features = self.means.shape[1]
+        shared = self.covariance_type == "tied"
+        roots = []
+        for k in range(1 if shared else len(self.means)):
+            covariance = self._covariance(k)
+            if np.ndim(covariance) < 2:
+                covariance = np.diag(np.broadcast_to(covariance, n_features))
+            cholesky = np.linalg.cholesky(covariance)
+            roots.append(solve_triangular(cholesky, np.eye(n_features), lower=True).T)
+        log_det = np.array([-2 * np.log(np.diag(root)).sum() for root in roots])
+        with np.errstate(divide="ignore"):
+            log_weights = np.log(self.weights)
+        return np.stack(roots), log_weights - 0.5 * (log_det + n_features * np.log(2 * np.pi))
+
     def _covariance(self, k: int) -> Floats:
         return self.covariances if self.covariance_type == "tied" else self.covariances[k]
 

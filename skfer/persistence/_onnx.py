@@ -1,0 +1,279 @@
+"""A fitted model as an ONNX graph: from pictures to embedding and posterior."""
+
+import copy
+import io
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from skfer._typing import NDArray
+from skfer.embedders import BaseEmbedder
+from skfer.exceptions import ArgumentError, install_hint, shorten
+from skfer.nets import FaceBackbone
+from skfer.persistence._file import replace_file
+from skfer.persistence._model import model_card
+from skfer.persistence._onnx_steps import (
+    classifier_module,
+    transformer_module,
+)
+from skfer.preprocessing import FaceAligner
+
+_OPSET = 18
+_TOLERANCE = 1e-3  # of the check that a graph computes what its model computes
+_N_TRIED = 3  # pictures
+
+
+def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
+    """Write a fitted model as an ONNX graph, for other runtimes and languages.
+
+    The graph holds all that happens between pixels and answer: the standardization of each picture,
+    the network, the normalization of slices, and the steps that follow. It computes what
+    scikit-learn computes, to about 1e-5 of the largest coordinate.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted embedder; or a pipeline of one, after which may come scalers (StandardScaler,
+        MinMaxScaler, Normalizer), PCA, TruncatedSVD or LinearDiscriminantAnalysis, and as
+        classifier nearest neighbors, NearestCentroid, an SVM, LogisticRegression, RidgeClassifier
+        or LinearDiscriminantAnalysis. A FaceAligner before it is left out: the graph takes what it
+        returns.
+    path : path-like
+        The file to write; whole or not at all.
+
+    Raises
+    ------
+    ImportError
+        If onnx, of the extra ``onnx``, is missing.
+    ArgumentError
+        If a step cannot be exported.
+    sklearn.exceptions.NotFittedError
+        If the model is not fitted.
+
+    See Also
+    --------
+    save : Keep a model for skfer.
+
+    Notes
+    -----
+    The input is ``images``, uint8 of shape (n, height, width[, 3]), or ``rows``, float32 of shape
+    (n, n_features), with any n. Outputs are
+
+    - ``embedding``, float32: what ``transform`` returns, of a pipeline before its classifier;
+    - ``label``, int64: position in the classes, which are JSON in the metadata as "classes";
+    - ``posterior``, float32: what ``predict_proba`` returns, or ``decision``, what
+      ``decision_function`` returns, of a classifier without probabilities. An SVM has the latter
+      even where it was fitted with probabilities.
+
+    Among nearest neighbors at nearly one distance others may be chosen. The metadata hold the
+    :func:`model_card`, too.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import skfer
+    >>> from skfer.datasets import make_expressions
+    >>> faces = make_expressions(2, 1, random_state=0)
+    >>> model = skfer.CrossEntropyEmbedder(max_epochs=1).fit(faces.images, faces.target)
+    >>> path = Path(tempfile.mkdtemp()) / "smile.onnx"
+    >>> skfer.export_onnx(model, path)  # doctest: +SKIP
+    >>> import onnxruntime  # doctest: +SKIP
+    >>> session = onnxruntime.InferenceSession(path)  # doctest: +SKIP
+    >>> embedding, label, posterior = session.run(None, {"images": faces.images})  # doctest: +SKIP
+    """
+    check_is_fitted(model)
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError(f"export_onnx needs onnx: {install_hint('onnx', 'onnx')}.") from error
+    graph = Graph(model)
+    inputs = graph.tried_inputs()
+    _check_same(graph, model, inputs)
+    written = onnx.load_from_string(_traced(graph, inputs))
+    about = {"classes": json.dumps(graph.classes), "card": model_card(model)}
+    onnx.helper.set_model_props(written, about)
+    onnx.checker.check_model(written)
+    replace_file(Path(os.path.realpath(path)), written.SerializeToString())
+
+
+def _traced(graph: Graph, inputs: Tensor) -> bytes:
+    names = graph.output_names()
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), torch.inference_mode():
+        # What is the same for all pictures of one size is traced on purpose.
+        warnings.simplefilter("ignore")
+        try:
+            torch.onnx.export(
+                graph,
+                (inputs,),
+                buffer,  # type: ignore[arg-type]
+                input_names=[graph.input_name],
+                output_names=names,
+                dynamic_axes={name: {0: "n"} for name in (graph.input_name, *names)},
+                opset_version=_OPSET,
+                dynamo=False,  # the other way takes half a minute, and further packages
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            why = shorten(" ".join(str(error).split()))
+            raise ArgumentError("{model}: torch cannot export the network: {}", why) from error
+    return buffer.getvalue()
+
+
+class Graph(nn.Module):
+    """All that a fitted model computes, as one module.
+
+    Parameters
+    ----------
+    model : estimator
+        Fitted.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+        steps = [step for step in steps if step not in (None, "passthrough")]
+        if isinstance(steps[0], FaceAligner):
+            steps = steps[1:]
+        if not steps or not isinstance(steps[0], BaseEmbedder):
+            raise ArgumentError(
+                "{model} must be an embedder, or a pipeline that begins with one, got {}.",
+                type(steps[0]).__name__ if steps else type(model).__name__,
+            )
+        embedder, *rest = steps
+        self.shape = embedder.input_shape_
+        self.input_name = "rows" if len(self.shape) == 1 else "images"
+        self.network = _portable(embedder, self.shape)
+        self.features = embedder.net_.criterion_.features
+        self._standardize_rows(embedder)
+        self._set_rest(embedder, rest)
+
+    def _standardize_rows(self, embedder: Any) -> None:
+        statistics = embedder._row_statistics or (np.zeros(1), np.ones(1))
+        self.register_buffer("mean", torch.from_numpy(np.asarray(statistics[0], np.float64)))
+        self.register_buffer("scale", torch.from_numpy(np.asarray(statistics[1], np.float64)))
+
+    def _set_rest(self, embedder: Any, rest: list[Any]) -> None:
+        last = rest[-1] if rest else embedder
+        self.classes = [str(label) for label in getattr(last, "classes_", ())]
+        self.head: Any = None if rest else _head_of(embedder)
+        classifies = bool(rest) and hasattr(last, "predict")
+        self.classifier = classifier_module(last) if classifies else None
+        self.steps = nn.ModuleList(map(transformer_module, rest[:-1] if classifies else rest))
+
+    def tried_inputs(self) -> Tensor:
+        """Return inputs to trace and to check."""
+        rng = np.random.RandomState(0)
+        if self.input_name == "rows":
+            rows = rng.standard_normal((_N_TRIED, *self.shape)) * self.scale.numpy()
+            return torch.from_numpy((rows + self.mean.numpy()).astype(np.float32))
+        return torch.from_numpy(rng.randint(0, 256, (_N_TRIED, *self.shape), dtype=np.uint8))
+
+    def output_names(self) -> list[str]:
+        """Return the names of what is returned."""
+        if self.head is not None:
+            return ["embedding", "label", "posterior"]
+        if self.classifier is None:
+            return ["embedding"]
+        with torch.inference_mode():
+            _, posterior, _ = self.classifier(self._embedded(self.tried_inputs())[0])
+        return ["embedding", "label", "decision" if posterior is None else "posterior"]
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return the embedding, and what the classifier says if there is one."""
+        points, logits = self._embedded(inputs)
+        embedding = points.float()
+        if self.head is not None:
+            scores = self.head(embedding, logits)
+            return embedding, scores.argmax(1), scores.softmax(1).float()
+        if self.classifier is None:
+            return (embedding,)
+        label, posterior, decision = self.classifier(points)
+        return embedding, label, (decision if posterior is None else posterior).float()
+
+    def _embedded(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        if self.input_name == "rows":
+            inputs = ((inputs.double() - self.mean) / self.scale).float()
+        output = self.network(inputs)
+        points = self.features(output.embedding)
+        if not len(self.steps) and self.classifier is None:
+            return points, output.logits
+        points = points.double()
+        for step in self.steps:
+            points = step(points)
+        return points, output.logits
+
+
+def _head_of(embedder: Any) -> nn.Module | None:
+    return embedder.make_head() if hasattr(embedder, "make_head") else None
+
+
+def _portable(embedder: BaseEmbedder, shape: tuple[int, ...]) -> nn.Module:
+    """Return a copy of the network, of operations that other runtimes have."""
+    network: Any = copy.deepcopy(embedder.net_.module_).to("cpu").float().eval()
+    if isinstance(network.backbone, FaceBackbone):
+        network.backbone = _Resampled(network.backbone, shape[0], shape[1])
+    return network
+
+
+class _Resampled(nn.Module):
+    """A `FaceBackbone` that resamples images of one size by matrices."""
+
+    rows: Tensor
+    columns: Tensor
+
+    def __init__(self, backbone: FaceBackbone, height: int, width: int) -> None:
+        super().__init__()
+        factor = backbone.image_size / min(height, width)
+        self.backbone = backbone
+        self.resizes = factor != 1
+        self.register_buffer("rows", _resampling(height, round(height * factor)))
+        self.register_buffer("columns", _resampling(width, round(width * factor)).T.contiguous())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Resample, then run the backbone, which finds nothing more to resample."""
+        return self.backbone(self.rows @ x @ self.columns if self.resizes else x)
+
+
+def _resampling(side: int, wanted: int) -> Tensor:
+    """Return the matrix (wanted, side) that antialiased bilinear resampling is."""
+    image = torch.eye(side, dtype=torch.float64)[None, None]
+    sides = (wanted, side)
+    resized = F.interpolate(image, sides, mode="bilinear", antialias=True, align_corners=False)
+    return resized[0, 0].float()
+
+
+def _check_same(graph: Graph, model: Any, inputs: Tensor) -> None:
+    """Raise RuntimeError if the graph says something else than the model."""
+    with torch.inference_mode():
+        embedding, *answers = (output.numpy() for output in graph(inputs))
+    rows: NDArray[Any] = inputs.numpy()
+    has_classifier = isinstance(model, Pipeline) and graph.classifier is not None
+    first = model[:-1] if has_classifier else model
+    pairs = [(embedding, _after_aligner(first).transform(rows))]
+    if answers and graph.output_names()[-1] == "posterior":
+        pairs.append((answers[1], _after_aligner(model).predict_proba(rows)))
+    for found, wanted in pairs:
+        if not np.allclose(found, wanted, rtol=_TOLERANCE, atol=_TOLERANCE):
+            raise RuntimeError(
+                f"the graph of {type(model).__name__} is {np.abs(found - wanted).max():.2g} from "
+                "what it computes: nothing was written. Please report it."
+            )
+
+
+def _after_aligner(model: Any) -> Any:
+    has_one = isinstance(model, Pipeline) and isinstance(model[0], FaceAligner)
+    return model[1:] if has_one else model

@@ -1,0 +1,209 @@
+"""Models as ONNX graphs: what another runtime computes is what scikit-learn computes."""
+
+import json
+import os
+import sys
+from importlib import import_module
+
+import numpy as np
+import pytest
+from helpers.embedders import CASES
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from torch import nn
+
+import skfer
+from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, MultiThresholdEmbedder
+from skfer.cli import main
+from skfer.datasets import make_expressions
+from skfer.exceptions import ArgumentError
+from skfer.preprocessing import FaceAligner
+
+pytestmark = pytest.mark.onnx
+CLASSIFIERS = [
+    KNeighborsClassifier(3),
+    SVC(kernel="linear", class_weight="balanced"),
+    SVC(kernel="sigmoid", decision_function_shape="ovo"),
+    SVC(kernel="poly", coef0=1, break_ties=True),
+    LinearSVC(),
+    LogisticRegression(),
+    RidgeClassifier(),
+    LinearDiscriminantAnalysis(),
+    NearestCentroid(),
+]
+X, Y = load_iris(return_X_y=True)
+WORDS = np.array(["anger", "fear", "joy"])[Y]
+
+
+@pytest.fixture(scope="module")
+def faces():
+    return make_expressions(4, 1, image_size=24, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return CrossEntropyEmbedder(8, max_epochs=4, random_state=0).fit(X, WORDS)
+
+
+def answers(path, inputs):
+    onnxruntime = import_module("onnxruntime")
+    session = onnxruntime.InferenceSession(path)
+    (given,) = session.get_inputs()
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(None, {given.name: inputs}), strict=True))
+
+
+def check_same(model, inputs, folder, *, embed=None, given=None):
+    skfer.export_onnx(model, folder / "x.onnx")
+    found = answers(folder / "x.onnx", inputs if given is None else given)
+    wanted = (model if embed is None else embed).transform(inputs)
+    # One epoch on few faces leaves coordinates that enlarge the rounding errors of the network.
+    assert_allclose(found["embedding"], wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
+    if "label" in found:
+        assert_array_equal(model.classes_[found["label"]], model.predict(inputs))
+    if "posterior" in found:
+        assert_allclose(found["posterior"], model.predict_proba(inputs), atol=2e-5)
+    if "decision" in found:
+        decision = model.decision_function(inputs)
+        assert_allclose(found["decision"].reshape(decision.shape), decision, atol=2e-5)
+    return found
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.cls.__name__)
+def test_every_embedder(case, faces, tmp_path):
+    model = case.make().fit(faces.images, faces.target)
+    found = check_same(model, faces.images, tmp_path)
+    assert ("posterior" in found) == hasattr(model, "predict_proba")
+
+
+@pytest.mark.parametrize("shape", [(24, 24, 3), (40, 32), (70, 64, 1)])
+def test_color_and_other_sizes(shape, faces, tmp_path):
+    rng = np.random.RandomState(0)
+    images = rng.randint(0, 256, (16, *shape)).astype(np.uint8)
+    model = CrossEntropyEmbedder(8, max_epochs=1, random_state=0).fit(images, np.arange(16) % 2)
+    check_same(model, images, tmp_path)
+    check_same(model, images[:1], tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+def test_gaussians_with_sub_classes(kind, tmp_path):
+    model = GaussianMetricEmbedder(4, covariance_type=kind, max_epochs=4, random_state=0)
+    model.fit(X, WORDS)
+    # As where a class was split, and where one has no samples.
+    model.means_ = np.concatenate([model.means_, model.means_[:1] + 1])
+    model.weights_ = np.array([0.2, 0.3, 0.0, 0.5])
+    model._component_classes = np.array([0, 1, 2, 0])
+    if kind != "tied":
+        model.covariances_ = np.concatenate([model.covariances_, 2 * model.covariances_[:1]])
+    check_same(model, X, tmp_path, given=X.astype(np.float32))
+
+
+def test_class_means(tmp_path):
+    model = MultiThresholdEmbedder(
+        8, n_thresholds=2, classification_weight=0, max_epochs=4, random_state=0
+    )
+    check_same(model.fit(X, WORDS), X, tmp_path, given=X.astype(np.float32))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("last", CLASSIFIERS, ids=lambda c: f"{type(c).__name__}-{c.get_params()}")
+def test_classifiers(last, n_classes, fitted, tmp_path):
+    some = n_classes > Y
+    embedder = CrossEntropyEmbedder(8, max_epochs=4, random_state=0)
+    model = make_pipeline(embedder, StandardScaler(), PCA(4), last).fit(X[some], WORDS[some])
+    rows = X[some]
+    check_same(model, rows, tmp_path, embed=model[:-1], given=rows.astype(np.float32))
+
+
+def test_scalers_and_projections(tmp_path):
+    for steps in (
+        (MinMaxScaler(clip=True), TruncatedSVD(3)),
+        (Normalizer("max"), PCA(2, whiten=True)),
+        (Normalizer("l1"), "passthrough", StandardScaler(with_mean=False)),
+        (LinearDiscriminantAnalysis(solver="eigen"), NearestCentroid(priors="empirical")),
+        (StandardScaler(with_std=False), KNeighborsClassifier(4, weights="distance")),
+    ):
+        model = make_pipeline(CrossEntropyEmbedder(8, max_epochs=2, random_state=0), *steps)
+        some = np.r_[:60, 100:150]  # other shares of the classes
+        model.fit(X[some], WORDS[some])
+        rest = X[60:100] if hasattr(steps[-1], "predict") else X
+        embed = model[:-1] if hasattr(steps[-1], "predict") else None
+        check_same(model, rest, tmp_path, embed=embed, given=rest.astype(np.float32))
+
+
+def test_a_backbone_of_ones_own(faces, tmp_path):
+    backbone = nn.Sequential(nn.Conv2d(1, 4, 5, 2), nn.GELU(), nn.AdaptiveAvgPool2d(5))
+    model = CrossEntropyEmbedder(8, backbone=backbone, max_epochs=1, random_state=0)
+    check_same(model.fit(faces.images, faces.target), faces.images, tmp_path)
+
+
+def test_a_layer_that_onnx_lacks_is_told(faces, tmp_path):
+    backbone = nn.Sequential(nn.Conv2d(1, 4, 5, 2), nn.AdaptiveAvgPool2d(3))
+    model = CrossEntropyEmbedder(8, backbone=backbone, max_epochs=1, random_state=0)
+    with pytest.raises(ArgumentError, match=r"torch cannot export the network: .*adaptive_avg"):
+        skfer.export_onnx(model.fit(faces.images, faces.target), tmp_path / "x.onnx")
+
+
+def test_the_ready_model_without_its_aligner(faces, tmp_path):
+    model = skfer.load_expression_model()
+    images = make_expressions(2, 1, random_state=0).images
+    skfer.export_onnx(model, tmp_path / "x.onnx")
+    found = answers(tmp_path / "x.onnx", images)
+    assert_allclose(found["posterior"], model.predict_proba(images), atol=1e-5)
+
+
+def test_the_file_tells_of_itself(fitted, tmp_path):
+    onnx = import_module("onnx")
+    skfer.export_onnx(fitted, tmp_path / "x.onnx")
+    about = {p.key: p.value for p in onnx.load(tmp_path / "x.onnx").metadata_props}
+    assert json.loads(about["classes"]) == ["anger", "fear", "joy"]
+    assert about["card"] == skfer.model_card(fitted)
+    assert os.listdir(tmp_path) == ["x.onnx"]
+
+
+def test_what_cannot_be_exported_is_named(fitted, tmp_path, monkeypatch):
+    embedder = CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+
+    def refused(*steps, match):
+        model = make_pipeline(*steps).fit(X, WORDS)
+        with pytest.raises(ArgumentError, match=match):
+            skfer.export_onnx(model, tmp_path / "x.onnx")
+
+    refused(embedder, GaussianNB(), match="GaussianNB cannot be exported: there are KNeighbors")
+    refused(embedder, KNeighborsClassifier(p=1), match="Euclidean distances")
+    refused(StandardScaler(), embedder, match="begins with one, got StandardScaler")
+    with pytest.raises(NotFittedError):
+        skfer.export_onnx(CrossEntropyEmbedder(), tmp_path / "x.onnx")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match="export_onnx needs onnx: pip install"):
+        skfer.export_onnx(fitted, tmp_path / "x.onnx")
+    assert not os.listdir(tmp_path)
+
+
+def test_a_graph_that_says_something_else_is_not_written(fitted, tmp_path, monkeypatch):
+    monkeypatch.setattr(CrossEntropyEmbedder, "transform", lambda self, X: np.ones((len(X), 8)))
+    with pytest.raises(RuntimeError, match="nothing was written"):
+        skfer.export_onnx(fitted, tmp_path / "x.onnx")
+
+
+def test_the_command(faces, tmp_path, capsys):
+    model = make_pipeline(
+        FaceAligner(image_size=24),
+        CrossEntropyEmbedder(8, max_epochs=1, random_state=0),
+        LogisticRegression(),
+    )
+    model.fit(faces.images, faces.target_names[faces.target])
+    skfer.save(model, tmp_path / "x.skfer")
+    assert main(["export", str(tmp_path / "x.skfer"), "--onnx", str(tmp_path / "x.onnx")]) == 0
+    assert capsys.readouterr().out.startswith(f"Graph: {tmp_path / 'x.onnx'} (0.")
+    found = answers(tmp_path / "x.onnx", faces.images)
+    assert_allclose(found["posterior"], model.predict_proba(faces.images), atol=1e-5)
