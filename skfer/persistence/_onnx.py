@@ -107,29 +107,6 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
     replace_file(Path(os.path.realpath(path)), written.SerializeToString())
 
 
-def _traced(graph: Graph, inputs: Tensor) -> bytes:
-    names = graph.output_names()
-    buffer = io.BytesIO()
-    with warnings.catch_warnings(), torch.inference_mode():
-        # What is the same for all pictures of one size is traced on purpose.
-        warnings.simplefilter("ignore")
-        try:
-            torch.onnx.export(
-                graph,
-                (inputs,),
-                buffer,  # type: ignore[arg-type]
-                input_names=[graph.input_name],
-                output_names=names,
-                dynamic_axes={name: {0: "n"} for name in (graph.input_name, *names)},
-                opset_version=_OPSET,
-                dynamo=False,  # the other way takes half a minute, and further packages
-            )
-        except torch.onnx.errors.OnnxExporterError as error:
-            why = shorten(" ".join(str(error).split()))
-            raise ArgumentError("{model}: torch cannot export the network: {}", why) from error
-    return buffer.getvalue()
-
-
 class Graph(nn.Module):
     """All that a fitted model computes, as one module.
 
@@ -215,6 +192,29 @@ class Graph(nn.Module):
         for step in self.steps:
             points = step(points)
         return points, output.logits
+
+
+def _traced(graph: Graph, inputs: Tensor) -> bytes:
+    names = graph.output_names()
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), torch.inference_mode():
+        # What is the same for all pictures of one size is traced on purpose.
+        warnings.simplefilter("ignore")
+        try:
+            torch.onnx.export(
+                graph,
+                (inputs,),
+                buffer,  # type: ignore[arg-type]
+                input_names=[graph.input_name],
+                output_names=names,
+                dynamic_axes={name: {0: "n"} for name in (graph.input_name, *names)},
+                opset_version=_OPSET,
+                dynamo=False,  # the other way takes half a minute, and further packages
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            why = shorten(" ".join(str(error).split()))
+            raise ArgumentError("{model}: torch cannot export the network: {}", why) from error
+    return buffer.getvalue()
 
 
 def _head_of(embedder: Any) -> nn.Module | None:

@@ -67,7 +67,7 @@ def check_same(model, inputs, folder, *, embed=None, given=None):
     found = answers(folder / "x.onnx", inputs if given is None else given)
     wanted = (model if embed is None else embed).transform(inputs)
     # One epoch on few faces leaves coordinates that enlarge the rounding errors of the network.
-    assert_allclose(found["embedding"], wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
+    assert_allclose(found["embedding"], wanted, rtol=1e-5, atol=5e-5 * np.abs(wanted).max())
     if "label" in found:
         assert_array_equal(model.classes_[found["label"]], model.predict(inputs))
     if "posterior" in found:
