@@ -14,6 +14,8 @@ from skorch.callbacks import (
     TrainEndCheckpoint,
 )
 
+from skfer.validation import shown
+
 UNSUITED = {
     BatchScoring: "needs a data set of skorch: the losses are in history_",
     EpochScoring: "needs a data set of skorch: the embedder's own scoring='balanced_accuracy' and "
@@ -49,7 +51,7 @@ def checked_callbacks(callbacks: Sequence[Any] | None, *, validated: bool) -> li
         kind = callback if isinstance(callback, type) else type(callback)
         if not issubclass(kind, Callback):
             raise ValueError(
-                f"callbacks holds {given!r}: give callbacks of skorch, or (name, callback)."
+                f"callbacks holds {shown(given)}: give callbacks of skorch, or (name, callback)."
             )
         for unsuited, why in UNSUITED.items():
             if issubclass(kind, unsuited):

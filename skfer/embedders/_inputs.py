@@ -2,14 +2,20 @@
 
 import math
 import os
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
+from scipy.sparse import issparse
 from sklearn.utils.validation import check_array
+from skorch.helper import SliceDataset
+from torch.utils.data import DataLoader, Dataset
 
 from skfer._typing import NDArray
 from skfer.embedders._collapse import warn_caller
-from skfer.exceptions import shorten
+from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import (
     PICTURE,
     DatasetError,
@@ -21,11 +27,13 @@ from skfer.pictures import (
     read_picture,
 )
 from skfer.training import ImageSource, PictureSource, RowSource, release_pages
+from skfer.validation import shown
 
 MOST_DECODED = 2**30
 """Bytes of pictures that are decoded once and kept in memory."""
 _CHECK_CHUNK = 1024
 _PATH = (str, bytes, os.PathLike)
+_PIXELS = re.compile(r"\s*\d{1,3}([\s,;]+\d{1,3}){8}")
 _MOMENTS_CELLS = 2**20
 _EXTREME = 400  # in powers of two: squares of float64 are in its range, sums of many too
 
@@ -158,7 +166,16 @@ def as_paths(X: Any) -> list[Any] | None:
         return None
     for i, item in enumerate(items):
         if not isinstance(item, PICTURE):
-            raise ValueError(f"X holds paths, but X[{i}] is {item!r}: leave such samples out.")
+            raise ValueError(f"X holds paths, but X[{i}] is {shown(item)}: leave such samples out.")
+        if isinstance(item, bytes) and b"\0" in item:
+            raise ArgumentError("{X}[{}] is the content of a file: open it by Pillow first.", i)
+    if isinstance(items[0], str) and _PIXELS.match(items[0]):
+        raise ArgumentError(
+            "{X} holds pixel values as text, such as {}: give numbers, as in "
+            "np.array([text.split() for text in X], dtype=np.uint8), and {image_size}, their "
+            "height and width.",
+            shown(items[0]),
+        )
     return list(items)
 
 
@@ -166,9 +183,9 @@ def check_no_single_path(X: Any) -> None:
     """Raise ValueError if X is a path or a picture in place of an array of them."""
     if isinstance(X, PICTURE):
         raise ValueError(
-            f"X must be an array of paths or images, got the single path {X!r:.200}."
+            f"X must be an array of paths or images, got the single path {shown(X)}."
             if isinstance(X, _PATH)
-            else f"X must be a list of images, got a single one: {X!r:.200}."
+            else f"X must be a list of images, got a single one: {shown(X)}."
         )
 
 
@@ -180,7 +197,7 @@ def stack_images(X: Any) -> Any:
     ValueError
         If they differ in shape.
     """
-    items = None if getattr(X, "ndim", 1) > 1 else _items(X)
+    items = _items(X)
     if not items:
         return X
     # Lists of rows are for scikit-learn to check.
@@ -195,6 +212,46 @@ def stack_images(X: Any) -> Any:
                 f"{_shape(item)}. Resize the images to one size."
             )
     return np.stack(items)
+
+
+def as_arrays(X: Any) -> Any:
+    """Return X without tensors and data sets of torch: as arrays, or lists of them.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no collection of samples, or a tensor that numpy cannot hold.
+    """
+    check_no_single_path(X)
+    if isinstance(X, PictureSource) or issparse(X):  # of paths; for scikit-learn to refuse
+        return X
+    if isinstance(X, SliceDataset):
+        X = [X[i] for i in range(len(X))]
+    if isinstance(X, list | tuple) and len(X) and isinstance(X[0], torch.Tensor):
+        return [_as_array(item) for item in X]
+    if isinstance(X, torch.Tensor):
+        return _as_array(X)
+    has_rows = hasattr(X, "__len__") or hasattr(X, "__array__") or hasattr(X, "shape")
+    if not has_rows or isinstance(X, Mapping | set | Dataset | DataLoader):
+        raise ArgumentError(
+            "{X} must be an array of images or rows, or a list of images or paths, got {}. Of a "
+            "data set of torch skorch.helper.SliceDataset(dataset) makes such a list.",
+            shown(X),
+        )
+    return X
+
+
+def _as_array(tensor: Any) -> Any:
+    if not isinstance(tensor, torch.Tensor):
+        return tensor
+    try:
+        tensor = tensor.detach().cpu()
+        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    except (TypeError, RuntimeError, NotImplementedError) as error:
+        kind = f"{tensor.dtype}, {tensor.layout} on {tensor.device}"
+        raise ArgumentError(
+            "{X} must be dense tensors of numbers, got one of {}: {}", kind, shorten(str(error))
+        ) from None
 
 
 def is_images(X: Any) -> bool:

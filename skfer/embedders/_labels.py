@@ -121,13 +121,20 @@ def check_same_classes(classes: Any, known: NDArray[Any], name: str) -> None:
     given = check_classes(classes, name)
     if not np.array_equal(given, known):
         raise ValueError(
-            f"classes={given.tolist()} is not the same as in the first call: {known.tolist()}. "
-            "Leave it out, or give the same."
+            f"classes={shown(given.tolist())} is not the same as in the first call: "
+            f"{shown(known.tolist())}. Leave it out, or give the same."
         )
 
 
 def encode(
-    y: NDArray[Any], classes: NDArray[Any], *, allow_unlabeled: bool = True
+    y: NDArray[Any],
+    classes: NDArray[Any],
+    *,
+    allow_unlabeled: bool = True,
+    hint: str = (
+        "partial_fit takes all that will come as classes=, and with warm_start=True they must stay "
+        "the same."
+    ),
 ) -> NDArray[np.intp]:
     """Return the position of each label in `classes`, -1 for samples without a label.
 
@@ -145,10 +152,10 @@ def encode(
         found = list(dict.fromkeys(y[strange].tolist()))[:5]
         raise refusal(
             "y",
-            "holds {}, but training began with the classes {}: partial_fit takes all that will "
-            "come as classes=, and with warm_start=True they must stay the same.",
+            "holds {}, but training began with the classes {}: {}",
             shown(found),
             shown(classes.tolist()),
+            hint,
         )
     return codes
 
@@ -183,6 +190,12 @@ def validation_split(
     labeled, unlabeled = np.flatnonzero(is_labeled), np.flatnonzero(~is_labeled)
     of_labeled = None if groups is None else groups[labeled]
     train, valid = _split_labeled(codes[labeled], of_labeled, fraction, seed)
+    if len(train) < 2:
+        raise ValueError(
+            f"validation_fraction={fraction} leaves {len(train)} labeled sample to train on, and "
+            "everything is measured between samples: lower it, give more samples, or set "
+            "early_stopping=False."
+        )
     train, valid = labeled[train], labeled[valid]
     if groups is not None:
         unlabeled = unlabeled[~np.isin(groups[unlabeled], groups[valid])]

@@ -25,6 +25,7 @@ from skfer.losses import (
 )
 from skfer.nets import Embedded
 from skfer.training import Objective, TrainingData
+from skfer.validation import shown
 
 
 @with_shared_docs
@@ -265,18 +266,21 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
             thresholds = np.empty(0)
         if thresholds.ndim != 1 or len(thresholds) == 0:
             raise ValueError(
-                f"thresholds must be a list of numbers in (0, 4], or None, got {self.thresholds!r}."
+                "thresholds must be a list of numbers in (0, 4], or None, got "
+                f"{shown(self.thresholds)}."
             )
         return thresholds
 
     def _check_range(self) -> None:
         ends = tuple(self.threshold_range)
         if len(ends) != 2 or not all(isinstance(end, Real) for end in ends):
-            raise ValueError(f"threshold_range must be (low, high), got {self.threshold_range!r}.")
+            raise ValueError(
+                f"threshold_range must be (low, high), got {shown(self.threshold_range)}."
+            )
         if not 0 < ends[0] < ends[1] <= 4:
             raise ValueError(
                 "threshold_range=(low, high) must satisfy 0 < low < high <= 4 (squared "
-                f"distances of unit vectors), got {self.threshold_range!r}."
+                f"distances of unit vectors), got {shown(self.threshold_range)}."
             )
 
     def make_objective(self) -> Objective:
@@ -349,10 +353,10 @@ def check_mining_schedule(mining: Mapping[Any, Any]) -> None:
     if not fractions or 0 not in starts:
         raise ValueError(
             "mining as a dict maps fractions of the training, in [0, 1) and 0 among them, to the "
-            f"way of mining from there on; got {dict(mining)!r}."
+            f"way of mining from there on; got {shown(dict(mining))}."
         )
     unknown = [m for m in mining.values() if m not in ("batch-all", "batch-hard")]
     if unknown:
         raise ValueError(
-            f"mining must be 'batch-all' or 'batch-hard' at all times, got {unknown[0]!r}."
+            f"mining must be 'batch-all' or 'batch-hard' at all times, got {shown(unknown[0])}."
         )

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from skfer.validation import shown
+
 
 @contextmanager
 def restored_on_error(
@@ -56,4 +58,4 @@ def check_unchanged(before: Mapping[str, Any], now: Mapping[str, Any], resumed_b
 
 
 def _short(value: Any) -> str:
-    return f"<{type(value).__name__}>" if isinstance(value, nn.Module) else repr(value)
+    return f"<{type(value).__name__}>" if isinstance(value, nn.Module) else shown(value)

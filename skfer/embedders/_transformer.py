@@ -15,6 +15,7 @@ from skfer._version import __version__
 from skfer.embedders._collapse import warn_caller
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._inputs import (
+    as_arrays,
     check_images,
     check_shape,
     decode_paths,
@@ -183,7 +184,9 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         size = check_image_size(self.image_size) if reset else None
         fitted = None if reset else self.input_shape_
         lazily = self.on_error == "skip"
-        return decode_paths(X, size, self.color, fitted, type(self).__name__, lazily=lazily)
+        return decode_paths(
+            as_arrays(X), size, self.color, fitted, type(self).__name__, lazily=lazily
+        )
 
     def _inference_device(self) -> torch.device:
         """Return the device, or the CPU, with a warning, where a loaded model finds no CUDA."""

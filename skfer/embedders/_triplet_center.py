@@ -19,6 +19,7 @@ from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders.base import BaseEmbedder
+from skfer.exceptions import ArgumentError
 from skfer.losses import TripletCenterLoss
 from skfer.nets import Embedded
 from skfer.training import (
@@ -29,6 +30,7 @@ from skfer.training import (
     TrainingData,
     autocast,
 )
+from skfer.validation import shown
 
 NEGATIVES = {"nearest", "fully-synthesized", "semi-synthesized", "prediction"}
 MAX_FIRST_SAMPLES = 1024
@@ -313,9 +315,12 @@ class TripletCenterEmbedder(ClassifierEmbedder):
     def check_params(self) -> None:
         """Check the class weights."""
         if isinstance(self.class_weight, Mapping):
-            bad = {c: w for c, w in self.class_weight.items() if not w > 0}
+            weights = self.class_weight.items()
+            bad = {c: w for c, w in weights if not (isinstance(w, Real) and w > 0)}
             if bad:
-                raise ValueError(f"class_weight must be positive for every class, got {bad!r}.")
+                raise ArgumentError(
+                    "{class_weight} must be a positive number for every class, got {}.", shown(bad)
+                )
 
     def choose_attention(self, feature_shape: tuple[int, ...]) -> str | None:
         """Return the attention, without the pixel-wise one where there is no feature map."""

@@ -21,7 +21,7 @@ from skfer.embedders._collapse import PATIENCE, find_collapse, warn_caller
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._freezing import count_frozen_epochs, frozen_backbone
-from skfer.embedders._inputs import tell_broken
+from skfer.embedders._inputs import as_arrays, tell_broken
 from skfer.embedders._labels import (
     check_classes,
     check_same_classes,
@@ -264,6 +264,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         """Check all that the user gave; return a source of batches, class codes and votes."""
         name = type(self).__name__
         self.check_params()
+        X = as_arrays(X)
         allow_unlabeled = self.accepts_unlabeled or votes is not None
         y = check_y(y, X, allow_unlabeled=allow_unlabeled, name=name)
         if reset:

@@ -57,6 +57,7 @@ def make_backbone(
     if isinstance(backbone, str):
         return _named_backbone(backbone, input_shape, weights)
     if isinstance(backbone, nn.Module):
+        _refuse_compiled(backbone)
         return _on_cpu(copy.deepcopy(backbone))
     if not callable(backbone):
         raise _unknown(backbone)
@@ -66,7 +67,16 @@ def make_backbone(
             "{backbone}: the callable must return a torch.nn.Module for an input shape, got {}.",
             type(module).__name__,
         )
+    _refuse_compiled(module)
     return _on_cpu(module)
+
+
+def _refuse_compiled(module: nn.Module) -> None:
+    if any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+        raise ArgumentError(
+            "{backbone} is a module of torch.jit (script or trace), whose copies cannot be "
+            "trained: give the module that it was made of."
+        )
 
 
 def _on_cpu(module: nn.Module) -> nn.Module:

@@ -46,6 +46,7 @@ OTHER = {
     "mixup": 2.0,
     "n_iter_no_change": 2,
     "n_thresholds": 2,
+    "on_error": "skip",
     "negatives": "nearest",
     "precision": "bfloat16",
     "priors": "uniform",

@@ -1,6 +1,6 @@
 """The Gaussian embedder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar, Self
@@ -31,9 +31,10 @@ from skfer.embedders.gaussian._objective import GaussianObjective
 from skfer.embedders.gaussian._pseudo_labels import PseudoLabeler, WeightAverage
 from skfer.embedders.gaussian._refinement import Refinement, network_arrays
 from skfer.embedders.gaussian._subclasses import SubclassFinder
+from skfer.exceptions import ArgumentError
 from skfer.losses import GaussianMetricLoss
 from skfer.training import BalancedBatchSampler, Objective, TrainingData
-from skfer.validation import UNLABELED, check_labels
+from skfer.validation import UNLABELED, check_labels, shown
 
 
 @with_shared_docs
@@ -370,7 +371,7 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         codes = np.full(len(joint), UNLABELED)
         if y is not None:
             y = check_labels(y, n_samples=len(joint), allow_unlabeled=True)
-            codes = encode(y, self.classes_)
+            codes = encode(y, self.classes_, hint="give one of them, or -1 where it is unknown.")
         return likeliest_component(joint, self._component_classes, codes)
 
     @on_snapshot
@@ -405,10 +406,19 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         """Check the priors."""
         if self.priors is None or isinstance(self.priors, str):
             return
-        priors = np.asarray(self.priors, dtype=np.float64)
-        if priors.ndim != 1 or (priors < 0).any() or not np.isclose(priors.sum(), 1):
-            raise ValueError(
-                f"priors must be one probability for each class, and sum to 1; got {self.priors!r}."
+        if isinstance(self.priors, Mapping):
+            raise ArgumentError(
+                "{priors} must be a list in the order of classes_, not a dict: give [priors[c] for "
+                "c in np.unique(y)]."
+            )
+        try:
+            priors = np.asarray(self.priors, dtype=np.float64)
+        except (TypeError, ValueError):
+            priors = np.full(1, np.nan)
+        if priors.ndim != 1 or not (priors >= 0).all() or not np.isclose(priors.sum(), 1):
+            raise ArgumentError(
+                "{priors} must be one probability for each class, and sum to 1; got {}.",
+                shown(self.priors),
             )
 
     def make_objective(self) -> Objective:

@@ -1,0 +1,134 @@
+"""Inputs of other libraries, and mistakes: they are taken, or told by argument and remedy."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.compose import ColumnTransformer
+from skorch.helper import SliceDataset
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, TripletCenterEmbedder
+
+
+def model(cls=CrossEntropyEmbedder, **params):
+    return cls(4, max_epochs=1, backbone="scratch", random_state=0).set_params(**params)
+
+
+@pytest.fixture(scope="module")
+def fitted(faces):
+    return model().fit(faces.images, faces.target)
+
+
+@pytest.fixture(scope="module")
+def expected(fitted, faces):
+    return fitted.transform(faces.images)
+
+
+SAME = {
+    "tensor": torch.from_numpy,
+    "half precision": lambda X: torch.from_numpy(X).half(),
+    "bfloat16": lambda X: torch.from_numpy(X).bfloat16(),
+    "gradient": lambda X: torch.from_numpy(X).float().requires_grad_(),
+    "list of tensors": lambda X: list(torch.from_numpy(X).bfloat16()),
+    "data set": lambda X: SliceDataset(TensorDataset(torch.from_numpy(X))),
+    "cells": lambda X: pd.DataFrame({"img": list(X)}),
+}
+
+
+@pytest.mark.parametrize("given", SAME.values(), ids=SAME)
+def test_the_same_images_in_another_form(fitted, faces, expected, given):
+    # Of 256 values bfloat16 has them all; the mean of floats is computed in another order.
+    assert_allclose(fitted.transform(given(faces.images)), expected, atol=1e-4)
+
+
+def test_data_sets_of_torch(faces, expected):
+    data = TensorDataset(torch.from_numpy(faces.images), torch.from_numpy(faces.target))
+    found = model().fit(SliceDataset(data), SliceDataset(data, idx=1))
+    assert_array_equal(found.transform(faces.images), expected)
+
+
+def test_images_in_the_cells_of_a_column(faces, expected):
+    table = pd.DataFrame({"age": np.arange(64), "img": list(faces.images)})
+    for column in ("img", ["img"]):
+        columns = ColumnTransformer([("e", model(), column), ("rest", "passthrough", ["age"])])
+        assert_array_equal(columns.fit_transform(table, faces.target)[:, :4], expected)
+
+
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x1b[31m" + bytes(range(256)) * 100
+MISTAKES = {
+    "pixel strings": (
+        lambda X: [" ".join(map(str, image.ravel())) for image in X],
+        r"X holds pixel values as text, such as '\d.*np\.array\(.*image_size",
+    ),
+    "content of files": (lambda X: [JPEG] * len(X), r"X\[0\] is the content of a file"),
+    "content of a file": (lambda X: JPEG, r"got the single path b'\\xff"),
+    "something else among paths": (
+        lambda X: ["a.png", X.tolist()] + ["a.png"] * (len(X) - 2),
+        r"X\[1\] is \[\[\[.*leave such samples out",
+    ),
+    "loader": (lambda X: DataLoader(TensorDataset(torch.from_numpy(X))), "SliceDataset"),
+    "generator": (lambda X: (x for x in X), "X must be an array of images or rows"),
+    "dict": (lambda X: {"images": X}, "X must be an array of images or rows"),
+    "none": (lambda X: None, "X must be an array of images or rows.* got None"),
+    "sparse": (lambda X: torch.from_numpy(X).to_sparse(), "X must be dense tensors"),
+    "no values": (lambda X: torch.zeros(X.shape, device="meta"), "X must be dense tensors"),
+}
+
+
+@pytest.mark.parametrize(("given", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_told(fitted, faces, given, message):
+    for call in (fitted.transform, lambda X: model().fit(X, faces.target)):
+        with pytest.raises(ValueError, match=message) as told:
+            call(given(faces.images))
+        assert len(str(told.value)) < 400
+        assert str(told.value).replace("\n", "").isprintable()
+
+
+def scripted():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit
+        return torch.jit.script(nn.Conv2d(1, 4, 3))
+
+
+PARAMETERS = {
+    "jit": ({"backbone": scripted()}, "backbone is a module of torch.jit"),
+    "callbacks": ({"callbacks": ["x" * 9999]}, "callbacks holds 'xxx"),
+    "priors by class": ({"priors": {0: 1.0}}, r"priors must be a list.*\[priors\[c\] for c"),
+    "priors in words": ({"priors": ["a", "b"]}, r"priors must be one .* got \['a', 'b'\]"),
+    "priors NaN": ({"priors": [np.nan] * 999}, "priors must be one probability"),
+    "weights in words": ({"class_weight": {0: "much"}}, "class_weight must be a positive number"),
+}
+
+
+@pytest.mark.parametrize(("params", "message"), PARAMETERS.values(), ids=PARAMETERS)
+def test_parameters_are_named(faces, params, message):
+    kinds = {"priors": GaussianMetricEmbedder, "class_weight": TripletCenterEmbedder}
+    kind = kinds.get(next(iter(params)), CrossEntropyEmbedder)
+    with pytest.raises(ValueError, match=message) as told:
+        model(kind, **params).fit(faces.images, faces.target)
+    assert len(str(told.value)) < 300
+
+
+def test_labels_of_sub_classes_are_checked(faces):
+    X, y = faces.images, faces.target
+    fitted = model(GaussianMetricEmbedder).fit(X, y)
+    for wrong, message in {
+        "other": (y + 100, r"y holds \[100.*the classes \[0, 4, 5, 7\]: give one of them, or -1"),
+        "few": (y[:3], "y has 3 entries but X has 64 rows"),
+        "words": (["joy"] * 64, r"y holds \['joy'\]"),
+        "images": (X, "y must be one-dimensional"),
+    }.values():
+        with pytest.raises(ValueError, match=message):
+            fitted.predict_subclass(X, wrong)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_early_stopping_on_hardly_any_samples(embedder, rows, n):
+    embedder.set_params(early_stopping=True, validation_fraction=0.4)
+    with pytest.raises(ValueError, match=r"validation_fraction=0\.4 leaves"):
+        embedder.fit(rows[0][:n], rows[1][:n])
