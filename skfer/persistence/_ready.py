@@ -66,9 +66,16 @@ def load_expression_model(
 def _as_embedder(ready: ExpressionNet, device: str) -> CrossEntropyEmbedder:
     """Return an embedder whose network computes what a ready one computes."""
     size, length = ready.backbone.image_size, ready.classify.in_features
+    # Its network is of the larger of both sizes, and was scored without mirror images.
     embedder = CrossEntropyEmbedder(
-        length, standardize_embedding=False, image_size=size, device=device
+        length,
+        standardize_embedding=False,
+        backbone="large",
+        image_size=size,
+        mirror=False,
+        device=device,
     )
+    embedder.mirror_ = False
     embedder.classes_ = np.array(ready.classes)
     embedder.input_shape_ = (size, size)
     embedder.n_features_in_ = size * size
@@ -91,7 +98,8 @@ def _as_embedder(ready: ExpressionNet, device: str) -> CrossEntropyEmbedder:
         ),
         history_=[],
         n_iter_=0,
-        _built_from={name: getattr(embedder, name) for name in embedder.network_parameters},
+        _built_from=embedder.get_params(deep=False),
+        _trained_with=embedder.get_params(deep=False),
         _in_passes=False,
         _random_state=check_random_state(None),
         _row_statistics=None,

@@ -163,7 +163,7 @@ def test_embedding_the_largest_face(photographs, tmp_path, capsys):
     assert main(["embed", str(photographs), "-o", str(out), "--quiet"]) == UNUSABLE
     assert "1 pictures could not be used, and have no row" in capsys.readouterr().err
     with np.load(out) as arrays:
-        assert arrays["embedding"].shape == (1, 56)
+        assert arrays["embedding"].shape == (1, 112)
 
 
 def test_pictures_with_boxes(photographs, crops, tmp_path, capsys):
