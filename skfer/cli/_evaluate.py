@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from skfer.cli._faces import load_faces, tell_unlabeled
+from skfer.cli._faces import load_faces, tell_unlabeled, without_duplicates
 from skfer.cli._figures import check_drawable, draw_comparison
 from skfer.cli._output import (
     bars_wanted,
@@ -46,6 +46,7 @@ class Comparison:
     faces: Bunch
     splits: Sequence[Any]
     methods: dict[str, Any]
+    duplicates: Sequence[tuple[str, str]] = ()
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,12 +72,24 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _prepare(arguments: argparse.Namespace) -> Comparison:
     name, loaded = load_faces(arguments)
-    faces = prepare(loaded, max_per_class=arguments.max_per_class, random_state=arguments.seed)
     protocol = arguments.protocol or usual_protocol(name)
-    splits = make_splits(faces, protocol, n_folds=arguments.folds, random_state=arguments.seed)
+    # The owners' split is what it is: what its parts share is told.
+    duplicates = arguments.duplicates or ("keep" if protocol == "official" else "drop")
+    pairs: list[tuple[str, str]] = []
+    kept = loaded
+    if arguments.duplicates or protocol != "official":
+        kept, pairs = without_duplicates(loaded, duplicates)
+    faces = prepare(kept, max_per_class=arguments.max_per_class, random_state=arguments.seed)
+    splits = make_splits(
+        faces,
+        protocol,
+        n_folds=arguments.folds,
+        random_state=arguments.seed,
+        check_images=duplicates != "keep",
+    )
     check_folds(faces.target, splits, arguments.classifier)
-    tell_unlabeled(faces, len(loaded.target))
-    return Comparison(name, protocol, faces, splits, wanted_methods(arguments))
+    tell_unlabeled(faces, len(kept.target))
+    return Comparison(name, protocol, faces, splits, wanted_methods(arguments), pairs)
 
 
 def usual_protocol(name: str) -> str:

@@ -11,6 +11,7 @@ from skfer.cli._output import bars_wanted, warn
 from skfer.cli._pictures import make_detector
 from skfer.datasets import DATASETS, EXPRESSIONS, UNLABELED, DatasetError, make_expressions
 from skfer.datasets._labels import canonical
+from skfer.model_selection import resolve_duplicates
 
 # Options of the command that are parameters of some loaders. Other loaders refuse them.
 LOADER_OPTIONS = (
@@ -23,6 +24,7 @@ LOADER_OPTIONS = (
     "group_pattern",
     "detector",
 )
+_N_TOLD = 20  # pairs of identical images
 _OWN = ("folder", "table")  # sets of the caller, whose classes may be anything
 _FILE_OPTIONS = ("root", "cache_dir", "skip_bad")  # drawn faces have no use for them
 _TABLE_OPTIONS = ("labels", "file_column", "label_column", "group_column", "subgroup_column")
@@ -131,6 +133,29 @@ def _check_asked(name: str, words: list[str], faces: Bunch) -> None:
         raise ValueError(f"--classes {' '.join(missing)}: no image is of it: {hint}.")
 
 
+def without_duplicates(faces: Bunch, duplicates: str) -> tuple[Bunch, list[tuple[str, str]]]:
+    """Deal with identical images, and tell of all at once.
+
+    Returns
+    -------
+    faces : Bunch
+        Without the later copies, if they are to be dropped.
+    pairs : list of (str, str)
+        The names of those that are left and of their copies.
+    """
+    left, rows = resolve_duplicates(faces, duplicates)
+    if not rows:
+        return left, []
+    names = faces.get("filenames")
+    called = (lambda row: str(names[row])) if names is not None else "image {}".format
+    pairs = [(called(first), called(copy)) for first, copy in rows]
+    told = "; ".join(f"{copy} is {first}" for first, copy in pairs[:_N_TOLD])
+    more = f"; and {len(pairs) - _N_TOLD:,} more" if len(pairs) > _N_TOLD else ""
+    done = "are left out" if duplicates == "drop" else "are kept"
+    warn(f"{len(pairs):,} copies of identical images {done}: {told}{more}.")
+    return left, pairs
+
+
 def tell_unlabeled(faces: Bunch, total: int) -> None:
     """Warn of images that are left out since they have no label."""
     if faces.n_unlabeled:
@@ -144,7 +169,10 @@ def _load_table(loader: Any, arguments: argparse.Namespace, options: dict[str, A
         # Not one picture is there: they lie elsewhere.
         elsewhere = error.problems and all(what == "no such file" for _, what in error.problems)
         if arguments.root is None and elsewhere:
-            error.hint = "File names start from the folder of {csv}: give {root=...}, theirs."
+            raise ValueError(
+                f"--labels {arguments.labels}: of the {len(error.problems):,} files that it names "
+                "none is in its folder: give --root DIR, the folder that the names start from."
+            ) from None
         raise
 
 

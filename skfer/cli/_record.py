@@ -24,6 +24,7 @@ def record_of_run(wanted: Any, arguments: argparse.Namespace) -> dict[str, Any]:
         "settings": {name: value for name, value in vars(arguments).items() if name != "command"},
         "data": {"dataset": wanted.dataset, **data_record(wanted.faces)},
         "faces": _faces(wanted.faces),
+        "duplicates": wanted.duplicates,
         "protocol": wanted.protocol,
         "splits": [split_record(wanted.faces, *split) for split in wanted.splits],
         "methods": {name: _parameters(method) for name, method in wanted.methods.items()},

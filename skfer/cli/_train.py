@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
-from skfer.cli._faces import load_faces, tell_unlabeled
+from skfer.cli._faces import load_faces, tell_unlabeled, without_duplicates
 from skfer.cli._output import bars_wanted, check_writable, say
 from skfer.cli._pictures import largest_of, make_detector
 from skfer.evaluation import make_methods, prepare, with_classifier
@@ -45,8 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Train a model on the wanted data and keep it."""
     check_writable(arguments.output, "--output", or_stdout=False)
     name, loaded = load_faces(arguments)
-    faces = prepare(loaded, max_per_class=arguments.max_per_class, random_state=arguments.seed)
-    tell_unlabeled(faces, len(loaded.target))
+    kept, _ = without_duplicates(loaded, arguments.duplicates or "drop")
+    faces = prepare(kept, max_per_class=arguments.max_per_class, random_state=arguments.seed)
+    tell_unlabeled(faces, len(kept.target))
     say(_headline(faces, arguments.embedder))
     embedder = wanted_embedder(arguments)
     start = time.perf_counter()
@@ -80,7 +81,11 @@ def with_aligner(model: Any, arguments: argparse.Namespace) -> Any:
 
 def wanted_embedder(arguments: argparse.Namespace) -> Any:
     """Return the embedder to train."""
-    given = {"max_epochs": arguments.epochs, "device": arguments.device}
+    given = {
+        "max_epochs": arguments.epochs,
+        "device": arguments.device,
+        "backbone": arguments.start,
+    }
     (embedder,) = make_methods(
         [arguments.embedder],
         random_state=arguments.seed,

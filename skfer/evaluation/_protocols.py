@@ -104,6 +104,7 @@ def make_splits(
     *,
     n_folds: int | None = None,
     random_state: int = 0,
+    check_images: bool = True,
 ) -> list[Split]:
     """Split by a protocol; a fold that leaks a subject, a sequence or an image is refused.
 
@@ -121,6 +122,8 @@ def make_splits(
         Folds of "group-fold", the only one that lets one choose; None is 3.
     random_state : int, default=0
         Shuffles its folds.
+    check_images : bool, default=True
+        Whether an image on both sides of a fold counts as a leak.
 
     Returns
     -------
@@ -156,7 +159,10 @@ def make_splits(
         splits = _group_folds(faces, N_FOLDS if n_folds is None else n_folds, random_state)
     else:
         splits = _subject_folds(faces, protocol)
-    return check_leakage(Bunch(**{k: v for k, v in faces.items() if v is not None}), splits)
+    checked = {name: value for name, value in faces.items() if value is not None}
+    if not check_images:
+        checked = {name: checked[name] for name in checked if name not in ("images", "data")}
+    return check_leakage(Bunch(**checked), splits)
 
 
 def _official_split(faces: Bunch) -> list[Split]:

@@ -71,7 +71,23 @@ def add_data(data: Any) -> None:
         help="keep the decoded images in this folder, which makes the next start quick",
     )
     data.add_argument(
+        "--duplicates",
+        choices=("drop", "keep", "refuse"),
+        help="identical images: drop the later copies, and refuse those of two classes (as by "
+        "default, but an official split stays as it is), keep all, or refuse all",
+    )
+    data.add_argument(
         "--skip-bad", action="store_true", default=None, help="leave out files that cannot be read"
+    )
+
+
+def add_start(group: Any, usual: str) -> None:
+    """Add the option that says what networks start from."""
+    group.add_argument(
+        "--start",
+        choices=["auto", "large", "scratch"],
+        help="what networks start from: auto is what drawn faces have taught, large the same for a "
+        f"network of twice the width and time, scratch is noise ({usual})",
     )
 
 

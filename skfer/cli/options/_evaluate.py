@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from skfer.cli.options._data import add_data, add_variants
+from skfer.cli.options._data import add_data, add_start, add_variants
 from skfer.cli.options._values import positive, seed, some_of
 from skfer.evaluation import CLASSIFIERS, LOSSES, METHODS, PROTOCOLS, STYLES
 
@@ -89,13 +89,7 @@ def _add_how(how: Any) -> None:
         choices=["nearest", "fully-synthesized", "semi-synthesized", "prediction"],
         help="how triplet-center chooses what to push away (as the embedder does by default)",
     )
-    how.add_argument(
-        "--start",
-        choices=["auto", "large", "scratch"],
-        help="what networks start from: auto is what drawn faces have taught, large the same for a "
-        "network of twice the width and time, scratch is noise (auto for your faces; scratch for "
-        "drawn ones, which the start knows too well)",
-    )
+    add_start(how, "auto for your faces; scratch for drawn ones, which the start knows too well")
     how.add_argument(
         "--epochs",
         type=positive,

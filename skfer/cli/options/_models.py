@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from skfer.cli.options._data import add_data, add_detect, add_variants
+from skfer.cli.options._data import add_data, add_detect, add_start, add_variants
 from skfer.cli.options._values import one_of, positive, seed
 from skfer.evaluation import CLASSIFIERS, EMBEDDERS
 
@@ -38,6 +38,7 @@ def add_models(commands: Any) -> None:
     info = commands.add_parser("info", help="tell what is in a model file")
     info.add_argument("model", type=Path, metavar="MODEL", help="a file of skfer train")
     info.set_defaults(command="info")
+    _add_report(commands)
     _add_export(commands)
 
 
@@ -78,6 +79,7 @@ def _add_train(commands: Any) -> None:
         metavar="N",
         help="passes over the training set (what shows 40,000 images, but from 12 to 160)",
     )
+    add_start(how, "auto")
     _add_device(how)
     how.add_argument("--seed", type=seed, default=0, metavar="N", help="fixes the training (0)")
     _add_jobs(how, "threads that read pictures")
@@ -139,6 +141,31 @@ def _add_embed(commands: Any) -> None:
     _add_device(parser)
     _add_jobs(parser, "threads that read pictures")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _add_report(commands: Any) -> None:
+    parser = commands.add_parser(
+        "report",
+        help="show a model on labeled faces, as a page",
+        description="Write all that there is to see of a model on labeled faces as one page of "
+        "HTML with its pictures: scores, confusion, reliability, the embedding, and what the model "
+        "has of its own. Give faces of persons that it was not trained on. Needs matplotlib.",
+        usage="skfer report MODEL [OPTION ...] -o PAGE",
+        epilog="example:\n  skfer report smile.skfer --labels test.csv --root images/ "
+        "--label-column emotion \\\n    -o report.html",
+        formatter_class=_RAW,
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a file of skfer train")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="PAGE", help="the page to write"
+    )
+    add_data(parser.add_argument_group("data"))
+    add_variants(parser.add_argument_group("variants of published sets"))
+    _add_device(parser)
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="chooses images (0)")
+    _add_jobs(parser, "threads that read pictures")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(command="report")
 
 
 def _add_export(commands: Any) -> None:

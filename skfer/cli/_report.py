@@ -1,0 +1,37 @@
+"""`skfer report`."""
+
+import argparse
+from typing import Any
+
+from skfer.cli._faces import load_faces, tell_unlabeled, without_duplicates
+from skfer.cli._output import check_writable, say
+from skfer.cli._pictures import picture_shape, without_aligner
+from skfer.evaluation import prepare
+from skfer.exceptions import ArgumentError
+from skfer.inspection import report
+from skfer.persistence import load
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show a model on the wanted faces, as a page."""
+    check_writable(arguments.output, "--output", or_stdout=False)
+    model = load(arguments.model, device=arguments.device or "auto")
+    _read_as_trained(model, arguments)
+    _, loaded = load_faces(arguments)
+    kept, _ = without_duplicates(loaded, arguments.duplicates or "drop")
+    faces = prepare(kept, max_per_class=arguments.max_per_class, random_state=arguments.seed)
+    tell_unlabeled(faces, len(kept.target))
+    page = report(without_aligner(model), faces, arguments.output)
+    say(f"{len(faces.target):,} faces: {page}")
+    return 0
+
+
+def _read_as_trained(model: Any, arguments: argparse.Namespace) -> None:
+    """Set the options of pictures to what the model was trained with."""
+    height, width, *channels = picture_shape(model)
+    if height != width:
+        raise ArgumentError("{model} was trained on pictures that are not square.")
+    arguments.image_size, arguments.color = height, True if channels == [3] else None
+    if arguments.detector is None:
+        preprocessing = getattr(model, "card_", {}).get("preprocessing") or {}
+        arguments.detector = preprocessing.get("faces_found_by")

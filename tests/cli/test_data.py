@@ -1,0 +1,116 @@
+"""What the commands do with data as people have it: copies, missing labels, files elsewhere."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import skfer
+from skfer.cli import main
+from skfer.cli._main import FAILED
+from skfer.datasets import make_expressions
+
+QUICK = ["--image-size", "16", "--epochs", "1", "--quiet"]
+COLUMNS = ["--label-column", "emotion", "--group-column", "person"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A table of twelve faces, of which one is there twice, and one copy has no label."""
+    faces = make_expressions(6, 1, image_size=24, classes=["anger", "happiness"], random_state=0)
+    lines = ["file,emotion,person"]
+    for i, (image, code) in enumerate(zip(faces.images, faces.target, strict=True)):
+        Image.fromarray(image).save(tmp_path / f"{i:02d}.png")
+        lines.append(f"{i:02d}.png,{faces.target_names[code]},p{i % 6}")
+    shutil.copy(tmp_path / "00.png", tmp_path / "copy.png")
+    shutil.copy(tmp_path / "01.png", tmp_path / "nameless.png")
+    lines += [lines[1].replace("00.png", "copy.png"), "nameless.png,,p9"]
+    path = tmp_path / "labels.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def evaluate(table, *words):
+    call = ["evaluate", "--labels", str(table), *COLUMNS, "--embedders", "pca", "--folds", "2"]
+    return main([*call, *QUICK, *words])
+
+
+@pytest.mark.filterwarnings("default::skfer.datasets.DatasetWarning")
+def test_copies_are_dropped_and_told(table, tmp_path, capsys):
+    numbers = tmp_path / "numbers.json"
+    assert evaluate(table, "--json", str(numbers)) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("12 faces of 2 expressions")
+    assert "2 copies of identical images are left out: copy.png is 00.png;" in captured.err
+    assert "1 of 14 rows have no label" in captured.err
+    pairs = json.loads(numbers.read_text())["duplicates"]
+    assert pairs == [["00.png", "copy.png"], ["01.png", "nameless.png"]]
+
+
+@pytest.mark.filterwarnings("default::skfer.datasets.DatasetWarning")
+def test_copies_are_kept_or_refused(table, capsys):
+    assert evaluate(table, "--duplicates", "keep") == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("13 faces of 2 expressions")
+    assert "2 copies of identical images are kept" in captured.err
+    assert evaluate(table, "--duplicates", "refuse") == FAILED
+    said = capsys.readouterr().err
+    assert "refuses 2 pairs of identical images" in said
+    assert "--duplicates" in said
+    assert "00.png (anger) and copy.png (anger)" in said
+
+
+@pytest.mark.filterwarnings("default::skfer.datasets.DatasetWarning")
+def test_copies_of_two_classes_are_refused(table, capsys):
+    text = table.read_text().splitlines()
+    text[13] = text[13].replace("anger", "happiness")
+    table.write_text("\n".join(text) + "\n")
+    assert evaluate(table) == FAILED
+    assert "copy.png" in capsys.readouterr().err
+
+
+def test_a_table_without_its_files(table, tmp_path, capsys):
+    (tmp_path / "elsewhere").mkdir()
+    moved = tmp_path / "elsewhere" / "labels.csv"
+    moved.write_text("\n".join(table.read_text().splitlines()[:13]) + "\n")
+    assert evaluate(moved) == FAILED
+    said = capsys.readouterr().err
+    assert said == (
+        f"skfer: error: --labels {moved}: of the 12 files that it names none is in its folder: "
+        "give --root DIR, the folder that the names start from.\n"
+    )
+
+
+@pytest.mark.filterwarnings("default::skfer.datasets.DatasetWarning")
+def test_train_from_noise_and_a_report(table, tmp_path, capsys, monkeypatch):
+    def report(model, faces, page):
+        page.write_text(f"{len(faces.images)} of {faces.images.shape[1:]}: {model.classes_}")
+        return page
+
+    monkeypatch.setattr("skfer.cli._report.report", report)
+    path, page = tmp_path / "x.skfer", tmp_path / "report.html"
+    data = ["--labels", str(table), *COLUMNS]
+    assert main(["train", *data, *QUICK, "--start", "scratch", "-o", str(path)]) == 0
+    assert "2 copies of identical images are left out" in capsys.readouterr().err
+    model = skfer.load(path)
+    assert model.backbone == "scratch"
+    assert model.class_count_.tolist() == [6, 6]
+    assert main(["report", str(path), *data, "-o", str(page), "--quiet"]) == 0
+    assert capsys.readouterr().out == f"12 faces: {page}\n"
+    assert page.read_text() == "12 of (16, 16): ['anger' 'happiness']"
+
+
+def test_a_picture_that_cannot_be_decoded_is_found(tmp_path, capsys):
+    for name in ("happy", "sad"):
+        (tmp_path / name).mkdir()
+        noise = np.random.RandomState(len(name)).randint(0, 255, (24, 24)).astype(np.uint8)
+        Image.fromarray(noise).save(tmp_path / name / "x.png")
+    whole = (tmp_path / "sad" / "x.png").read_bytes()
+    (tmp_path / "sad" / "half.png").write_bytes(whole[: len(whole) // 2])
+    call = ["datasets", "check", "folder", str(tmp_path)]
+    assert main(call) == 0
+    capsys.readouterr()
+    assert main([*call, "--decode"]) == 1
+    assert "sad/half.png" in capsys.readouterr().out
