@@ -545,3 +545,10 @@ def test_a_failed_fit_leaves_a_fitted_model_alone(embedder, faces):
     with pytest.raises(ValueError, match="at least two classes"):
         embedder.fit(faces.images, np.zeros(64, int))
     assert_array_equal(embedder.transform(faces.images), before)
+
+
+def test_an_image_after_the_first_chunk_is_named_by_its_number():
+    X = np.zeros((2500, 16, 16), dtype=np.float32)
+    X[2100, 1, 1] = np.nan
+    with pytest.raises(ValueError, match=r"The first such image is X\[2100\]"):
+        CrossEntropyEmbedder().fit(X, np.arange(2500) % 2)

@@ -67,3 +67,9 @@ def test_refusals_name_the_argument(arguments, about):
     with pytest.raises(ArgumentError) as caught:
         expected_calibration_error(*arguments)
     assert caught.value.arguments[0] == about
+
+
+def test_a_probability_a_hair_above_one_is_in_the_last_bin():
+    # In one bin with 0.95 the two errors cancel in part: |(1 - 1.0005) + (1 - 0.95)| / 2.
+    proba = [[1.0005, 0.0], [0.95, 0.05]]
+    assert expected_calibration_error([0, 0], proba, labels=[0, 1]) == pytest.approx(0.0495 / 2)

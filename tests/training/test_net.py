@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from skfer import CrossEntropyEmbedder
 from skfer.training import SCHEDULES, Batches, ImageSource, RowSource, on_cpu, seeded, spread
+from skfer.training._net import _warm
 
 
 @given(st.sampled_from(sorted(SCHEDULES)), st.floats(0, 1))
@@ -105,3 +107,24 @@ def test_memmaps_let_go_of_their_pages_and_lose_nothing(tmp_path, mode, monkeypa
         for start in range(0, 300, 50):
             batch = source[start : start + 50].numpy()
             np.testing.assert_array_equal(batch, images[start : start + 50])
+
+
+def test_running_means_start_as_means_of_the_first_batches():
+    norm = nn.BatchNorm1d(3)
+    batches = torch.randn(5, 8, 3, generator=torch.Generator().manual_seed(0))
+    for batch in batches:
+        _warm([(norm, 0.1)])
+        norm(batch)
+    torch.testing.assert_close(norm.running_mean, batches.mean(dim=(0, 1)))
+    for _ in range(20):
+        _warm([(norm, 0.1)])
+        norm(batches[0])
+    assert norm.momentum == 0.1
+
+
+def test_momentum_is_what_it_was_after_a_training():
+    X, y = np.random.RandomState(0).normal(size=(24, 3)), np.arange(24) % 2
+    model = CrossEntropyEmbedder(4, max_epochs=2, samples_per_class=4, random_state=0).fit(X, y)
+    norms = [m for m in model.net_.module_.modules() if isinstance(m, nn.BatchNorm1d)]
+    assert norms
+    assert {norm.momentum for norm in norms} == {nn.BatchNorm1d(1).momentum}

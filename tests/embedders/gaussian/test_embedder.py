@@ -16,7 +16,9 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
 from skfer import GaussianMetricEmbedder
+from skfer.embedders import base
 from skfer.model_selection import SemiSupervisedSplit
+from skfer.training import StopAtBest
 
 
 def _model(**kwargs):
@@ -189,6 +191,19 @@ def test_subclasses_with_early_stopping(blobs):
         max_subclasses=2, max_epochs=12, early_stopping=True, validation_fraction=0.3
     ).fit(X, y)
     assert adjusted_rand_score(blob, model.subclass_labels_) > 0.9
+
+
+def test_early_stopping_starts_anew_when_a_class_is_split(blobs, monkeypatch):
+    X, y, _ = blobs
+    restarts = []
+    restart = StopAtBest.restart
+    monkeypatch.setattr(StopAtBest, "restart", lambda self: restarts.append(1) or restart(self))
+    settings = {"max_epochs": 12, "early_stopping": True, "validation_fraction": 0.3}
+    _model(max_subclasses=2, **settings).fit(X, y)
+    assert restarts
+    restarts.clear()
+    _model(max_subclasses=1, **settings).fit(X, y)
+    assert not restarts
 
 
 # -- few labels ---------------------------------------------------------------------------
@@ -380,3 +395,21 @@ def test_missing_labels_are_unlabeled_beside_two_classes_too(rows):
     model = _model(max_epochs=1).fit(X, np.where(y == "joy", 1.0, np.where(y == "awe", -1, np.nan)))
     assert_array_equal(model.classes_, [-1, 1])
     assert set(model.transduction_) <= {-1, 1}
+
+
+def test_the_labels_of_the_validation_set_teach_nothing(few, monkeypatch):
+    X, _, y = few
+    labeled = np.flatnonzero(y >= 0)
+    valid = labeled[::3]
+    split = np.setdiff1d(np.arange(300), valid), valid
+    monkeypatch.setattr(base, "validation_split", lambda *given: split)
+
+    def losses(y):
+        model = _model(max_epochs=8, early_stopping=True, n_iter_no_change=8, schedule="constant")
+        return [epoch["train_loss"] for epoch in model.fit(X, y).history_]
+
+    wrong = y.copy()
+    wrong[valid] = (y[valid] + 1) % 3
+    told, again = losses(y), losses(wrong)
+    assert len(told) > 4
+    assert told == again
