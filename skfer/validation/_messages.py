@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from skfer.exceptions import ArgumentError, shorten
 
 _LIMIT = 80
@@ -51,6 +53,8 @@ def shown(value: Any) -> str:
     """
     if getattr(value, "shape", ()) and hasattr(value, "dtype"):
         return f"an array of {value.dtype} of shape {tuple(value.shape)}"
+    if isinstance(value, np.generic):
+        value = value.item()
     try:
         # Of what is long a part tells enough, and the repr of the whole takes its time.
         long = isinstance(value, str | bytes | list | tuple) and len(value) > 10 * _LIMIT

@@ -7,6 +7,8 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
+from skfer import TripletCenterEmbedder
+
 
 @contextlib.contextmanager
 def float64_by_default():
@@ -36,12 +38,13 @@ def results(embedder, X, y):
     return [*found, embedder.partial_fit(X, y).transform(X)]
 
 
-@pytest.mark.parametrize("ambient", AMBIENT.values(), ids=AMBIENT)
-def test_modes_change_nothing(embedder, faces, ambient, global_state):
+def assert_no_part(embedder, faces, modes, global_state):
     X, y = faces.images[:24], faces.target[:24]
     embedder.set_params(max_epochs=1, image_size=24)
     expected = results(embedder.fit(X, y), X, y)
-    with ambient():
+    with contextlib.ExitStack() as stack:
+        for mode in modes:
+            stack.enter_context(mode())
         state = global_state()
         found = results(embedder.fit(X, y), X, y)
         assert global_state() == state
@@ -51,3 +54,13 @@ def test_modes_change_nothing(embedder, faces, ambient, global_state):
     parameters = [*embedder.backbone_.parameters()]
     assert all(p.dtype == torch.float32 and not p.is_inference() for p in parameters)
     assert np.isfinite(embedder.transform(X)).all()
+
+
+def test_modes_have_no_part(embedder, faces, global_state):
+    assert_no_part(embedder, faces, AMBIENT.values(), global_state)
+
+
+@pytest.mark.parametrize("ambient", AMBIENT.values(), ids=AMBIENT)
+def test_one_mode_has_no_part(faces, ambient, global_state):
+    embedder = TripletCenterEmbedder(16, backbone="scratch", random_state=0)
+    assert_no_part(embedder, faces, [ambient], global_state)

@@ -169,6 +169,13 @@ def test_history_of_a_net_grows_with_it_alone(embedder, rows):
     assert len(embedder.net_.history) == 2
 
 
+def test_a_pass_makes_only_its_own_epoch(embedder, rows):
+    """Or thousands of passes would become slower and slower."""
+    first = embedder.partial_fit(*rows).history_[0]
+    assert embedder.partial_fit(*rows).history_[0] is first
+    assert len(embedder.history_) == 2
+
+
 def test_one_heading_for_all_passes(embedder, rows, capsys):
     embedder.set_params(verbose=1)
     for _ in range(3):
