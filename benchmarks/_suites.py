@@ -226,6 +226,31 @@ ZOO = Suite(
     has_variants=True,
 )
 
+NEGATIVES = Suite(
+    about="What the center term does to the embedding beside cross-entropy alone, by the pieces "
+    "that synthesized negatives are made of.",
+    reference="center_weight=0",
+    methods={
+        "center_weight=0": _ours(TripletCenterEmbedder, center_weight=0),
+        "nearest": _ours(TripletCenterEmbedder, negatives="nearest"),
+        **{
+            f"pieces of {size}": _ours(
+                TripletCenterEmbedder, negatives="fully-synthesized", synthesis_size=size
+            )
+            for size in (1, 8, 32)
+        },
+        **{
+            f"pieces of {size}, fast centers": _ours(
+                TripletCenterEmbedder,
+                negatives="fully-synthesized",
+                synthesis_size=size,
+                center_lr=0.03,
+            )
+            for size in (1, 8, 32)
+        },
+    },
+)
+
 _SHORT: dict[str, Any] = NOISE | {"image_size": None}
 
 
@@ -259,6 +284,7 @@ SUITES: dict[str, Suite] = {
     "triplet-center": TRIPLET_CENTER,
     "balancing": BALANCING,
     "embedders": EMBEDDERS,
+    "negatives": NEGATIVES,
     "papers": PAPERS,
     "zoo": ZOO,
     "zoo-skewed": replace(ZOO, proportions=SKEWED, n_subjects=150),

@@ -88,6 +88,9 @@ def fit_once(job: dict[str, Any], suite: Suite, data: Any) -> dict[str, Any]:
         seconds = time.process_time() - start
         Z_train, Z_test = embedder.transform(X[train]), embedder.transform(X[test])
     result = {**job, "fit_seconds": round(seconds, 2)}
+    last = getattr(embedder, "history_", [{}])[-1]  # PCA has none
+    if "active_fraction" in last:
+        result["active_fraction"] = round(last["active_fraction"], 4)
     followers = {"knn": KNeighborsClassifier(5), "svm": SVC(class_weight="balanced")}
     predictions = {
         name: model.fit(Z_train, y_train).predict(Z_test) for name, model in followers.items()
@@ -264,7 +267,7 @@ def report(suite: Suite, dataset: str, results: list[dict[str, Any]]) -> str:
 def details(by_method: dict[str, list[dict[str, Any]]]) -> str:
     """Recall of each class, recall@k over persons and agreement of clusters with classes."""
     header = ["method", "recall of each class, in order of name: 5-NN", "own"]
-    header += [*[f"recall@{k}" for k in RANKS], "NMI"]
+    header += [*[f"recall@{k}" for k in RANKS], "NMI", "active in the last epoch"]
     rows = []
     for method, fits in by_method.items():
         recalls = np.mean([r["recall_at"] for r in fits], axis=0)
@@ -274,7 +277,9 @@ def details(by_method: dict[str, list[dict[str, Any]]]) -> str:
             columns = zip(*[r.get(by, ()) for r in fits], strict=True)
             classes = [np.mean(column) for column in columns]
             rows[-1].append(" ".join(f"{c:.2f}" for c in classes))
+        active = [r["active_fraction"] for r in fits if "active_fraction" in r]
         rows[-1] += [f"{v:.3f}" for v in [*recalls, nmi]]
+        rows[-1].append(f"{np.mean(active):.3f}" if active else "")
     return table(header, rows)
 
 

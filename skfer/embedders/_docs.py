@@ -124,7 +124,8 @@ classes_ : ndarray of shape (n_classes,)
     backbone_ : nn.Module
         The trained backbone; pass it to another embedder to start from its weights.
     history_ : list of dict
-        One for each epoch: ``train_loss``, ``active_fraction``, ``embedding_spread`` (share of
+        One for each epoch: ``train_loss``, ``active_fraction`` (of the triplets or
+        samples of which the loss still asks something, if it tells), ``embedding_spread`` (share of
         the squared norm that differs between samples; 0 if all coincide), ``lr``, ``dur``
         in seconds and, with early stopping, ``valid_loss`` and the scores of `scoring`, such as
         ``valid_balanced_accuracy``.

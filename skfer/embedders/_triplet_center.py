@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar, Self
 
@@ -51,12 +51,14 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         Length of the embedding.
     negatives : {"nearest", "fully-synthesized", "semi-synthesized", "prediction"}, \
             default="fully-synthesized"
-        The negative point of a sample: the nearest center of another class; a point made of the
-        nearest coordinate of any other center, for each coordinate; such a point in some
-        coordinates and the nearest center in the others; or the center of the most probable
-        other class.
+        The negative point of a sample: the nearest center of another class; a point made of
+        pieces, each from the center that is nearest there; such a point in some pieces and the
+        nearest center in the others; or the center of the most probable other class.
     synthesis_fraction : float, default=0.5
-        Share of the coordinates that ``"semi-synthesized"`` synthesizes.
+        Share of the pieces that ``"semi-synthesized"`` synthesizes.
+    synthesis_size : int, default=8
+        How many coordinates a piece has. With 1, as one may read [1]_, the negative point is so
+        close to every sample that hardly one keeps the margin.
     margin : float, default=0.5
         By how much farther away the negative point has to be than the center of the sample's
         class, in mean squared difference per coordinate. The mean makes it independent of
@@ -107,9 +109,9 @@ class TripletCenterEmbedder(ClassifierEmbedder):
     own center, and the loss is smallest when all centers coincide: centers that learn fast then
     collapse. Hence the low `center_lr`; ``"nearest"`` tolerates ten times as much.
 
-    Our reading of [1]_: the forms of both attentions and the choice of coordinates of
-    ``"semi-synthesized"``, as in the two classes above; that the centers get gradients from both
-    distances; and that class weights act on cross-entropy alone.
+    Our reading of [1]_: the forms of both attentions, the pieces of synthesized negatives and the
+    choice of those of ``"semi-synthesized"``, as in the two classes above; that the centers get
+    gradients from both distances; and that class weights act on cross-entropy alone.
 
     References
     ----------
@@ -132,6 +134,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         **BaseEmbedder._parameter_constraints,
         "negatives": [StrOptions(NEGATIVES)],
         "synthesis_fraction": [Interval(Real, 0, 1, closed="both")],
+        "synthesis_size": [Interval(Integral, 1, None, closed="left")],
         "margin": [Interval(Real, 0, None, closed="left")],
         "center_weight": [Interval(Real, 0, None, closed="left")],
         "center_lr": [Interval(Real, 0, None, closed="left")],
@@ -147,6 +150,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         *,
         negatives: str = "fully-synthesized",
         synthesis_fraction: float = 0.5,
+        synthesis_size: int = 8,
         margin: float = 0.5,
         center_weight: float = 1.0,
         center_lr: float = 0.003,
@@ -215,6 +219,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         )
         self.negatives = negatives
         self.synthesis_fraction = synthesis_fraction
+        self.synthesis_size = synthesis_size
         self.margin = margin
         self.center_weight = center_weight
         self.center_lr = center_lr
@@ -227,10 +232,11 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         """Return the embedder in the form of the paper, as far as we know it.
 
         Published: cross-entropy and a weighted center term whose negative point is chosen by one of
-        the strategies, with pixel-wise and element-wise attention. Our reading: batches as they
-        come, the same learning rate for centers and network, an embedding that is not standardized,
-        and a network that starts from noise. The authors' margin, weight, optimizer and network are
-        not known to us; those of the defaults are kept.
+        the strategies, with pixel-wise and element-wise attention. Our reading: negatives that are
+        made coordinate by coordinate, batches as they come, the same learning rate for centers and
+        network, an embedding that is not standardized, and a network that starts from noise. The
+        authors' margin, weight, optimizer and network are not known to us; those of the defaults
+        are kept.
 
         Parameters
         ----------
@@ -255,6 +261,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         'random'
         """
         reading: dict[str, Any] = {
+            "synthesis_size": 1,
             "attention": "both",
             "sampling": "random",
             "center_lr": 6e-3,
@@ -341,6 +348,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
             margin=self.margin,
             negatives=self.negatives,
             synthesis_fraction=self.synthesis_fraction,
+            synthesis_size=self.synthesis_size,
         )
         return TripletCenterObjective(
             loss, self.classification_weight, metric_weight=self.center_weight

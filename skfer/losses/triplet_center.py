@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from skfer.exceptions import ArgumentError
@@ -38,14 +39,18 @@ class TripletCenterLoss(nn.Module):
         What the negative point ``n`` of a sample is:
 
         - ``"nearest"``: the nearest center of another class, the baseline of [2]_;
-        - ``"fully-synthesized"``: coordinate by coordinate the nearest of the other classes'
-          centers, the hardest point that can be composed of them;
-        - ``"semi-synthesized"``: synthesized in some coordinates, the nearest center in the rest;
+        - ``"fully-synthesized"``: piece by piece the nearest of the other classes' centers, the
+          hardest point that can be composed of pieces of them;
+        - ``"semi-synthesized"``: synthesized in some pieces, the nearest center in the rest;
         - ``"prediction"``: the center of the class, other than the own, with the largest logit.
     synthesis_fraction : float, default=0.5
-        The fraction of coordinates that ``"semi-synthesized"`` synthesizes, rounded half up: those
+        The fraction of pieces that ``"semi-synthesized"`` synthesizes, rounded half up: those
         with the most attention, among equals those where the two candidates differ more, then the
         first. With 0 it is ``"nearest"``, with 1 ``"fully-synthesized"``.
+    synthesis_size : int, default=8
+        How many coordinates a piece has, which come from one center; the last piece may be
+        shorter. With 1 the point is made coordinate by coordinate, and so close to every sample
+        that hardly one can keep the margin; with `embedding_dim` it is ``"nearest"``.
 
     Attributes
     ----------
@@ -71,8 +76,9 @@ class TripletCenterLoss(nn.Module):
     Notes
     -----
     This is the center term alone: adding cross-entropy, and weighting the two, is up to the caller.
-    The centers learn by gradient, as own and as negative centers. Which coordinates
-    ``"semi-synthesized"`` takes is our reading of [1]_. Half precision is computed in float32, and
+    The centers learn by gradient, as own and as negative centers. Which pieces
+    ``"semi-synthesized"`` takes, and that pieces may have several coordinates, is our reading of
+    [1]_. Half precision is computed in float32, and
     the loss is then a float32.
 
     References
@@ -86,7 +92,7 @@ class TripletCenterLoss(nn.Module):
     --------
     >>> import torch
     >>> from skfer.losses import TripletCenterLoss
-    >>> loss = TripletCenterLoss(n_classes=3, embedding_dim=2, margin=1.0)
+    >>> loss = TripletCenterLoss(n_classes=3, embedding_dim=2, margin=1.0, synthesis_size=1)
     >>> loss.set_centers(torch.tensor([[0.0, 0.0], [3.0, 1.0], [1.0, 3.0]]), torch.arange(3))
     >>> loss(torch.tensor([[0.0, 0.0]]), torch.tensor([0]))
     tensor(0., grad_fn=<MeanBackward0>)
@@ -102,6 +108,7 @@ class TripletCenterLoss(nn.Module):
         margin: float = 0.5,
         negatives: str = "fully-synthesized",
         synthesis_fraction: float = 0.5,
+        synthesis_size: int = 8,
     ) -> None:
         super().__init__()
         n_classes = check_int(n_classes, "n_classes", at_least=2)
@@ -110,6 +117,7 @@ class TripletCenterLoss(nn.Module):
         _check_choice(negatives, synthesis_fraction)
         self.negatives = negatives
         self.synthesis_fraction = synthesis_fraction
+        self.synthesis_size = check_int(synthesis_size, "synthesis_size", at_least=1)
         self.centers = nn.Parameter(torch.zeros(n_classes, embedding_dim))
         self.stats: dict[str, Tensor] = {}
 
@@ -153,6 +161,7 @@ class TripletCenterLoss(nn.Module):
                 labels,
                 negatives=self.negatives,
                 synthesis_fraction=self.synthesis_fraction,
+                synthesis_size=self.synthesis_size,
                 logits=logits,
                 attention=attention,
             )
@@ -196,7 +205,8 @@ class TripletCenterLoss(nn.Module):
         n_classes, embedding_dim = self.centers.shape
         return (
             f"n_classes={n_classes}, embedding_dim={embedding_dim}, margin={self.margin}, "
-            f"negatives={self.negatives!r}, synthesis_fraction={self.synthesis_fraction}"
+            f"negatives={self.negatives!r}, synthesis_fraction={self.synthesis_fraction}, "
+            f"synthesis_size={self.synthesis_size}"
         )
 
 
@@ -208,6 +218,7 @@ def negative_indices(
     *,
     negatives: str = "fully-synthesized",
     synthesis_fraction: float = 0.5,
+    synthesis_size: int = 8,
     logits: Tensor | None = None,
     attention: Tensor | None = None,
 ) -> Tensor:
@@ -221,7 +232,7 @@ def negative_indices(
         The centers of the classes.
     labels : Tensor of shape (n_samples,)
         The classes, integers from 0 to ``n_classes - 1``.
-    negatives, synthesis_fraction
+    negatives, synthesis_fraction, synthesis_size
         As in `TripletCenterLoss`.
     logits : Tensor of shape (n_samples, n_classes), optional
         The classifier's logits, for ``negatives="prediction"``.
@@ -244,10 +255,12 @@ def negative_indices(
     >>> import torch
     >>> from skfer.losses import negative_indices
     >>> centers = torch.tensor([[0.0, 0.0], [3.0, 1.0], [1.0, 3.0]])
-    >>> negative_indices(torch.tensor([[0.0, 0.0]]), centers, torch.tensor([0]))
+    >>> points, labels = torch.tensor([[0.0, 0.0]]), torch.tensor([0])
+    >>> negative_indices(points, centers, labels, synthesis_size=1)
     tensor([[2, 1]])
     """
     _check_choice(negatives, synthesis_fraction)
+    size = check_int(synthesis_size, "synthesis_size", at_least=1)
     centers = check_points(centers, "centers")
     n_classes, n_features = centers.shape
     embeddings = check_points(embeddings, "embeddings", n_features)
@@ -260,11 +273,19 @@ def negative_indices(
     factor = safe_factor(embeddings, centers)
     gaps = _gaps(embeddings * factor, centers * factor, labels)
     if negatives == "fully-synthesized":
-        return gaps.min(1)[1]
-    nearest = _nearest(gaps, labels, attention)
+        return _synthesized(gaps, labels, attention, size)
+    nearest = _nearest(gaps, labels, attention).expand_as(embeddings)
     if negatives == "nearest":
-        return nearest.expand_as(embeddings)
-    return _semi_synthesized(gaps, nearest, centers, attention, synthesis_fraction)
+        return nearest
+    synthesized = _synthesized(gaps, labels, attention, size)
+    n_first = _round_half_up(synthesis_fraction * -(-n_features // size))
+    differences = (centers.gather(0, nearest) - centers.gather(0, synthesized)).abs_()
+    first = _rank_first(
+        None if attention is None else _of_pieces(attention, size),
+        _of_pieces(differences, size),
+        n_first,
+    )
+    return torch.where(_to_coordinates(first, size, n_features), synthesized, nearest)
 
 
 def _gaps(embeddings: Tensor, centers: Tensor, labels: Tensor) -> Tensor:
@@ -295,21 +316,36 @@ def _likeliest_other_class(logits: Tensor | None, labels: Tensor, n_classes: int
     return others.scatter(1, labels[:, None], -torch.inf).argmax(1, keepdim=True)
 
 
-def _semi_synthesized(
-    gaps: Tensor, nearest: Tensor, centers: Tensor, attention: Tensor | None, fraction: float
-) -> Tensor:
-    """Synthesize the coordinates that rank first, and take the nearest center in the rest."""
-    synthesized = gaps.min(1)[1]
-    whole = nearest.expand_as(synthesized)
-    n_first = _round_half_up(fraction * whole.shape[1])
-    if n_first == 0:
-        return whole
-    differences = (centers.gather(0, whole) - centers.gather(0, synthesized)).abs_()
-    return torch.where(_rank_first(attention, differences, n_first), synthesized, whole)
+def _synthesized(gaps: Tensor, labels: Tensor, attention: Tensor | None, size: int) -> Tensor:
+    """Return the other class (n_samples, n_features) that is nearest in each piece."""
+    if size == 1:
+        return gaps.min(1)[1]
+    squares = gaps.square()
+    if attention is not None:
+        squares *= attention[:, None]
+    distances = _of_pieces(squares, size)
+    distances[torch.arange(len(labels), device=labels.device), labels] = torch.inf
+    return _to_coordinates(distances.min(1)[1], size, gaps.shape[2])
+
+
+def _of_pieces(values: Tensor, size: int) -> Tensor:
+    """Sum values (..., n_features) over pieces of so many coordinates."""
+    if size == 1:
+        return values
+    n_features = values.shape[-1]
+    padded = F.pad(values, (0, -n_features % size))
+    return padded.unflatten(-1, (-1, size)).sum(-1)
+
+
+def _to_coordinates(of_pieces: Tensor, size: int, n_features: int) -> Tensor:
+    """Give every coordinate the value of its piece."""
+    return of_pieces.repeat_interleave(size, dim=-1)[..., :n_features]
 
 
 def _rank_first(attention: Tensor | None, differences: Tensor, n_first: int) -> Tensor:
-    """Mask each sample's first coordinates, by attention, then by difference, then by index."""
+    """Mask each sample's first pieces, by attention, then by difference, then by index."""
+    if n_first == 0:
+        return torch.zeros_like(differences, dtype=torch.bool)
     keys = differences if attention is None else attention
     mask = keys >= keys.topk(n_first, sorted=False)[0].amin(1, keepdim=True)
     if (mask.sum(1) == n_first).all():

@@ -79,6 +79,22 @@ def test_synthesis_fraction_leads_from_nearest_to_fully_synthesized(rows):
     assert not np.array_equal(centers(**semi), whole)
 
 
+def test_a_synthesized_negative_can_be_satisfied_if_it_is_made_of_pieces():
+    """Coordinate by coordinate it is near every sample: hardly one keeps the margin."""
+    rng = np.random.RandomState(0)
+    y = np.arange(160) % 8
+    X = rng.normal(size=(8, 20))[y] + 0.5 * rng.normal(size=(160, 20))
+
+    def active(size):
+        model = TripletCenterEmbedder(
+            64, synthesis_size=size, max_epochs=50, samples_per_class=5, random_state=0
+        )
+        return model.fit(X, y).history_[-1]["active_fraction"]
+
+    assert active(8) < 0.05
+    assert active(1) > 0.5
+
+
 def test_copies_answer_the_same(faces):
     model = small().fit(faces.images, faces.target)
     again = pickle.loads(pickle.dumps(model))

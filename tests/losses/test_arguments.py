@@ -23,7 +23,7 @@ Y = torch.arange(6) % 3
 ONEHOT = torch.eye(3)[Y]
 BATCH = {"embeddings": F, "labels": Y}
 TRIPLETS = dict.fromkeys(("anchors", "positives", "negatives"), F)
-CHOICE = {"negatives": "prediction", "synthesis_fraction": 0.5}
+CHOICE = {"negatives": "prediction", "synthesis_fraction": 0.5, "synthesis_size": 2}
 COMPANIONS = {"logits": ONEHOT, "attention": F.sigmoid()}
 CENTER = TripletCenterLoss(3, 4, negatives="prediction")
 

@@ -43,12 +43,13 @@ def batches(draw, dtype=torch.float64, min_classes=2, max_classes=6):
 
 strategies = st.sampled_from(STRATEGIES)
 fractions = st.floats(0, 1)
+sizes = st.integers(1, 5)
 margins = st.floats(0, 2)
 
 
 def evaluate(batch, backward=False, **settings_):
     """Return the loss of a batch, or with `backward` the loss and all gradients."""
-    loss = TripletCenterLoss(*batch["centers"].shape, **settings_)
+    loss = TripletCenterLoss(*batch["centers"].shape, **{"synthesis_size": 1} | settings_)
     loss.centers.data = batch["centers"].clone()
     arguments = {name: part for name, part in batch.items() if name != "centers"}
     if not backward:
@@ -63,10 +64,10 @@ def evaluate(batch, backward=False, **settings_):
 
 
 def indices_of(batch, **settings_):
-    return negative_indices(**batch, **settings_)
+    return negative_indices(**batch, **{"synthesis_size": 1} | settings_)
 
 
-def naive_indices(batch, i, negatives, fraction):
+def naive_indices(batch, i, negatives, fraction, size=1):
     """The class of every coordinate of one sample's negative point, in plain loops."""
     f, y = batch["embeddings"][i].tolist(), int(batch["labels"][i])
     centers = batch["centers"].tolist()
@@ -75,29 +76,34 @@ def naive_indices(batch, i, negatives, fraction):
     others = [k for k in range(len(centers)) if k != y]
     if negatives == "prediction":
         return [max(others, key=lambda k: batch["logits"][i, k].item())] * n_features
-    weighted = {
-        k: sum(a[j] * (f[j] - centers[k][j]) ** 2 for j in range(n_features)) for k in others
-    }
-    nearest = min(others, key=weighted.get)
-    best = [min(others, key=lambda k: abs(f[j] - centers[k][j])) for j in range(n_features)]
+
+    def nearest_in(columns):
+        return min(others, key=lambda k: sum(a[j] * (f[j] - centers[k][j]) ** 2 for j in columns))
+
+    nearest = nearest_in(range(n_features))
+    pieces = [range(n_features)[j : j + size] for j in range(0, n_features, size)]
+    best = [nearest_in(piece) for piece in pieces]
     if negatives == "nearest":
         fraction = 0
     if negatives == "fully-synthesized":
         fraction = 1
-    ranking = sorted(
-        range(n_features), key=lambda j: (-a[j], -abs(centers[nearest][j] - centers[best[j]][j]), j)
-    )
-    chosen = set(ranking[: math.floor(fraction * n_features + 0.5)])
-    return [best[j] if j in chosen else nearest for j in range(n_features)]
+
+    def rank(k):
+        differences = [abs(centers[nearest][j] - centers[best[k]][j]) for j in pieces[k]]
+        return -sum(a[j] for j in pieces[k]), -sum(differences), k
+
+    ranking = sorted(range(len(pieces)), key=rank)
+    chosen = set(ranking[: math.floor(fraction * len(pieces) + 0.5)])
+    return [best[j // size] if j // size in chosen else nearest for j in range(n_features)]
 
 
-def naive_loss(batch, negatives, fraction, margin):
+def naive_loss(batch, negatives, fraction, margin, size=1):
     total = 0.0
     for i in range(len(batch["labels"])):
         f, y = batch["embeddings"][i], int(batch["labels"][i])
         attention = batch["attention"]
         a = [1.0] * len(f) if attention is None else attention[i].tolist()
-        picked = naive_indices(batch, i, negatives, fraction)
+        picked = naive_indices(batch, i, negatives, fraction, size)
         own = negative = 0.0
         for j, k in enumerate(picked):
             own += a[j] * float(f[j] - batch["centers"][y, j]) ** 2
@@ -118,18 +124,28 @@ def test_weights_of_samples():
 
 class TestDefinition:
     @quick
-    @given(batches(), strategies, fractions, margins)
-    def test_equals_plain_loops(self, drawn, negatives, fraction, margin):
+    @given(batches(), strategies, fractions, margins, sizes)
+    def test_equals_plain_loops(self, drawn, negatives, fraction, margin, size):
         batch, _ = drawn
-        indices = indices_of(batch, negatives=negatives, synthesis_fraction=fraction)
+        choice = {"negatives": negatives, "synthesis_fraction": fraction, "synthesis_size": size}
+        indices = indices_of(batch, **choice)
         expected = [
-            naive_indices(batch, i, negatives, fraction) for i in range(len(batch["labels"]))
+            naive_indices(batch, i, negatives, fraction, size) for i in range(len(batch["labels"]))
         ]
         assert indices.tolist() == expected
-        value = evaluate(batch, negatives=negatives, synthesis_fraction=fraction, margin=margin)
+        value = evaluate(batch, **choice, margin=margin)
         assert value.item() == pytest.approx(
-            naive_loss(batch, negatives, fraction, margin), abs=1e-12
+            naive_loss(batch, negatives, fraction, margin, size), abs=1e-12
         )
+
+    @quick
+    @given(batches(), fractions)
+    def test_one_piece_is_the_nearest_center(self, drawn, fraction):
+        batch, _ = drawn
+        for negatives in ("fully-synthesized", "semi-synthesized"):
+            choice = {"negatives": negatives, "synthesis_fraction": fraction}
+            indices = indices_of(batch, **choice, synthesis_size=9)
+            assert torch.equal(indices, indices_of(batch, negatives="nearest"))
 
     @quick
     @given(batches(), fractions)
@@ -180,13 +196,14 @@ class TestDefinition:
 
 class TestMustHold:
     @quick
-    @given(batches(), fractions, fractions, margins)
-    def test_harder_strategies_lose_more(self, drawn, one, other, margin):
+    @given(batches(), fractions, fractions, margins, sizes)
+    def test_harder_strategies_lose_more(self, drawn, one, other, margin, size):
         batch, _ = drawn
         low, high = sorted([one, other])
+        settings_ = {"margin": margin, "synthesis_size": size}
 
         def value(negatives, fraction=0.5):
-            return evaluate(batch, negatives=negatives, synthesis_fraction=fraction, margin=margin)
+            return evaluate(batch, negatives=negatives, synthesis_fraction=fraction, **settings_)
 
         values = [
             torch.zeros((), dtype=torch.float64),
@@ -355,9 +372,21 @@ class TestByHand:
     label = torch.tensor([0])
 
     def choose(self, negatives, **arguments):
-        return negative_indices(
-            self.origin, self.centers, self.label, negatives=negatives, **arguments
-        )[0].tolist()
+        arguments = {"negatives": negatives, "synthesis_size": 1} | arguments
+        return negative_indices(self.origin, self.centers, self.label, **arguments)[0].tolist()
+
+    def test_pieces_of_two(self):
+        """The squared distances of the pieces are 26 and 49 to center 1, 65 and 20 to center 2."""
+        centers = torch.tensor([[0.0] * 4, [1.0, 5, 7, 0], [4.0, 7, 2, 4]])
+        whole = {"negatives": "fully-synthesized", "synthesis_size": 2}
+        chosen = negative_indices(self.origin, centers, self.label, **whole)
+        assert chosen.tolist() == [[1, 1, 2, 2]]
+        attention = torch.tensor([[1.0, 0, 0, 1]])  # distances 1 and 0, 16 and 16
+        chosen = negative_indices(self.origin, centers, self.label, **whole, attention=attention)
+        assert chosen.tolist() == [[1, 1, 1, 1]]
+        three = {**whole, "synthesis_size": 3}  # 75 and 69, then 0 and 16
+        chosen = negative_indices(self.origin, centers, self.label, **three)
+        assert chosen.tolist() == [[2, 2, 2, 1]]
 
     def test_strategies(self):
         # Squared distances: 100 to center 1, 85 to center 2.
@@ -385,6 +414,7 @@ class TestByHand:
     def test_among_equals_the_first(self):
         centers = torch.tensor([[0.0] * 3, [1.0, 1.0, 3.0], [2.0, 2.0, 0.5], [9.0] * 3])
         choose = {"negatives": "semi-synthesized", "synthesis_fraction": 1 / 3}
+        choose["synthesis_size"] = 1
         origin = torch.zeros(1, 3)
         # Center 2 is the nearest; synthesis would change coordinates 0 and 1 by 1 each.
         assert negative_indices(origin, centers, self.label, **choose).tolist() == [[1, 2, 2]]
@@ -393,17 +423,16 @@ class TestByHand:
         # 0.29 * 50 is a hair less than 14.5.
         generator = torch.Generator().manual_seed(0)
         f, centers = torch.zeros(1, 50), torch.randn(9, 50, generator=generator)
-        semi = negative_indices(
-            f, centers, self.label, negatives="semi-synthesized", synthesis_fraction=0.29
-        )
-        full = negative_indices(f, centers, self.label)
+        choose = {"negatives": "semi-synthesized", "synthesis_fraction": 0.29, "synthesis_size": 1}
+        semi = negative_indices(f, centers, self.label, **choose)
+        full = negative_indices(f, centers, self.label, synthesis_size=1)
         nearest = negative_indices(f, centers, self.label, negatives="nearest")
         moved = (semi != nearest).sum()
         assert moved == 15
         assert (full != nearest).sum() > 15
 
     def test_value(self):
-        loss = TripletCenterLoss(3, 4, margin=2.0)
+        loss = TripletCenterLoss(3, 4, margin=2.0, synthesis_size=1)
         loss.centers.data = self.centers
         # The synthesized point is (1, 1, 2, 3): at 15 / 4 from the origin, at 17 / 4 less 2.
         assert loss(self.origin, self.label) == 0
