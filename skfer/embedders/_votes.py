@@ -7,6 +7,9 @@ import numpy as np
 from skfer._typing import NDArray
 from skfer.validation import refusal, shown
 
+_FEWEST = 20
+"""Samples that it takes to tell that votes and labels do not go together."""
+
 
 def check_votes(
     votes: Any, codes: NDArray[np.intp], classes: NDArray[Any], *, accepts_unlabeled: bool
@@ -35,7 +38,8 @@ def check_votes(
     Raises
     ------
     ArgumentError
-        If the votes have another shape, are negative or infinite, or are all for other classes.
+        If the votes have another shape, are negative or infinite, are all for other classes, or
+        speak against the labels, as they do when their columns are in another order.
     """
     counts = _columns_of(_as_numbers(votes, len(codes)), classes)
     totals = counts.sum(axis=1)
@@ -48,11 +52,29 @@ def check_votes(
             "leave such samples out.",
             nothing[0],
         )
-    codes = np.where((codes < 0) & voted, counts.argmax(axis=1), codes)
     shares = counts / np.where(voted, totals, 1)[:, None]
+    _check_order(shares, np.where(voted, codes, -1), classes)
+    codes = np.where((codes < 0) & voted, counts.argmax(axis=1), codes)
     alone = np.flatnonzero(~voted & (codes >= 0))
     shares[alone, codes[alone]] = 1
     return codes, shares.astype(np.float32)
+
+
+def _check_order(
+    shares: NDArray[np.float64], codes: NDArray[np.intp], classes: NDArray[Any]
+) -> None:
+    known = np.flatnonzero(codes >= 0)
+    if len(known) < _FEWEST:
+        return
+    agreed = shares[known, codes[known]].mean()
+    if agreed < 0.5 / len(classes):
+        raise refusal(
+            "votes",
+            "give the labels a share of {} in the mean, less than votes at random would: are "
+            "the columns in the order {}?",
+            f"{agreed:.2f}",
+            shown(classes.tolist()),
+        )
 
 
 def _as_numbers(votes: Any, n_samples: int) -> NDArray[np.float64]:

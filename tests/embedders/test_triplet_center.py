@@ -293,7 +293,7 @@ def test_classifier_starts_from_the_weights_of_the_classes(rows):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"class_weight": {0: 1.0, 4: 0.0}}, r"class_weight must be positive.*4: 0"),
+        ({"class_weight": {0: 1.0, 4: 0.0}}, r"class_weight must be a positive .*4: 0"),
         ({"class_weight": {0: 1.0, 99: 2.0}}, "are not in class_weight"),
         ({"class_weight": "heavy"}, "'class_weight' parameter"),
         ({"classification_weight": 0}, "'classification_weight' parameter"),

@@ -167,6 +167,13 @@ def test_columns_are_classes_or_codes():
     assert_array_equal(same, shares)
 
 
+def test_columns_in_another_order_are_noticed(voted):
+    """As those of the table of FER+, whose order is not that of the codes."""
+    X, y, votes = voted
+    with pytest.raises(ArgumentError, match=r"votes give the labels a share of 0\.0\d in the mean"):
+        CrossEntropyEmbedder(8, max_epochs=1).fit(X, y, votes=votes[:, [1, 2, 0]] ** 3)
+
+
 @pytest.mark.parametrize(
     ("votes", "message"),
     [

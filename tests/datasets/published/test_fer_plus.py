@@ -8,6 +8,7 @@ from helpers import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skfer import CrossEntropyEmbedder
 from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_fer_plus
 from skfer.datasets._votes import VOTES, distribution, majority
 from skfer.datasets.published import _fer_plus
@@ -45,6 +46,17 @@ def test_tables_are_paired_by_row_order(tmp_path, newline):
     np.testing.assert_allclose(faces.distribution[1], [0.75, 0, 0.25, 0, 0, 0, 0, 0])
     assert faces.groups.tolist() == [0, 3]  # as load_fer2013 numbers them
     assert load_fer_plus(tmp_path, subset="validation").groups.tolist() == [3]
+
+
+def test_distribution_is_what_embedders_take(tmp_path):
+    votes = [CLEAR, TORN, ANGRY] * 4
+    rows = [("Training", f"fer{i:07}.png", row) for i, row in enumerate(votes)]
+    root = make(tmp_path, rows, [(6, 20 * i, "Training") for i in range(12)])
+    faces = load_fer_plus(root, labels="distribution")
+    model = CrossEntropyEmbedder(4, max_epochs=1, backbone="scratch", random_state=0)
+    model.fit(faces.images, faces.target, votes=faces.distribution)
+    assert model.classes_.tolist() == [0, 5]  # anger and neutral
+    assert model.class_count_.tolist() == [4, 8]
 
 
 def test_distribution_keeps_what_has_no_majority(tmp_path):
