@@ -169,6 +169,11 @@ class ArgumentError(ArgumentMessage, ValueError):
     arguments : tuple of str
         The arguments that the text speaks of, in its order, each once. It is about the first.
 
+    See Also
+    --------
+    skfer.datasets.DatasetError : What is wrong with the files of a data set.
+    skfer.ModelFileError : What is wrong with a file of a model.
+
     Examples
     --------
     >>> from skfer.exceptions import ArgumentError
@@ -189,15 +194,58 @@ class EmbeddingCollapseWarning(ConvergenceWarning):
 
     Given at the end of ``fit`` when the embeddings coincide or when the loss never left the
     value that coinciding embeddings have.
+
+    See Also
+    --------
+    sklearn.exceptions.ConvergenceWarning : The warning that it is a kind of.
+    skfer.inspection.TrainingDisplay : Shows what a collapse looks like.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skfer import EmbeddingCollapseWarning
+    >>> with warnings.catch_warnings():  # in scripts that run unattended
+    ...     warnings.simplefilter("error", EmbeddingCollapseWarning)
     """
 
 
 class InconsistentVersionWarning(UserWarning):
-    """A pickled embedder comes from another version of skfer."""
+    """A pickled embedder comes from another version of skfer.
+
+    See Also
+    --------
+    skfer.save : Files that outlive versions better than pickles.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skfer import InconsistentVersionWarning
+    >>> with warnings.catch_warnings():  # refuse what another version has pickled
+    ...     warnings.simplefilter("error", InconsistentVersionWarning)
+    """
 
 
 class ModelFileError(ValueError):
-    """A file that holds no model of skfer, is damaged, or needs what is not trusted."""
+    """A file that holds no model of skfer, is damaged, or needs what is not trusted.
+
+    See Also
+    --------
+    skfer.load : Raises it.
+    skfer.persistence.read_card : What a file says of itself.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import skfer
+    >>> path = Path(tempfile.mkdtemp()) / "notes.skfer"
+    >>> _ = path.write_text("no model")
+    >>> try:
+    ...     skfer.load(path)
+    ... except skfer.ModelFileError:
+    ...     print("refused")
+    refused
+    """
 
 
 def install_hint(extra: str, package: str) -> str:

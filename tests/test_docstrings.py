@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from numpydoc.docscrape import NumpyDocString
 from numpydoc.validate import validate
 
 import skfer
@@ -18,6 +19,8 @@ MODULES = ["skfer"] + [module.name for module in pkgutil.walk_packages(skfer.__p
 
 # Rooms for the other rooms alone: what users need of them is public elsewhere.
 INTERNAL = {"skfer._typing", "skfer.cli", "skfer.pictures", "skfer.validation"}
+
+LONG = {"skfer.pretraining.make_ready"}  # minutes: its example is a command
 
 # No docstring; a summary that is missing or no sentence; parameters that are undocumented, unknown,
 # in another order, or without a type or a description.
@@ -102,6 +105,26 @@ def callables(thing):
     if issubclass(thing, BaseException):
         return []
     return [thing, *(getattr(thing, method) for method in own_methods(thing))]
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTS))
+def test_docstring_shows_an_example_and_where_to_go_on(name):
+    docstring = NumpyDocString(inspect.getdoc(OBJECTS[name]))
+    assert docstring["Examples"]
+    assert any(">>>" in line for line in docstring["Examples"]) or name in LONG
+    assert docstring["See Also"]
+    for links, _ in docstring["See Also"]:
+        for target, _ in links:
+            assert is_there(target, OBJECTS[name]), target
+
+
+def is_there(target, thing):
+    """Whether a name of See Also, full or of the same room, can be found."""
+    if target.split(".")[0] in ("sklearn", "skorch"):
+        return True
+    rooms = [room for room in MODULES if getattr(importlib.import_module(room), target, None)]
+    room, _, name = target.rpartition(".")
+    return bool(rooms) if not room else pkgutil.resolve_name(f"{room}:{name}") is not None
 
 
 @pytest.mark.parametrize("name", sorted(OBJECTS))

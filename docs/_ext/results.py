@@ -77,6 +77,9 @@ class Run(Directive):
         """The code, what it printed, its value, its figures."""
         env = self.state.document.settings.env
         code = "\n".join(self.content)
+        block = nodes.literal_block(code, code, language="python")
+        if not env.config.run_code:
+            return [block]
         page = env.temp_data.setdefault("skfer_page", Page(env.app.skfer_hash))
         kept = Path(env.srcdir) / "_results"
         try:
@@ -85,7 +88,6 @@ class Run(Directive):
             raise self.error(f"this code fails: {type(error).__name__}: {error}") from error
         if shown.figures and "alt" not in self.options:
             raise self.error("this code draws: say what is to be seen in :alt:")
-        block = nodes.literal_block(code, code, language="python")
         return [block, *self.results(shown, kept, page.key[:24])]
 
     def results(self, shown, kept, key):
@@ -108,5 +110,6 @@ class Run(Directive):
 def setup(app):
     """Tell sphinx of the directive."""
     app.skfer_hash = package_hash()
+    app.add_config_value("run_code", default=True, rebuild="env", types=[bool, str])
     app.add_directive("run", Run)
     return {"parallel_read_safe": True}

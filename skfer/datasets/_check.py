@@ -45,6 +45,10 @@ class DatasetReport:
     groups : str, default="subjects"
         What the groups are.
 
+    See Also
+    --------
+    check_dataset : Makes it.
+
     Examples
     --------
     >>> from skfer.datasets import DatasetReport
@@ -145,6 +149,10 @@ def check_dataset(
         `root` is no folder.
     ValueError
         An unknown name.
+
+    See Also
+    --------
+    skfer.model_selection.check_leakage : What the two sides of a split share.
 
     Examples
     --------

@@ -136,6 +136,11 @@ def load_image_folder(
     ValueError
         An argument makes no sense.
 
+    See Also
+    --------
+    load_image_table : Files, labels and groups from a table.
+    skfer.preprocessing.FaceAligner : Cuts faces out of photographs.
+
     Examples
     --------
     >>> import os, tempfile

@@ -34,6 +34,10 @@ class Dataset:
     lister : callable, default=None
         Lists its pictures without reading them, for :func:`check_dataset`.
 
+    See Also
+    --------
+    DATASETS : All of them by name.
+
     Examples
     --------
     >>> from skfer.datasets import DATASETS

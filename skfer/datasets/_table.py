@@ -144,6 +144,10 @@ def load_image_table(
     ValueError
         An argument makes no sense.
 
+    See Also
+    --------
+    load_image_folder : A folder for each class.
+
     Examples
     --------
     >>> import os, tempfile

@@ -28,13 +28,19 @@ class CrossEntropyEmbedder(ClassifierEmbedder):
     ----------
     <shared attributes>
 
+    See Also
+    --------
+    MultiThresholdEmbedder : The one to start with.
+    MetricLossEmbedder : The same network with any loss.
+
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
     >>> from skfer import CrossEntropyEmbedder
-    >>> X, y = load_iris(return_X_y=True)
-    >>> CrossEntropyEmbedder(random_state=0).fit(X, y).transform(X).shape
-    (150, 128)
+    >>> from skfer.datasets import make_expressions
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> model = CrossEntropyEmbedder(max_epochs=5, random_state=0)
+    >>> model.fit(faces.images, faces.target).transform(faces.images).shape
+    (48, 128)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -77,14 +77,15 @@ class MetricLossEmbedder(ClassifierEmbedder):
     Examples
     --------
     >>> from pytorch_metric_learning.losses import ProxyAnchorLoss
-    >>> from sklearn.datasets import load_iris
     >>> from skfer import MetricLossEmbedder
-    >>> X, y = load_iris(return_X_y=True)
-    >>> model = MetricLossEmbedder(ProxyAnchorLoss, loss_params={"alpha": 16}, random_state=0)
-    >>> model.fit(X, y).score(X, y) > 0.9
-    True
+    >>> from skfer.datasets import make_expressions
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> model = MetricLossEmbedder(
+    ...     ProxyAnchorLoss, loss_params={"alpha": 16}, max_epochs=5, random_state=0
+    ... )
+    >>> model = model.fit(faces.images, faces.target)
     >>> tuple(model.loss_.proxies.shape)
-    (3, 128)
+    (8, 128)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

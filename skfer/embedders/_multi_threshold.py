@@ -83,14 +83,17 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
     >>> from sklearn.neighbors import KNeighborsClassifier
     >>> from sklearn.pipeline import make_pipeline
     >>> from skfer import MultiThresholdEmbedder
-    >>> X, y = load_iris(return_X_y=True)
-    >>> model = make_pipeline(MultiThresholdEmbedder(random_state=0), KNeighborsClassifier())
-    >>> model.fit(X, y).score(X, y) > 0.9
-    True
+    >>> from skfer.datasets import make_expressions
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> embedder = MultiThresholdEmbedder(max_epochs=10, random_state=0)
+    >>> model = make_pipeline(embedder, KNeighborsClassifier())
+    >>> model.fit(faces.images, faces.target).predict(faces.images).shape
+    (48,)
+    >>> embedder.fit_transform(faces.images, faces.target).shape, len(embedder.slices_)
+    ((48, 128), 8)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

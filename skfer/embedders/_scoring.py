@@ -1,7 +1,5 @@
 """Scores on the samples that early stopping sets aside, epoch by epoch."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any

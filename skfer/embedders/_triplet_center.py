@@ -120,14 +120,16 @@ class TripletCenterEmbedder(ClassifierEmbedder):
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
     >>> from skfer import TripletCenterEmbedder
-    >>> X, y = load_iris(return_X_y=True)
-    >>> model = TripletCenterEmbedder(random_state=0).fit(X, y)
-    >>> model.score(X, y) > 0.9
-    True
-    >>> model.transform(X).shape, model.centers_.shape
-    ((150, 128), (3, 128))
+    >>> from skfer.datasets import make_expressions
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> model = TripletCenterEmbedder(max_epochs=5, random_state=0)
+    >>> model = model.fit(faces.images, faces.target)
+    >>> model.transform(faces.images).shape, model.centers_.shape
+    ((48, 128), (8, 128))
+    >>> pixel_maps, element_weights = model.attention_maps(faces.images[:2])
+    >>> pixel_maps.shape
+    (2, 16, 16)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

@@ -26,6 +26,10 @@ class WithLabels(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
     embedder_ : transformer
         The fitted embedder.
 
+    See Also
+    --------
+    skfer.datasets.make_expressions : Faces with degrees of expression.
+
     Examples
     --------
     >>> import sklearn

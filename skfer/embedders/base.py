@@ -89,16 +89,17 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
+    >>> from skfer.datasets import make_expressions
     >>> from skfer.embedders import BaseEmbedder
     >>> from skfer.losses import GaussianMetricLoss
     >>> from skfer.training import Objective
     >>> class PlainGaussianEmbedder(BaseEmbedder):
     ...     def make_objective(self):
     ...         return Objective(GaussianMetricLoss(), self.classification_weight)
-    >>> X, y = load_iris(return_X_y=True)
-    >>> PlainGaussianEmbedder(random_state=0).fit(X, y).transform(X).shape
-    (150, 128)
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> model = PlainGaussianEmbedder(max_epochs=5, random_state=0)
+    >>> model.fit(faces.images, faces.target).transform(faces.images).shape
+    (48, 128)
     """
 
     class_count_: NDArray[np.intp]

@@ -69,6 +69,10 @@ def with_classifier(embedder: Any, name: str) -> Any:
     ArgumentError
         If the name is unknown, or "own" and the embedder does not predict.
 
+    See Also
+    --------
+    compare : Makes such pipelines.
+
     Examples
     --------
     >>> from skfer import MultiThresholdEmbedder

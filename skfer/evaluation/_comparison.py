@@ -68,6 +68,13 @@ def compare(
     ArgumentError
         If `results` is another kind of file, or an embedder has no prediction of its own.
 
+    See Also
+    --------
+    make_methods : What to compare.
+    make_splits : On which folds.
+    comparison_tables : What came out.
+    skfer.inspection.ComparisonDisplay : The same as a picture.
+
     Examples
     --------
     >>> from skfer.datasets import make_expressions
@@ -163,6 +170,18 @@ def check_folds(y: NDArray[Any], splits: Sequence[Split], classifier: str) -> No
         Indices of each fold.
     classifier : str
         What follows each embedder.
+
+    See Also
+    --------
+    compare : Refuses such folds too.
+    make_splits : Folds of a protocol.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.evaluation import check_folds
+    >>> y = np.array([0, 0, 0, 1, 1, 1] * 4)
+    >>> check_folds(y, [(np.arange(18), np.arange(18, 24))], "knn")
     """
     for fold, (train, _) in enumerate(splits):
         if len(np.unique(y[train])) < 2:

@@ -49,6 +49,22 @@ class Fit:
     points : list of (float, float), default=None
         The test part's embedding in the plane of its two main components; of the first fold and
         seed only.
+
+    See Also
+    --------
+    compare : Makes them.
+    summarize : Means over them.
+
+    Examples
+    --------
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.evaluation import compare, make_methods, make_splits
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> splits = make_splits(faces, n_folds=2)
+    >>> methods = make_methods(["pca"])
+    >>> fits = list(compare(methods, faces.images, faces.target, splits))
+    >>> fits[0].method, fits[0].fold, fits[0].n_test
+    ('pca', 0, 24)
     """
 
     method: str

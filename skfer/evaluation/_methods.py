@@ -60,6 +60,11 @@ def make_methods(
     ImportError
         If a name is one of `LOSSES` and pytorch-metric-learning is not installed.
 
+    See Also
+    --------
+    compare : Fits them on every fold.
+    pca_baseline : The baseline among them.
+
     Examples
     --------
     >>> from skfer.evaluation import make_methods
@@ -99,6 +104,10 @@ def pca_baseline(n_components: int = 100, random_state: int | None = None) -> Pi
     -------
     Pipeline
         A transformer of images (n, height, width[, 3]).
+
+    See Also
+    --------
+    make_methods : All methods by name.
 
     Examples
     --------

@@ -26,6 +26,18 @@ class PairedDifference(NamedTuple):
         Two-sided, by Student's t with n - 1 degrees of freedom.
     n : int
         Number of differences.
+
+    See Also
+    --------
+    paired_difference : Makes it from scores.
+    compare_with : Makes it from fits.
+
+    Examples
+    --------
+    >>> from skfer.evaluation import paired_difference
+    >>> found = paired_difference([0.6, 0.7, 0.8], [0.5, 0.5, 0.7], n_train=80, n_test=40)
+    >>> round(found.mean, 3), found.n
+    (0.133, 3)
     """
 
     mean: float
@@ -60,6 +72,11 @@ def paired_difference(
     ------
     ArgumentError
         If the scores are not as many, not finite or none, or a size makes no sense.
+
+    See Also
+    --------
+    compare_with : The same from fits.
+    skfer.inspection.ComparisonDisplay : Differences with their intervals.
 
     References
     ----------
@@ -117,6 +134,23 @@ def compare_with(
     -------
     PairedDifference or None
         None where no fold has a value of both.
+
+    See Also
+    --------
+    paired_difference : The same from scores.
+    difference_table : All methods in a table.
+
+    Examples
+    --------
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.evaluation import compare, make_methods, make_splits
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> splits = make_splits(faces, n_folds=2)
+    >>> methods = make_methods(["pca"])
+    >>> fits = list(compare(methods, faces.images, faces.target, splits))
+    >>> from skfer.evaluation import compare_with
+    >>> compare_with(fits, "pca", "pca", "accuracy").mean  # from itself
+    0.0
     """
     by_seed = len({fit.fold for fit in fits}) == 1
     ours, theirs = (_per_unit(fits, name, measure, by_seed) for name in (method, reference))

@@ -52,6 +52,10 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
     ValueError
         If there are fewer than two classes.
 
+    See Also
+    --------
+    make_splits : Folds of what is left.
+
     Examples
     --------
     >>> from skfer.datasets import make_expressions
@@ -136,6 +140,11 @@ def make_splits(
         If the protocol or the number of folds does not suit the data.
     ValueError
         If a fold leaks.
+
+    See Also
+    --------
+    prepare : What can be evaluated of a data set.
+    skfer.model_selection.check_leakage : The check that refuses a fold.
 
     Examples
     --------

@@ -42,6 +42,11 @@ def comparison_tables(
         Scores, distances, recall of each class, and differences from cross-entropy, or else from
         the first method.
 
+    See Also
+    --------
+    format_tables : Writes them.
+    skfer.inspection.ComparisonDisplay : A picture of the scores.
+
     Examples
     --------
     >>> from skfer.datasets import make_expressions
@@ -97,6 +102,23 @@ def score_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     Returns
     -------
     Table
+
+    See Also
+    --------
+    summarize : Its rows.
+    embedding_table : What distances are worth.
+
+    Examples
+    --------
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.evaluation import compare, make_methods, make_splits
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> splits = make_splits(faces, n_folds=2)
+    >>> methods = make_methods(["pca"])
+    >>> fits = list(compare(methods, faces.images, faces.target, splits))
+    >>> from skfer.evaluation import score_table, summarize
+    >>> [name for name, _ in score_table(summarize(fits, ["pca"])).rows]
+    ['pca']
     """
     shown = CLASSIFICATION | {"recall_at_1": EMBEDDING["recall_at_1"]}
     if any(row["ece"] is not None for row in rows):
@@ -129,6 +151,23 @@ def embedding_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     Returns
     -------
     Table
+
+    See Also
+    --------
+    score_table : What classifiers make of it.
+    skfer.metrics : The measures.
+
+    Examples
+    --------
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.evaluation import compare, make_methods, make_splits
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> splits = make_splits(faces, n_folds=2)
+    >>> methods = make_methods(["pca"])
+    >>> fits = list(compare(methods, faces.images, faces.target, splits))
+    >>> from skfer.evaluation import embedding_table, summarize
+    >>> [name for name, _ in embedding_table(summarize(fits, ["pca"])).rows]
+    ['pca']
     """
     return Table(
         f"distances in the embedding, {_over(rows)}",
@@ -166,6 +205,24 @@ def confusion_matrix(
     -------
     ndarray of shape (n_classes, n_classes)
         Rows are the classes in sorted order, columns what they were taken for.
+
+    See Also
+    --------
+    confusion_table : The counts as a table.
+    sklearn.metrics.confusion_matrix : The same of predictions.
+
+    Examples
+    --------
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.evaluation import compare, make_methods, make_splits
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> splits = make_splits(faces, n_folds=2)
+    >>> methods = make_methods(["pca"])
+    >>> fits = list(compare(methods, faces.images, faces.target, splits))
+    >>> from skfer.evaluation import confusion_matrix
+    >>> counts = confusion_matrix(fits, faces.target, splits, "pca")
+    >>> counts.shape, int(counts.sum())
+    ((8, 8), 48)
     """
     classes = np.unique(y)
     counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
@@ -189,6 +246,18 @@ def recall_table(confusions: Mapping[str, NDArray[np.int64]], names: Sequence[st
     Returns
     -------
     Table
+
+    See Also
+    --------
+    confusion_matrix : Where its numbers come from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.evaluation import recall_table
+    >>> table = recall_table({"pca": np.array([[3, 1], [0, 4]])}, ["anger", "fear"])
+    >>> [float(cell.value) for cell in table.rows[0][1]]
+    [0.75, 1.0]
     """
     rows = []
     for method, counts in confusions.items():
@@ -215,6 +284,19 @@ def confusion_table(method: str, counts: NDArray[np.int64], names: Sequence[str]
     Returns
     -------
     Table
+
+    See Also
+    --------
+    confusion_matrix : The counts.
+    recall_table : Its diagonal, of several methods.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.evaluation import confusion_table, format_tables
+    >>> table = confusion_table("pca", np.array([[3, 1], [0, 4]]), ["anger", "fear"])
+    >>> table.columns
+    ['anger', 'fear']
     """
     rows = [
         (name, [Cell(int(n), form=",.0f") for n in row])
@@ -239,6 +321,23 @@ def difference_table(fits: Sequence[Fit], methods: Sequence[str], reference: str
     -------
     Table
         Errors are corrected for training sets that overlap, see :func:`paired_difference`.
+
+    See Also
+    --------
+    compare_with : One of its cells.
+    skfer.inspection.ComparisonDisplay : The same as a picture.
+
+    Examples
+    --------
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.evaluation import compare, make_methods, make_splits
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> splits = make_splits(faces, n_folds=2)
+    >>> methods = make_methods(["pca"])
+    >>> fits = list(compare(methods, faces.images, faces.target, splits))
+    >>> from skfer.evaluation import difference_table
+    >>> [name for name, _ in difference_table(fits, ["pca"], "pca").rows]
+    ['pca']
     """
     n_folds, n_seeds = len({fit.fold for fit in fits}), len({fit.seed for fit in fits})
     error = ""

@@ -44,6 +44,19 @@ class SubgroupReport:
         The mean of the gaps over the classes, and the ends of its interval.
     is_small : ndarray of shape (n_subgroups,), bool
         Subgroups of which little can be said.
+
+    See Also
+    --------
+    subgroup_report : Makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.evaluation import subgroup_report
+    >>> y, age = np.tile([0, 1], 20), np.repeat(["old", "young"], 20)
+    >>> report = subgroup_report(y, np.where(age == "old", 0, y), age, groups=np.arange(40))
+    >>> report.recall.tolist()
+    [[1.0, 0.0], [1.0, 1.0]]
     """
 
     subgroups: NDArray[Any]
@@ -145,6 +158,10 @@ def subgroup_report(
     ------
     ArgumentError
         If the columns are not of one length, or there are fewer than two subgroups.
+
+    See Also
+    --------
+    compare : Fits, whose predictions it takes.
 
     Examples
     --------

@@ -24,6 +24,23 @@ def summarize(fits: Sequence[Fit], methods: Sequence[str]) -> list[dict[str, Any
     list of dict
         ``method`` and ``n_fits``; ``<measure>`` and ``<measure>_sd`` for each of the measures, None
         where no fit or only one has a value; ``fit_time`` and ``images_per_second``, means.
+
+    See Also
+    --------
+    score_table : The rows as a table.
+
+    Examples
+    --------
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.evaluation import compare, make_methods, make_splits
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> splits = make_splits(faces, n_folds=2)
+    >>> methods = make_methods(["pca"])
+    >>> fits = list(compare(methods, faces.images, faces.target, splits))
+    >>> from skfer.evaluation import summarize
+    >>> (row,) = summarize(fits, ["pca"])
+    >>> row["method"], row["n_fits"], 0 <= row["accuracy"] <= 1
+    ('pca', 2, True)
     """
     return [_row(method, [fit for fit in fits if fit.method == method]) for method in methods]
 
@@ -51,6 +68,22 @@ def fit_warnings(fits: Sequence[Fit]) -> list[str]:
     -------
     list of str
         Each warning once.
+
+    See Also
+    --------
+    compare : Makes fits, which keep what was warned of.
+
+    Examples
+    --------
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.evaluation import compare, make_methods, make_splits
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> splits = make_splits(faces, n_folds=2)
+    >>> methods = make_methods(["pca"])
+    >>> fits = list(compare(methods, faces.images, faces.target, splits))
+    >>> from skfer.evaluation import fit_warnings
+    >>> fit_warnings(fits)  # PCA warns of nothing
+    []
     """
     found: dict[str, tuple[set[str], set[int]]] = {}
     for fit in sorted(fits, key=lambda f: (f.fold, f.method)):

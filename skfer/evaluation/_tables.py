@@ -23,6 +23,16 @@ class Cell(NamedTuple):
         How both are written.
     unit : str, default=""
         Written after the number.
+
+    See Also
+    --------
+    Table : What it is a part of.
+
+    Examples
+    --------
+    >>> from skfer.evaluation import Cell
+    >>> Cell(0.75, 0.02).value
+    0.75
     """
 
     value: float | None
@@ -49,6 +59,18 @@ class Table:
         Heads of the columns.
     rows : sequence of (str, sequence of Cell)
         The name of each row, and a cell for each column.
+
+    See Also
+    --------
+    format_tables : Writes tables.
+    comparison_tables : Makes all of a comparison.
+
+    Examples
+    --------
+    >>> from skfer.evaluation import Cell, Table, format_tables
+    >>> table = Table("Scores", ["accuracy"], [("pca", [Cell(0.5)]), ("gaussian", [Cell(0.75)])])
+    >>> "gaussian" in format_tables([table])
+    True
     """
 
     title: str
@@ -76,6 +98,10 @@ def format_tables(tables: Sequence[Table], style: str = "text") -> str:
     ------
     ArgumentError
         If the style is unknown.
+
+    See Also
+    --------
+    comparison_tables : Makes tables.
 
     Examples
     --------

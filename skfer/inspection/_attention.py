@@ -63,6 +63,11 @@ class AttentionDisplay:
     colorbar_ : matplotlib Colorbar or None
         What the colors of the maps mean.
 
+    See Also
+    --------
+    skfer.TripletCenterEmbedder : The embedder that has attention.
+    show_faces : The faces alone.
+
     Notes
     -----
     Embedders without attention of their own are looked at by Grad-CAM [1]_, on the cosine of the

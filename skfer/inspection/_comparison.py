@@ -51,6 +51,11 @@ class ComparisonDisplay:
     intervals_ : dict of str to Line2D
         The intervals of the differences.
 
+    See Also
+    --------
+    skfer.evaluation.compare : Makes the fits.
+    skfer.evaluation.paired_difference : The numbers alone.
+
     Notes
     -----
     The training sets of folds overlap, so that scores are not independent. The variance of the mean

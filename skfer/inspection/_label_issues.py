@@ -64,6 +64,11 @@ class LabelIssues:
     order : ndarray of int
         Rows, the most suspicious first, without those that have no label.
 
+    See Also
+    --------
+    label_issues : Makes it.
+    LabelIssuesDisplay : Shows the faces.
+
     Examples
     --------
     >>> import numpy as np

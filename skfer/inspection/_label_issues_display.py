@@ -42,6 +42,10 @@ class LabelIssuesDisplay:
     scatters_ : dict of str to PathCollection
         The labels as points, with ``kind="confidence"``.
 
+    See Also
+    --------
+    label_issues : Finds what it shows.
+
     Examples
     --------
     >>> import numpy as np

@@ -68,6 +68,11 @@ def report(model: Any, bunch: Any, path: str | os.PathLike[str]) -> Path:
     ArgumentError
         If the Bunch holds no faces or labels, or the folder does not exist.
 
+    See Also
+    --------
+    EmbeddingDisplay : One of its pictures.
+    show_faces : Another one.
+
     Examples
     --------
     >>> import os, tempfile

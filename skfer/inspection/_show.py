@@ -59,6 +59,11 @@ def show_faces(
     ArgumentError
         If there is no picture, what is given is none, or lengths differ.
 
+    See Also
+    --------
+    RetrievalDisplay : Faces beside those nearest to them.
+    LabelIssuesDisplay : Faces whose labels are suspicious.
+
     Examples
     --------
     >>> from skfer.datasets import make_expressions

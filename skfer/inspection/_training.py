@@ -59,12 +59,18 @@ class TrainingDisplay:
     bands_ : dict of (str, str) to PolyCollection
         From the lowest to the highest of the folds, where there are several.
 
+    See Also
+    --------
+    skfer.EmbeddingCollapseWarning : What ``fit`` says of a training that failed.
+
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
     >>> from skfer import CrossEntropyEmbedder
+    >>> from skfer.datasets import make_expressions
     >>> from skfer.inspection import TrainingDisplay
-    >>> model = CrossEntropyEmbedder(max_epochs=3, random_state=0).fit(*load_iris(return_X_y=True))
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> model = CrossEntropyEmbedder(max_epochs=3, random_state=0)
+    >>> model = model.fit(faces.images, faces.target)
     >>> display = TrainingDisplay.from_estimator(model, metrics=["loss"])
     >>> len(display.lines_["CrossEntropyEmbedder", "train_loss"].get_ydata())
     3

@@ -225,6 +225,10 @@ def mixup(
     ValueError
         If the arguments are no such tensors, or a partner is no sample.
 
+    See Also
+    --------
+    skfer.GaussianMetricEmbedder : Trains with it.
+
     Notes
     -----
     Mixing one-hot targets, and taking the Gaussians' means from the unmixed samples, is our reading

@@ -208,6 +208,10 @@ def normalize_slices(embeddings: Tensor, n_slices: int) -> Tensor:
         If the embeddings are not of shape (n_samples, n_features) with real floating-point numbers,
         or cannot be cut evenly.
 
+    See Also
+    --------
+    MultiThresholdTripletLoss : The loss in such slices.
+
     Examples
     --------
     >>> import torch
@@ -241,6 +245,11 @@ def slice_thresholds(low: float, high: float, n: int) -> NDArray[np.float64]:
     ------
     ValueError
         If the range is empty or leaves (0, 4], or `n` is below 1.
+
+    See Also
+    --------
+    max_threshold : The largest that makes sense.
+    MultiThresholdTripletLoss : The loss that takes them.
 
     Examples
     --------
@@ -276,6 +285,10 @@ def max_threshold(n_classes: int) -> float:
     ------
     ValueError
         If there are fewer than two classes.
+
+    See Also
+    --------
+    slice_thresholds : Thresholds over a range.
 
     Notes
     -----

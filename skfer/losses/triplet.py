@@ -57,6 +57,10 @@ def triplet_hinges(
     ValueError
         If the points are no floating-point tensors of one shape, or `margin` is no number.
 
+    See Also
+    --------
+    MultiThresholdTripletLoss : Averages them over triplets.
+
     Notes
     -----
     The dual form is our reading of the "dual triplet loss" of [1]_, which is meant to correct the

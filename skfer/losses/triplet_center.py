@@ -250,6 +250,10 @@ def negative_indices(
     ValueError
         If an argument has a wrong shape, type or value, or the logits are missing.
 
+    See Also
+    --------
+    TripletCenterLoss : Chooses its negatives by it.
+
     Examples
     --------
     >>> import torch

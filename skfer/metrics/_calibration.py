@@ -40,6 +40,10 @@ def expected_calibration_error(
     ArgumentError
         When the arguments do not fit each other, or a row is no distribution.
 
+    See Also
+    --------
+    skfer.inspection.ReliabilityDisplay : The same as a picture.
+
     References
     ----------
     .. [1] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On calibration of modern neural networks",

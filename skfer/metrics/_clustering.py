@@ -49,6 +49,10 @@ def clustering_nmi(
         When there are fewer samples than clusters, labels are missing, or the arguments do not fit
         each other.
 
+    See Also
+    --------
+    recall_at_k : Asks the nearest neighbors instead of clusters.
+
     References
     ----------
     .. [1] H. Oh Song et al., "Deep metric learning via lifted structured feature embedding",

@@ -25,6 +25,17 @@ class EmbeddingScorer:
         ``metric(embeddings, labels, **params)``; larger is better.
     params : dict
         Further arguments of the metric.
+
+    See Also
+    --------
+    make_embedding_scorer : Makes it.
+
+    Examples
+    --------
+    >>> from skfer.metrics import make_embedding_scorer, recall_at_k
+    >>> scorer = make_embedding_scorer(recall_at_k, k=2)
+    >>> type(scorer).__name__, scorer.params
+    ('EmbeddingScorer', {'k': 2})
     """
 
     def __init__(self, metric: Callable[..., Any], params: dict[str, Any]):

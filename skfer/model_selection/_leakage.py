@@ -145,6 +145,20 @@ def number_identical_images(images: ArrayLike) -> np.ndarray:
     -------
     numbers : ndarray of shape (n_samples,), int
         Numbers from 0 in order of first appearance; equal where shape, type and all pixels are.
+
+    See Also
+    --------
+    check_leakage : Refuses folds that share such images.
+    resolve_duplicates : Deals with them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.model_selection import number_identical_images
+    >>> images = np.zeros((3, 16, 16), np.uint8)
+    >>> images[1] = 9
+    >>> number_identical_images(images).tolist()
+    [0, 1, 0]
     """
     check_same_length(images=images)
     if isinstance(images, dict | set):

@@ -41,6 +41,10 @@ class FaceAugment(nn.Module):
         If an argument is out of its range. On a call: if the images are no floating-point tensor
         of shape (n, channels, height, width).
 
+    See Also
+    --------
+    EmbeddingNet : Applies it in training.
+
     Examples
     --------
     >>> import torch

@@ -65,6 +65,11 @@ class CompactResNet(nn.Module):
     ValueError
         If the shorter side is below 16 pixels, or an argument is out of its range.
 
+    See Also
+    --------
+    face_backbone : A network that has learned from drawn faces.
+    MLP : The network for rows.
+
     Examples
     --------
     >>> import torch
@@ -118,6 +123,10 @@ class MLP(nn.Module):
     ------
     ValueError
         If an argument is out of its range.
+
+    See Also
+    --------
+    CompactResNet : The network for images.
 
     Examples
     --------

@@ -23,6 +23,21 @@ class Embedded(NamedTuple):
         Element-wise attention weights in (0, 1), or None without them.
     pixel_map : Tensor of shape (n, 1, h, w) or None
         Pixel-wise attention in (0, 1) on the last feature map, or None without it.
+
+    See Also
+    --------
+    EmbeddingNet : Returns it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.nets import CompactResNet, EmbeddingNet, try_backbone
+    >>> backbone = CompactResNet((1, 16, 16), width=4)
+    >>> shape = try_backbone(backbone, (1, 16, 16)).feature_shape
+    >>> net = EmbeddingNet(backbone, shape, 6, n_classes=3).eval()
+    >>> output = net(torch.rand(2, 16, 16, 1))
+    >>> output.embedding.shape, output.logits.shape
+    (torch.Size([2, 6]), torch.Size([2, 3]))
     """
 
     embedding: Tensor
@@ -48,6 +63,18 @@ def standardize_images(images: Tensor) -> Tensor:
     ------
     ValueError
         If the images are no such tensor, or have the channels first.
+
+    See Also
+    --------
+    EmbeddingNet : Does it to every batch.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.nets import standardize_images
+    >>> images = standardize_images(torch.rand(2, 16, 16, 1))
+    >>> images.shape, bool(images.mean().abs() < 1e-3)
+    (torch.Size([2, 1, 16, 16]), True)
     """
     images = check_images(images)
     if images.ndim == 3:
@@ -154,6 +181,21 @@ class EmbeddingNet(nn.Module):
     ValueError
         If an argument is out of its range. On a call: if images are no tensor of such a shape, or
         the augmentation changes the shape of a batch.
+
+    See Also
+    --------
+    make_backbone : Makes its backbone.
+    try_backbone : Finds out what features a backbone gives.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.nets import CompactResNet, EmbeddingNet, try_backbone
+    >>> backbone = CompactResNet((1, 16, 16), width=4)
+    >>> shape = try_backbone(backbone, (1, 16, 16)).feature_shape
+    >>> net = EmbeddingNet(backbone, shape, 6, n_classes=3).eval()
+    >>> net(torch.rand(2, 16, 16, 1)).embedding.shape
+    torch.Size([2, 6])
     """
 
     backbone_frozen = False

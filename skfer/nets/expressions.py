@@ -24,6 +24,18 @@ class ExpressionNet(nn.Module):
         Names of the expressions, in the order of the logits.
     temperature : float, default=1.0
         Divides the logits, so that their softmax is as sure as it is right.
+
+    See Also
+    --------
+    expression_network : The one that comes with the package.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.nets import expression_network
+    >>> net = expression_network()
+    >>> net(torch.rand(2, 1, 48, 48)).logits.shape, net.classes[0]
+    (torch.Size([2, 8]), 'anger')
     """
 
     def __init__(
@@ -74,6 +86,10 @@ def expression_network(in_channels: int = 1, *, weights: str | Path | None = Non
         If there is no such file.
     ArgumentError
         If `in_channels` is below 1, or the file does not hold a classifier.
+
+    See Also
+    --------
+    face_backbone : Its backbone, to learn from.
 
     Examples
     --------

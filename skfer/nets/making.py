@@ -46,6 +46,16 @@ def make_backbone(
     ValueError
         If the backbone is unknown or without values (on the meta device), `input_shape` is no such
         shape, or `weights` is given for another kind of backbone.
+
+    See Also
+    --------
+    try_backbone : What a backbone gives.
+
+    Examples
+    --------
+    >>> from skfer.nets import make_backbone
+    >>> [type(make_backbone("auto", shape)).__name__ for shape in ((1, 48, 48), (9,))]
+    ['FaceBackbone', 'MLP']
     """
     input_shape = check_input_shape(input_shape)
     if weights is not None and not (isinstance(backbone, str) and backbone.startswith("timm/")):
@@ -130,6 +140,16 @@ class Trial(NamedTuple):
     channels_last : bool
         Whether the backbone takes images in the layout ``torch.channels_last``, which is faster on
         a CPU.
+
+    See Also
+    --------
+    try_backbone : Makes it.
+
+    Examples
+    --------
+    >>> from skfer.nets import MLP, try_backbone
+    >>> try_backbone(MLP((4,)), (4,)).feature_shape
+    (64,)
     """
 
     feature_shape: tuple[int, ...]
@@ -156,6 +176,10 @@ def try_backbone(backbone: nn.Module, input_shape: tuple[int, ...]) -> Trial:
     ------
     ValueError
         If the backbone cannot take such inputs, or returns neither maps nor rows.
+
+    See Also
+    --------
+    make_backbone : Makes backbones.
 
     Examples
     --------

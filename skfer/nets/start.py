@@ -116,6 +116,11 @@ def face_backbone(
         If `in_channels` is below 1, `large` is given beside `weights`, or the file does not hold
         such weights.
 
+    See Also
+    --------
+    expression_network : A classifier that is ready.
+    skfer.pretraining.make_start : Makes the weights.
+
     Examples
     --------
     >>> from skfer import CrossEntropyEmbedder
@@ -165,6 +170,22 @@ def load_start(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         If there is no such file.
     ArgumentError
         If it is no file of such weights.
+
+    See Also
+    --------
+    save_start : Writes such a file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> from skfer.nets import load_start, save_start
+    >>> path = Path(tempfile.mkdtemp()) / "start.safetensors"
+    >>> save_start(path, {"backbone.w": torch.ones(2)}, {"image_size": 48, "width": 16})
+    >>> tensors, about = load_start(path)
+    >>> tensors["backbone.w"]
+    tensor([1., 1.])
     """
     if not isinstance(path, str | Path):
         raise refusal("weights", "must be a path, got {}.", shown(path))
@@ -195,6 +216,21 @@ def save_start(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[s
         Weights by name; those of the backbone begin with "backbone.".
     about : mapping
         What JSON can hold: at least "image_size" and "width".
+
+    See Also
+    --------
+    load_start : Reads it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import torch
+    >>> from skfer.nets import load_start, save_start
+    >>> path = Path(tempfile.mkdtemp()) / "start.safetensors"
+    >>> save_start(path, {"backbone.w": torch.ones(2)}, {"image_size": 48, "width": 16})
+    >>> load_start(path)[1]["width"]
+    16
     """
     path = Path(path)
     halves = {

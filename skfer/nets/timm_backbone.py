@@ -66,6 +66,10 @@ class TimmBackbone(nn.Module):
         those of the network. Only those of a classifier may be left over, and, where the backbone
         has a prefix of its own, those that are not under it.
 
+    See Also
+    --------
+    make_backbone : Makes it from "timm/NAME".
+
     Examples
     --------
     An embedder takes a function of the shape of the images:

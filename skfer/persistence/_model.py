@@ -57,15 +57,17 @@ def save(
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> from sklearn.datasets import load_iris
     >>> from sklearn.neighbors import KNeighborsClassifier
     >>> from sklearn.pipeline import make_pipeline
     >>> import skfer
-    >>> X, y = load_iris(return_X_y=True)
-    >>> model = make_pipeline(skfer.CrossEntropyEmbedder(random_state=0), KNeighborsClassifier())
-    >>> path = Path(tempfile.mkdtemp()) / "iris.skfer"
-    >>> skfer.save(model.fit(X, y), path)
-    >>> bool((skfer.load(path).predict(X) == model.predict(X)).all())
+    >>> from skfer.datasets import make_expressions
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> embedder = skfer.CrossEntropyEmbedder(max_epochs=2, random_state=0)
+    >>> model = make_pipeline(embedder, KNeighborsClassifier())
+    >>> path = Path(tempfile.mkdtemp()) / "smile.skfer"
+    >>> skfer.save(model.fit(faces.images, faces.target), path)
+    >>> loaded = skfer.load(path)
+    >>> bool((loaded.predict(faces.images) == model.predict(faces.images)).all())
     True
     """
     check_is_fitted(model)
@@ -125,6 +127,19 @@ def load(
     See Also
     --------
     save : Write such a file, with an example.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import skfer
+    >>> from skfer.datasets import make_expressions
+    >>> faces = make_expressions(3, 1, image_size=16, random_state=0)
+    >>> model = skfer.CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    >>> path = Path(tempfile.mkdtemp()) / "smile.skfer"
+    >>> skfer.save(model.fit(faces.images, faces.target), path)
+    >>> skfer.load(path).transform(faces.images).shape
+    (24, 8)
     """
     document, arrays = read_file(Path(path), max_bytes)
     with _damage_told(path):
@@ -160,6 +175,20 @@ def read_card(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> dict[
     See Also
     --------
     model_card : The same to be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import skfer
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.persistence import read_card
+    >>> faces = make_expressions(3, 1, image_size=16, random_state=0)
+    >>> model = skfer.CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    >>> path = Path(tempfile.mkdtemp()) / "smile.skfer"
+    >>> skfer.save(model.fit(faces.images, faces.target), path)
+    >>> isinstance(read_card(path), dict)
+    True
     """
     document, arrays = read_file(Path(path), max_bytes)
     with _damage_told(path):
@@ -194,13 +223,19 @@ def model_card(model: BaseEstimator | str | os.PathLike[str]) -> str:
     ModelFileError
         If the file is no model of skfer, or damaged.
 
+    See Also
+    --------
+    skfer.save : Keeps the card with the model.
+    skfer.persistence.read_card : Reads it from a file.
+
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
     >>> import skfer
-    >>> X, y = load_iris(return_X_y=True)
-    >>> model = skfer.CrossEntropyEmbedder(8, max_epochs=2, random_state=0).fit(X, y)
-    >>> model.card_ = {"name": "flowers", "data": {"name": "iris", "terms": "CC BY 4.0"}}
+    >>> from skfer.datasets import make_expressions
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> model = skfer.CrossEntropyEmbedder(8, max_epochs=2, random_state=0)
+    >>> model = model.fit(faces.images, faces.target)
+    >>> model.card_ = {"name": "smiles", "data": {"name": "drawn faces", "terms": "CC BY 4.0"}}
     >>> card = skfer.model_card(model)
     >>> card.splitlines()[:2], "- Terms: CC BY 4.0" in card
     (['---', 'library_name: "skfer"'], True)

@@ -84,6 +84,10 @@ def decode_images(
     ValueError
         An argument makes no sense.
 
+    See Also
+    --------
+    load_image_folder : Pictures with their labels.
+
     Examples
     --------
     >>> import os, tempfile

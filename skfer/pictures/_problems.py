@@ -65,6 +65,11 @@ class DatasetError(ArgumentError):
     hint : str
         As given. Code that has no such arguments sets it to words of its own.
 
+    See Also
+    --------
+    DatasetWarning : What can be left out is told by a warning.
+    check_dataset : Tells all that is wrong with a copy at once.
+
     Examples
     --------
     >>> from skfer.datasets import DatasetError
@@ -102,6 +107,10 @@ class DatasetWarning(ArgumentMessage, UserWarning):
         What stands for each ``{}`` of the template.
     **given : object
         Values of the arguments that the template has as ``{name=}``.
+
+    See Also
+    --------
+    DatasetError : What cannot be left out.
 
     Examples
     --------

@@ -24,6 +24,10 @@ class SlimeFaceDetector(FaceDetector):
         A larger picture is shrunk to this many pixels on its longer side: it misses large faces
         above some 960, and may miss faces smaller than some 30 pixels.
 
+    See Also
+    --------
+    FaceDetector : What all detectors have in common.
+
     References
     ----------
     .. [1] W. Wu, H. Peng, S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine
@@ -77,6 +81,10 @@ class DlibDetector(FaceDetector):
         Least score of what is taken for a face; below 0 finds more, and more that is none.
     max_side : int, default=1280
         A larger picture is shrunk to this many pixels on its longer side.
+
+    See Also
+    --------
+    FaceDetector : What all detectors have in common.
 
     References
     ----------
@@ -143,6 +151,10 @@ class YuNetDetector(FaceDetector):
     max_side : int, default=640
         A larger picture is shrunk to this many pixels on its longer side.
 
+    See Also
+    --------
+    FaceDetector : What all detectors have in common.
+
     References
     ----------
     .. [1] W. Wu, H. Peng, S. Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine
@@ -203,6 +215,10 @@ class MTCNNDetector(FaceDetector):
     max_side : int, default=1280
         A larger picture is shrunk to this many pixels on its longer side.
 
+    See Also
+    --------
+    FaceDetector : What all detectors have in common.
+
     References
     ----------
     .. [1] K. Zhang, Z. Zhang, Z. Li, Y. Qiao, "Joint face detection and alignment using multitask
@@ -255,6 +271,10 @@ class MediaPipeDetector(FaceDetector):
         Least score, from 0 to 1, of what is taken for a face.
     max_side : int, default=None
         A larger picture is shrunk to this many pixels on its longer side.
+
+    See Also
+    --------
+    FaceDetector : What all detectors have in common.
 
     References
     ----------
@@ -330,6 +350,10 @@ def as_detector(detector: Any) -> FaceDetector:
     ------
     ValueError
         When it is none of these.
+
+    See Also
+    --------
+    FaceDetector : What it returns.
 
     Examples
     --------

@@ -33,6 +33,11 @@ class Faces:
         Points (x, y) by name, if the detector gives some: "left_eye", "right_eye", "nose",
         "mouth_left", "mouth_right"; left and right are the picture's.
 
+    See Also
+    --------
+    FaceDetector : Returns them.
+    DetectedFace : One face, with its crop.
+
     Examples
     --------
     >>> import numpy as np
@@ -132,6 +137,11 @@ class FaceDetector(BaseEstimator, ABC):
     It may be called with a picture, or its `detect`. As scikit-learn's estimators it has its
     parameters as attributes of the same name, and can be cloned, copied and pickled.
 
+    See Also
+    --------
+    FunctionDetector : A detector from a function.
+    as_detector : Whatever may be given as a detector.
+
     Examples
     --------
     >>> import numpy as np
@@ -215,6 +225,10 @@ class FunctionDetector(FaceDetector):
         landmarks of one face of shape (68, 2), (6, 2) or (5, 2), or nothing if there is no face.
     landmark_order : {"ibug68", "mtcnn5", "dlib5", "mediapipe6"}, default=None
         The order of landmarks, as for :func:`align_face`.
+
+    See Also
+    --------
+    FaceDetector : The class to derive from, for more than a function.
 
     Examples
     --------

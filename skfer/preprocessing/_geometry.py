@@ -62,6 +62,10 @@ def find_eyes(
         When landmarks has another shape, is not finite at the eyes, has both eyes at one point, or
         cannot be a face: its nose or mouth lies above the eyes.
 
+    See Also
+    --------
+    align_face : Aligns by them.
+
     Examples
     --------
     >>> from skfer.preprocessing import find_eyes

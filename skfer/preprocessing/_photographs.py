@@ -17,6 +17,11 @@ from skfer.validation import as_list, shown
 class NoFaceWarning(UserWarning):
     """No face was found in photographs; the text names them.
 
+    See Also
+    --------
+    detect_faces : Warns of photographs without a face.
+    FaceAligner : Has ``no_face`` for them.
+
     Examples
     --------
     >>> from skfer.preprocessing import NoFaceWarning
@@ -29,6 +34,20 @@ class DetectedFace(NamedTuple):
     """A face in a photograph, or a photograph without one.
 
     A list of them makes a table: ``pandas.DataFrame(rows)``.
+
+    See Also
+    --------
+    detect_faces : Makes them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.preprocessing import FaceAligner, detect_faces
+    >>> photo = np.random.default_rng(0).integers(0, 256, (120, 160), dtype=np.uint8)
+    >>> aligner = FaceAligner(detector=lambda photo: [(40, 30, 90, 90)])
+    >>> (row,) = detect_faces(photo, aligner)
+    >>> row.found, row.crop.shape
+    (True, (48, 48))
     """
 
     photo: int
@@ -85,6 +104,10 @@ def detect_faces(
         When a photograph cannot be read; names it.
     ImportError
         When the default detector is not installed.
+
+    See Also
+    --------
+    FaceAligner : One face a picture, in a pipeline.
 
     Examples
     --------

@@ -80,6 +80,11 @@ def align_face(
         eyes at one point, nose or mouth above the eyes, a box that is three times as long as
         wide or that lies (mostly) outside of the picture.
 
+    See Also
+    --------
+    FaceAligner : The same as a step of a pipeline.
+    find_eyes : The points that it aligns by.
+
     Notes
     -----
     The eyes come to ``x = s * (1 -+ eye_distance) / 2 - 0.5`` and ``y = s * eye_height - 0.5`` in

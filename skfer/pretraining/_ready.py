@@ -52,6 +52,15 @@ def make_ready(start: str | Path, recipe: Recipe, real: Any, *, verbose: bool = 
     -------
     Path
         The file of weights, "face_expressions.safetensors".
+
+    See Also
+    --------
+    make_start : The start that it goes on from.
+    skfer.nets.expression_network : Reads what it writes.
+
+    Examples
+    --------
+    It takes minutes, and is called by ``python -m skfer.pretraining OUT --real FOLDER``.
     """
     start = Path(start)
     drawn = drawn_faces(start.parent, recipe)

@@ -46,6 +46,16 @@ class Recipe:
         Of the labels.
     average : float, default=0.999
         Decay of the moving average of the weights, which is what is kept.
+
+    See Also
+    --------
+    make_start : Cooks by it.
+
+    Examples
+    --------
+    >>> from skfer.pretraining import Recipe
+    >>> Recipe(persons=3, epochs=1).persons
+    3
     """
 
     seed: int = 0
@@ -90,6 +100,19 @@ def make_start(
     -------
     Path
         The file of weights.
+
+    See Also
+    --------
+    skfer.nets.face_backbone : Reads what it writes.
+    skfer.datasets.draw_portraits : What it learns from.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from skfer.pretraining import Recipe, make_start
+    >>> small = Recipe(persons=2, epochs=1, width=8, batch_size=16)
+    >>> make_start(tempfile.mkdtemp(), small).name
+    'face_start.safetensors'
     """
     recipe = Recipe() if recipe is None else recipe
     out = Path(out)

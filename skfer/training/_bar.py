@@ -16,6 +16,10 @@ class TrainingBar(Callback):
     leave : bool, default=True
         Whether the bar stays when the training is over.
 
+    See Also
+    --------
+    skfer.inspection.TrainingDisplay : How a training went, afterwards.
+
     Examples
     --------
     >>> from skfer import CrossEntropyEmbedder

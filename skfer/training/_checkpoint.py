@@ -41,6 +41,21 @@ class Checkpoint:
         What writes it. A file that other versions have written is refused.
     random_state : RandomState
         The generator that the training draws its seeds from.
+
+    See Also
+    --------
+    StopAtBest : Stops early.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from skfer.training import Checkpoint
+    >>> path = Path(tempfile.mkdtemp()) / "training"
+    >>> keeper = Checkpoint(path, {"skfer": "0.1.0"}, np.random.RandomState(0))
+    >>> path.exists()  # before the first epoch
+    False
     """
 
     def __init__(

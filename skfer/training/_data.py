@@ -28,6 +28,19 @@ class TrainingData:
         Whether this is one pass of ``partial_fit``, and not a whole ``fit``.
     votes : array of float of shape (n, n_classes), default=None
         Shares of the classes in what people said of each sample, if they were given.
+
+    See Also
+    --------
+    skfer.embedders.BaseEmbedder : Its hooks get one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.training import ImageSource, TrainingData
+    >>> source = ImageSource(np.zeros((6, 16, 16), np.uint8), (16, 16))
+    >>> data = TrainingData(source, codes=np.arange(6) % 2, train=np.arange(6), epochs=3)
+    >>> data.epochs, data.valid is None
+    (3, True)
     """
 
     source: Source

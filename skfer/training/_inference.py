@@ -43,6 +43,24 @@ def run_network(
     ------
     ArgumentError
         If an embedding is not finite.
+
+    See Also
+    --------
+    ImageSource : What it runs over.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.nets import CompactResNet, EmbeddingNet, try_backbone
+    >>> backbone = CompactResNet((1, 16, 16), width=4)
+    >>> shape = try_backbone(backbone, (1, 16, 16)).feature_shape
+    >>> net = EmbeddingNet(backbone, shape, 6, n_classes=3).eval()
+    >>> import numpy as np
+    >>> from skfer.training import ImageSource, run_network
+    >>> source = ImageSource(np.zeros((3, 16, 16), np.uint8), (16, 16))
+    >>> for rows, output in run_network(net, source, "cpu", "float32"):
+    ...     print(rows, output.embedding.shape)
+    slice(0, 3, None) torch.Size([3, 6])
     """
     device = torch.empty(0, device=device).device  # with its number, if it has one
     _make_ready(network, device)

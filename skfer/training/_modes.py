@@ -21,6 +21,10 @@ def plain_modes() -> Iterator[None]:
     compute in that precision, and gradients are on. Afterwards everything is as it was, also when
     an interrupt has left another mode behind.
 
+    See Also
+    --------
+    seeded : The same care for torch's generators.
+
     Examples
     --------
     >>> import torch
@@ -83,7 +87,18 @@ _one_at_a_time = threading.RLock()  # a callback may fit another embedder
 
 
 def one_at_a_time() -> Any:
-    """Return the lock of whatever draws from torch's generator: it is one for all threads."""
+    """Return the lock of whatever draws from torch's generator: it is one for all threads.
+
+    See Also
+    --------
+    seeded : Takes this lock.
+
+    Examples
+    --------
+    >>> from skfer.training import one_at_a_time
+    >>> with one_at_a_time():
+    ...     pass  # no other thread draws from torch's generator here
+    """
     return _one_at_a_time
 
 
@@ -105,7 +120,20 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 @contextmanager
 def autocast(device: str | torch.device, precision: str):
-    """Run layers in bfloat16 where `precision` asks for it."""
+    """Run layers in bfloat16 where `precision` asks for it.
+
+    See Also
+    --------
+    run_network : Uses it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.training import autocast
+    >>> with autocast("cpu", "float32"):
+    ...     print((torch.ones(2, 2) @ torch.ones(2, 2)).dtype)
+    torch.float32
+    """
     if precision == "float32":
         yield
     else:
@@ -118,6 +146,21 @@ def seeded(seed: int, device: torch.device):
     """Seed torch inside the block; afterwards the caller's generators are as they were.
 
     Torch has one generator for all threads, so blocks in several threads run one at a time.
+
+    See Also
+    --------
+    on_cpu : A copy that needs no device.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.training import seeded
+    >>> device = torch.device("cpu")
+    >>> with seeded(0, device):
+    ...     one = torch.rand(2)
+    >>> with seeded(0, device):
+    ...     print(bool((torch.rand(2) == one).all()))
+    True
     """
     on_cuda = device.type == "cuda"
     with one_at_a_time(), torch.random.fork_rng([device] if on_cuda else []):

@@ -24,7 +24,18 @@ _EVENTS = {"on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", *
 
 
 class StopTraining(Exception):  # noqa: N818
-    """Ends a training as if it were over, when a callback raises it at the end of an epoch."""
+    """Ends a training as if it were over, when a callback raises it at the end of an epoch.
+
+    See Also
+    --------
+    StopAtBest : Stops when the validation loss no longer falls.
+
+    Examples
+    --------
+    >>> from skfer.training import StopTraining
+    >>> issubclass(StopTraining, Exception)
+    True
+    """
 
 
 @dataclass
@@ -73,6 +84,19 @@ class MetricNet(NeuralNet):
         Arithmetic of the layers; weights and losses are float32.
     **kwargs : dict
         Parameters of :class:`skorch.NeuralNet`.
+
+    See Also
+    --------
+    Objective : What it minimizes.
+
+    Examples
+    --------
+    >>> from skfer import CrossEntropyEmbedder
+    >>> from skfer.datasets import make_expressions
+    >>> faces = make_expressions(3, 1, image_size=16, random_state=0)
+    >>> model = CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    >>> type(model.fit(faces.images, faces.target).net_).__name__
+    'MetricNet'
     """
 
     history: Any
@@ -427,6 +451,17 @@ def spread(features: Tensor) -> float:
     -------
     float
         Between 0 and 1.
+
+    See Also
+    --------
+    skfer.EmbeddingCollapseWarning : What ``fit`` says where it is near 0.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skfer.training import spread
+    >>> spread(torch.ones(4, 2)), spread(torch.tensor([[1.0], [-1.0]]))
+    (0.0, 1.0)
     """
     whole = float(torch.linalg.vector_norm(features))
     centered = float(torch.linalg.vector_norm(features - features.mean(0)))
@@ -435,7 +470,19 @@ def spread(features: Tensor) -> float:
 
 
 def on_cpu(module: nn.Module) -> nn.Module:
-    """Return a copy of a module on the CPU, without gradients; the memory format stays."""
+    """Return a copy of a module on the CPU, without gradients; the memory format stays.
+
+    See Also
+    --------
+    seeded : Another care for the caller's state.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skfer.training import on_cpu
+    >>> on_cpu(nn.Linear(2, 1)).weight.device.type
+    'cpu'
+    """
     clone = copy.deepcopy(module).to("cpu")
     for parameter in clone.parameters():
         parameter.grad = None

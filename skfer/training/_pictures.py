@@ -1,7 +1,5 @@
 """Pictures that are decoded while the network works on others."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.utils.data import Dataset
+
+from skfer._typing import NDArray
 
 _AHEAD = 2  # batches, beside one for each thread
 
@@ -32,6 +31,18 @@ class PictureSource(Dataset):
     ----------
     broken : dict of int to Exception
         What was raised for each picture that another one stands in for.
+
+    See Also
+    --------
+    ImageSource : The same for images in memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.training import PictureSource
+    >>> source = PictureSource([3, 5], lambda k: np.full((16, 16), k, np.uint8), (16, 16))
+    >>> len(source)
+    2
     """
 
     def __init__(

@@ -81,6 +81,19 @@ class BalancedBatchSampler:
         Fixes all batches.
     n_unlabeled : int, default=0
         How many samples without a label to add to every batch; see also :meth:`set_unlabeled`.
+
+    See Also
+    --------
+    ShuffledBatchSampler : All samples alike.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.training import BalancedBatchSampler
+    >>> codes = np.array([0] * 20 + [1] * 4)
+    >>> sampler = BalancedBatchSampler(codes, classes_per_batch=2, samples_per_class=4, seed=0)
+    >>> np.bincount(codes[next(iter(sampler))]).tolist()
+    [4, 4]
     """
 
     def __init__(
@@ -168,6 +181,18 @@ class ShuffledBatchSampler:
         Samples in a batch; the sizes of a pass's batches differ by one at most.
     seed : int
         Fixes all batches.
+
+    See Also
+    --------
+    BalancedBatchSampler : All classes alike.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.training import ShuffledBatchSampler
+    >>> sampler = ShuffledBatchSampler(6, batch_size=3, seed=0)
+    >>> sorted(np.concatenate(list(sampler)).tolist())
+    [0, 1, 2, 3, 4, 5]
     """
 
     def __init__(self, n_samples: int, batch_size: int, seed: int) -> None:
@@ -206,6 +231,18 @@ class SubsetSampler:
         Draws positions in `subset`.
     subset : array of int
         Indices of the part.
+
+    See Also
+    --------
+    BalancedBatchSampler : The usual one to take a part of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.training import ShuffledBatchSampler, SubsetSampler
+    >>> sampler = SubsetSampler(ShuffledBatchSampler(2, batch_size=2, seed=0), np.array([5, 7]))
+    >>> sorted(np.concatenate(list(sampler)).tolist())
+    [5, 7]
     """
 
     def __init__(self, sampler: Any, subset: NDArray[np.intp]) -> None:

@@ -30,6 +30,16 @@ def find_schedule(name: str, *, may_stop: bool) -> str:
         "auto" is "one-cycle", or "constant" where the training may stop before its last epoch.
     may_stop : bool
         Whether it may.
+
+    See Also
+    --------
+    SCHEDULES : What the names stand for.
+
+    Examples
+    --------
+    >>> from skfer.training import find_schedule
+    >>> find_schedule("auto", may_stop=True), find_schedule("cosine", may_stop=True)
+    ('constant', 'cosine')
     """
     if name != "auto":
         return name

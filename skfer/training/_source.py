@@ -29,6 +29,19 @@ class ImageSource(Dataset):
         Never copied as a whole.
     shape : tuple of int
         (h, w) or (h, w, channels) of one image.
+
+    See Also
+    --------
+    RowSource : The same for rows.
+    Batches : Draws from it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.training import ImageSource
+    >>> source = ImageSource(np.zeros((3, 16, 16), np.uint8), (16, 16))
+    >>> len(source)
+    3
     """
 
     def __init__(self, images: NDArray[Any], shape: tuple[int, ...]) -> None:
@@ -65,6 +78,18 @@ class SamplePart(Dataset):
         The whole.
     rows : array of int
         Which of its samples.
+
+    See Also
+    --------
+    ImageSource : A whole source.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.training import ImageSource, SamplePart
+    >>> source = ImageSource(np.zeros((6, 16, 16), np.uint8), (16, 16))
+    >>> len(SamplePart(source, np.array([1, 4])))
+    2
     """
 
     def __init__(self, source: Any, rows: NDArray[np.intp]) -> None:
@@ -115,6 +140,16 @@ def release_pages(array: NDArray[Any]) -> None:
     ----------
     array : array
         The array that was read from; arrays in memory are left alone.
+
+    See Also
+    --------
+    ImageSource : Does it after every batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.training import release_pages
+    >>> release_pages(np.zeros(3))  # no memmap: nothing to do
     """
     mapped = getattr(array, "_mmap", None)
     if (
@@ -136,6 +171,18 @@ class RowSource(Dataset):
         Never copied as a whole.
     mean, scale : array of shape (n_features,)
         What to subtract, and then to divide by.
+
+    See Also
+    --------
+    ImageSource : The same for images.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.training import RowSource
+    >>> rows = np.array([[1.0, 4.0], [3.0, 8.0]], np.float32)
+    >>> len(RowSource(rows, rows.mean(0), rows.std(0)))
+    2
     """
 
     def __init__(
@@ -197,6 +244,19 @@ class Batches:
         Draws the batches of an epoch; it has a length.
     votes : array of float of shape (n, n_classes), optional
         What several people said of each sample.
+
+    See Also
+    --------
+    BalancedBatchSampler : What draws their indices.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skfer.training import Batches, ImageSource, ShuffledBatchSampler
+    >>> source = ImageSource(np.zeros((6, 16, 16), np.uint8), (16, 16))
+    >>> batches = Batches(source, np.arange(6) % 2, ShuffledBatchSampler(6, 3, seed=0))
+    >>> len(list(batches))
+    2
     """
 
     def __init__(

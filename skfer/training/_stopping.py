@@ -13,6 +13,16 @@ class StopAtBest(EarlyStopping):
     ----------
     patience : int
         Epochs without a lower validation loss after which training stops.
+
+    See Also
+    --------
+    restart_stopping : Makes it forget the epochs so far.
+
+    Examples
+    --------
+    >>> from skfer.training import StopAtBest
+    >>> StopAtBest(patience=5).patience
+    5
     """
 
     def __init__(self, patience: int) -> None:
@@ -68,6 +78,19 @@ def restart_stopping(net: Any) -> None:
     net : MetricNet
         A net in training. Call this when what is minimized has changed, since losses before and
         after cannot be compared.
+
+    See Also
+    --------
+    StopAtBest : What it restarts.
+
+    Examples
+    --------
+    >>> from skfer import CrossEntropyEmbedder
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.training import restart_stopping
+    >>> faces = make_expressions(3, 1, image_size=16, random_state=0)
+    >>> model = CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    >>> restart_stopping(model.fit(faces.images, faces.target).net_)  # none: nothing to do
     """
     for _, callback in net.callbacks_:
         if isinstance(callback, StopAtBest):

@@ -126,6 +126,11 @@ def make_expressions(
     ArgumentError
         If a parameter is of the wrong kind or out of its range.
 
+    See Also
+    --------
+    draw_portraits : Faces as a camera sees them, for networks to learn from.
+    load_image_folder : Faces of your own.
+
     Notes
     -----
     What units each expression moves follows the prototypes of EMFACS [2]_; the sub-classes, the

@@ -53,6 +53,11 @@ def draw_portraits(
     ArgumentError
         If a number is out of its range.
 
+    See Also
+    --------
+    make_expressions : A set to compare methods on.
+    skfer.nets.face_backbone : What was learned from such portraits.
+
     Examples
     --------
     >>> from skfer.datasets import draw_portraits

@@ -151,6 +151,11 @@ def load_affectnet(
     ------
     {raises}
 
+    See Also
+    --------
+    check_dataset : Compares a copy with what is published.
+    skfer.model_selection.OfficialSplit : The owners' split.
+
     References
     ----------
     .. [1] A. Mollahosseini, B. Hasani, M. H. Mahoor, "AffectNet", IEEE Trans. Affective

@@ -97,6 +97,11 @@ def load_bu3dfe(
     ------
     {raises}
 
+    See Also
+    --------
+    check_dataset : Compares a copy with what is published.
+    skfer.model_selection.SubjectKFold : The usual protocol.
+
     References
     ----------
     .. [1] L. Yin et al., "A 3D facial expression database for facial behavior research", FG 2006.

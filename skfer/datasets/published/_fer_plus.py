@@ -129,6 +129,11 @@ def load_fer_plus(
     ------
     {raises}
 
+    See Also
+    --------
+    load_fer2013 : The same pictures with one label each.
+    skfer.model_selection.OfficialSplit : The owners' split.
+
     References
     ----------
     .. [1] E. Barsoum et al., "Training deep networks for facial expression recognition with

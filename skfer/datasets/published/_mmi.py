@@ -110,6 +110,11 @@ def load_mmi(
     ------
     {raises}
 
+    See Also
+    --------
+    check_dataset : Compares a copy with what is published.
+    skfer.model_selection.SubjectKFold : The usual protocol.
+
     References
     ----------
     .. [1] M. Pantic et al., "Web-based database for facial expression analysis", ICME 2005.

@@ -123,6 +123,11 @@ def load_raf_db(
     ------
     {raises}
 
+    See Also
+    --------
+    check_dataset : Compares a copy with what is published.
+    skfer.model_selection.OfficialSplit : The owners' split.
+
     References
     ----------
     .. [1] S. Li, W. Deng, J. Du, "Reliable crowdsourcing and deep locality-preserving learning

@@ -123,6 +123,11 @@ def load_sfew(
     ------
     {raises}
 
+    See Also
+    --------
+    check_dataset : Compares a copy with what is published.
+    skfer.model_selection.OfficialSplit : The owners' split.
+
     References
     ----------
     .. [1] A. Dhall et al., "Static facial expression analysis in tough conditions", ICCV

@@ -154,16 +154,15 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn.datasets import load_iris
     >>> from skfer import GaussianMetricEmbedder
-    >>> X, y = load_iris(return_X_y=True)
-    >>> few = np.where(np.arange(len(y)) % 5 == 0, y, -1)
-    >>> model = GaussianMetricEmbedder(random_state=0).fit(X, few)
-    >>> model.score(X, y) > 0.85
-    True
-    >>> bool((model.transduction_ == y).mean() > 0.85)
-    True
-    >>> bool(model.score_samples(X + 5).max() < model.score_samples(X).min())
+    >>> from skfer.datasets import make_expressions
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> few = np.where(faces.groups < 4, faces.target, -1)  # two persons have no labels
+    >>> model = GaussianMetricEmbedder(max_epochs=5, random_state=0).fit(faces.images, few)
+    >>> model.predict_proba(faces.images).shape, bool((model.transduction_ == -1).any())
+    ((48, 8), False)
+    >>> noise = np.random.default_rng(0).integers(0, 256, (9, 16, 16), dtype=np.uint8)
+    >>> bool(model.score_samples(noise).mean() < model.score_samples(faces.images).mean())
     True
     """
 
