@@ -26,6 +26,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "timm: needs timm, which needs a torchvision")
     config.addinivalue_line("markers", "pyarrow: needs pyarrow")
     config.addinivalue_line("markers", "onnx: needs onnx and onnxruntime")
+    config.addinivalue_line("markers", "dask: needs distributed")
 
 
 @cache
@@ -53,6 +54,7 @@ def pytest_collection_modifyitems(config, items):
         "timm": _has_timm(),
         "pyarrow": find_spec("pyarrow") is not None,
         "onnx": all(find_spec(name) is not None for name in ("onnx", "onnxruntime")),
+        "dask": find_spec("distributed") is not None,
     }
     absent = [marker for marker, is_here in here.items() if not is_here]
     left_out = [item for item in items if any(map(item.get_closest_marker, absent))]

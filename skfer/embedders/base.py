@@ -51,6 +51,7 @@ from skfer.training import (
     SubsetSampler,
     TrainingData,
     find_schedule,
+    find_world,
     one_at_a_time,
     plain_modes,
     seeded,
@@ -323,6 +324,9 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         if not data.partial:
             scorers = find_scorers(self.scoring, early_stopping=self.early_stopping)
         n_before = len(self.history_) if resume else 0
+        world = find_world()
+        if world is not None:
+            world.check_same(data.codes, seed)
         with seeded(seed, find_device(self.device)):
             self.net_ = self._make_net(data, resume=resume)
             n_passes = len(self.net_.history) if data.partial else None
@@ -348,7 +352,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
 
     def _make_net(self, data: TrainingData, *, resume: bool) -> MetricNet:
         """Return a net to train; a resumed one keeps what was learned, and nothing else."""
-        device = find_device(self.device)
+        device, world = find_device(self.device), find_world()
         callbacks = checked_callbacks(self.callbacks, validated=data.valid is not None)
         objective = self.make_objective()
         self._trained_with = {
@@ -380,7 +384,7 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
             callbacks=callbacks,
             train_split=None,
             device=str(device),
-            verbose=self.verbose,
+            verbose=self.verbose if world is None or world.rank == 0 else 0,
         ).initialize()
         if resume:
             net.resume_from(self.net_, with_optimizer=data.partial and self._in_passes)

@@ -131,6 +131,11 @@ def _half_sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     return None if a is None or b is None else (a + b) / 2
 
 
+def _wide(x: Tensor) -> Tensor:
+    """Return a tensor in float32 at least."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 class AveragePool(nn.Module):
     """Mean over the cells of a feature map; rows pass through."""
 
@@ -239,15 +244,18 @@ class EmbeddingNet(nn.Module):
         )
         self.classify = nn.Linear(embedding_dim, n_classes) if n_classes else None
 
-    def forward(self, x: Tensor) -> Embedded:
-        """Embed images (n, h, w), (n, h, w, channels) or standardized rows (n, n_features)."""
+    def forward(self, x: Tensor, part: slice | None = None) -> Embedded:
+        """Embed images (n, h, w), (n, h, w, channels) or standardized rows (n, n_features).
+
+        Of a `part` alone, if it is given; images are augmented as in the whole batch.
+        """
         if check_inputs(x).ndim > 2:
             x = standardize_images(x)
             if self.training and self.augment is not None:
                 x = self._augmented(x)
             if self.mirror and not self.training:
                 return _mean(self._embed(x), self._embed(x.flip(3)))
-        return self._embed(x)
+        return self._embed(x if part is None else x[part])
 
     def _embed(self, x: Tensor) -> Embedded:
         if x.ndim == 4:
@@ -256,8 +264,8 @@ class EmbeddingNet(nn.Module):
             features = self.backbone(x)
         pooled, element, pixel = self.pool(features)
         # Losses are computed in float32, whatever precision the layers use.
-        embedding = self.standardize(self.project(pooled).float())
-        logits = None if self.classify is None else self.classify(embedding).float()
+        embedding = self.standardize(_wide(self.project(pooled)))
+        logits = None if self.classify is None else _wide(self.classify(embedding))
         return Embedded(embedding, logits, element, pixel)
 
     def train(self, mode: bool = True) -> Self:

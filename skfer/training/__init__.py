@@ -19,6 +19,7 @@ from skfer.training._source import (
     release_pages,
 )
 from skfer.training._stopping import StopAtBest, restart_stopping
+from skfer.training._world import World, find_world
 
 __all__ = [
     "SCHEDULES",
@@ -38,8 +39,10 @@ __all__ = [
     "SubsetSampler",
     "TrainingBar",
     "TrainingData",
+    "World",
     "autocast",
     "find_schedule",
+    "find_world",
     "on_cpu",
     "one_at_a_time",
     "plain_modes",

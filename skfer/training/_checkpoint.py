@@ -21,6 +21,7 @@ from skfer.training._plain import (
     set_tensors,
     tensors_of,
 )
+from skfer.training._world import find_world
 
 _FORMAT = 1
 _DEAD_AFTER = 3600.0  # seconds after which an unfinished file is nobody's
@@ -106,6 +107,9 @@ class Checkpoint:
         finished : bool, default=False
             Whether nothing is left to be done: then the optimizer is left out.
         """
+        world = find_world()
+        if world is not None and world.rank > 0:
+            return  # all processes would write the same
         content = {
             "versions": self.versions,
             "finished": finished,

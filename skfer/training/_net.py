@@ -4,6 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from skfer.exceptions import ArgumentError
 from skfer.training._checkpoint import Checkpoint, KeepEachEpoch
 from skfer.training._modes import autocast
 from skfer.training._schedule import SCHEDULES
+from skfer.training._world import World, find_world, norms_of_whole_batches
 
 _WARM_BATCHES = 10
 _BATCH_EVENTS = {"on_batch_begin", "on_batch_end", "on_grad_computed"}
@@ -49,6 +51,8 @@ class _Run:
     norms: list[tuple[nn.BatchNorm1d | nn.BatchNorm2d, float]]
     heard: frozenset[str]
     """The events that a callback reacts to; nothing is done for the others."""
+    world: World | None
+    """The processes that train together, if there are several."""
     step: int = 0
     epoch: int = 0
     """Number of epochs that are over."""
@@ -174,7 +178,7 @@ class MetricNet(NeuralNet):
         )
         self.callbacks_ = before + own + after
         heard = _heard_events(callback for _, callback in self.callbacks_)
-        self._run = _Run(max(1, epochs * len(batches)), norms, heard)
+        self._run = _Run(max(1, epochs * len(batches)), norms, heard, find_world())
         try:
             self.notify("on_train_begin", X=batches, y=None)
             if checkpoint is not None and checkpoint.resume(self, batches, validation):
@@ -196,8 +200,10 @@ class MetricNet(NeuralNet):
             self._checked(math.nan, "next")
 
     def _fit_until_stopped(self, batches: Any, validation: Any, epochs: int) -> None:
+        whole = nullcontext() if self._run.world is None else norms_of_whole_batches(self.module_)
         try:
-            self.fit_loop(batches, validation, epochs=epochs)
+            with whole:
+                self.fit_loop(batches, validation, epochs=epochs)
         except StopTraining:
             pass
         finally:
@@ -307,6 +313,8 @@ class MetricNet(NeuralNet):
         """Take one optimization step, without skorch's support of closures."""
         self.optimizer_.zero_grad()
         step = self.train_step_single(batch, **fit_params)
+        if self._run.world is not None:
+            self._run.world.sum_gradients(self.module_)
         if "on_grad_computed" in self._run.heard:
             named = list(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
@@ -322,7 +330,10 @@ class MetricNet(NeuralNet):
         """Run the network on one batch, in the precision that was asked for."""
         x = x.to(self.device, non_blocking=True)
         with autocast(self.device, self.precision):
-            return self.module_(x)
+            world = self._run.world
+            if world is None or not self.module_.training:
+                return self.module_(x)
+            return world.gathered(self.module_(x, world.part(len(x))), len(x))
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
         """Return the loss of one batch; in training its statistics are kept for the history."""

@@ -1,0 +1,100 @@
+"""Fits embedders on two processes that train together, and keeps their weights; for a test."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import nn
+
+import skfer
+
+CASES = {
+    "images": (skfer.MultiThresholdEmbedder, {"max_epochs": 2, "freeze_backbone": 1}),
+    "cross-entropy": (skfer.CrossEntropyEmbedder, {}),
+    "multi-threshold": (skfer.MultiThresholdEmbedder, {}),
+    "triplet-center": (skfer.TripletCenterEmbedder, {}),
+    "Gaussian": (skfer.GaussianMetricEmbedder, {"mixup": 2.0, "max_epochs": 13}),
+    "metric loss": (skfer.MetricLossEmbedder, {}),
+}
+PARAMETERS = {
+    "backbone": "scratch",
+    "embedding_dim": 8,
+    "max_epochs": 10,
+    "samples_per_class": 3,
+    "lr": 1e-3,
+    "random_state": 0,
+}
+
+
+def data(name):
+    """Images that are augmented, or rows; some have no label."""
+    rng = np.random.RandomState(0)
+    y = np.arange(60) % 4
+    if name == "images":
+        X = rng.randint(0, 60, (60, 16, 16), dtype=np.uint8)
+        X[np.arange(60), y * 4] += 150
+        return X, y
+    X = rng.normal(size=(60, 6)) + 2 * np.eye(6)[y]
+    return X, np.where(rng.rand(60) < 0.3, -1, y) if name == "Gaussian" else y
+
+
+class Exact(nn.Module):
+    """A backbone in double precision."""
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, x):
+        return self.backbone(x.double())
+
+
+class InDouble:
+    """An embedder in double precision: AdamW makes much of the last bits of small gradients."""
+
+    def make_network(self):
+        network = super().make_network().double()
+        network.backbone = Exact(network.backbone)
+        return network
+
+    def make_objective(self):
+        return super().make_objective().double()
+
+
+def fit(name, **given):
+    cls, own = CASES[name]
+    exact = type(cls.__name__, (InDouble, cls), {"__init__": cls.__init__})
+    return exact(**PARAMETERS | own | given).fit(*data(name))
+
+
+def weights(model):
+    parts = (model.net_.module_, model.net_.criterion_)
+    return {
+        f"{i}.{key}": value.numpy()
+        for i, part in enumerate(parts)
+        for key, value in part.state_dict().items()
+    }
+
+
+def main(folder):
+    torch.set_num_threads(1)
+    rank = int(os.fork() == 0)
+    store = dist.FileStore(f"{folder}/store", 2)
+    dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
+    for name in CASES:
+        model = fit(name, verbose=1 if name == "Gaussian" else 0, checkpoint=f"{folder}/fits")
+        np.savez(Path(folder) / f"{name}-{rank}.npz", **weights(model))
+    try:
+        fit("cross-entropy", random_state=rank)
+    except skfer.ArgumentError as error:
+        (Path(folder) / f"error-{rank}").write_text(str(error))
+    dist.destroy_process_group()
+    if rank == 0:
+        os.wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,56 @@
+"""Two processes that train together learn what one learns."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import skfer
+
+SCRIPT = Path(__file__).with_name("fit_together.py")
+sys.path.insert(0, str(SCRIPT.parent))
+import fit_together  # noqa: E402
+
+sys.path.pop(0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """What two processes have kept."""
+    place = tmp_path_factory.mktemp("together")
+    paths = str(Path(skfer.__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, SCRIPT, place], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (place / "stdout").write_text(done.stdout)
+    return place
+
+
+@pytest.mark.parametrize("name", fit_together.CASES)
+def test_weights_are_those_of_one_process(folder, name):
+    """After 50 steps, but for rounding."""
+    first, second = (dict(np.load(folder / f"{name}-{rank}.npz")) for rank in range(2))
+    alone = fit_together.fit(name)
+    assert alone.net_.n_steps >= (10 if name == "images" else 50)
+    expected = fit_together.weights(alone)
+    assert first.keys() == expected.keys()
+    for key, value in expected.items():
+        assert_array_equal(first[key], second[key], err_msg=key)
+        assert_allclose(first[key], value, rtol=1e-10, atol=1e-10, err_msg=key)
+
+
+def test_one_process_alone_tells_and_keeps(folder):
+    lines = (folder / "stdout").read_text().splitlines()
+    assert sum(line.split()[:1] == ["1"] for line in lines) == 1
+    assert len(list((folder / "fits").glob("*.ckpt"))) == len(fit_together.CASES)
+
+
+def test_processes_with_other_seeds_are_refused(folder):
+    for rank in range(2):
+        assert "random_state" in (folder / f"error-{rank}").read_text()
