@@ -535,7 +535,7 @@ def test_another_shape_at_transform(embedder, faces, change, message):
 
 def test_missing_extra_says_which(embedder, faces, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "timm", None)
-    with pytest.raises(ImportError, match=r"skfer\[vision\]"):
+    with pytest.raises(ImportError, match="needs timm: pip install"):
         embedder.set_params(backbone="timm/resnet18").fit(faces.images, faces.target)
 
 
