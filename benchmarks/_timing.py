@@ -1,5 +1,6 @@
 """What all benchmarks share: interleaved timing, tables, and the page of results."""
 
+import math
 import platform
 import re
 import statistics
@@ -70,6 +71,14 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(n_threads)
+
+
+def exponent(sizes: Sequence[int], seconds: Sequence[float]) -> float:
+    """Return the power of the size by which the time grows, fitted on logarithms."""
+    slope, _ = statistics.linear_regression(
+        [math.log(size) for size in sizes], [math.log(max(value, 1e-9)) for value in seconds]
+    )
+    return slope
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -1,9 +1,12 @@
-"""Finding the same expression: `python -m benchmarks.retrieval [--root DIR] [--write]`.
+"""Finding the same expression: `python -m benchmarks.retrieval [--sizes N ...] [--write]`.
 
-Recall@1, 2, 4 and 8 among the faces of other persons, all of them held out, and the normalised
-mutual information (NMI) of k-means clusters with the expressions, for every embedder and baseline.
-The fits are those of `python -m benchmarks.accuracy --suite embedders`; what is there already is
-not computed again.
+How long recall@k and MAP@R take, as ratios to scikit-learn's search of the nearest neighbors, and
+how it grows; exits with 1 if a target is missed.
+
+With `--accuracy [--root DIR]`: recall@1, 2, 4 and 8 among the faces of other persons, all of them
+held out, and the normalized mutual information (NMI) of k-means clusters with the expressions, for
+every embedder and baseline. The fits are those of `python -m benchmarks.accuracy --suite
+embedders`; what is there already is not computed again.
 """
 
 import argparse
@@ -13,12 +16,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import _retrieval_speed
 from benchmarks._suites import SUITES
 from benchmarks._timing import record, table
 from benchmarks.accuracy import RANKS, run, spread
 
 SUITE = "embedders"
 DEFAULTS = {"suite": SUITE, "budget": "quick", "purpose": "report", "methods": None}
+TITLE = "Retrieval (`python -m benchmarks.retrieval --accuracy`)"
 
 
 def report(dataset: str, results: list[dict[str, Any]]) -> str:
@@ -33,24 +38,37 @@ def report(dataset: str, results: list[dict[str, Any]]) -> str:
     return f"{dataset}, {len(fits)} fits a method\n\n" + table(header, rows)
 
 
+def accuracy(arguments: argparse.Namespace) -> str:
+    datasets = (["wild"] if arguments.root else []) + ["synthetic"]
+    about = (
+        "Queries and answers are faces of persons held out, never of the same person; mean ± "
+        "standard deviation over folds and seeds."
+    )
+    texts = [report(name, run(SUITES[SUITE], name, arguments)) for name in datasets]
+    return "\n\n".join([about, *texts])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=_retrieval_speed.SIZES)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--accuracy", action="store_true", help="of the embedders, not the speed")
     parser.add_argument("--root", type=Path, help="folder of wild-faces; without it only synthetic")
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
     arguments = parser.parse_args(namespace=argparse.Namespace(**DEFAULTS))
-    datasets = (["wild"] if arguments.root else []) + ["synthetic"]
-    texts = [report(name, run(SUITES[SUITE], name, arguments)) for name in datasets]
-    print("\n\n".join(texts))
+    if arguments.accuracy:
+        title, text, misses = TITLE, accuracy(arguments), []
+    else:
+        title = _retrieval_speed.TITLE
+        text, misses = _retrieval_speed.run(tuple(arguments.sizes), arguments.repeats)
+    print(text)
     if arguments.write:
-        about = (
-            "Queries and answers are faces of persons held out, never of the same person; mean ± "
-            "standard deviation over folds and seeds."
-        )
-        record("Retrieval (`python -m benchmarks.retrieval`)", "\n\n".join([about, *texts]))
-    return 0
+        record(title, text)
+    print("\n".join(f"MISSED {miss}" for miss in misses))
+    return 1 if misses else 0
 
 
 if __name__ == "__main__":

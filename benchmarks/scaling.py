@@ -1,0 +1,167 @@
+"""How time and memory grow with the data: `python -m benchmarks.scaling [--most N] [--write]`.
+
+For each part the process time on one thread and the peak memory at growing numbers of samples, and
+the fitted power of the number beside the one that it must have. Exits with 1 if a part grows
+faster.
+"""
+
+import argparse
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from benchmarks._timing import exponent, one_thread, record, table
+from skfer import MultiThresholdEmbedder
+from skfer.metrics import clustering_nmi, mean_average_precision_at_r, recall_at_k
+from skfer.model_selection import SemiSupervisedSplit, SubjectKFold, check_leakage
+
+TITLE = "Growth (`python -m benchmarks.scaling`)"
+# How much more than the expected power counts as a miss: fits of a few times are rough.
+TOLERANCE = 0.25
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something that is timed at growing numbers of samples.
+
+    ``make(n)`` prepares the data and returns the call that is timed.
+    """
+
+    name: str
+    make: Callable[[int], Callable[[], object]]
+    expected: float
+    sizes: tuple[int, ...]
+
+
+def _embedding(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, 32)).astype(np.float32)
+    return X, rng.integers(7, size=n), rng.integers(max(10, n // 20), size=n)
+
+
+def _recall(n: int) -> Callable[[], object]:
+    X, y, groups = _embedding(n)
+    return lambda: recall_at_k(X, y, k=[1, 8], groups=groups)
+
+
+def _map_at_r(n: int) -> Callable[[], object]:
+    X, y, _ = _embedding(n)
+    return lambda: mean_average_precision_at_r(X, y)
+
+
+def _nmi(n: int) -> Callable[[], object]:
+    X, y, _ = _embedding(n)
+    return lambda: clustering_nmi(X, y, n_init=1, random_state=0)
+
+
+def _faces(n: int) -> Bunch:
+    rng = np.random.default_rng(0)
+    groups = np.array([f"S{person}" for person in rng.integers(max(10, n // 20), size=n)])
+    images = rng.integers(256, size=(n, 12, 12), dtype=np.uint8)
+    return Bunch(images=images, target=rng.integers(7, size=n), groups=groups)
+
+
+def _leakage(n: int) -> Callable[[], object]:
+    faces = _faces(n)
+    return lambda: check_leakage(faces, SubjectKFold(10))
+
+
+def _subject_folds(n: int) -> Callable[[], object]:
+    faces = _faces(n)
+    return lambda: list(SubjectKFold(10).split(faces.images, groups=faces.groups))
+
+
+def _semi_supervised(n: int) -> Callable[[], object]:
+    faces = _faces(n)
+    y = np.where(np.random.default_rng(0).random(n) < 0.5, -1, faces.target)
+    cv = SemiSupervisedSplit(SubjectKFold(10))
+    return lambda: list(cv.split(faces.images, y, faces.groups))
+
+
+def _fit(n: int) -> Callable[[], object]:
+    faces = _faces(n)
+    model = MultiThresholdEmbedder(max_epochs=1, random_state=0, image_size=16, backbone="scratch")
+    return lambda: model.fit(np.pad(faces.images, ((0, 0), (2, 2), (2, 2))), faces.target)
+
+
+def _transform(n: int) -> Callable[[], object]:
+    images = np.pad(_faces(n).images, ((0, 0), (2, 2), (2, 2)))
+    y = np.arange(64) % 4
+    model = MultiThresholdEmbedder(max_epochs=1, random_state=0, backbone="scratch")
+    model.fit(images[:64], y)
+    return lambda: model.transform(images)
+
+
+LINEAR = (1_000, 10_000, 100_000, 1_000_000)
+PAIRS = (2_000, 4_000, 8_000, 16_000)
+TRAINED = (1_000, 4_000, 16_000)
+PARTS = (
+    Part("fit, one epoch", _fit, 1, TRAINED),
+    Part("transform", _transform, 1, TRAINED),
+    Part("recall@1 and @8, with groups", _recall, 2, PAIRS),
+    Part("MAP@R", _map_at_r, 2, PAIRS),
+    Part("clustering NMI", _nmi, 1, LINEAR[:3]),
+    Part("check_leakage, ten folds", _leakage, 1, LINEAR),
+    Part("SubjectKFold, ten folds", _subject_folds, 1, LINEAR),
+    Part("SemiSupervisedSplit, ten folds", _semi_supervised, 1, LINEAR),
+)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    """Return the process time of a call: of the second one, if the first was short."""
+    with one_thread():
+        for _ in range(2):
+            start = time.process_time()
+            call()
+            seconds = time.process_time() - start
+            if seconds > 1:
+                break
+    return seconds
+
+
+def measure(part: Part, most: int) -> tuple[list[str], float]:
+    """Return a row of the table, and the fitted power of time over the larger sizes."""
+    sizes = [n for n in part.sizes if n <= most]
+    seconds, megabytes = [], []
+    for n in sizes:
+        call = part.make(n)
+        seconds.append(_seconds(call))
+        tracemalloc.start()
+        call()
+        megabytes.append(tracemalloc.get_traced_memory()[1] / 1e6)
+        tracemalloc.stop()
+    # What a call costs by itself hides the growth at the smallest size.
+    growth = exponent(sizes[1:], seconds[1:]) if len(sizes) > 2 else float("nan")
+    times = ", ".join(f"{value:.3g}" for value in seconds)
+    memory = ", ".join(f"{value:.3g}" for value in megabytes)
+    n_samples = ", ".join(f"{n:,}" for n in sizes)
+    return [part.name, n_samples, times, memory, f"{growth:.2f}", f"{part.expected:g}"], growth
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--most", type=int, default=1_000_000, help="largest number of samples")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
+    arguments = parser.parse_args()
+    rows, misses = [], []
+    for part in PARTS:
+        row, growth = measure(part, arguments.most)
+        rows.append(row)
+        print(*row, sep="; ", file=sys.stderr, flush=True)
+        if growth > part.expected + TOLERANCE:
+            misses.append(f"MISSED {part.name}: grows by {growth:.2f}, must be {part.expected}")
+    header = ["part", "samples", "seconds", "peak MB", "growth", "expected"]
+    text = table(header, rows)
+    print("\n".join([text, *misses]))
+    if arguments.write:
+        record(TITLE, text)
+    return 1 if misses else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
