@@ -69,6 +69,7 @@ sphinx_gallery_conf = {
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["skfer.css"]
+html_js_files = ["skfer.js"]
 html_title = f"skfer {release}"
 html_favicon = "_static/logo.svg"
 html_show_sourcelink = False

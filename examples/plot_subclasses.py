@@ -4,50 +4,58 @@ Classes within classes
 
 A smile may be closed or open, and nobody labels which. :class:`~skfer.GaussianMetricEmbedder`
 splits a class in training where its faces form groups of their own. The drawn faces of
-:func:`~skfer.datasets.make_expressions` have known sub-classes, so that we can check: the
-embedder sees only the labels of expressions, and never the sub-classes.
+:func:`~skfer.datasets.make_expressions` have known sub-classes, two to an expression, so that we
+can check: the embedder sees only the labels of expressions, and never the sub-classes.
 """
 
 # %%
-# Learn on some persons, with up to three sub-classes to an expression. It takes many faces of each,
-# and several expressions: what tells them apart is what the network learns to see.
+# Learn on some persons, with up to three sub-classes to an expression.
 
 import matplotlib.pyplot as plt
 from sklearn.metrics import adjusted_rand_score
 
 from skfer import GaussianMetricEmbedder
-from skfer.datasets import make_expressions
+from skfer.datasets import EXPRESSION_CODES, make_expressions
 from skfer.inspection import EmbeddingDisplay, SubclassDisplay
 
-faces = make_expressions(240, 4, random_state=0)
-known = faces.groups < 160
-embedder = GaussianMetricEmbedder(
-    backbone="scratch", max_subclasses=3, max_epochs=24, random_state=0
-)
+shown = ["anger", "happiness", "sadness", "surprise"]
+faces = make_expressions(100, 3, classes=shown, random_state=0)
+known = faces.groups < 66
+embedder = GaussianMetricEmbedder(max_subclasses=3, max_epochs=14, random_state=0)
 embedder.fit(faces.images[known], faces.target[known])
 
-names = faces.target_names[embedder.classes_]
-for name, number in zip(names, embedder.n_subclasses_, strict=True):
-    print(f"{name}: {number} sub-classes")
-
 # %%
-# Are they the true ones? The adjusted Rand index on persons that the embedder has not seen is 1
-# for the same groups and 0 for groups by chance.
+# What was found, and is it true?
+# -------------------------------
+# The adjusted Rand index, on persons that the embedder has not seen, is 1 for the same groups and 0
+# for groups by chance, or for a class that was left whole.
 
 X, y, truth = faces.images[~known], faces.target[~known], faces.subclass[~known]
 found = embedder.predict_subclass(X, y)
-for code, name in zip(embedder.classes_, names, strict=True):
+for code, number in zip(embedder.classes_, embedder.n_subclasses_, strict=True):
     index = adjusted_rand_score(truth[y == code], found[y == code])
-    print(f"{name}: adjusted Rand index {index:.2f}")
+    print(f"{faces.target_names[code]:10} {number} sub-classes, adjusted Rand index {index:.2f}")
 
 # %%
-# The centroid of a sub-class is a point of the embedding. On the left is the mean of all faces of
-# each, of persons not seen in training; then come the real faces nearest to the centroid.
+# Where it succeeds, and where not
+# --------------------------------
+# Sadness and surprise are split, mostly as they were drawn: by brows or mouth, by eyes or mouth. One
+# Gaussian too many costs little where it halves a true sub-class.
+#
+# Anger and happiness are left whole here. A split has to be worth its parameters by a wide margin,
+# so that nothing is split by chance; with two hundred faces of a class, and a training this short,
+# that is not reached where the two kinds overlap. More faces and longer training find more:
+# ``python -m benchmarks.subclasses`` takes three times as many of all eight expressions. So do not
+# read "1 sub-class" as "there are no kinds of it".
 
-SubclassDisplay.from_estimator(embedder, X, y, names=faces, classes=[0, 4, 7])
+split = [EXPRESSION_CODES["sadness"], EXPRESSION_CODES["surprise"]]
+SubclassDisplay.from_estimator(embedder, X, y, names=faces, classes=split)
 plt.show()
 
 # %%
+# On the left is the mean of all faces of each sub-class, of persons not seen in training; then come
+# the real faces nearest to its centroid, which is a point of the embedding.
+#
 # Where they lie, by the first two principal components: a color for each class, a marker for each
 # sub-class.
 
