@@ -39,7 +39,7 @@ for code, number in zip(embedder.classes_, embedder.n_subclasses_, strict=True):
 # %%
 # Where it succeeds, and where not
 # --------------------------------
-# Sadness and surprise are split, mostly as they were drawn: by brows or mouth, by eyes or mouth. One
+# Sadness and surprise are split, mostly as they were drawn: by brows or mouth, by eyes or mouth. A
 # Gaussian too many costs little where it halves a true sub-class.
 #
 # Anger and happiness are left whole here. A split has to be worth its parameters by a wide margin,
