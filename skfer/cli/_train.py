@@ -24,17 +24,16 @@ _LOOKED_AT = 200  # pictures
 class EpochBar(Callback):
     """A bar of epochs on stderr, with the loss."""
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    only_watches = True
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net: Any, X: Any = None, **kwargs: Any) -> None:
         """Show it."""
-        self.bar = tqdm(total=self.total, desc="training", unit="epoch", leave=False)
+        self.bar = tqdm(total=net.n_steps // len(X), desc="training", unit="epoch", leave=False)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Move it."""
         self.bar.set_postfix(loss=f"{net.history[-1, 'train_loss']:.3f}", refresh=False)
-        self.bar.update()
+        self.bar.update(len(net.history) - self.bar.n)  # a training may go on from a checkpoint
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Take it away."""
@@ -85,6 +84,7 @@ def wanted_embedder(arguments: argparse.Namespace) -> Any:
         "max_epochs": arguments.epochs,
         "device": arguments.device,
         "backbone": arguments.start,
+        "checkpoint": arguments.checkpoint,
     }
     (embedder,) = make_methods(
         [arguments.embedder],
@@ -92,7 +92,7 @@ def wanted_embedder(arguments: argparse.Namespace) -> Any:
         **{name: value for name, value in given.items() if value is not None},
     ).values()
     if bars_wanted(arguments.quiet):
-        embedder.set_params(callbacks=[EpochBar(embedder.max_epochs)])
+        embedder.set_params(callbacks=[EpochBar()])
     return embedder
 
 

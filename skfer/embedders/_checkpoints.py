@@ -64,6 +64,12 @@ def open_checkpoint(
             checkpoint=str(folder),
         )
     matters = {key: value for key, value in parameters.items() if key not in _NO_MATTER}
+    # A callback may say that it changes nothing.
+    matters["callbacks"] = [
+        callback
+        for callback in parameters["callbacks"] or []
+        if not getattr(callback, "only_watches", False)
+    ]
     digest = _Digest()
     digest.add({"parameters": matters, "data": dict(data), "generator": random_state})
     path = Path(folder) / f"{name}-{digest.hexdigest()}.ckpt"

@@ -70,6 +70,20 @@ def test_a_bar_shows_the_loss_and_is_not_kept(tmp_path, capsys, monkeypatch):
     assert skfer.load(path).callbacks is None
 
 
+def test_a_training_goes_on(tmp_path, capsys, monkeypatch):
+    """With or without a bar: it is the same training."""
+    command = ["train", *QUICK, "--checkpoint", str(tmp_path / "fits"), "-o"]
+    assert main([*command, str(tmp_path / "first.skfer")]) == 0
+    (file,) = (tmp_path / "fits").iterdir()
+    written = file.stat().st_mtime_ns
+    monkeypatch.setattr("skfer.cli._output.sys.stderr.isatty", lambda: True)
+    command.remove("--quiet")
+    assert main([*command, str(tmp_path / "again.skfer")]) == 0
+    assert [file.stat().st_mtime_ns for file in (tmp_path / "fits").iterdir()] == [written]
+    first, again = (skfer.load(tmp_path / f"{name}.skfer") for name in ("first", "again"))
+    assert first.history_ == again.history_
+
+
 @pytest.mark.parametrize("classifier", ["own", "knn", "svm", "logistic"])
 def test_every_classifier_predicts_words(tmp_path, folder, capsys, classifier):
     path = tmp_path / "smile.skfer"

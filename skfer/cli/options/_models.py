@@ -82,6 +82,12 @@ def _add_train(commands: Any) -> None:
     add_start(how, "auto")
     _add_device(how)
     how.add_argument("--seed", type=seed, default=0, metavar="N", help="fixes the training (0)")
+    how.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        type=Path,
+        help="keep the training here after each epoch; after a kill the same command goes on",
+    )
     _add_jobs(how, "threads that read pictures")
     how.add_argument("--quiet", action="store_true", help="no progress bar")
 
