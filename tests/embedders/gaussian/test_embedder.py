@@ -256,7 +256,7 @@ def test_unlabeled_samples_are_in_the_batches_once_they_have_pseudo_labels(few):
     class Watch(Callback):
         def on_batch_begin(self, net, batch=None, **kwargs):
             labels = batch[1]
-            n_pseudo = int(labels[1].sum()) if isinstance(labels, tuple) else 0
+            n_pseudo = int(labels["is_pseudo"].sum()) if isinstance(labels, dict) else 0
             seen.append((len(batch[0]) - n_pseudo, n_pseudo))
 
     model = _model(max_epochs=9, samples_per_class=4, unlabeled_threshold=0.0)

@@ -172,36 +172,41 @@ def _model(**kwargs):
     return GaussianMetricEmbedder(8, **{"max_epochs": 9, "random_state": 0, **kwargs})
 
 
+class Keep(Callback):
+    """Keep the net that is being trained."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.net = net
+
+
 def test_pseudo_labels_start_after_a_third(few, monkeypatch):
-    epochs = []
+    epochs, keep = [], Keep()
     usual = PseudoLabeler.update
 
     def spy(self, *args):
-        epochs.append(len(model.net_.history) - 1)
+        epochs.append(len(keep.net.history) - 1)
         return usual(self, *args)
 
     monkeypatch.setattr(PseudoLabeler, "update", spy)
-    model = _model()
-    model.fit(*few)
+    _model(callbacks=[keep]).fit(*few)
     assert epochs == list(range(3, 9))
 
 
 def test_pseudo_labels_are_those_of_the_averaged_network(few, monkeypatch):
-    given = []
+    given, keep = [], Keep()
     usual = PseudoLabeler.update
 
     def spy(self, points, *args):
-        model.net_.module_.eval()
+        keep.net.module_.eval()
         with torch.inference_mode():
-            latest = model.net_.module_(torch.from_numpy(standardized)).embedding.numpy()
+            latest = keep.net.module_(torch.from_numpy(standardized)).embedding.numpy()
         given.append(np.abs(points - latest).max())
         return usual(self, points, *args)
 
     X = few[0]
     standardized = ((X - X.mean(0)) / X.std(0)).astype(np.float32)
     monkeypatch.setattr(PseudoLabeler, "update", spy)
-    model = _model(max_epochs=40)
-    model.fit(*few)
+    _model(max_epochs=40, callbacks=[keep]).fit(*few)
     assert len(given) == 27
     assert min(given) > 1e-4
 
