@@ -3,6 +3,7 @@
 The network and the objective are not saved but made again, by the code that made them for ``fit``.
 """
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,7 +64,8 @@ def put_together(
         If the tensors do not fit the network that its parameters describe.
     """
     embedder = kind.__new__(kind)
-    embedder.__setstate__(state)
+    # A file of an older version lacks the parameters that have come since.
+    embedder.__setstate__(_defaults(kind) | state)
     if net is None:
         return embedder
     now = embedder.get_params(deep=False)
@@ -86,6 +88,11 @@ def put_together(
         precision=net["precision"],
     )
     return embedder
+
+
+def _defaults(kind: type[BaseEmbedder]) -> dict[str, Any]:
+    parameters = inspect.signature(kind).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
 def _tensors(module: nn.Module) -> dict[str, Tensor]:
