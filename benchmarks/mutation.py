@@ -29,7 +29,11 @@ KERNELS = {
     "model_selection/_duplicates.py": ("model_selection/test_duplicates.py",),
     "model_selection/_leakage.py": ("model_selection/test_leakage.py",),
     "model_selection/_semi_supervised.py": ("model_selection/test_semi_supervised.py",),
-    "model_selection/_splitters.py": ("model_selection/test_splitters.py",),
+    "model_selection/_splitters.py": (
+        "model_selection/test_splitters.py",
+        "model_selection/test_semi_supervised.py",
+        "model_selection/test_leakage.py",
+    ),
     "losses/_overflow.py": ("losses/test_triplet_center.py", "losses/test_gaussian.py"),
     "metrics/_ranking.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
     "metrics/_sort_keys.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
