@@ -2,7 +2,7 @@
 
 Fits every metric embedder with its defaults and many seeds on drawn faces, and tells the smallest
 spread of an embedding and the worst accuracy on unseen persons. For comparison, batch-hard
-triplets without the standardised embedding, which collapse.
+triplets without the standardized embedding, which collapse.
 """
 
 import argparse

@@ -134,7 +134,7 @@ def _report(rows: list[dict[str, float]], n_files: int) -> tuple[str, list[str]]
         missed.append("no full progress bar, or not every file loaded")
     text = (
         f"{n_files} JPEG files of {SIDE} x {SIDE} pixels in the tree of AffectNet to {SIZE} x "
-        f"{SIZE}, grey; wall time on {os.cpu_count()} cores, median of {len(rows)} turns; skfer "
+        f"{SIZE}, gray; wall time on {os.cpu_count()} cores, median of {len(rows)} turns; skfer "
         "lists the tree and reads the annotations within its time.\n\n"
         f"{table(['what', 'seconds', f'skfer at x its speed (>= {LEAST_SPEED})'], lines)}\n\n"
         f"Memory of skfer grew by {middle['growth']:.0f} MiB (at most {MOST_GROWTH_MIB})."

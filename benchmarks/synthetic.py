@@ -39,7 +39,7 @@ def run(*, network: bool = False, repeats: int = 5) -> tuple[str, list[str]]:
 def _speed(repeats: int) -> tuple[str, list[str]]:
     kinds = {
         "48 px": {"image_size": 48},
-        "48 px, colour": {"image_size": 48, "color": True},
+        "48 px, color": {"image_size": 48, "color": True},
         "96 px": {"image_size": 96},
     }
     functions = {

@@ -221,18 +221,18 @@ class SubclassDisplay:
                 own.max(),
                 shown(middle),
             )
-        owners, labels = _owners(subclass_to_class, y, labels, own, n, names)
-        chosen = _chosen(classes, labels, owners)
+        class_of, labels = _classes_of(subclass_to_class, y, labels, own, n, names)
+        chosen = _chosen(classes, labels, class_of)
         nearest = _nearest(rows, middle[chosen], n_faces)
         members = [np.flatnonzero(own == k) for k in chosen]
         return cls(
-            labels=_row_labels(labels, owners, chosen),
+            labels=_row_labels(labels, class_of, chosen),
             sizes=np.array([len(mine) for mine in members]),
             posteriors=None
             if posterior is None
-            else _mean_posterior(posterior, members, owners[chosen]),
+            else _mean_posterior(posterior, members, class_of[chosen]),
             nearest=nearest,
-            verdicts=_verdicts(labels.codes, owners[chosen], nearest),
+            verdicts=_verdicts(labels.codes, class_of[chosen], nearest),
             mean_faces=[faces.mean(mine) for mine in members],
             faces=[faces.take(found) for found in nearest],
         ).plot(ax=ax, **kwargs)
@@ -312,16 +312,16 @@ def _means(rows: NDArray[Any], own: NDArray[np.intp]) -> NDArray[np.float64]:
     return np.where(counts > 0, sums / np.maximum(counts, 1), rows.mean(axis=0))
 
 
-def _owners(
+def _classes_of(
     given: Any, y: Any, labels: Labels, own: NDArray[np.intp], n: int, names: Any
 ) -> tuple[NDArray[np.intp], Labels]:
     """Return the class of each sub-class, as a code, and the labels encoded with all classes."""
     if given is None:
-        owners = np.zeros(n, dtype=np.intp)
+        class_of = np.zeros(n, dtype=np.intp)
         for k in range(n):
             known = labels.codes[(own == k) & (labels.codes != UNLABELED)]
-            owners[k] = np.bincount(known).argmax() if len(known) else UNLABELED
-        return owners, labels
+            class_of[k] = np.bincount(known).argmax() if len(known) else UNLABELED
+        return class_of, labels
     given = check_labels(
         given, "subclass_to_class", n_samples=n, rows_name="the table of sub-classes"
     )
@@ -330,24 +330,24 @@ def _owners(
     return np.searchsorted(classes, given), encoded
 
 
-def _chosen(classes: Any, labels: Labels, owners: NDArray[np.intp]) -> NDArray[np.intp]:
+def _chosen(classes: Any, labels: Labels, class_of: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return the rows of the sub-classes to show, class by class."""
-    order = np.argsort(owners, kind="stable")
+    order = np.argsort(class_of, kind="stable")
     if classes is None:
         return order
     wanted = read_labels(classes, argument="classes", classes=labels.classes).codes
-    rows = [order[owners[order] == code] for code in wanted]
+    rows = [order[class_of[order] == code] for code in wanted]
     if not rows or UNLABELED in wanted:
         raise ArgumentError("{classes} must be labels of y, got {}.", shown(classes))
     return np.concatenate(rows)
 
 
-def _row_labels(labels: Labels, owners: NDArray[np.intp], chosen: NDArray[np.intp]) -> list[str]:
+def _row_labels(labels: Labels, class_of: NDArray[np.intp], chosen: NDArray[np.intp]) -> list[str]:
     told = []
     for k in chosen:
-        brothers = np.flatnonzero(owners == owners[k])
-        number = f" {np.searchsorted(brothers, k) + 1}" if len(brothers) > 1 else ""
-        told.append(labels.of(owners[k]) + number)
+        same = np.flatnonzero(class_of == class_of[k])
+        number = f" {np.searchsorted(same, k) + 1}" if len(same) > 1 else ""
+        told.append(labels.of(class_of[k]) + number)
     return told
 
 
@@ -357,22 +357,22 @@ def _nearest(rows: NDArray[Any], centers: NDArray[Any], n: int) -> NDArray[np.in
 
 
 def _verdicts(
-    codes: NDArray[np.intp], owners: NDArray[np.intp], nearest: NDArray[np.intp]
+    codes: NDArray[np.intp], class_of: NDArray[np.intp], nearest: NDArray[np.intp]
 ) -> NDArray[np.str_]:
     found = codes[nearest]
-    verdicts = np.where(found == owners[:, None], "right", "wrong")
-    return np.where((found == UNLABELED) | (owners[:, None] == UNLABELED), "plain", verdicts)
+    verdicts = np.where(found == class_of[:, None], "right", "wrong")
+    return np.where((found == UNLABELED) | (class_of[:, None] == UNLABELED), "plain", verdicts)
 
 
 def _mean_posterior(
-    posterior: Any, members: list[NDArray[np.intp]], owners: NDArray[np.intp]
+    posterior: Any, members: list[NDArray[np.intp]], class_of: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     table = check_rows(posterior, "posterior")
-    if table.shape[1] <= owners.max():
+    if table.shape[1] <= class_of.max():
         raise ArgumentError("{posterior} has {} columns: give one for each class.", table.shape[1])
     return np.array(
         [
-            table[mine, owner].mean() if len(mine) and owner != UNLABELED else np.nan
-            for mine, owner in zip(members, owners, strict=True)
+            table[mine, code].mean() if len(mine) and code != UNLABELED else np.nan
+            for mine, code in zip(members, class_of, strict=True)
         ]
     )

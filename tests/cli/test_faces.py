@@ -30,7 +30,7 @@ VOTES = ((9, 0, 0, 1, 0, 0, 0, 0, 0, 0), (0, 9, 0, 1, 0, 0, 0, 0, 0, 0))
 
 
 def _fer2013(root):
-    """Write noise labelled sadness and fear in turn, six to train on and two to test."""
+    """Write noise labeled sadness and fear in turn, six to train on and two to test."""
     draw = np.random.RandomState(0)
     pixels = [" ".join(map(str, draw.randint(0, 256, 2304))) for _ in PARTS_OF_EIGHT]
     trees.fer2013(root, [(4 - 2 * (i % 2), pixels[i], p) for i, p in enumerate(PARTS_OF_EIGHT)])

@@ -1,4 +1,4 @@
-"""Take the picture: pose, colours, light, occlusion, blur and grain around the drawn face.
+"""Take the picture: pose, colors, light, occlusion, blur and grain around the drawn face.
 
 As in the drawing itself, pixels meet nothing but + - * / and square roots.
 """
@@ -55,8 +55,8 @@ def _to_bytes(pixels: np.ndarray) -> np.ndarray:
 
 
 def _pixel_grid(size: int) -> tuple[np.ndarray, np.ndarray]:
-    centres = (np.arange(size) + 0.5) * (2.0 / size) - 1.0
-    return centres[None, None, :], centres[None, :, None]
+    centers = (np.arange(size) + 0.5) * (2.0 / size) - 1.0
+    return centers[None, None, :], centers[None, :, None]
 
 
 def _posed_canvas(draw: SimpleNamespace, size: int, channels: int, nuisance: float) -> Canvas:

@@ -40,7 +40,7 @@ def make_expressions(
 
     Each face has a person's traits, the action units of its expression, and a pose, light, blur,
     grain and sometimes an occluding disc of its own. Persons differ more than expressions do, so
-    that a classifier has to generalise to persons it has not seen.
+    that a classifier has to generalize to persons it has not seen.
 
     The same seed gives the same bytes on every machine. A larger set holds the smaller one of
     the same seed, and another ``classes``, ``proportions``, ``image_size``, ``color`` or
@@ -55,7 +55,7 @@ def make_expressions(
     image_size : int, default=48
         Height and width of the pictures in pixels, from 16 to 1024.
     color : bool, default=False
-        Draw in colour, (n, H, W, 3) red-green-blue, instead of gray, (n, H, W).
+        Draw in color, (n, H, W, 3) red-green-blue, instead of gray, (n, H, W).
     classes : sequence of str, default=None
         Which of anger, contempt, disgust, fear, happiness, neutral, sadness and surprise to draw;
         all by default. Codes do not depend on it.

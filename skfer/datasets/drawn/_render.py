@@ -73,9 +73,9 @@ class Canvas:
         thin = np.minimum(1.0, 2 * half_width / self.pixel)
         return self.fill(half_width - distance) * thin
 
-    def paint(self, cover: np.ndarray, colour: np.ndarray, part: str | None = None) -> None:
-        """Lay a colour of shape (channels, n, 1, 1) over the pixels."""
-        for channel, value in zip(self.pixels, colour, strict=True):
+    def paint(self, cover: np.ndarray, color: np.ndarray, part: str | None = None) -> None:
+        """Lay a color of shape (channels, n, 1, 1) over the pixels."""
+        for channel, value in zip(self.pixels, color, strict=True):
             channel += cover * (value - channel)
         if part is not None:
             self.mark(cover > 0.5, part)
