@@ -17,8 +17,8 @@ classification_weight : float, default={classification_weight}
         The network that turns standardized inputs (mean 0, standard deviation 1, channels
         first) into features. "auto" is, for images of 16 x 16 pixels at least,
         :func:`~skfer.nets.face_backbone`, which has learned from drawn faces, and for rows
-        :class:`~skfer.nets.MLP`. "large" is the same with twice the width, which is more accurate
-        and takes twice the time. "scratch" starts from noise: :class:`~skfer.nets.CompactResNet`
+        :class:`~skfer.nets.MLP`. "large" is the same with twice the width: a little more accurate,
+        in twice the time. "scratch" starts from noise: :class:`~skfer.nets.CompactResNet`
         for images. "timm/NAME" is any network of timm (needs ``skfer[vision]``). A module is
         copied with its weights, so that ``backbone=fitted.backbone_`` starts from the weights of
         another embedder. A callable gets the input shape, channels first, and returns a module.
