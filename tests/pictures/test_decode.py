@@ -162,7 +162,7 @@ def test_senseless_image_size(image_size):
 
 
 def test_senseless_arguments():
-    with pytest.raises(ValueError, match="on_error="):
+    with pytest.raises(ValueError, match="on_error must be"):
         decode_images(["a.png"], on_error="ignore")
     with pytest.raises(ValueError, match="pictures is empty"):
         decode_images([])
