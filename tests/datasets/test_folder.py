@@ -91,7 +91,7 @@ def test_classes(root):
     faces = load_image_folder(root, classes=["sadness", "fearful"])
     assert faces.target.tolist() == [3, 6]
     assert faces.images[:, 0, 0].tolist() == [79, 116]
-    with pytest.raises(ValueError, match="^classes"):
+    with pytest.raises(ValueError, match=r"^classes"):
         load_image_folder(root, classes=["bored"])
     with pytest.raises(DatasetError, match="no pictures"):
         load_image_folder(root, classes=["anger"])

@@ -70,5 +70,5 @@ def test_class_codes():
 
 @pytest.mark.parametrize("classes", [["joyous"], [], "anger", [3]])
 def test_unknown_classes(classes):
-    with pytest.raises(ValueError, match="^classes"):
+    with pytest.raises(ValueError, match=r"^classes"):
         class_codes(classes, EXPRESSIONS)

@@ -132,7 +132,7 @@ def test_one_class(tmp_path, name, make):
     word = str(load(tmp_path, image_size=16).target_names[load(tmp_path, image_size=16).target[0]])
     one = load(tmp_path, image_size=16, classes=[word])
     assert set(one.target_names[one.target]) == {word}
-    with pytest.raises(ValueError, match="^classes"):
+    with pytest.raises(ValueError, match=r"^classes"):
         load(tmp_path, classes=["boredom"])
 
 
