@@ -171,6 +171,8 @@ def make_splits(
     checked = {name: value for name, value in faces.items() if value is not None}
     if not check_images:
         checked = {name: checked[name] for name in checked if name not in ("images", "data")}
+        if not checked.keys() & {"groups", "sequence"}:
+            return splits
     return check_leakage(Bunch(**checked), splits)
 
 

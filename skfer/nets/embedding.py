@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from skfer.nets._checks import check_feature_shape, check_images, check_inputs, check_module
 from skfer.nets.attention import SelectiveAttention
-from skfer.validation import check_choice, check_flag, check_int
+from skfer.validation import check_choice, check_flag, check_int, refusal, shown
 
 
 class Embedded(NamedTuple):
@@ -249,13 +249,16 @@ class EmbeddingNet(nn.Module):
 
         Of a `part` alone, if it is given; images are augmented as in the whole batch.
         """
+        if not (part is None or isinstance(part, slice)):
+            raise refusal("part", "must be a slice of the batch, got {}.", shown(part))
         if check_inputs(x).ndim > 2:
             x = standardize_images(x)
             if self.training and self.augment is not None:
                 x = self._augmented(x)
-            if self.mirror and not self.training:
-                return _mean(self._embed(x), self._embed(x.flip(3)))
-        return self._embed(x if part is None else x[part])
+        x = x if part is None else x[part]
+        if self.mirror and not self.training and x.ndim == 4:
+            return _mean(self._embed(x), self._embed(x.flip(3)))
+        return self._embed(x)
 
     def _embed(self, x: Tensor) -> Embedded:
         if x.ndim == 4:

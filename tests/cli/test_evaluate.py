@@ -360,4 +360,4 @@ def test_a_table_whose_pictures_lie_elsewhere(faces_on_disk, tmp_path, capsys):
     call[call.index("--labels") + 1] = str(table)
     assert main(call) == FAILED
     said = capsys.readouterr().err
-    assert said.endswith("File names start from the folder of --labels: give --root DIR, theirs.\n")
+    assert said.endswith("give --root DIR, the folder that the names start from.\n")

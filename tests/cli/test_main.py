@@ -56,7 +56,9 @@ def test_errors_name_options_and_not_parameters(tmp_path, capsys):
     assert "--root 'root=x' does not" in refused(capsys, *call[:2], "--root", "root=x")
     missing = tmp_path / "none" / "x.csv"
     assert f"--labels {missing}: there is no such file" in refused(capsys, "--labels", str(missing))
-    assert "--image-size must be from 16" in refused(capsys, "--image-size", "2000")
+    assert "--image-size must be a whole number of at least 16 and of at most 1024" in refused(
+        capsys, "--image-size", "2000"
+    )
 
 
 def test_a_cache_that_is_no_folder(faces_on_disk, capsys):
@@ -66,12 +68,13 @@ def test_a_cache_that_is_no_folder(faces_on_disk, capsys):
     )
 
 
-def test_copies_in_folds_are_told_by_options(tmp_path, capsys):
+def test_copies_are_kept_where_that_is_wanted(tmp_path, capsys):
     for i in range(6):
         trees.picture(tmp_path / f"happy/{i}.png", (16, 16), seed=i)
         trees.picture(tmp_path / f"sad/{i}.png", (16, 16), seed=9)
-    said = refused(capsys, "--dataset", "folder", "--root", str(tmp_path), "--image-size", "16")
-    assert "Split by groups (--group-column, --group-pattern), for example" in said
+    call = ["evaluate", "--dataset", "folder", "--root", str(tmp_path), "--image-size", "16"]
+    assert main([*call, "--embedders", "pca", "--folds", "2", "--duplicates", "keep"]) == 0
+    assert "5 copies of identical images are kept" in capsys.readouterr().err
 
 
 def test_what_the_system_refuses_is_told(monkeypatch, capsys):

@@ -61,6 +61,7 @@ OTHER = {
     "split_dimensions": 2,
     "standardize_embedding": False,
     "synthesis_fraction": 0.2,
+    "synthesis_size": 4,
     "threshold_range": (0.2, 0.6),
     "thresholds": [0.5, 1.0],
     "unit_length": False,

@@ -53,7 +53,7 @@ CASES = {
         channels_last="True",
         mirror="True",
     ),
-    "EmbeddingNet.forward": Case(NET.forward, {"x": IMAGES[:, 0]}),
+    "EmbeddingNet.forward": Case(NET.forward, {"x": IMAGES[:, 0], "part": None}, part="None"),
     "EmbeddingNet.freeze_backbone": Case(NET.freeze_backbone, {"frozen": False}, frozen="True"),
     "ExpressionNet": Case(
         ExpressionNet,
