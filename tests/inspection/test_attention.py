@@ -85,7 +85,8 @@ def test_gradients_of_any_embedder(kind, faces, request, tmp_path):
     display = AttentionDisplay.from_estimator(model, X, y, method="gradient", names=faces)
     assert display.maps.shape == (12, 24, 24)
     assert display.maps.min() >= 0
-    assert display.maps.max() == pytest.approx(1, abs=0.05)
+    # Each map has a cell of 1, which enlarging may smooth.
+    assert 0.8 < display.maps.max() <= 1 + 1e-6
     assert "own class" in display.told
     for name, value in model.net_.module_.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
