@@ -127,6 +127,8 @@ def main():
     parser.add_argument("--only", nargs="*", default=[""], help="parts of the pages' names")
     options = parser.parse_args()
     site = options.site.resolve()
+    if not (site / "index.html").is_file():
+        parser.error(f"{site} has no index.html: build the site first")
     if options.shots:
         options.shots.mkdir(parents=True, exist_ok=True)
     faults = list(check_links(site))

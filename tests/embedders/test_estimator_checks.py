@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sklearn
@@ -45,15 +46,26 @@ print(len(results), {{r["status"] for r in results}})
 """
 
 
-@pytest.mark.parametrize("cls", CLASSES)
-def test_checks_with_array_api(cls):
+def _run_with_array_api(cls):
     code = ARRAY_API.format(path=sys.path, module=cls.__module__, name=cls.__name__)
-    run = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"SCIPY_ARRAY_API": "1"},
         capture_output=True,
         text=True,
     )
+
+
+@pytest.fixture(scope="module")
+def runs_with_array_api():
+    """A process for each embedder, two at a time: they take minutes."""
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(CLASSES, pool.map(_run_with_array_api, CLASSES), strict=True))
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_checks_with_array_api(cls, runs_with_array_api):
+    run = runs_with_array_api[cls]
     assert run.returncode == 0, run.stderr
     n, statuses = run.stdout.split(" ", 1)
     assert int(n) > 40
