@@ -9,6 +9,7 @@ the repository is written. Not for Windows: processes are forked, so that torch 
 import argparse
 import ast
 import copy
+import importlib
 import os
 import random
 import resource
@@ -16,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from benchmarks._timing import record, table
 
@@ -114,7 +116,7 @@ def _mark_what_is_left_alone(tree: ast.AST) -> None:
             parts = [node]
         for part in parts:
             for inner in ast.walk(part):
-                inner.left_alone = True  # type: ignore[attr-defined]
+                vars(inner)["left_alone"] = True
 
 
 def _tunes(node: ast.AST) -> bool:
@@ -147,14 +149,14 @@ def _said(node: ast.AST, other: type[ast.AST]) -> str:
     return f"{ast.unparse(node)}: {other.__name__}"
 
 
-def _drop_sign(node: ast.AST) -> None:
-    operand = node.operand  # type: ignore[attr-defined]
+def _drop_sign(node: Any) -> None:
+    operand = node.operand
     node.__class__, node.__dict__ = operand.__class__, operand.__dict__
 
 
-def _make_empty(node: ast.AST) -> None:
+def _make_empty(node: Any) -> None:
     node.__class__ = ast.Expr
-    node.value = ast.Constant(None)  # type: ignore[attr-defined]
+    node.value = ast.Constant(None)
 
 
 def copy_with(folder: Path, file: str, text: str) -> None:
@@ -225,9 +227,8 @@ def main() -> int:
     if unknown:
         parser.error(f"no kernel: {sorted(unknown)}")
     # Before any fork: what takes long to import, and is no part of the package.
-    import pytest  # noqa: F401
-    import sklearn.decomposition
-    import sklearn.model_selection  # noqa: F401
+    for name in ("pytest", "sklearn.decomposition", "sklearn.model_selection"):
+        importlib.import_module(name)
 
     rows, n_all, n_unnoticed = [], 0, 0
     for file in arguments.files or KERNELS:

@@ -177,6 +177,8 @@ def load_image_table(
     columns = Columns(file_column, label_column, group_column, split_column, subgroup_column)
     _check_arguments(csv, columns)
     path = Path(csv)
+    if not os.path.exists(path):  # before its folder is looked for, which nobody has named
+        raise MissingPathError("{csv=} does not exist.", csv=str(csv))
     lister = functools.partial(list_table, csv=path, columns=columns)
     return load_detected(path.parent if root is None else root, lister, options, detector)
 
@@ -268,8 +270,6 @@ def _file_name(tree: Tree, given: str, label: str) -> str:
 
 def _read_lines(csv: Path, columns: Columns) -> list[_Line]:
     """Return the rows of a table, which must have the columns."""
-    if not os.path.exists(csv):
-        raise MissingPathError("{csv=} does not exist.", csv=str(csv))
     with open_table(csv) as file:
         delimiter = _delimiter(file.readline(2**20).decode("utf-8", "replace"))
     cells = read_cells(csv, delimiter=delimiter, strict=True)

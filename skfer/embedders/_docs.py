@@ -3,7 +3,9 @@
 import inspect
 from typing import TypeVar
 
-T = TypeVar("T", bound=type)
+from skfer.embedders._parameters import SharedParameters
+
+T = TypeVar("T", bound=type[SharedParameters])
 
 SHARED_PARAMETERS = """\
 classification_weight : float, default={classification_weight}
@@ -137,7 +139,7 @@ def with_shared_docs(cls: T) -> T:
     """Fill the shared parameters, with the class's defaults, and attributes into its docstring."""
     parameters = inspect.signature(cls).parameters
     defaults = {name: parameter.default for name, parameter in parameters.items()}
-    weights = getattr(cls, "_parameter_constraints")["classification_weight"][0]  # noqa: B009
+    weights = cls._parameter_constraints["classification_weight"][0]
     zero = "0 leaves it out." if 0 in weights else "It has to be above 0 here."
     defaults["zero_weight"] = zero
     cls.__doc__ = (

@@ -5,7 +5,7 @@ from numbers import Real
 from os import PathLike
 from typing import Any, ClassVar
 
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor

@@ -266,3 +266,9 @@ def test_any_labels_and_groups(tmp_path_factory, labels, groups):
     same = faces.target[:, None] == faces.target
     plain = np.array([label.strip() for label in labels], dtype=object)
     assert np.all(same[plain[:, None] == plain])
+
+
+@pytest.mark.parametrize("name", ["none/labels.csv", "x" * 300 + ".csv"])
+def test_a_table_that_is_not_there_is_named_and_not_its_folder(tmp_path, name):
+    with pytest.raises(FileNotFoundError, match=r"csv='.*csv' does not exist"):
+        load_image_table(tmp_path / name)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sklearn
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from numpy.testing import assert_array_equal
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
