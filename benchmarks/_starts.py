@@ -98,6 +98,7 @@ METHODS: dict[str, Callable[[int], Any]] = {
         for name, cls in _DEFAULTS.items()
         for words, backbone in _BACKBONES.items()
     },
+    "cross-entropy, start, no mirror": _started(CrossEntropyEmbedder, "auto", mirror=False),
     **{f"peer: {name}, start": _peer(peer) for name, peer in _PEERS.items()},
     "start, frozen": lambda seed: FrozenStart(),
     "start, zero-shot": lambda seed: DrawnClassifier(),

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from skfer.training import plain_modes
 
@@ -38,4 +38,4 @@ def on_snapshot(method: Method) -> Method:
         with plain_modes():
             return method(snapshot(self), *args, **kwargs)
 
-    return answer  # type: ignore[return-value]
+    return cast(Method, answer)
