@@ -122,10 +122,10 @@ def _metadata(content: bytes) -> dict[str, str]:
 
 
 def _check_format(path: Path, given: str) -> None:
-    if not given.isdecimal() or int(given) > FORMAT:
+    if not given.isdecimal() or not 1 <= int(given) <= FORMAT:
         raise ModelFileError(
-            f"{str(path)!r} is of format {given[:20]!r}, and this skfer reads formats up to "
-            f"{FORMAT}: install a newer skfer."
+            f"{str(path)!r} is of format {given[:20]!r}, and this skfer reads formats 1 to "
+            f"{FORMAT}: install a newer skfer. (Or the file is damaged.)"
         )
 
 

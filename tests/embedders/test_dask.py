@@ -98,13 +98,13 @@ def test_arrays_of_dask_are_embedded_block_by_block(client, faces):
     blocks = array.from_array(faces.images, chunks=(20, -1, -1))
     shared = client.scatter(model, broadcast=True)
     found = blocks.map_blocks(
-        _transform, shared, dtype=np.float32, chunks=(blocks.chunks[0], (8,)), drop_axis=2
+        lambda block, model: model.transform(block),  # by value, as from a notebook
+        shared,
+        dtype=np.float32,
+        chunks=(blocks.chunks[0], (8,)),
+        drop_axis=2,
     )
     assert_array_equal(found.compute(), model.transform(faces.images))
-
-
-def _transform(block, model):
-    return model.transform(block)
 
 
 def test_a_fit_whose_worker_is_killed_is_done_again(rows, tmp_path):

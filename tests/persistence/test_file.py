@@ -40,15 +40,13 @@ def test_what_was_written_is_read(content, tmp_path):
         assert arrays[name].dtype == array.dtype
 
 
-@settings(max_examples=600)
-@given(st.data())
-def test_a_flipped_bit_is_refused(content, tmp_path_factory, data):
-    place = data.draw(st.integers(0, 8 * len(content) - 1))
-    damaged = bytearray(content)
-    damaged[place // 8] ^= 1 << place % 8
-    with pytest.raises(ModelFileError) as caught:
-        read(bytes(damaged), tmp_path_factory.getbasetemp())
-    assert len(str(caught.value)) < 600
+def test_a_flipped_bit_is_refused(content, tmp_path):
+    for place in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << place % 8
+        with pytest.raises(ModelFileError) as caught:
+            read(bytes(damaged), tmp_path)
+        assert len(str(caught.value)) < 600, place
 
 
 @settings(max_examples=200)
