@@ -21,6 +21,10 @@ settings.load_profile("skfer")
 
 
 def pytest_configure(config):
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        # Processes side by side: two threads in each would wait for each other.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        torch.set_num_threads(1)
     config.addinivalue_line("markers", f"real_faces: needs the folder that {REAL_FACES} names")
     config.addinivalue_line("markers", "cuda: needs a GPU")
     config.addinivalue_line("markers", "timm: needs timm, which needs a torchvision")
