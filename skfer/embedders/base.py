@@ -1,26 +1,25 @@
-"""The base of all embedders: inputs, training, ``transform``, pickling, and hooks for methods."""
+"""The base of all embedders: ``fit`` and ``partial_fit``, and how a training is set up."""
 
 import copy
-from abc import ABCMeta, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
-from skorch.callbacks import Callback
 
 from skfer._typing import NDArray
 from skfer.embedders._announcing import announce
-from skfer.embedders._budget import batch_samples, count_epochs
+from skfer.embedders._budget import count_epochs
 from skfer.embedders._callbacks import checked_callbacks
 from skfer.embedders._checkpoints import open_checkpoint
 from skfer.embedders._collapse import PATIENCE, find_collapse, warn_caller
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._freezing import count_frozen_epochs, frozen_backbone
+from skfer.embedders._hooks import MethodHooks
 from skfer.embedders._inputs import as_arrays, tell_broken
 from skfer.embedders._labels import (
     check_classes,
@@ -31,20 +30,16 @@ from skfer.embedders._labels import (
     find_classes,
     validation_split,
 )
-from skfer.embedders._network import channels_first, choose_mirror, make_augment
+from skfer.embedders._network import choose_mirror, make_augment
 from skfer.embedders._resuming import check_unchanged, restored_on_error
 from skfer.embedders._scoring import ScoreEachEpoch, find_scorers
 from skfer.embedders._snapshots import replace_state, snapshot
-from skfer.embedders._transformer import NetworkTransformer
 from skfer.embedders._votes import check_votes
 from skfer.exceptions import EmbeddingCollapseWarning
-from skfer.nets import EmbeddingNet, make_backbone, try_backbone
 from skfer.training import (
-    BalancedBatchSampler,
     Batches,
     Checkpoint,
     MetricNet,
-    Objective,
     PictureSource,
     Source,
     StopAtBest,
@@ -67,12 +62,12 @@ _OF_NO_CONSEQUENCE = {
 
 
 @with_shared_docs
-class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
+class BaseEmbedder(MethodHooks):
     """Base of all embedders.
 
     It checks the inputs, trains a network, embeds, and can be pickled. A method adds what is
-    minimized: it overrides :meth:`make_objective` and, where needed, the other hooks, which stand
-    together at the end of the class. See :ref:`own_embedder` for an embedder of your own.
+    minimized: it overrides :meth:`make_objective` and, where needed, other hooks. See
+    :ref:`own_embedder` for an embedder of your own.
 
     Parameters
     ----------
@@ -412,9 +407,6 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
                 "anew by fit with warm_start=False."
             )
 
-    def _has_classifier(self) -> bool:
-        return self.classification_weight > 0
-
     def _sampler(self, labels: NDArray[np.intp], subset: NDArray[np.intp]) -> SubsetSampler:
         seed = self._random_state.randint(MAX_SEED)
         return SubsetSampler(self.make_sampler(labels[subset], seed), subset)
@@ -438,185 +430,6 @@ class BaseEmbedder(NetworkTransformer, metaclass=ABCMeta):
         if fault is not None:
             message = f"{type(self).__name__} did not learn: {fault}"
             warn_caller(message, EmbeddingCollapseWarning)
-
-    # -- hooks: what a method may override ------------------------------------------------
-
-    accepts_unlabeled: ClassVar[bool] = False
-    """Whether y may mark samples without a label, by -1 or NaN; their codes are -1 then."""
-    learns_from_triplets: ClassVar[bool] = True
-    """Whether the loss needs triplets: then one that stays active everywhere is a collapse."""
-    network_parameters: ClassVar[tuple[str, ...]] = (
-        "embedding_dim",
-        "standardize_embedding",
-        "backbone",
-        "backbone_weights",
-        "mirror",
-    )
-    """Parameters that the network is built from, which cannot change when training resumes."""
-
-    @abstractmethod
-    def make_objective(self) -> Objective:
-        """Return what is minimized.
-
-        Called before each training; ``classes_`` and ``input_shape_`` are set. When training
-        resumes, the parameters that the former objective has learned are copied into this one.
-
-        Returns
-        -------
-        Objective
-            The losses and their weights.
-        """
-
-    def check_params(self) -> None:
-        """Raise ValueError for parameters that do not go together; called before all else."""
-
-    def make_network(self) -> EmbeddingNet:
-        """Return a fresh network for the inputs and classes that ``fit`` has seen.
-
-        Returns
-        -------
-        EmbeddingNet
-            With a classifier if `classification_weight` is above 0.
-        """
-        shape = channels_first(self.input_shape_)
-        backbone = make_backbone(self.backbone, shape, self.backbone_weights)
-        features, channels_last = try_backbone(backbone, shape)
-        return EmbeddingNet(
-            backbone,
-            features,
-            self.embedding_dim,
-            n_classes=len(self.classes_) if self._has_classifier() else None,
-            attention=self.choose_attention(features),
-            augment=make_augment(self.augment, self.input_shape_),
-            standardize_embedding=self.standardize_embedding,
-            channels_last=channels_last,
-            # Fits that were kept by versions without it do not have it.
-            mirror=getattr(self, "mirror_", False),
-        )
-
-    def choose_attention(self, feature_shape: tuple[int, ...]) -> str | None:
-        """Return which attention pools the features of the backbone.
-
-        Parameters
-        ----------
-        feature_shape : tuple of int
-            (channels, height, width) of a feature map, or (channels,) of rows.
-
-        Returns
-        -------
-        {"pixel", "element", "both"} or None
-            As :class:`~skfer.nets.EmbeddingNet` takes it.
-        """
-        return None
-
-    def parameter_groups(self) -> list[tuple[str, dict[str, Any]]]:
-        """Return the settings of parameters that are not optimized like the others.
-
-        Returns
-        -------
-        list of (str, dict)
-            Patterns of parameter names, such as ``"backbone.*"`` or ``"metric_loss.centers"``, and
-            the arguments of AdamW for them.
-        """
-        return [] if self.backbone_lr is None else [("backbone.*", {"lr": self.backbone_lr})]
-
-    def make_sampler(self, codes: NDArray[np.intp], seed: int) -> Any:
-        """Return the sampler of the batches.
-
-        Parameters
-        ----------
-        codes : array of int of shape (n_train,)
-            Class codes of the samples to draw from.
-        seed : int
-            Fixes what is drawn.
-
-        Returns
-        -------
-        sampler
-            Iterates over the index arrays of one epoch, has a length, and a method ``covering``
-            that returns batches in which each sample occurs, for validation.
-        """
-        n_each = self.batch_samples(codes)
-        return BalancedBatchSampler(codes, self.classes_per_batch, n_each, seed)
-
-    def batch_samples(self, codes: NDArray[np.intp]) -> int:
-        """Return how many samples of a class are to be in a batch.
-
-        Parameters
-        ----------
-        codes : array of int of shape (n_train,)
-            Class codes of the samples to draw from.
-
-        Returns
-        -------
-        int
-            What `samples_per_class` stands for.
-        """
-        return batch_samples(self.samples_per_class, self.classes_per_batch, codes)
-
-    def prepare_training(self, data: TrainingData) -> NDArray[np.intp]:
-        """Set what a training starts from, once ``net_`` is there; return the labels to train on.
-
-        Parameters
-        ----------
-        data : TrainingData
-            The samples.
-
-        Returns
-        -------
-        array of int of shape (n,)
-            The labels that the objective gets; by default the class codes.
-        """
-        return data.codes
-
-    def make_callbacks(self, data: TrainingData) -> list[Callback]:
-        """Return skorch callbacks that watch and change one training, such as a schedule.
-
-        Parameters
-        ----------
-        data : TrainingData
-            The samples.
-
-        Returns
-        -------
-        list of skorch.callbacks.Callback
-            They are dropped after the training.
-        """
-        return []
-
-    def keep_samples(self, rows: NDArray[np.intp]) -> None:
-        """Reduce attributes with a value for each training sample to some of the samples.
-
-        Called before :meth:`finish_training` where `scoring` has it learn from part of them.
-
-        Parameters
-        ----------
-        rows : array of int
-            Which samples stay. The attributes are replaced, not changed in place.
-        """
-
-    def finish_training(self, data: TrainingData) -> None:
-        """Set the attributes that follow from the trained ``net_``.
-
-        Parameters
-        ----------
-        data : TrainingData
-            The samples.
-        """
-
-    def collapse_advice(self) -> list[str]:
-        """Return what a user may try against a collapse.
-
-        Returns
-        -------
-        list of str
-            One try each, as in "train longer (max_epochs)".
-        """
-        advice = [] if self.standardize_embedding else ["set standardize_embedding=True"]
-        advice += ["train longer (max_epochs)", "lower the learning rate (lr)"]
-        if not self._has_classifier():
-            advice.append("add a classification term (classification_weight)")
-        return advice
 
 
 def _public(epoch: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,12 @@ EXPRESSIONS = "anger, contempt, disgust, fear, happiness, neutral, sadness, surp
 
 def add_data(data: Any) -> None:
     """Add the options of every data set."""
+    _add_source(data)
+    _add_table(data)
+    _add_pictures(data)
+
+
+def _add_source(data: Any) -> None:
     data.add_argument(
         "--dataset",
         type=one_of(DATASETS),
@@ -26,6 +32,14 @@ def add_data(data: Any) -> None:
         "table: yours, named in a table; or your copy of a published set: " + ", ".join(PUBLISHED),
     )
     data.add_argument("--root", type=Path, metavar="DIR", help="the folder of the images")
+    data.add_argument(
+        "--group-pattern",
+        metavar="REGEX",
+        help=r"with --dataset folder: finds who is shown in a file name, such as '(S\d+)_'",
+    )
+
+
+def _add_table(data: Any) -> None:
     data.add_argument(
         "--labels",
         type=Path,
@@ -43,11 +57,9 @@ def add_data(data: Any) -> None:
         metavar="NAME",
         help="its column of subgroups, such as age or skin tone, to be reported apart",
     )
-    data.add_argument(
-        "--group-pattern",
-        metavar="REGEX",
-        help=r"with --dataset folder: finds who is shown in a file name, such as '(S\d+)_'",
-    )
+
+
+def _add_pictures(data: Any) -> None:
     data.add_argument(
         "--classes",
         nargs="+",

@@ -56,11 +56,14 @@ def add_evaluate(commands: Any) -> None:
     parser.set_defaults(command="evaluate")
     add_data(parser.add_argument_group("data"))
     add_variants(parser.add_argument_group("variants of published sets"))
-    _add_how(parser.add_argument_group("evaluation"))
+    how = parser.add_argument_group("evaluation")
+    _add_protocol(how)
+    _add_methods(how)
+    _add_run(how)
     _add_output(parser.add_argument_group("output"))
 
 
-def _add_how(how: Any) -> None:
+def _add_protocol(how: Any) -> None:
     how.add_argument(
         "--protocol",
         choices=PROTOCOLS,
@@ -69,6 +72,9 @@ def _add_how(how: Any) -> None:
         "training and test set of the owners. By default what is usual for the data set",
     )
     how.add_argument("--folds", type=positive, metavar="N", help="folds of group-fold (3)")
+
+
+def _add_methods(how: Any) -> None:
     how.add_argument(
         "--embedders",
         type=some_of(METHODS + LOSSES),
@@ -96,6 +102,9 @@ def _add_how(how: Any) -> None:
         metavar="N",
         help="passes over the training set (what shows 40,000 images, but from 12 to 160)",
     )
+
+
+def _add_run(how: Any) -> None:
     how.add_argument(
         "--seed", type=seed, default=0, metavar="N", help="fixes data, folds and training (0)"
     )

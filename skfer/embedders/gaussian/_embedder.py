@@ -1,44 +1,41 @@
 """The Gaussian embedder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.special import logsumexp
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback
-from torch import nn
 
 from skfer._typing import NDArray
-from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
-from skfer.embedders._heads import MixtureHead
-from skfer.embedders._labels import encode
-from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders.base import BaseEmbedder
+from skfer.embedders.gaussian._answers import MixtureClassifier
 from skfer.embedders.gaussian._mixture import (
     COVARIANCE_TYPES,
     Components,
     Mixture,
-    class_joint,
     fit_mixture,
     likeliest_component,
 )
 from skfer.embedders.gaussian._objective import GaussianObjective
+from skfer.embedders.gaussian._priors import (
+    check_number_of_priors,
+    check_priors,
+    component_weights,
+)
 from skfer.embedders.gaussian._pseudo_labels import PseudoLabeler, WeightAverage
 from skfer.embedders.gaussian._refinement import Refinement, network_arrays
 from skfer.embedders.gaussian._subclasses import SubclassFinder
-from skfer.exceptions import ArgumentError
 from skfer.losses import GaussianMetricLoss
 from skfer.training import BalancedBatchSampler, Objective, TrainingData
-from skfer.validation import UNLABELED, check_labels, shown
+from skfer.validation import UNLABELED
 
 
 @with_shared_docs
-class GaussianMetricEmbedder(ClassifierEmbedder):
+class GaussianMetricEmbedder(MixtureClassifier):
     """Embed faces so that every class is a Gaussian; find classes within classes; classify.
 
     In training, every class of a batch is a Gaussian around its mean, and the squared error of the
@@ -166,9 +163,6 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
     True
     """
 
-    means_: NDArray[Any]
-    covariances_: NDArray[Any]
-    _covariance_type: str
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseEmbedder._parameter_constraints,
         "sigma": [Interval(Real, 0, None, closed="neither")],
@@ -313,120 +307,16 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
         }
         return cls(**published | reading | parameters)
 
-    # -- what it tells --------------------------------------------------------------------
-
-    @on_snapshot
-    def class_scores(self, X: Any) -> NDArray[np.float64]:
-        """Return the log density of every class, with its prior: that of its Gaussians, summed.
-
-        Parameters
-        ----------
-        X : array-like
-            Inputs of the shape seen in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes)
-            In the order of ``classes_``; ``predict_proba`` is its softmax.
-        """
-        return class_joint(self._log_joint(X), self._component_classes, len(self.classes_))
-
-    def make_head(self) -> nn.Module:
-        """Return the same as a module, for other runtimes.
-
-        Returns
-        -------
-        nn.Module
-            From the embedding (n, embedding_dim) to the scores (n, n_classes), in double precision.
-        """
-        check_is_fitted(self)
-        whitening, log_weights = self._mixture().whitening()
-        return MixtureHead(
-            self.means_, whitening, log_weights, self._component_classes, len(self.classes_)
-        )
-
-    @on_snapshot
-    def predict_subclass(self, X: Any, y: Any = None) -> NDArray[np.intp]:
-        """Return the likeliest sub-class.
-
-        Parameters
-        ----------
-        X : array-like
-            Inputs of the shape seen in ``fit``.
-        y : array-like of shape (n,), default=None
-            The classes, where they are known: the answer is among their sub-classes.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Rows of ``means_``; ``subclass_to_class_`` has the class of each.
-
-        Raises
-        ------
-        ValueError
-            If y holds other labels than ``classes_``, or not one for each row of X.
-        """
-        joint = self._log_joint(X)
-        codes = np.full(len(joint), UNLABELED)
-        if y is not None:
-            y = check_labels(y, n_samples=len(joint), allow_unlabeled=True)
-            codes = encode(y, self.classes_, hint="give one of them, or -1 where it is unknown.")
-        return likeliest_component(joint, self._component_classes, codes)
-
-    @on_snapshot
-    def score_samples(self, X: Any) -> NDArray[np.float64]:
-        """Return the log density of the whole mixture: low for faces unlike those of any class.
-
-        Parameters
-        ----------
-        X : array-like
-            Inputs of the shape seen in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Log densities, of the embedding.
-        """
-        return logsumexp(self._log_joint(X), axis=1)
-
-    def _log_joint(self, X: Any) -> NDArray[np.float64]:
-        check_is_fitted(self)
-        return self._mixture().log_joint(self._embedded(X))
-
-    def _mixture(self) -> Mixture:
-        return Mixture(self.means_, self.covariances_, self.weights_, self._covariance_type)
-
-    # -- how it learns --------------------------------------------------------------------
-
     accepts_unlabeled = True
     learns_from_triplets = False
 
     def check_params(self) -> None:
         """Check the priors."""
-        if self.priors is None or isinstance(self.priors, str):
-            return
-        if isinstance(self.priors, Mapping):
-            raise ArgumentError(
-                "{priors} must be a list in the order of classes_, not a dict: give [priors[c] for "
-                "c in np.unique(y)]."
-            )
-        try:
-            priors = np.asarray(self.priors, dtype=np.float64)
-        except (TypeError, ValueError):
-            priors = np.full(1, np.nan)
-        if priors.ndim != 1 or not (priors >= 0).all() or not np.isclose(priors.sum(), 1):
-            raise ArgumentError(
-                "{priors} must be one probability for each class, and sum to 1; got {}.",
-                shown(self.priors),
-            )
+        check_priors(self.priors)
 
     def make_objective(self) -> Objective:
         """Return the Gaussian loss on sub-classes, and cross-entropy on classes."""
-        given = None if isinstance(self.priors, str) else self.priors
-        if given is not None and len(given) != len(self.classes_):
-            raise ValueError(
-                f"priors holds {len(given)} probabilities, but y has {len(self.classes_)} classes."
-            )
+        check_number_of_priors(self.priors, len(self.classes_))
         return GaussianObjective(
             GaussianMetricLoss(self.sigma, relative_sigma=self.relative_sigma),
             self.classification_weight,
@@ -530,16 +420,6 @@ class GaussianMetricEmbedder(ClassifierEmbedder):
                 covariances[stay] = self.covariances_[stay]
         self._component_counts = self._component_counts + counts
         self.means_, self.covariances_ = means, covariances
-        self.weights_ = self._component_weights()
-
-    def _component_weights(self) -> NDArray[np.float64]:
-        """Return the prior of each class, times the share of each component in it."""
-        in_class = np.bincount(self._component_classes, self._component_counts)
-        if self.priors is None:
-            shares = in_class / in_class.sum()
-        elif isinstance(self.priors, str):
-            shares = np.full(len(in_class), 1 / len(in_class))
-        else:
-            shares = np.asarray(self.priors)
-        shares_of_samples = shares / np.maximum(in_class, 1)
-        return shares_of_samples[self._component_classes] * self._component_counts
+        self.weights_ = component_weights(
+            self.priors, self._component_classes, self._component_counts
+        )
