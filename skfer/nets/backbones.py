@@ -32,7 +32,9 @@ class ResidualBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(out_channels)
         shortcut: list[nn.Module] = []
         if stride > 1:
-            shortcut.append(nn.AvgPool2d(stride, ceil_mode=True))
+            # In torch both values of the flag give the same; older ONNX runtimes count cells beyond
+            # the border where it is set.
+            shortcut.append(nn.AvgPool2d(stride, ceil_mode=True, count_include_pad=False))
         if in_channels != out_channels:
             shortcut.append(nn.Conv2d(in_channels, out_channels, 1, bias=False))
             shortcut.append(nn.BatchNorm2d(out_channels))
