@@ -89,7 +89,19 @@ ROOMS = {
             "inspection",
             "evaluation",
         ),
-        {"numpy", "scipy", "sklearn", "torch", "skorch", "matplotlib", "tqdm", "pyarrow", "PIL"},
+        {
+            "numpy",
+            "scipy",
+            "sklearn",
+            "torch",
+            "skorch",
+            "matplotlib",
+            "tqdm",
+            "pyarrow",
+            "PIL",
+            "joblib",
+            "distributed",
+        },
     ),
     "": (
         (

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from skfer.cli._cluster import workers_at
 from skfer.cli._faces import load_faces, tell_unlabeled, without_duplicates
 from skfer.cli._figures import check_drawable, draw_comparison
 from skfer.cli._output import (
@@ -62,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         say(headline(wanted.faces, wanted.protocol, n_folds, arguments.classifier, start), out)
     fits: list[Fit] = []
     try:
-        fits.extend(_fits(wanted, arguments))
+        with workers_at(arguments.dask, wanted.faces.images):
+            fits.extend(_fits(wanted, arguments))
     except BaseException:  # Ctrl-C and a killed worker leave what was done until then
         _tell(wanted, fits, arguments, out)
         raise
@@ -147,7 +149,7 @@ def _fits(wanted: Comparison, arguments: argparse.Namespace) -> Any:
         groups=wanted.faces.groups,
         classifier=arguments.classifier,
         seeds=range(arguments.seed, arguments.seed + arguments.seeds),
-        n_jobs=arguments.n_jobs,
+        n_jobs=None if arguments.dask else arguments.n_jobs,
         results=results_path(arguments),
         verbose=bars_wanted(arguments.quiet),
     )

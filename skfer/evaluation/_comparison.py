@@ -27,7 +27,7 @@ def compare(
     groups: NDArray[Any] | None = None,
     classifier: str = "knn",
     seeds: Sequence[int] | None = None,
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
     results: str | os.PathLike[str] | None = None,
     verbose: bool = False,
 ) -> Iterator[Fit]:
@@ -50,8 +50,8 @@ def compare(
     seeds : sequence of int, default=None
         Each method is fitted once with each on every fold; None fits once, as the methods' own
         ``random_state`` says.
-    n_jobs : int, default=1
-        Fits to run side by side.
+    n_jobs : int, default=None
+        Fits to run side by side; None is 1, or what a ``joblib.parallel_config`` says.
     results : path-like, default=None
         A file that gets a line (JSON) for each fit when it is done. A fit that it has already, of
         the same method, data, fold, seed and versions, is taken from there.
@@ -139,12 +139,13 @@ def _run(
     X: NDArray[Any],
     y: NDArray[Any],
     groups: NDArray[Any] | None,
-    n_jobs: int,
+    n_jobs: int | None,
     verbose: bool,
 ) -> Iterator[Fit]:
     if not tasks:
         return
-    parallel = joblib.Parallel(n_jobs=min(n_jobs, len(tasks)), return_as="generator_unordered")
+    n_jobs = n_jobs and min(n_jobs, len(tasks))
+    parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     if not verbose:
         yield from parallel(joblib.delayed(run_task)(task, X, y, groups) for task in tasks)
         return

@@ -128,6 +128,11 @@ def _add_run(how: Any) -> None:
         metavar="N",
         help=f"trainings side by side, and threads that read pictures ({jobs})",
     )
+    how.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="train on the workers of the dask scheduler there, as in tcp://host:8786",
+    )
 
 
 def _add_output(output: Any) -> None:

@@ -1,0 +1,57 @@
+"""The workers of a dask cluster, for trainings side by side."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import joblib
+import numpy as np
+
+from skfer.exceptions import ArgumentError, install_hint
+
+_PATIENCE = 10  # seconds until a scheduler must have answered
+
+
+@contextmanager
+def workers_at(address: str | None, X: np.ndarray) -> Iterator[None]:
+    """Let joblib run on the workers of the scheduler at an address, if there is one.
+
+    Parameters
+    ----------
+    address : str or None
+        As in ``tcp://host:8786``; None leaves everything as it is.
+    X : ndarray
+        Is sent to each worker once.
+
+    Raises
+    ------
+    ArgumentError
+        If no scheduler answers there, or it has no workers.
+    ImportError
+        If dask is not installed.
+    """
+    if address is None:
+        yield
+        return
+    with _client(address), joblib.parallel_config("dask", n_jobs=-1, scatter=[X]):
+        yield
+
+
+def _client(address: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError as error:
+        call = install_hint("dask", "distributed")
+        raise ImportError(f"--dask needs the package distributed: {call}.") from error
+    try:
+        client = Client(address, timeout=_PATIENCE)
+    except (OSError, ValueError, TypeError) as error:
+        text = (
+            "{dask} found no scheduler at {} ({}): give the address that `dask scheduler` prints."
+        )
+        raise ArgumentError(text, repr(address), type(error).__name__) from error
+    if not client.scheduler_info()["workers"]:
+        client.close()
+        text = "{dask} found a scheduler at {} without workers: start some with `dask worker {}`."
+        raise ArgumentError(text, repr(address), address)
+    return client
