@@ -25,7 +25,7 @@ LOADER_OPTIONS = (
     "detector",
 )
 _N_TOLD = 20  # pairs of identical images
-_OWN = ("folder", "table")  # sets of the caller, whose classes may be anything
+OWN_SETS = ("folder", "table")  # sets of the caller, whose classes may be anything
 _FILE_OPTIONS = ("root", "cache_dir", "skip_bad")  # drawn faces have no use for them
 _TABLE_OPTIONS = ("labels", "file_column", "label_column", "group_column", "subgroup_column")
 
@@ -86,7 +86,7 @@ def _has(name: str, key: str) -> bool:
 
 
 def _value(name: str, key: str, value: Any) -> Any:
-    if key == "classes" and name not in _OWN:
+    if key == "classes" and name not in OWN_SETS:
         return _expressions(value)
     if key == "detector":
         return make_detector(value) if value else None

@@ -121,7 +121,7 @@ class FaceReader:
         try:
             found = as_detector(self.aligner.detector).detect(path)
         except ImportError as error:
-            raise _no_detector(error, self.photographs_only) from error
+            raise self._no_detector(error) from error
         crops = self.aligner.crop_faces(path, found)
         rows = zip(crops, found.boxes, found.scores, strict=True)
         return [Found(self._fitting(crop), tuple(box), float(score)) for crop, box, score in rows]
@@ -138,6 +138,15 @@ class FaceReader:
         if not faces:
             raise PictureError(NO_FACE)
         return max(faces, key=lambda face: _area(face.box)).crop
+
+    def _no_detector(self, error: ImportError) -> Exception:
+        remedy = f"{error} Or give --no-detect, if a face fills"
+        if not self.photographs_only:
+            return ImportError(f"faces are looked for, and {remedy} each picture.")
+        return PictureError(
+            "it is larger or longer than the pictures of the training, as photographs are, and to "
+            f"find faces in it {remedy} it"
+        )
 
     @property
     def _size(self) -> tuple[int, int]:
@@ -164,15 +173,6 @@ class FaceReader:
 
 def _area(box: tuple[float, ...] | None) -> float:
     return 0.0 if box is None else (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _no_detector(error: ImportError, photographs_only: bool) -> Exception:
-    if not photographs_only:
-        return error
-    return PictureError(
-        "it is larger or longer than the pictures of the training, as photographs are, and to find "
-        f"faces in it {error} Or give --no-detect, if a face fills it"
-    )
 
 
 def without_aligner(model: Any) -> Any:

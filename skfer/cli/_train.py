@@ -11,7 +11,7 @@ from sklearn.utils import Bunch
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
-from skfer.cli._faces import load_faces, tell_unlabeled, without_duplicates
+from skfer.cli._faces import OWN_SETS, load_faces, tell_unlabeled, without_duplicates
 from skfer.cli._output import bars_wanted, check_writable, say
 from skfer.cli._pictures import largest_of, make_detector
 from skfer.evaluation import make_methods, prepare, with_classifier
@@ -104,7 +104,7 @@ def make_card(
     words = [str(faces.target_names[code]) for code in classes]
     return {
         "data": {
-            "name": name,
+            "name": _name_of(name),
             "images": len(faces.target),
             "classes": dict(zip(words, counts.tolist(), strict=True)),
             "groups": None if faces.groups is None else len(np.unique(faces.groups)),
@@ -119,6 +119,13 @@ def make_card(
             "pictures_up_to": _largest_picture(loaded),
         },
     }
+
+
+def _name_of(dataset: str) -> str | None:
+    """Return what a data set is called; of the caller's own nobody knows."""
+    if dataset == "synthetic":
+        return "drawn faces of skfer"
+    return None if dataset in OWN_SETS else dataset
 
 
 def _largest_picture(faces: Bunch) -> dict[str, float] | None:

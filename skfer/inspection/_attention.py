@@ -17,6 +17,7 @@ from skfer.validation import UNLABELED, as_array, check_choice, check_real, show
 
 _METHODS = ("auto", "attention", "gradient")
 _KINDS = ("faces", "classes", "parts")
+_LEAST_WIDTH = 4.0  # inches, with the bar of colors and what it is of
 
 
 class AttentionDisplay:
@@ -344,7 +345,8 @@ class AttentionDisplay:
             raise ArgumentError("{y} has no label, and there is no class to show: give {y}.")
         n_columns = min(len(shown), 8)
         n_rows = 2 * -(-len(shown) // n_columns)
-        grid = FaceGrid(ax, n_rows, n_columns, titles=[title for _, _, title in shown])
+        titles = [title for _, _, title in shown]
+        grid = FaceGrid(ax, n_rows, n_columns, titles=titles, least_width=_LEAST_WIDTH)
         most = max(float(values.max()) for _, values, _ in shown)
         scale = {} if "norm" in options else {"vmin": 0.0, "vmax": most or 1.0}
         for place, (face, values, title) in enumerate(shown):

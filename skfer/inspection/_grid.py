@@ -33,6 +33,8 @@ class FaceGrid:
         Lines of a title.
     cell : float
         Width of a picture in inches, in a figure of one's own.
+    least_width : float
+        Inches that such a figure has at least, where something stands beside the grid.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class FaceGrid:
         row_labels: Sequence[str] = (),
         n_lines: int = 1,
         cell: float = 1.0,
+        least_width: float = 0.0,
     ) -> None:
         lines = [line for text in titles for line in text.split("\n")]
         labels = [line for text in row_labels for line in text.split("\n")]
@@ -61,7 +64,7 @@ class FaceGrid:
         left = longest * _CHARACTER * self.font / 72 / inches + (0.15 if labels else 0)
         width = left + n_columns * self.pitch[0] - _GAP
         height = n_rows * self.pitch[1] - _GAP
-        self.ax = new_axes(ax, width * cell, height * cell + 0.3)
+        self.ax = new_axes(ax, max(width * cell, least_width), height * cell + 0.3)
         self.ink = ink_of(self.ax)
         self.images: list[Any] = []
         self.titles: list[Any] = []

@@ -95,6 +95,10 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], T
 
 
 def _content(path: Path, max_bytes: int) -> bytes:
+    if not path.exists():
+        raise FileNotFoundError(
+            f"there is no file {str(path)!r}: give one that skfer.save, or `skfer train`, wrote."
+        )
     with open(path, "rb", opener=_open_regular) as file:
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:

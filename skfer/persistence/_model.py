@@ -116,6 +116,8 @@ def load(
     ------
     ModelFileError
         If the file is no model of skfer, damaged, too large, or needs a class that is not trusted.
+    FileNotFoundError
+        If there is no such file.
     OSError
         If it cannot be read.
 

@@ -59,6 +59,7 @@ def test_train_says_what_it_does(tmp_path, capsys, faces_on_disk):
     assert captured.err == ""
     assert os.listdir(tmp_path) == ["smile.skfer"]
     assert skfer.load(path).classes_.tolist() == ["anger", "happiness", "neutral", "surprise"]
+    assert "datasets:" not in skfer.model_card(path)  # nobody knows what the table is called
 
 
 def test_a_bar_shows_the_loss_and_is_not_kept(tmp_path, capsys, monkeypatch):
@@ -141,7 +142,9 @@ def test_what_cannot_be_used_is_told(command, smile, tmp_path, capsys):
     other = tmp_path / "labels.csv"
     other.write_text("file,label\n")
     assert "is not a model file" in said(str(other), str(tmp_path))
-    assert f"cannot use '{tmp_path}/none'" in said(str(tmp_path / "none"), str(tmp_path))
+    assert f"there is no file '{tmp_path}/none': give one that" in said(
+        str(tmp_path / "none"), str(tmp_path)
+    )
 
 
 def _embedded(path):

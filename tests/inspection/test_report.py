@@ -30,7 +30,7 @@ def test_page_of_a_classifier(faces, gaussian, tmp_path):
     assert "anger 16, happiness 16" in page
     assert "of 8 persons" in page
     # It holds all that it shows: no address, no script, and every picture has words beside it.
-    assert "http" not in page
+    assert "://" not in page
     assert "<script" not in page
     assert (
         page.count("<img alt=")
@@ -40,6 +40,19 @@ def test_page_of_a_classifier(faces, gaussian, tmp_path):
     HTMLParser().feed(page)
     assert plt.get_fignums() == []
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_page_of_a_dozen_faces_of_two_classes(tmp_path):
+    many = skfer.datasets.make_expressions(4, 1, image_size=24, random_state=0)
+    model = skfer.CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    model.fit(many.images, many.target)  # it predicts classes that the faces do not have
+    two = skfer.datasets.make_expressions(
+        6, 1, classes=["anger", "happiness"], image_size=24, random_state=1
+    )
+    page = report(model, two, tmp_path / "report.html").read_text(encoding="utf-8")
+    predicted = model.predict(two.images)
+    own = [np.mean(predicted[two.target == code] == code) for code in np.unique(two.target)]
+    assert f"<th>balanced accuracy</th><td>{np.mean(own):.3f}</td>" in page
 
 
 def test_page_of_a_pipeline_with_unlabeled_faces(faces, multi_threshold, tmp_path):

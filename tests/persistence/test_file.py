@@ -90,6 +90,11 @@ def test_a_large_file_is_not_read(tmp_path):
         read_file(path, max_bytes=10**5)
 
 
+def test_a_file_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no file .*: give one that skfer\.save"):
+        read_file(tmp_path / "none.skfer")
+
+
 def test_a_pipe_is_not_waited_for(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
