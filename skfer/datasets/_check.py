@@ -128,8 +128,8 @@ def check_dataset(
     root : str or path-like
         The folder.
     decode : bool, default=False
-        Decode every picture too, which takes its time, and tell which cannot be. Else they are
-        not read.
+        Decode every picture in the folder too, which takes its time, and tell which cannot be.
+        Else they are not read.
     n_jobs : int, default=None
         Threads that decode, as in joblib: None is 1, -1 all cores.
     verbose : bool or int, default=False

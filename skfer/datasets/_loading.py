@@ -176,13 +176,27 @@ def _numbered_reader(
 def find_broken(
     tree: Tree, listing: Listing, *, n_jobs: int | None, verbose: bool | int
 ) -> list[Problem]:
-    """Return the pictures that are there and cannot be decoded, and why."""
+    """Return the pictures that are there and cannot be decoded, and why.
+
+    First those that the loader reads, as it reads them; then all others in the folder, such as the
+    other frames of sequences.
+    """
+    rows = listing.rows
     if listing.sources is None:
-        rows = [row for row in listing.rows if os.path.isfile(tree.path(row.name))]
-        listing = replace(listing, rows=rows)
+        rows = [row for row in rows if os.path.isfile(tree.path(row.name))]
+    listing = replace(listing, rows=rows)
+    names = [place_of(row) for row in rows]
+    known = {row.name for row in rows}.union(listing.unlisted)
+    others = [name for name in tree.pictures()[0] if name not in known]
     read_row = _numbered_reader(tree, listing, _CHECKED_SIZE, False)
-    names = [place_of(row) for row in listing.rows]
-    chunks = decode_chunks(read_row, names, _CHECKED_SIZE, n_jobs=n_jobs, verbose=verbose)
+
+    def read(i: int) -> np.ndarray:
+        if i < len(names):
+            return read_row(i)
+        return read_picture(tree.path(others[i - len(names)]), _CHECKED_SIZE, False)
+
+    places = [*names, *others]
+    chunks = decode_chunks(read, places, _CHECKED_SIZE, n_jobs=n_jobs, verbose=verbose)
     return [problem for chunk in chunks for problem in chunk.problems]
 
 

@@ -238,7 +238,7 @@ def test_broken_pictures_are_seen_by_decoding(tmp_path, name):
     COPIES[name][0](tmp_path)
     faces = DATASETS[name].loader(tmp_path, image_size=16)
     assert check_dataset(name, tmp_path, decode=True).problems == []
-    name_of_one = faces.filenames[-1]  # of CK+ the peaks are looked at
+    name_of_one = faces.filenames[-1]
     trees.spoil(tmp_path / name_of_one, "truncated")
     assert check_dataset(name, tmp_path).problems == []
     report = check_dataset(name, tmp_path, decode=True, n_jobs=2)
@@ -246,6 +246,20 @@ def test_broken_pictures_are_seen_by_decoding(tmp_path, name):
     assert "truncated" in report.problems[0].what
     assert name_of_one.split("/")[-1] in report.problems[0].where
     assert "faulty: 1" in str(report)
+
+
+@pytest.mark.parametrize("name", ["ck+", "mmi"])
+def test_all_frames_of_sequences_are_decoded(tmp_path, name):
+    """Those that loaders leave out too, however deep they lie."""
+    COPIES[name][0](tmp_path / "a" / "b")
+    pictures = sorted(tmp_path.rglob("*.png")) or sorted(tmp_path.rglob("*.jpg"))
+    assert len(pictures) >= len(DATASETS[name].loader(tmp_path / "a", image_size=16).images)
+    for picture in pictures:
+        trees.spoil(picture, "truncated")
+    found = check_dataset(name, tmp_path / "a", decode=True).problems
+    assert sorted(where for where, _ in found) == [
+        picture.relative_to(tmp_path / "a").as_posix() for picture in pictures
+    ]
 
 
 def test_decoding_tells_what_is_missing_once(tmp_path):
