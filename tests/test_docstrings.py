@@ -61,7 +61,7 @@ def is_hook(thing, place):
     """Whether a method overrides one of BaseEmbedder, where its parameters are documented."""
     method = place.rpartition(".")[2]
     is_embedder = inspect.isclass(thing) and issubclass(thing, BaseEmbedder)
-    return is_embedder and thing is not BaseEmbedder and method in vars(BaseEmbedder)
+    return is_embedder and thing is not BaseEmbedder and hasattr(BaseEmbedder, method)
 
 
 def is_accepted(code, thing, place, docstring):

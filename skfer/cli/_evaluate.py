@@ -102,7 +102,12 @@ def usual_protocol(name: str) -> str:
 def wanted_methods(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the methods to compare, by name."""
     start = start_of(arguments)
-    given = {"max_epochs": arguments.epochs, "device": arguments.device, "backbone": start}
+    given = {
+        "max_epochs": arguments.epochs,
+        "device": arguments.device,
+        "backbone": start,
+        "label_noise": arguments.label_noise,
+    }
     return make_methods(
         arguments.embedders or METHODS,
         random_state=arguments.seed,

@@ -84,6 +84,7 @@ def wanted_embedder(arguments: argparse.Namespace) -> Any:
         "max_epochs": arguments.epochs,
         "device": arguments.device,
         "backbone": arguments.start,
+        "label_noise": arguments.label_noise,
         "checkpoint": arguments.checkpoint,
     }
     (embedder,) = make_methods(

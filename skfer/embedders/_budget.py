@@ -46,7 +46,9 @@ def batch_samples(
     return int(np.clip(round(len(known) / (_BATCHES * max(1, classes))), SMALLEST, LARGEST))
 
 
-def count_epochs(max_epochs: int | str, codes: NDArray[np.intp]) -> int:
+def count_epochs(
+    max_epochs: int | str, codes: NDArray[np.intp], *, label_noise: bool = False
+) -> int:
     """Return the number of passes that a ``max_epochs`` parameter stands for.
 
     Parameters
@@ -55,6 +57,8 @@ def count_epochs(max_epochs: int | str, codes: NDArray[np.intp]) -> int:
         "auto" shows the network 40,000 images, in 12 to 160 passes.
     codes : array of int of shape (n,)
         Class of each sample to train on, -1 for one without a label.
+    label_noise : bool
+        Whether "auto" ends before the network learns the wrong ones among the labels: at a third.
 
     Returns
     -------
@@ -65,9 +69,12 @@ def count_epochs(max_epochs: int | str, codes: NDArray[np.intp]) -> int:
     >>> import numpy as np
     >>> [count_epochs("auto", np.arange(n) % 7) for n in (100, 1000, 100_000)]
     [160, 40, 12]
+    >>> [count_epochs("auto", np.arange(n) % 7, label_noise=True) for n in (100, 1000, 100_000)]
+    [53, 13, 12]
     """
     if max_epochs != "auto":
         return int(max_epochs)
     # A pass draws as many samples of either kind as there are: see ``BalancedBatchSampler``.
     drawn = max((codes >= 0).sum(), (codes < 0).sum())
-    return int(np.clip(round(IMAGES_SEEN / drawn), FEWEST, MOST))
+    passes = int(np.clip(round(IMAGES_SEEN / drawn), FEWEST, MOST))
+    return max(FEWEST, round(passes / 3)) if label_noise else passes

@@ -53,6 +53,12 @@ classification_weight : float, default={classification_weight}
         Whether an image's embedding is the mean of its own and its mirror image's, which takes
         ``transform`` twice the time. "auto" does so where the augmentation mirrors images and
         ``fit`` sees at most 2,000 samples: few faces teach a network little of symmetry.
+    label_noise : bool, default=False
+        Whether a considerable share of the labels, a tenth or more, is wrong. Then the classifier
+        learns by the generalized cross-entropy (Z. Zhang, M. Sabuncu, "Generalized cross entropy
+        loss for training deep neural networks with noisy labels", NeurIPS 2018, eq. 6; q=0.85),
+        to which labels that it finds improbable matter less, and `max_epochs` "auto" is a third:
+        mistakes are what a network learns last. Needs a `classification_weight` above 0.
     max_epochs : int or "auto", default="{max_epochs}"
         Passes over the training set. "auto" is as many as show the network 40,000 images, but
         from 12 to 160: 160 passes over 200 faces, 40 over 1,000, 12 over 10,000 and more.

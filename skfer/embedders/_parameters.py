@@ -33,6 +33,7 @@ class SharedParameters(BaseEstimator):
         "on_error": [StrOptions({"raise", "skip"})],
         "augment": [StrOptions({"auto"}), nn.Module, None],
         "mirror": ["boolean", StrOptions({"auto"})],
+        "label_noise": ["boolean"],
         "max_epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "classes_per_batch": [Interval(Integral, 2, None, closed="left")],
         "samples_per_class": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
@@ -67,6 +68,7 @@ class SharedParameters(BaseEstimator):
         on_error: str = "raise",
         augment: Any = "auto",
         mirror: bool | str = "auto",
+        label_noise: bool = False,
         max_epochs: int | str = "auto",
         classes_per_batch: int = 8,
         samples_per_class: int | str = "auto",
@@ -97,6 +99,7 @@ class SharedParameters(BaseEstimator):
         self.on_error = on_error
         self.augment = augment
         self.mirror = mirror
+        self.label_noise = label_noise
         self.max_epochs = max_epochs
         self.classes_per_batch = classes_per_batch
         self.samples_per_class = samples_per_class

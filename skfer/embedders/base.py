@@ -35,7 +35,7 @@ from skfer.embedders._resuming import check_unchanged, restored_on_error
 from skfer.embedders._scoring import ScoreEachEpoch, find_scorers
 from skfer.embedders._snapshots import replace_state, snapshot
 from skfer.embedders._votes import check_votes
-from skfer.exceptions import EmbeddingCollapseWarning
+from skfer.exceptions import ArgumentError, EmbeddingCollapseWarning
 from skfer.training import (
     Batches,
     Checkpoint,
@@ -54,6 +54,8 @@ from skfer.training import (
 from skfer.validation import check_groups
 
 MAX_SEED = 2**31 - 1
+ROBUSTNESS = 0.85
+"""q of the generalized cross-entropy where labels may be wrong."""
 _OF_NO_CONSEQUENCE = {
     *("augment", "callbacks", "checkpoint", "device", "random_state", "scoring", "verbose"),
     "warm_start",
@@ -235,7 +237,7 @@ class BaseEmbedder(MethodHooks):
         seed = self._random_state.randint(MAX_SEED)
         train, valid = self._split(codes, groups)
         self.n_groups_ = None if groups is None else len(np.unique(groups))
-        epochs = count_epochs(self.max_epochs, codes[train])
+        epochs = count_epochs(self.max_epochs, codes[train], label_noise=self.label_noise)
         data = TrainingData(source, codes, train, valid, epochs, votes=votes)
         if self.verbose:
             announce(self, data)
@@ -261,6 +263,11 @@ class BaseEmbedder(MethodHooks):
         """Check all that the user gave; return a source of batches, class codes and votes."""
         name = type(self).__name__
         self.check_params()
+        if self.label_noise and not self._has_classifier():
+            raise ArgumentError(
+                "{label_noise=True} has the classifier withstand wrong labels, and there is none: "
+                "set {classification_weight} above 0."
+            )
         X = as_arrays(X)
         allow_unlabeled = self.accepts_unlabeled or votes is not None
         y = check_y(y, X, allow_unlabeled=allow_unlabeled, name=name)
@@ -350,6 +357,7 @@ class BaseEmbedder(MethodHooks):
         device, world = find_device(self.device), find_world()
         callbacks = checked_callbacks(self.callbacks, validated=data.valid is not None)
         objective = self.make_objective()
+        objective.robustness = ROBUSTNESS if self.label_noise else 0.0
         self._trained_with = {
             name: value
             for name, value in self.get_params(deep=False).items()

@@ -28,6 +28,19 @@ class Objective(nn.Module):
     class_weight : Tensor of shape (n_classes,), optional
         Weights of the classes in cross-entropy.
 
+    Attributes
+    ----------
+    robustness : float
+        q of the generalized cross-entropy (1 - p ** q) / q [1]_, which takes the place of the
+        cross-entropy where it is above 0: the gradient of a label with probability p is
+        p ** q times that of cross-entropy, so that labels which stay improbable, as wrong ones do
+        at first, teach little. At 1 it is the mean absolute error.
+
+    References
+    ----------
+    .. [1] Z. Zhang, M. Sabuncu, "Generalized cross entropy loss for training deep neural networks
+       with noisy labels", NeurIPS 2018, eq. 6.
+
     See Also
     --------
     skfer.embedders.BaseEmbedder : Its hook ``make_objective`` returns an objective.
@@ -58,6 +71,7 @@ class Objective(nn.Module):
         self.metric_loss: Any = metric_loss
         self.metric_weight = metric_weight
         self.classification_weight = classification_weight
+        self.robustness = 0.0
         self.register_buffer("class_weight", class_weight)
 
     def forward(self, output: Embedded, labels: Tensor, votes: Tensor | None = None) -> Tensor:
@@ -100,6 +114,8 @@ class Objective(nn.Module):
 
     def classification(self, output: Embedded, labels: Tensor) -> Tensor:
         """Return the cross-entropy of a batch; labels of -1 do not count."""
+        if self.robustness:
+            return self.classification_of_votes(output, labels, _as_votes(labels, output.logits))
         return F.cross_entropy(output.logits, labels, self.class_weight, ignore_index=-1)  # type: ignore[arg-type]
 
     def metric_of_votes(self, output: Embedded, labels: Tensor, votes: Tensor) -> Tensor:
@@ -110,8 +126,10 @@ class Objective(nn.Module):
         """Return the cross-entropy of a batch with the votes as its targets."""
         # As with labels, the weighted terms are divided by the sum of their weights.
         weights = votes if self.class_weight is None else votes * self.class_weight
-        terms = weights * output.logits.log_softmax(1)  # type: ignore[union-attr]
-        return -terms.sum() / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
+        log_posterior = output.logits.log_softmax(1)  # type: ignore[union-attr]
+        q = self.robustness
+        gains = torch.expm1(q * log_posterior) / q if q else log_posterior
+        return -(weights * gains).sum() / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
     def features(self, embedding: Tensor) -> Tensor:
         """Map embeddings (n, embedding_dim) to what ``transform`` returns, same shape."""
@@ -132,3 +150,9 @@ class Objective(nn.Module):
     def stats(self) -> dict[str, Tensor]:
         """Detached scalars of the latest batch, such as the fraction of active triplets."""
         return getattr(self.metric_loss, "stats", {})
+
+
+def _as_votes(labels: Tensor, logits: Any) -> Tensor:
+    """Return votes for the labels alone; rows of labels of -1 are 0."""
+    classes = torch.arange(logits.shape[1], device=labels.device)
+    return (labels[:, None] == classes).to(logits.dtype)

@@ -33,6 +33,7 @@ OTHER = {
     "embedding_dim": 32,
     "freeze_backbone": True,
     "image_size": 20,
+    "label_noise": True,
     "loss": "dual-triplet",
     "loss_lr": 0.1,
     "loss_params": {"alpha": 16},

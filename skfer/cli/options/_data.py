@@ -93,6 +93,16 @@ def _add_pictures(data: Any) -> None:
     )
 
 
+def add_label_noise(group: Any) -> None:
+    """Add what says that labels may be wrong."""
+    group.add_argument(
+        "--label-noise",
+        action="store_true",
+        default=None,
+        help="many labels, a tenth or more, may be wrong: learn so that they matter less",
+    )
+
+
 def add_start(group: Any, usual: str) -> None:
     """Add the option that says what networks start from."""
     group.add_argument(

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from skfer.cli.options._data import add_data, add_start, add_variants
+from skfer.cli.options._data import add_data, add_label_noise, add_start, add_variants
 from skfer.cli.options._values import positive, seed, some_of
 from skfer.evaluation import CLASSIFIERS, LOSSES, METHODS, PROTOCOLS, STYLES
 
@@ -96,6 +96,7 @@ def _add_methods(how: Any) -> None:
         help="how triplet-center chooses what to push away (as the embedder does by default)",
     )
     add_start(how, "auto for your faces; scratch for drawn ones, which the start knows too well")
+    add_label_noise(how)
     how.add_argument(
         "--epochs",
         type=positive,

@@ -5,7 +5,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from skfer.cli.options._data import add_data, add_detect, add_start, add_variants
+from skfer.cli.options._data import (
+    add_data,
+    add_detect,
+    add_label_noise,
+    add_start,
+    add_variants,
+)
 from skfer.cli.options._values import one_of, positive, seed
 from skfer.evaluation import CLASSIFIERS, EMBEDDERS
 
@@ -80,6 +86,7 @@ def _add_train(commands: Any) -> None:
         help="passes over the training set (what shows 40,000 images, but from 12 to 160)",
     )
     add_start(how, "auto")
+    add_label_noise(how)
     _add_device(how)
     how.add_argument("--seed", type=seed, default=0, metavar="N", help="fixes the training (0)")
     how.add_argument(

@@ -1,0 +1,14 @@
+"""`--label-noise`: many labels may be wrong."""
+
+from skfer.cli._evaluate import wanted_methods
+from skfer.cli._train import wanted_embedder
+from skfer.cli.options import make_parser
+
+
+def test_commands_pass_it_on():
+    trained = make_parser().parse_args(["train", "--label-noise", "-o", "x.skfer"])
+    assert wanted_embedder(trained).label_noise
+    compared = make_parser().parse_args(["evaluate", "--label-noise"])
+    methods = wanted_methods(compared)
+    assert all(method.label_noise for name, method in methods.items() if name != "pca")
+    assert not wanted_methods(make_parser().parse_args(["evaluate"]))["gaussian"].label_noise
