@@ -9,15 +9,19 @@ the repository is written. Not for Windows: processes are forked, so that torch 
 import argparse
 import ast
 import copy
+import gc
 import importlib
+import json
 import os
 import random
 import resource
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from benchmarks._timing import record, table
 
@@ -59,8 +63,26 @@ TUNING = {
     "block",
     "piece",
 }
-# Seconds of a processor after which a change counts as noticed: it made an endless loop.
-PATIENCE = 180
+# How a run ends in which a test failed, or used up its time of a processor.
+FAILED = (1, -signal.SIGXCPU, -signal.SIGKILL)
+# Imported before any fork: the package, for what it imports, and what tests import beside it.
+AHEAD = (
+    "hypothesis.extra.numpy",
+    "pytest",
+    "pandas",
+    "pytorch_metric_learning.losses",
+    "pytorch_metric_learning.miners",
+    "scipy.spatial.distance",
+    "sklearn.decomposition",
+    "sklearn.linear_model",
+    "sklearn.semi_supervised",
+    "skfer.embedders",
+    "skfer.losses",
+    "skfer.metrics",
+    "skfer.model_selection",
+)
+
+Counts: TypeAlias = tuple[int, list[str]]
 
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub,
@@ -159,89 +181,167 @@ def _make_empty(node: Any) -> None:
     node.value = ast.Constant(None)
 
 
-def copy_with(folder: Path, file: str, text: str) -> None:
-    """Make the package in a folder by links, with one file of another text."""
-    here, there = REPOSITORY / "skfer", folder / "skfer"
-    for name in Path(file).parts:
-        there.mkdir(parents=True)
-        for entry in here.iterdir():
-            if entry.name not in (name, "__pycache__"):
-                (there / entry.name).symlink_to(entry)
-        here, there = here / name, there / name
-    there.write_text(text)
+class Workplace:
+    """A folder with the package as links, in which one file at a time is a changed one."""
 
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for path in (REPOSITORY / "skfer").rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                link = folder / path.relative_to(REPOSITORY)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(path)
+        sys.path.insert(0, str(folder))
+        sys.pycache_prefix, sys.dont_write_bytecode = str(folder / "compiled"), False
 
-def is_noticed(file: str, text: str, tests: tuple[str, ...]) -> bool:
-    """Run the tests of a file in a child process, on a package with this text in its place."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy_with(Path(folder), file, text)
+    def try_change(
+        self, file: str, text: str, tests: Sequence[str], seconds: int
+    ) -> tuple[int, str]:
+        """Return how the tests ended with a text in the place of a file, and the last of them."""
+        link = self.folder / "skfer" / file
+        link.unlink()
+        link.write_text(text)
+        ended = self.run_tests(tests, seconds)
+        link.unlink()
+        link.symlink_to(REPOSITORY / "skfer" / file)
+        return ended
+
+    def run_tests(self, tests: Sequence[str], seconds: int | None = None) -> tuple[int, str]:
+        """Return how tests ended in a child process, and the last of them."""
+        last = self.folder / "last"
+        last.write_text("")
         child = os.fork()
         if child == 0:
-            _run_tests(folder, tests)
-        return os.waitpid(child, 0)[1] != 0
+            _run_tests(tests, last, seconds)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), last.read_text()
 
 
-def _run_tests(folder: str, tests: tuple[str, ...]) -> None:
-    import pytest
+class _Last:
+    """Writes down which test runs: of a run that stops at a failure, the last one noticed."""
 
+    def __init__(self, path: Path):
+        self.path = path
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.path.write_text(nodeid)
+
+
+def _run_tests(tests: Sequence[str], last: Path, seconds: int | None) -> None:
     status = 1
     try:
-        resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE))
-        silence = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silence, 1)
-        os.dup2(silence, 2)
-        os.chdir(REPOSITORY)
-        sys.path.insert(0, folder)
-        for name in [name for name in sys.modules if name.partition(".")[0] == "skfer"]:
-            del sys.modules[name]
-        paths = [str(Path("tests") / test) for test in tests]
-        status = int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *paths]))
+        # What is compiled for a change is for this change alone.
+        sys.dont_write_bytecode = seconds is not None
+        if seconds is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        _forget()
+        status = _pytest("-x", *tests, plugins=[_Last(last)])
     finally:
         os._exit(status)
 
 
-def run(file: str, sample: int | None, seed: int) -> tuple[int, list[str]]:
+def _pytest(*arguments: str, plugins: Sequence[object] = ()) -> int:
+    """Run pytest in silence, without a search for simpler examples."""
+    import pytest
+
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    settings = ["-q", "-p", "no:cacheprovider", "--hypothesis-profile=first"]
+    settings += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    return int(pytest.main([*settings, *arguments], plugins=list(plugins)))
+
+
+def _forget() -> None:
+    """Let the package and its tests be imported anew."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] in ("skfer", "tests", "helpers", "conftest"):
+            del sys.modules[name]
+
+
+class Notes:
+    """Which test noticed which change, kept in a file: on the next run it is tried first."""
+
+    def __init__(self, path: Path | None):
+        self.path = path
+        lines = path.read_text().splitlines() if path is not None and path.exists() else []
+        self.tests = {note["key"]: note["test"] for note in map(json.loads, lines)}
+
+    def keep(self, key: str, change: str, test: str | None) -> None:
+        """Write down the test that noticed a change, None where there is none."""
+        if self.path is not None and self.tests.get(key, "") != test:
+            with self.path.open("a") as file:
+                file.write(json.dumps({"key": key, "change": change, "test": test}) + "\n")
+
+
+def run(workplace: Workplace, file: str, sample: int | None, seed: int, notes: Notes) -> Counts:
     """Return how many changes were tried, and those that no test noticed."""
-    source, tests = (REPOSITORY / "skfer" / file).read_text(), KERNELS[file]
-    if is_noticed(file, source, tests):
+    source, tests = (REPOSITORY / "skfer" / file).read_text(), _paths(KERNELS[file])
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    if workplace.run_tests(tests)[0] != 0:
         raise SystemExit(f"the tests of {file} fail without any change: mend that first.")
+    # After three times as long a change counts as noticed: it made an endless loop.
+    seconds = 30 + 3 * int(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
     changed = list(mutants(source))
     if sample is not None and sample < len(changed):
         changed = random.Random(seed).sample(changed, sample)
     unnoticed = []
     for line, description, text in sorted(changed):
-        if not is_noticed(file, text, tests):
-            unnoticed.append(f"skfer/{file}:{line}: {description}")
-            print(f"not noticed: {unnoticed[-1]}", flush=True)
+        change, key = f"skfer/{file}:{line}: {description}", sha256(text.encode()).hexdigest()
+        first = notes.tests.get(key)
+        if first and workplace.try_change(file, text, [first], seconds)[0] in FAILED:
+            continue
+        status, test = workplace.try_change(file, text, tests, seconds)
+        notes.keep(key, change, test if status else None)
+        if not status:
+            unnoticed.append(change)
+            print(f"not noticed: {change}", flush=True)
     return len(changed), unnoticed
 
 
+def _paths(tests: Sequence[str]) -> list[str]:
+    return [str(Path("tests") / test) for test in tests]
+
+
 def main() -> int:
+    arguments = parsed()
+    os.chdir(REPOSITORY)
+    notes = Notes(arguments.notes)
+    rows, n_all, n_noticed = [], 0, 0
+    with tempfile.TemporaryDirectory() as folder:
+        workplace = Workplace(Path(folder))
+        for name in AHEAD:
+            importlib.import_module(name)
+        gc.freeze()
+        for file in arguments.files or KERNELS:
+            n, unnoticed = run(workplace, file, arguments.sample, arguments.seed, notes)
+            noticed = n - len(unnoticed)
+            rows.append([file, *_row(n, noticed)])
+            print(*rows[-1], flush=True)
+            n_all, n_noticed = n_all + n, n_noticed + noticed
+    rows.append(["all", *_row(n_all, n_noticed)])
+    text = table(["file", "changes", "noticed", "share"], rows)
+    print(text)
+    if arguments.write:
+        record(TITLE, text)
+    return 0
+
+
+def _row(n: int, noticed: int) -> tuple[int, int, str]:
+    return n, noticed, f"{noticed / n:.1%}"
+
+
+def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="*", metavar="FILE", help=f"of {', '.join(KERNELS)}")
     parser.add_argument("--sample", type=int, help="changes of a file, drawn; all by default")
     parser.add_argument("--seed", type=int, default=0, help="draws them")
+    parser.add_argument("--notes", type=Path, help="keep in this file which test noticed a change")
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
     arguments = parser.parse_args()
     unknown = set(arguments.files) - set(KERNELS)
     if unknown:
         parser.error(f"no kernel: {sorted(unknown)}")
-    # Before any fork: what takes long to import, and is no part of the package.
-    for name in ("pytest", "sklearn.decomposition", "sklearn.model_selection"):
-        importlib.import_module(name)
-
-    rows, n_all, n_unnoticed = [], 0, 0
-    for file in arguments.files or KERNELS:
-        n, unnoticed = run(file, arguments.sample, arguments.seed)
-        share = f"{1 - len(unnoticed) / n:.1%}"
-        rows.append([file, n, len(unnoticed), share])
-        n_all, n_unnoticed = n_all + n, n_unnoticed + len(unnoticed)
-    rows.append(["all", n_all, n_unnoticed, f"{1 - n_unnoticed / n_all:.1%}"])
-    text = table(["file", "changes", "not noticed", "noticed"], rows)
-    print(text)
-    if arguments.write:
-        record(TITLE, text)
-    return 0
+    return arguments
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 REAL_FACES = "SKFER_DATA"
 
@@ -17,6 +17,10 @@ REAL_FACES = "SKFER_DATA"
 # `pytest --hypothesis-profile=explore`.
 settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("skfer", settings.get_profile("explore"), derandomize=True)
+# `python -m benchmarks.mutation` asks whether a test fails, and not for the simplest example.
+settings.register_profile(
+    "first", settings.get_profile("skfer"), phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile("skfer")
 
 
