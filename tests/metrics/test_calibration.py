@@ -53,6 +53,20 @@ def test_against_a_loop(seed, n, n_classes, n_bins):
     assert 0 <= error <= 1
 
 
+def test_the_lowest_bin_stands_alone():
+    # Wrong and 0.4 sure, right and 0.9 sure: in one bin, half of the 0.4 would be made up for.
+    proba = [[0.4, 0.3, 0.3], [0.9, 0.1, 0.0]]
+    error = expected_calibration_error([1, 0], proba, labels=[0, 1, 2], n_bins=2)
+    assert error == pytest.approx((0.4 + 0.1) / 2)
+
+
+@pytest.mark.parametrize("n_bins", [0, 10_001])
+def test_the_number_of_bins_has_its_limits(n_bins):
+    with pytest.raises(ArgumentError, match=f"n_bins must be .* got {n_bins}"):
+        expected_calibration_error([0, 1], [[0.5, 0.5]] * 2, n_bins=n_bins)
+    assert expected_calibration_error([0, 1], [[0.5, 0.5]] * 2, n_bins=10_000) == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "about"),
     [

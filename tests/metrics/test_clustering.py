@@ -5,6 +5,7 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
+from skfer.exceptions import ArgumentError
 from skfer.metrics import clustering_nmi
 
 
@@ -37,3 +38,13 @@ def test_errors_name_the_argument():
         clustering_nmi([[0.0], [1.0]], [0, 1], n_clusters=5)
     with pytest.raises(ValueError, match="labels has 3 entries but embeddings has 2 rows"):
         clustering_nmi([[0.0], [1.0]], [0, 1, 2])
+    for n_init in (0, 10_001):
+        with pytest.raises(ValueError, match=f"n_init must be .* got {n_init}"):
+            clustering_nmi([[0.0], [1.0]], [0, 1], n_init=n_init)
+    with pytest.raises(ArgumentError, match="random_state must be"):
+        clustering_nmi([[0.0], [1.0]], [0, 1], random_state="tuesday")
+
+
+def test_limits_that_are_taken():
+    assert clustering_nmi([[0.0], [1.0]], [0, 1], n_clusters=1, n_init=1) == 0
+    assert clustering_nmi([[0.0]] * 2 + [[1.0]], [0, 0, 1], n_init=1) == 1
