@@ -47,9 +47,12 @@ KERNELS = {
     "metrics/_nearest.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
     "metrics/_task.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
     "metrics/_coordinates.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
-    "losses/triplet.py": ("losses/test_triplet.py",),
-    "losses/triplet_center.py": ("losses/test_triplet_center.py",),
-    "losses/multi_threshold.py": ("losses/test_multi_threshold.py",),
+    "losses/triplet.py": ("losses/test_triplet.py", "losses/test_multi_threshold.py"),
+    "losses/triplet_center.py": (
+        "losses/test_triplet_center_module.py",
+        "losses/test_triplet_center.py",
+    ),
+    "losses/multi_threshold.py": ("losses/test_thresholds.py", "losses/test_multi_threshold.py"),
     "losses/gaussian.py": ("losses/test_gaussian.py",),
     "training/_sampling.py": ("training/test_sampling.py",),
 }

@@ -213,6 +213,7 @@ def test_a_cache_of_another_shape_is_made_anew(root, cache):
     path.unlink()
     np.save(path, expected.reshape(len(expected), -1))
     np.testing.assert_array_equal(load_image_folder(root, cache_dir=cache).images, expected)
+    np.testing.assert_array_equal(np.load(path), expected)
 
 
 # A writer that reads slowly, so that it can be killed in the midst of it.

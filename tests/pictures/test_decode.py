@@ -284,15 +284,15 @@ def test_our_own_limit_for_bombs_holds_where_that_of_pillow_is_off(tmp_path, mon
 @pytest.mark.parametrize("size", [(384, 768), (768, 384)])
 def test_a_jpeg_file_that_shrinks_much_keeps_twice_the_longer_side(tmp_path, monkeypatch, size):
     """Whether EXIF swaps the sides is not known when it is shrunk."""
-    trees.picture(tmp_path / "a.jpg", size)
+    trees.picture(tmp_path / "a.jpg", size, mode="RGB")
     seen = []
     plain = _reading.plain_picture
     monkeypatch.setattr(
-        _reading, "plain_picture", lambda p, color: seen.append(p.size) or plain(p, color)
+        _reading, "plain_picture", lambda p, color: seen.append((p.mode, p.size)) or plain(p, color)
     )
     decode_images([tmp_path / "a.jpg"], image_size=(96, 48))
     decode_images([tmp_path / "a.jpg"], image_size=(97, 48))
-    assert seen == [(size[1] // 2, size[0] // 2), (size[1], size[0])]
+    assert seen == [("L", (size[1] // 2, size[0] // 2)), ("RGB", (size[1], size[0]))]
 
 
 def test_pictures_may_be_a_series_or_a_column(tmp_path):
