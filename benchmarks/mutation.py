@@ -2,26 +2,31 @@
 
 Changes one thing at a time in a file of a kernel (a comparison, a sign, a number, a statement),
 runs the tests of that file on it, and prints the share of changes that make a test fail, and those
-that do not. Each change is run in a process of its own on a copy of the package, so that nothing of
-the repository is written. Not for Windows: processes are forked, so that torch is imported once.
+that do not. Nothing of the repository is written: each change is made in memory, in a process of
+its own. `--notes FILE` keeps which test noticed which change: the next run tries that test first,
+and goes on quickly after one that was stopped. Not for Windows: processes are forked.
 """
 
 import argparse
 import ast
 import copy
+import functools
 import gc
 import importlib
 import json
 import os
 import random
 import resource
-import signal
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeAlias
+from types import FunctionType, ModuleType
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
 
 from benchmarks._timing import record, table
 
@@ -66,12 +71,9 @@ TUNING = {
     "block",
     "piece",
 }
-# How a run ends in which a test failed, or used up its time of a processor.
-FAILED = (1, -signal.SIGXCPU, -signal.SIGKILL)
 # Imported before any fork: the package, for what it imports, and what tests import beside it.
 AHEAD = (
-    "hypothesis.extra.numpy",
-    "pytest",
+    "hypothesis",
     "pandas",
     "pytorch_metric_learning.losses",
     "pytorch_metric_learning.miners",
@@ -84,8 +86,6 @@ AHEAD = (
     "skfer.metrics",
     "skfer.model_selection",
 )
-
-Counts: TypeAlias = tuple[int, list[str]]
 
 SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub,
@@ -184,83 +184,6 @@ def _make_empty(node: Any) -> None:
     node.value = ast.Constant(None)
 
 
-class Workplace:
-    """A folder with the package as links, in which one file at a time is a changed one."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        for path in (REPOSITORY / "skfer").rglob("*"):
-            if path.is_file() and "__pycache__" not in path.parts:
-                link = folder / path.relative_to(REPOSITORY)
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.symlink_to(path)
-        sys.path.insert(0, str(folder))
-        sys.pycache_prefix, sys.dont_write_bytecode = str(folder / "compiled"), False
-
-    def try_change(
-        self, file: str, text: str, tests: Sequence[str], seconds: int
-    ) -> tuple[int, str]:
-        """Return how the tests ended with a text in the place of a file, and the last of them."""
-        link = self.folder / "skfer" / file
-        link.unlink()
-        link.write_text(text)
-        ended = self.run_tests(tests, seconds)
-        link.unlink()
-        link.symlink_to(REPOSITORY / "skfer" / file)
-        return ended
-
-    def run_tests(self, tests: Sequence[str], seconds: int | None = None) -> tuple[int, str]:
-        """Return how tests ended in a child process, and the last of them."""
-        last = self.folder / "last"
-        last.write_text("")
-        child = os.fork()
-        if child == 0:
-            _run_tests(tests, last, seconds)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), last.read_text()
-
-
-class _Last:
-    """Writes down which test runs: of a run that stops at a failure, the last one noticed."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        self.path.write_text(nodeid)
-
-
-def _run_tests(tests: Sequence[str], last: Path, seconds: int | None) -> None:
-    status = 1
-    try:
-        # What is compiled for a change is for this change alone.
-        sys.dont_write_bytecode = seconds is not None
-        if seconds is not None:
-            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-        _forget()
-        status = _pytest("-x", *tests, plugins=[_Last(last)])
-    finally:
-        os._exit(status)
-
-
-def _pytest(*arguments: str, plugins: Sequence[object] = ()) -> int:
-    """Run pytest in silence, without a search for simpler examples."""
-    import pytest
-
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    os.dup2(silence, 2)
-    settings = ["-q", "-p", "no:cacheprovider", "--hypothesis-profile=first"]
-    settings += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-    return int(pytest.main([*settings, *arguments], plugins=list(plugins)))
-
-
-def _forget() -> None:
-    """Let the package and its tests be imported anew."""
-    for name in list(sys.modules):
-        if name.partition(".")[0] in ("skfer", "tests", "helpers", "conftest"):
-            del sys.modules[name]
-
-
 class Notes:
     """Which test noticed which change, kept in a file: on the next run it is tried first."""
 
@@ -276,51 +199,142 @@ class Notes:
                 file.write(json.dumps({"key": key, "change": change, "test": test}) + "\n")
 
 
-def run(workplace: Workplace, file: str, sample: int | None, seed: int, notes: Notes) -> Counts:
-    """Return how many changes were tried, and those that no test noticed."""
-    source, tests = (REPOSITORY / "skfer" / file).read_text(), _paths(KERNELS[file])
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    if workplace.run_tests(tests)[0] != 0:
-        raise SystemExit(f"the tests of {file} fail without any change: mend that first.")
-    # After three times as long a change counts as noticed: it made an endless loop.
-    seconds = 30 + 3 * int(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
-    changed = list(mutants(source))
+class Trial:
+    """A plugin of pytest that makes one change after the other, and runs the tests on each.
+
+    Everything is imported and collected once. Each change is made in a process of its own, to the
+    functions that are there, and the tests run on it, the quick ones first, until one fails.
+    """
+
+    def __init__(self, file: str, changed: Sequence[tuple[int, str, str]], notes: Notes):
+        self.file, self.changed, self.notes = file, changed, notes
+        self.n_noticed = 0
+        self._out = os.fdopen(os.dup(1), "w")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Take the place of pytest's own loop."""
+        seconds: dict[str, float] = {}
+        for item in session.items:
+            start = time.process_time()
+            if _fails(item):
+                self._say(f"{item.nodeid} fails without any change: mend that first.")
+                return True
+            seconds[item.nodeid] = time.process_time() - start
+        items = sorted(session.items, key=lambda item: seconds[item.nodeid])
+        # After three times as long a change counts as noticed: it made an endless loop.
+        limit = 30 + 3 * int(sum(seconds.values()))
+        for line, description, text in self.changed:
+            key, change = sha256(text.encode()).hexdigest(), f"{self.file}:{line}: {description}"
+            first = self.notes.tests.get(key)
+            ordered = sorted(items, key=lambda item: item.nodeid != first)
+            test = in_child(functools.partial(self._first_failure, text, ordered, limit))
+            self.notes.keep(key, change, test)
+            self.n_noticed += test != ""
+            if test == "":
+                self._say(f"not noticed: {change}")
+        return True
+
+    def _first_failure(self, text: str, items: Sequence[pytest.Item], limit: int) -> str:
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+        name = self.file.removesuffix(".py").replace("/", ".")
+        make_change(importlib.import_module(f"skfer.{name}"), text)
+        return next((item.nodeid for item in items if _fails(item)), "")
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._out, flush=True)
+
+
+def _fails(item: pytest.Item) -> bool:
+    return any(report.failed for report in runtestprotocol(item, log=False))
+
+
+def in_child(work: Callable[[], str]) -> str | None:
+    """Return what a function returns in a process of its own, None if that breaks off."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.write(write, work().encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(write)
+    with os.fdopen(read) as file:
+        text = file.read()
+    return text if os.waitpid(child, 0)[1] == 0 else None
+
+
+def make_change(module: ModuleType, text: str) -> None:
+    """Give the functions, classes and values of a module those of a changed source.
+
+    The functions and classes stay the objects that others have imported.
+    """
+    twin = ModuleType(module.__name__)
+    exec(compile(text, str(module.__file__), "exec"), vars(twin))
+    _move(vars(module), vars(twin), functools.partial(_set_everywhere, module))
+
+
+def _move(old: Mapping[str, Any], new: Mapping[str, Any], put: Callable[[str, Any], None]) -> None:
+    for name in new.keys() & old.keys():
+        mine, other = (
+            getattr(value, "__func__", getattr(value, "fget", value))
+            for value in (old[name], new[name])
+        )
+        if isinstance(mine, type) and mine is not other:
+            _move(vars(mine), vars(other), functools.partial(setattr, mine))
+        elif isinstance(mine, dict) and not str(name).startswith("__"):
+            _move(mine, other, mine.__setitem__)
+        elif isinstance(mine, FunctionType):
+            while mine is not None:
+                mine.__code__ = other.__code__
+                mine, other = (getattr(f, "__wrapped__", None) for f in (mine, other))
+        elif not str(name).startswith("__") and repr(mine) != repr(other):
+            put(name, other)
+
+
+def _set_everywhere(module: ModuleType, name: str, value: object) -> None:
+    old = getattr(module, name)
+    for other in [m for n, m in sys.modules.items() if n.partition(".")[0] == "skfer"]:
+        if vars(other).get(name) is old:
+            setattr(other, name, value)
+
+
+def run(file: str, sample: int | None, seed: int, notes: Notes) -> tuple[int, int]:
+    """Return how many changes of a file were tried, and how many of them a test noticed."""
+    changed = list(mutants((REPOSITORY / "skfer" / file).read_text()))
     if sample is not None and sample < len(changed):
         changed = random.Random(seed).sample(changed, sample)
-    unnoticed = []
-    for line, description, text in sorted(changed):
-        change, key = f"skfer/{file}:{line}: {description}", sha256(text.encode()).hexdigest()
-        first = notes.tests.get(key)
-        if first and workplace.try_change(file, text, [first], seconds)[0] in FAILED:
-            continue
-        status, test = workplace.try_change(file, text, tests, seconds)
-        notes.keep(key, change, test if status else None)
-        if not status:
-            unnoticed.append(change)
-            print(f"not noticed: {change}", flush=True)
-    return len(changed), unnoticed
+    trial = Trial(file, sorted(changed), notes)
+    noticed = in_child(functools.partial(_run_tests, trial, KERNELS[file]))
+    if not noticed:
+        raise SystemExit(f"the tests of {file} cannot run.")
+    return len(changed), int(noticed)
 
 
-def _paths(tests: Sequence[str]) -> list[str]:
-    return [str(Path("tests") / test) for test in tests]
+def _run_tests(trial: Trial, tests: Sequence[str]) -> str:
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    settings = ["-q", "-p", "no:cacheprovider", "--hypothesis-profile=first"]
+    settings += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    status = pytest.main([*settings, *(f"tests/{test}" for test in tests)], plugins=[trial])
+    return str(trial.n_noticed) if status in (0, 1) else ""
 
 
 def main() -> int:
     arguments = parsed()
     os.chdir(REPOSITORY)
+    for name in AHEAD:
+        importlib.import_module(name)
+    gc.freeze()
     notes = Notes(arguments.notes)
     rows, n_all, n_noticed = [], 0, 0
-    with tempfile.TemporaryDirectory() as folder:
-        workplace = Workplace(Path(folder))
-        for name in AHEAD:
-            importlib.import_module(name)
-        gc.freeze()
-        for file in arguments.files or KERNELS:
-            n, unnoticed = run(workplace, file, arguments.sample, arguments.seed, notes)
-            noticed = n - len(unnoticed)
-            rows.append([file, *_row(n, noticed)])
-            print(*rows[-1], flush=True)
-            n_all, n_noticed = n_all + n, n_noticed + noticed
+    for file in arguments.files or KERNELS:
+        n, noticed = run(file, arguments.sample, arguments.seed, notes)
+        rows.append([file, *_row(n, noticed)])
+        print(*rows[-1], flush=True)
+        n_all, n_noticed = n_all + n, n_noticed + noticed
     rows.append(["all", *_row(n_all, n_noticed)])
     text = table(["file", "changes", "noticed", "share"], rows)
     print(text)

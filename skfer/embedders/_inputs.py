@@ -291,7 +291,7 @@ def check_images(X: Any) -> NDArray[Any]:
     if X.dtype.kind not in "uifb":
         raise ValueError(f"X must hold numbers, got images of dtype {X.dtype}.")
     shape = X.shape[1:]
-    if len(shape) == 3 and shape[0] in (1, 3) and shape[2] not in (1, 3, 4):
+    if len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] not in (1, 3, 4):
         raise ValueError(
             f"X has images of shape {shape}, which look like channels first: skfer takes "
             "channels last, (n, height, width, channels). Try X.transpose(0, 2, 3, 1)."

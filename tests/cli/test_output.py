@@ -4,6 +4,7 @@ import io
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from helpers.calls import QUICK
@@ -93,6 +94,17 @@ def test_four_writers_at_a_time(tmp_path):
     assert len(seen) == 160
     assert theirs.read_text() == "mine"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.json", "x.json.part"]
+
+
+def test_a_planted_link_is_not_followed(tmp_path, monkeypatch):
+    """Even where somebody has guessed the temporary name."""
+    monkeypatch.setattr(_output, "uuid4", lambda: SimpleNamespace(hex="guessed"))
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / ".x.json.guessed.part").symlink_to(victim)
+    with pytest.raises(ValueError, match=r"x\.json could not be written: File exists"):
+        _output.write_json(tmp_path / "x.json", {})
+    assert victim.read_text() == "mine"
 
 
 def test_nothing_is_left_of_a_file_that_fails(tmp_path, monkeypatch):

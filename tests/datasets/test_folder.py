@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -314,6 +315,15 @@ def test_special_files_are_told_and_skipped(root):
     assert "device" in told["sad/zero.png"]
     with pytest.warns(DatasetWarning):
         assert load_image_folder(root, on_error="skip").filenames.tolist() == NAMES
+
+
+def test_warnings_point_at_the_caller_each_time(root):
+    (root / "loose.png").write_bytes(trees.png_bytes())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")  # once for each place
+        load_image_folder(root, on_error="skip")
+        load_image_folder(root, on_error="skip")
+    assert [w.filename for w in caught] == [__file__] * 2
 
 
 def test_a_folder_that_cannot_be_listed_is_told(root, monkeypatch):

@@ -22,7 +22,12 @@ from skorch.callbacks import (
 )
 from torch import nn
 
-from skfer import CrossEntropyEmbedder, EmbeddingCollapseWarning, MultiThresholdEmbedder
+from skfer import (
+    CrossEntropyEmbedder,
+    EmbeddingCollapseWarning,
+    MultiThresholdEmbedder,
+    TripletCenterEmbedder,
+)
 from skfer.embedders._labels import validation_split
 from skfer.exceptions import ArgumentError
 from skfer.nets import CompactResNet, FaceAugment
@@ -239,6 +244,13 @@ def test_a_loss_that_is_not_finite_stops(embedder, rows, how):
     if how == "fit":
         assert embedder.n_iter_ == 9
         assert_array_equal(embedder.transform(X), before)
+
+
+def test_a_weight_too_large_stops(rows):
+    model = TripletCenterEmbedder(4, classification_weight=1e39, max_epochs=2, random_state=0)
+    with pytest.raises(ArgumentError, match=r"is (nan|inf) in epoch 1 .train_loss"):
+        model.fit(*rows)
+    assert set(vars(model)) == set(model.get_params())
 
 
 def test_early_stopping_with_one_subject(embedder, faces):

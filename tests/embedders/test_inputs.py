@@ -365,7 +365,12 @@ BAD = {
     "channels first": (
         lambda f: (np.repeat(f.images[:, None], 3, axis=1), f.target),
         {},
-        "channels last",
+        r"which look like channels first.* Try X\.transpose\(0, 2, 3, 1\)",
+    ),
+    "four channels first": (
+        lambda f: (np.repeat(f.images[:, None], 4, axis=1), f.target),
+        {"backbone": nn.Flatten()},
+        r"which look like channels first.* Try X\.transpose\(0, 2, 3, 1\)",
     ),
     "too small": (lambda f: (f.images[:, :12, :12], f.target), {}, "at least 16 x 16"),
     "unknown backbone": (lambda f: (f.images, f.target), {"backbone": "vgg"}, "backbone='vgg'"),
@@ -400,6 +405,11 @@ BAD = {
         r"image_size=\(9, 9\) needs rows of 81 values, got X with 576",
     ),
     "image_size's kind": (lambda f: (f.data, f.target), {"image_size": (9,)}, "image_size=.*size"),
+    "image_size with channels": (
+        lambda f: (f.images, f.target),
+        {"image_size": (3, 24, 24), "backbone": nn.Flatten()},
+        r"image_size=\(3, 24, 24\) is not a size: give an int .* or \(height, width\)",
+    ),
     "image_size's numbers": (
         lambda f: (f.images, f.target),
         {"image_size": (24.7, 24.2)},

@@ -1,5 +1,6 @@
 """Embedders that answer while they learn, and those that learn in several threads."""
 
+import inspect
 import threading
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
+
+from skfer.embedders._snapshots import on_snapshot
 
 
 def in_thread(function):
@@ -43,6 +46,26 @@ def test_answers_are_those_of_a_whole_state(embedder, rows):
     known = {state.tobytes() for state in states}
     assert len(known) == 5
     assert {answer.tobytes() for answer in answers} <= known
+
+
+def test_every_answer_is_of_a_snapshot(embedder):
+    """All that is asked of X but learning, and `score`, which asks the others."""
+    learning = {"fit", "partial_fit", "fit_transform", "score"}
+    asked = {
+        name: method
+        for name, method in inspect.getmembers(type(embedder), inspect.isfunction)
+        if "X" in inspect.signature(method).parameters and not name.startswith("_")
+    }
+    assert {"transform", "fit", "partial_fit"} <= asked.keys()
+    for name in asked.keys() - learning:
+        code = {method.__code__ for method in _layers(asked[name])}
+        assert on_snapshot(asked[name]).__code__ in code, name
+
+
+def _layers(method):
+    while method is not None:
+        yield method
+        method = getattr(method, "__wrapped__", None)
 
 
 def test_predictions_while_other_classes_are_learned(embedder, rows):

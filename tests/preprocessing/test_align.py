@@ -114,11 +114,12 @@ def test_a_detector_may_return_landmarks(found):
     assert_array_equal(faces[0], align_face(picture[0], landmarks=found))
 
 
-def test_a_detector_may_find_nothing():
+@pytest.mark.parametrize("nothing", [None, (), [], np.empty((0, 4))], ids=repr)
+def test_a_detector_may_find_nothing(nothing):
     pictures = make_pictures(3)
 
     def detector(image):
-        return None if np.array_equal(image, pictures[1]) else find_box(image)
+        return nothing if np.array_equal(image, pictures[1]) else find_box(image)
 
     with pytest.raises(ValueError, match=r"X\[1\] cannot be aligned: the detector found no face"):
         FaceAligner(detector=detector).transform(pictures)
