@@ -40,7 +40,8 @@ def test_the_first_is_left_and_every_column_goes_along():
     for name in ("images", "target", "groups", "action_units", "data"):
         np.testing.assert_array_equal(left[name], faces[name][kept])
     assert left.target_names.tolist() == faces.target_names.tolist()
-    assert len(left.frame) == 15
+    assert left.frame.columns.tolist() == faces.frame.columns.tolist()
+    assert left.frame.index.tolist() == list(range(15))
     assert type(left) is type(faces)
 
 
@@ -55,6 +56,31 @@ def test_contradictions_are_refused_all_at_once():
     same, pairs = resolve_duplicates(faces, "keep")
     assert same is faces
     assert len(pairs) == 13
+
+
+def test_ten_pairs_are_listed_by_name_and_word():
+    names = np.array([*"abcdefghi", "x" * 300] * 2)
+    faces = bunch([*range(10)] * 2, [0, 1, *[0] * 8, -1, 1, *[1] * 8], filenames=names)
+    faces.target_names = np.array(["joy", "awe"])
+    with pytest.raises(ArgumentError, match="refuses 10 pairs") as info:
+        resolve_duplicates(faces, "refuse")
+    lines = str(info.value).splitlines()
+    assert lines[1:4] == ["  a (joy) and a (-1)", "  b (awe) and b (awe)", "  c (joy) and c (awe)"]
+    assert [len(part) for part in lines[10].strip().split(" and ")] == [100, 100]
+    assert len(lines) == 12
+    assert "more" not in str(info.value)
+
+
+def test_what_is_no_column_stays():
+    faces = bunch([1, 1], [0, 0], scale=np.float64(3), names=["a", "b"], note="ab")
+    left, _ = resolve_duplicates(faces)
+    assert (left.scale, left.names, left.note) == (3, ["a", "b"], "ab")
+
+
+@pytest.mark.parametrize("faces", [{"images": [[[1]]]}, {"target": [0]}, {}])
+def test_images_and_target_are_needed(faces):
+    with pytest.raises(ArgumentError, match="bunch must have images and target"):
+        resolve_duplicates(Bunch(**faces))
 
 
 def test_refuse():
