@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -97,6 +98,12 @@ def test_reading_is_bounded(tmp_path):
     assert read_bytes(tmp_path / "a", 5) == b"12345"
     with pytest.raises(OSError, match="more than 4 bytes"):
         read_bytes(tmp_path / "a", 4)
+    os.truncate(tmp_path / "a", 2**26)
+    tracemalloc.start()
+    with pytest.raises(OSError, match="more than 5 bytes"):
+        read_bytes(tmp_path / "a", 5)
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
     os.mkfifo(tmp_path / "pipe")
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
     for _ in range(3):
