@@ -1,6 +1,7 @@
 """Files of weights are read as data, and what is none is named for what it is."""
 
 import argparse
+import contextlib
 import io
 import os
 import pickle
@@ -9,6 +10,9 @@ from functools import partial
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save as save_tensors
 from safetensors.torch import save_file
 from torch import nn
 
@@ -112,6 +116,29 @@ def test_what_is_no_file_of_weights(tmp_path, content, message):
         read_weights(path)
     assert len(str(caught.value)) < 800
     assert str(caught.value).isprintable()
+
+
+TENSORS = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.zeros(2, dtype=torch.int64)}
+
+
+@pytest.mark.parametrize("write", [saved, save_tensors])
+@settings(max_examples=250)
+@given(st.data())
+def test_a_damaged_file_is_refused_or_holds_tensors(write, tmp_path_factory, data):
+    """Such files have no checksum: other numbers, or names, cannot be noticed."""
+    content = bytearray(write(TENSORS))
+    kind = data.draw(st.sampled_from(["cut", "flip", "insert"]))
+    place = data.draw(st.integers(0, len(content) - 1))
+    if kind == "cut":
+        content = content[:place]
+    elif kind == "flip":
+        content[place] ^= 1 << data.draw(st.integers(0, 7))
+    else:
+        content[place:place] = data.draw(st.binary(min_size=1, max_size=20))
+    path = tmp_path_factory.getbasetemp() / "damaged.pth"
+    path.write_bytes(content)
+    with contextlib.suppress(ArgumentError):
+        assert all(isinstance(tensor, torch.Tensor) for tensor in read_weights(path).values())
 
 
 def test_a_compressed_archive_is_not_unpacked(tmp_path):

@@ -49,7 +49,7 @@ def test_a_flipped_bit_is_refused(content, tmp_path):
         assert len(str(caught.value)) < 600, place
 
 
-@settings(max_examples=200)
+@settings(max_examples=500)
 @given(st.data())
 def test_a_part_of_a_file_is_refused(content, tmp_path_factory, data):
     end = data.draw(st.integers(0, len(content) - 1))
@@ -57,7 +57,7 @@ def test_a_part_of_a_file_is_refused(content, tmp_path_factory, data):
         read(content[:end], tmp_path_factory.getbasetemp())
 
 
-@settings(max_examples=200)
+@settings(max_examples=500)
 @given(st.binary(max_size=200), st.booleans())
 def test_other_bytes_are_refused(content, tmp_path_factory, data, after):
     with pytest.raises(ModelFileError):

@@ -25,6 +25,7 @@ import skfer
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, MultiThresholdEmbedder
 from skfer.cli import main
 from skfer.datasets import make_expressions
+from skfer.evaluation import EMBEDDERS, make_methods
 from skfer.exceptions import ArgumentError
 from skfer.preprocessing import FaceAligner
 
@@ -66,7 +67,7 @@ def check_same(model, inputs, folder, *, embed=None, given=None):
     skfer.export_onnx(model, folder / "x.onnx")
     found = answers(folder / "x.onnx", inputs if given is None else given)
     wanted = (model if embed is None else embed).transform(inputs)
-    # One epoch on few faces leaves coordinates that enlarge the rounding errors of the network.
+    # An epoch from noise leaves coordinates that enlarge the rounding errors of the network.
     assert_allclose(found["embedding"], wanted, rtol=1e-5, atol=5e-5 * np.abs(wanted).max())
     if "label" in found:
         assert_array_equal(model.classes_[found["label"]], model.predict(inputs))
@@ -83,6 +84,18 @@ def test_every_embedder(case, faces, tmp_path):
     model = case.make().fit(faces.images, faces.target)
     found = check_same(model, faces.images, tmp_path)
     assert ("posterior" in found) == hasattr(model, "predict_proba")
+
+
+@pytest.mark.parametrize("color", [False, True])
+@pytest.mark.parametrize("name", EMBEDDERS)
+def test_from_the_usual_start_it_is_the_same_to_1e_5(name, color, faces, tmp_path):
+    """Networks from noise after an epoch, as elsewhere here, enlarge what is rounded."""
+    images = np.repeat(faces.images[..., None], 3, axis=3) if color else faces.images
+    model = make_methods([name], random_state=0, max_epochs=2)[name].fit(images, faces.target)
+    skfer.export_onnx(model, tmp_path / "x.onnx")
+    found = answers(tmp_path / "x.onnx", images)
+    assert_allclose(found["embedding"], model.transform(images), rtol=0, atol=1e-5)
+    assert_allclose(found["posterior"], model.predict_proba(images), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(24, 24, 3), (40, 32), (70, 64, 1)])
