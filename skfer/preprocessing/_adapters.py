@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skfer.exceptions import ArgumentError, install_hint
+from skfer.exceptions import ArgumentError, install_hint, shorten
 from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector, named_rows
 
 
@@ -379,6 +379,12 @@ def _library(name: str, detector: FaceDetector, package: str, extra: str | None 
     except ImportError as error:
         call = f"pip install {package}" if extra is None else install_hint(extra, package)
         raise ImportError(f"{type(detector).__name__} needs the package {name}: {call}.") from error
+    except Exception as error:  # of a package that does not fit the others, whatever it is
+        why = shorten(" ".join(str(error).split()))
+        raise ImportError(
+            f"{type(detector).__name__} needs the package {name}, which is there and fails "
+            f"({why}): install versions of it and of what it needs that fit each other."
+        ) from error
 
 
 def _existing(file: str | os.PathLike[str]) -> str:

@@ -337,3 +337,12 @@ def test_the_default_detector(monkeypatch, tmp_path):
     assert_array_equal(faces[0], rows[1].crop)
     with pytest.raises(ValueError, match="detector"):
         FaceAligner(detector="best").transform([photo])
+
+
+def test_a_package_that_fails_is_told(tmp_path, monkeypatch):
+    """As where it was built for another torch."""
+    (tmp_path / "facenet_pytorch.py").write_text("raise RuntimeError('no operator nms')")
+    monkeypatch.delitem(sys.modules, "facenet_pytorch", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match=r"which is there and fails \(no operator nms\)"):
+        MTCNNDetector().detect(np.zeros((8, 8), dtype=np.uint8))
