@@ -258,6 +258,10 @@ def _published(cls: type, **parameters: Any) -> Callable[[int], Any]:
     return lambda seed: cls.from_paper(random_state=seed, **_SHORT | parameters)
 
 
+def _from_start(cls: type, label_noise: bool, seed: int) -> Any:
+    return cls(label_noise=label_noise, random_state=seed)
+
+
 PAPERS = Suite(
     about="The defaults, and what `from_paper` returns, in one budget. The Gaussian embedder "
     "is also shown with the defaults and either way of mixing, and as published with a learning "
@@ -279,7 +283,27 @@ PAPERS = Suite(
     },
 )
 
+_DEFAULTS = {
+    "cross-entropy": CrossEntropyEmbedder,
+    "multi-threshold": MultiThresholdEmbedder,
+    "triplet-center": TripletCenterEmbedder,
+    "gaussian": GaussianMetricEmbedder,
+}
+
+LABEL_NOISE = Suite(
+    about="Embedders with their defaults, from the start of drawn faces, with and without "
+    "`label_noise`; to be run with `--wrong`. The classifiers that follow an embedder learn from "
+    "the wrong labels too.",
+    reference="cross-entropy",
+    methods={
+        f"{name}{words}": partial(_from_start, cls, label_noise)
+        for name, cls in _DEFAULTS.items()
+        for words, label_noise in {"": False, ", label_noise": True}.items()
+    },
+)
+
 SUITES: dict[str, Suite] = {
+    "label-noise": LABEL_NOISE,
     "multi-threshold": MULTI_THRESHOLD,
     "triplet-center": TRIPLET_CENTER,
     "balancing": BALANCING,
