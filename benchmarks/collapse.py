@@ -79,7 +79,7 @@ def main() -> int:
         rows.append(row(name, results))
         print(rows[-1], flush=True)
     off = runs(lambda **k: MultiThresholdEmbedder(**REMEDY_OFF, **k), 3, arguments.epochs)
-    rows.append(row("multi-threshold, batch-hard, embedding not standardised", off))
+    rows.append(row("multi-threshold, batch-hard, embedding not standardized", off))
     header = ["method", "seeds", "warned", "least spread", "5-NN accuracy", "worst"]
     text = table(header, rows)
     print(text)

@@ -22,8 +22,8 @@ _N_OF_A_LINE = 400  # characters of each line of another text
 class ArgumentMessage(Exception):  # noqa: N818 (warnings are built on it too)
     """The text of an error or a warning, which knows the arguments that it speaks of.
 
-    A base of :class:`ArgumentError`, and of warnings that advise to give another argument. Who
-    calls skfer under other names, as the command line does, renders the text in these.
+    A base of :class:`ArgumentError`, and of warnings that advise another argument. A caller that
+    has other names for the arguments, such as the command line, renders the text with those.
 
     Parameters
     ----------
@@ -150,8 +150,8 @@ def shorten(text: str, length: int = _N_SHOWN) -> str:
 class ArgumentError(ArgumentMessage, ValueError):
     """An argument makes no sense; the error knows which.
 
-    The text is a template in which arguments are placeholders, so that who calls skfer under
-    other names, as the command line does, can render it in these.
+    The text is a template in which arguments are placeholders, so that a caller that has other
+    names for them, such as the command line, can render it with those.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The command `skfer`: a thin face on the package."""
+"""The command `skfer`: a thin layer over the package."""
 
 from skfer.cli._main import main
 

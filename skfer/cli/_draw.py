@@ -28,9 +28,9 @@ def draw_faces(rows: Sequence[dict[str, Any]], folder: Path) -> int:
     Parameters
     ----------
     rows : sequence of dict
-        As ``skfer predict`` tells them, those of a picture together.
+        Those of ``skfer predict``; the faces of one picture follow each other.
     folder : Path
-        It is made if it is not there. A picture "x.png" becomes "x.jpg"; of a second one of this
+        Created if it does not exist. A picture "x.png" becomes "x.jpg", and a second one of this
         name "x-2.jpg".
 
     Returns

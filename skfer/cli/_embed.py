@@ -111,7 +111,7 @@ def _embed_files(model: Any, chunks: Iterator[Chunk], stage: Stage) -> None:
 
 
 def _batches(chunks: Iterator[Chunk]) -> Iterator[tuple[NDArray[Any], list[int], int]]:
-    """Yield images, which of how many pictures they are, in batches that suit the network."""
+    """Yield batches of images that suit the network, with their positions among n pictures."""
     images: list[NDArray[Any]] = []
     kept: list[int] = []
     n = 0

@@ -1,4 +1,4 @@
-"""Errors and warnings in the words of who types a command."""
+"""Errors and warnings in the words of the person who types a command."""
 
 import argparse
 import errno
@@ -15,7 +15,7 @@ _LONGEST = 2000  # characters of a message
 _LESS = (
     "give a smaller --image-size or --max-per-class, or keep the pictures on disk by --cache-dir"
 )
-# What functions call otherwise than the command, or with a value that is an option of its own.
+# What functions and the command name differently, and values that are options of their own.
 _OPTIONS = {
     "cv": "the protocol",
     "detector": "--detect",

@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _prepare(arguments: argparse.Namespace) -> Comparison:
     name, loaded = load_faces(arguments)
     protocol = arguments.protocol or usual_protocol(name)
-    # The owners' split is what it is: what its parts share is told.
+    # The published split is used as it is: what its parts share is only reported.
     duplicates = arguments.duplicates or ("keep" if protocol == "official" else "drop")
     pairs: list[tuple[str, str]] = []
     kept = loaded
@@ -117,7 +117,7 @@ def wanted_methods(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def start_of(arguments: argparse.Namespace) -> str:
-    """Return what networks start from: noise where faces are drawn, as those of the start were."""
+    """Return what networks start from: noise for drawn faces, which the start has seen."""
     drawn = arguments.dataset in (None, "synthetic") and not arguments.labels
     return arguments.start or ("scratch" if drawn else "auto")
 
@@ -161,7 +161,7 @@ def _fits(wanted: Comparison, arguments: argparse.Namespace) -> Any:
 
 
 def _tell(wanted: Comparison, fits: list[Fit], arguments: argparse.Namespace, out: Any) -> None:
-    """Write the numbers, then what can be read, of the fits that are done."""
+    """Write the numbers, then the tables, of the fits that are done."""
     missing = len(wanted.methods) * len(wanted.splits) * arguments.seeds - len(fits)
     if fits:
         fits.sort(key=lambda fit: (list(wanted.methods).index(fit.method), fit.seed, fit.fold))
@@ -181,7 +181,7 @@ def _tell(wanted: Comparison, fits: list[Fit], arguments: argparse.Namespace, ou
 
 
 def _tell_where(arguments: argparse.Namespace, pictures: Sequence[Path]) -> None:
-    # Tables in the style of another program are read by it.
+    # Tables in the style of another program are piped into it: nothing else may stand there.
     out = sys.stdout if arguments.table == "text" else sys.stderr
     if arguments.json is not None and not is_stdout(arguments.json):
         say(f"\nAll numbers: {arguments.json}", out)

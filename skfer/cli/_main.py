@@ -14,8 +14,8 @@ from skfer.cli._output import say, warn
 from skfer.cli.options import read_arguments
 
 INCOMPLETE, FAILED, BROKEN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
-"""Exit codes: a data set is not as published; the call or the data is wrong; skfer is; Ctrl-C; who
-read the output has gone."""
+"""Exit codes: a data set is not as published; the call or the data is wrong; skfer itself is;
+Ctrl-C; the reader of the output has gone."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -26,7 +26,7 @@ from skfer.preprocessing import (
 )
 
 NO_FACE = "no face was found"
-# Pictures that are so much longer or larger than those of the training are photographs.
+# Pictures this much longer or larger than those of the training are taken for photographs.
 _MORE_ASPECT, _MORE_SIDE = 1.25, 4.0
 _USUAL_SIDES = 2.5  # of the input: the side of training pictures, where nothing is known of them
 

@@ -67,9 +67,9 @@ def labeled_pictures(
 def without_renamed(
     rows: Iterable[Row], stem_of: Callable[[str], str | None]
 ) -> tuple[list[Row], list[Problem]]:
-    """Leave out pictures that are there twice, by what the owners call them.
+    """Leave out pictures that are there twice, by their published names.
 
-    `stem_of(file name)` is None for a name that is not the owners', which tells nothing.
+    `stem_of(file name)` is None for a name that was not published, which tells nothing.
     """
     return without_copies([*rows], lambda row: stem_of(own_name(row.name)) or row.name)
 

@@ -26,8 +26,8 @@ def without_links(tree: Tree, rows: Sequence[Row]) -> tuple[list[Row], list[Prob
 def conflicting_copies(tree: Tree, rows: Sequence[Row]) -> dict[int, str]:
     """Return what is wrong with pictures that have a copy of another class, by their numbers.
 
-    Nobody knows which class is right, so that it is wrong with each of them. Copies of one class,
-    and those without a label, are no contradiction.
+    Nobody knows which class is right, so each of them is a problem. Copies of one class, and
+    those without a label, do not contradict each other.
     """
     labels = [canonical(row.label) for row in rows]
     faults: dict[int, str] = {}

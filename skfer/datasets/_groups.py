@@ -33,7 +33,7 @@ def check_groups(groups: GroupOf | None, pattern: str | None) -> None:
         return
     try:
         re.compile(pattern)
-        re.search(pattern, "")  # one of bytes does not fit names
+        re.search(pattern, "")  # a pattern of bytes does not match names
     except (re.error, TypeError) as error:
         raise ArgumentError(
             "{group_pattern=} is not a regular expression: {}.", error, group_pattern=pattern
@@ -64,8 +64,8 @@ def with_groups(
 def _search(pattern: str, names: list[str]) -> list[str | None]:
     """Return what a pattern finds in each name: its first group, or the whole match.
 
-    Some patterns take for ever on some names, and nothing can stop a search that has begun but
-    the end of its process: hence one of its own.
+    Some patterns take forever on some names, and a search that has begun can only be stopped by
+    ending its process: so it gets a process of its own.
     """
     try:
         done = subprocess.run(

@@ -55,10 +55,10 @@ class Listing:
     derive: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
     sources: list[str] | None = None  # all files that are read; None: those of the rows
     warnings: list[Warning] = field(default_factory=list)
-    is_own: bool = False  # pictures of the caller, through which no owner has looked
+    is_own: bool = False  # the caller's own pictures, which no publisher has checked
     # For the check of a copy.
     parts: dict[str, int] | None = None  # found in each part; None: counted in the rows
-    missing: list[str] = field(default_factory=list)  # of the form, though loading does without
+    missing: list[str] = field(default_factory=list)  # files of the form that loading does not need
     unlisted: list[str] = field(default_factory=list)  # pictures without a label, not loaded
 
     @property

@@ -177,7 +177,7 @@ def load_image_table(
     columns = Columns(file_column, label_column, group_column, split_column, subgroup_column)
     _check_arguments(csv, columns)
     path = Path(csv)
-    if not os.path.exists(path):  # before its folder is looked for, which nobody has named
+    if not os.path.exists(path):  # first: the error should not be about its folder
         raise MissingPathError("{csv=} does not exist.", csv=str(csv))
     lister = functools.partial(list_table, csv=path, columns=columns)
     return load_detected(path.parent if root is None else root, lister, options, detector)
@@ -249,7 +249,7 @@ def _row(tree: Tree, line: _Line, columns: Columns) -> Row:
     label, group = line.cell(columns.label), line.cell(columns.group)
     name = _file_name(tree, line.cell(columns.file), label)
     if columns.group is not None and not group:
-        # Else all whom nobody knows would be one person.
+        # Otherwise all unknown persons would be one person.
         raise ValueError(f"no group in the column {columns.group!r}")
     extra = () if columns.subgroup is None else (line.cell(columns.subgroup),)
     return Row(name, label, line.cell(columns.split), group, place=line.place, extra=extra)

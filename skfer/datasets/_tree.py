@@ -42,7 +42,7 @@ def plain(name: str) -> str:
 
 
 def is_litter(name: str) -> bool:
-    """Return whether a name is none of the owner's, such as what archivers leave."""
+    """Return whether a file is no part of a data set, such as what archivers leave behind."""
     return name[0] == "." or name.lower() in _LITTER or is_cache_file(name)
 
 

@@ -11,7 +11,7 @@ import sklearn
 COLLAPSE_SPREAD = 0.1
 """Below this share of the squared norm, embeddings count as coincident."""
 PATIENCE = 10
-"""In so many passes of ``partial_fit`` in a row a collapse is one: the first often look like it."""
+"""So many passes of ``partial_fit`` in a row have to look collapsed, as the first ones often do."""
 _SCIKIT_LEARN = Path(sklearn.__file__).parent
 _PASSED_THROUGH = tuple(
     f"{path.as_posix()}/"

@@ -76,7 +76,7 @@ def check_y(y: Any, X: Any, *, allow_unlabeled: bool, name: str) -> NDArray[Any]
 
 
 def _plain(labels: NDArray[Any]) -> NDArray[Any]:
-    """Return labels beside which others were missing in the type that they have by themselves."""
+    """Return labels, left over from a column with gaps, in the type that they have without gaps."""
     if labels.dtype.kind != "O":
         return labels
     values = labels.tolist()

@@ -157,7 +157,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         return make_source(X, shape, self._row_statistics)
 
     def _row_shape(self, n_features: int, *, reset: bool) -> tuple[int, ...]:
-        """Return the shape of what rows are, as in ``fit``, since parameters may have changed."""
+        """Return the shape that a row stands for, as in ``fit``: parameters may have changed."""
         if not reset:
             return self.input_shape_ if self._rows_are_images else (n_features,)
         return row_shape(n_features, check_image_size(self.image_size), self.color)

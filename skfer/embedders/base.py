@@ -219,7 +219,7 @@ class BaseEmbedder(MethodHooks):
 
         Until then the embedder answers as before, in every thread; and so it does after a failure.
         """
-        # Who resumes starts from what another thread has learned.
+        # A training that resumes starts from what another thread has learned.
         with plain_modes(), one_at_a_time() if resume else nullcontext():
             rng = getattr(self, "_random_state", None) if resume else None
             shared = rng is self.random_state or rng is check_random_state(None)

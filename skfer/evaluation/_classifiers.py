@@ -28,7 +28,7 @@ def make_classifier(name: str, embedder: Any, method: str = "the embedder") -> B
     name : {"knn", "svm", "logistic", "own"}
         5 nearest neighbors, a support vector machine, logistic regression, or none.
     embedder : transformer
-        What it shall follow.
+        The embedder that it follows.
     method : str, default="the embedder"
         What to call the embedder in an error.
 

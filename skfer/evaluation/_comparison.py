@@ -92,7 +92,7 @@ def compare(
         make_key = make_keys(X, y, groups)
         keys = {_identity(task): make_key(task) for task in tasks}
         known = [(task, store.get(keys[_identity(task)])) for task in tasks]
-        # Another name for the same method is no other fit.
+        # The same method under another name is the same fit.
         yield from (replace(fit, method=task.method) for task, fit in known if fit is not None)
         tasks = [task for task, fit in known if fit is None]
     for fit in _run(tasks, X, y, groups, n_jobs, verbose):

@@ -1,7 +1,7 @@
-"""What may be chosen by name, for who offers the choice without wanting to import all of it."""
+"""What may be chosen by name, for callers that offer the choice without importing it all."""
 
 PROTOCOLS = ("group-fold", "subject-10fold", "leave-one-subject-out", "official")
-"""Subjects apart; ten folds of subjects in order; one subject a fold; the owners' own."""
+"""Subjects apart; ten folds of subjects in order; one subject a fold; the published split."""
 
 CLASSIFIERS = ("knn", "svm", "logistic", "own")
 """What predicts: 5 nearest neighbors, a support vector machine or logistic regression on the

@@ -112,7 +112,7 @@ def make_splits(
 ) -> list[Split]:
     """Split by a protocol; a fold that leaks a subject, a sequence or an image is refused.
 
-    The owners' split is what it is: what its parts share is told by a warning.
+    The published split is used as it is: a warning says what its parts share.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def make_splits(
     protocol : str, default="group-fold"
         One of `PROTOCOLS`. "group-fold": folds with subjects apart, and classes in about equal
         shares; "subject-10fold": ten folds of subjects in order of their names;
-        "leave-one-subject-out": a fold for each; "official": the owners' split.
+        "leave-one-subject-out": a fold for each; "official": the published split.
     n_folds : int, default=None
         Folds of "group-fold", the only one that lets one choose; None is 3.
     random_state : int, default=0

@@ -17,7 +17,7 @@ def choose_rows(given: Any, labels: Labels, random_state: Any, argument: str) ->
     Parameters
     ----------
     given : None, int or array-like of int
-        None is one of each class, a number so many, an array the rows themselves.
+        None draws one of each class, a number that many; an array is taken as the rows.
     labels : Labels
         Of all faces. Where none has a label, all may be drawn.
     random_state : int, RandomState or None

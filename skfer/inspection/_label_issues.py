@@ -365,15 +365,15 @@ class _Preference(NamedTuple):
 
     own: NDArray[np.float64]
     other: NDArray[np.float64]
-    which: NDArray[np.intp]
+    other_class: NDArray[np.intp]
 
 
 def _preference(table: NDArray[np.float64], codes: NDArray[np.intp]) -> _Preference:
     rows = np.arange(len(table))
     others = table.copy()
     others[rows, codes] = -1
-    which = others.argmax(axis=1)
-    return _Preference(table[rows, codes], table[rows, which], which)
+    other_class = others.argmax(axis=1)
+    return _Preference(table[rows, codes], table[rows, other_class], other_class)
 
 
 def _issues(
@@ -428,9 +428,9 @@ def _joined(model: Any, votes: Any, n_neighbors: int, n_classes: int) -> NDArray
 
 
 def _is_issue(tables: list[NDArray[np.float64]], codes: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Whether all prefer another class to the own one, and the same."""
+    """Whether all tables prefer the same class to the own one."""
     found = [_preference(table, codes) for table in tables]
     agreed = np.ones(len(codes), dtype=bool)
     for one in found:
-        agreed &= (one.other > one.own) & (one.which == found[0].which)
+        agreed &= (one.other > one.own) & (one.other_class == found[0].other_class)
     return agreed

@@ -36,7 +36,7 @@ _CURVE = "skfer-reliability"  # marks the lines of other Displays in the same ax
 
 
 class Reliability(NamedTuple):
-    """How often predictions are right that are so sure, in bins.
+    """How sure predictions are and how often they are right, in bins.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Reliability(NamedTuple):
 
 
 class ReliabilityDisplay:
-    """How often a classifier is right when it is so sure, for any number of classes.
+    """How often a classifier is right, by how sure it is, for any number of classes.
 
     Make it by :meth:`from_estimator` or :meth:`from_predictions`, which draw it; :meth:`plot` draws
     it again. scikit-learn's ``CalibrationDisplay`` is for two classes.

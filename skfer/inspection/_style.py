@@ -110,7 +110,7 @@ def several_axes(
 
 
 def _divided(ax: Any, n: int, columns: int, ratios: Any) -> list[Any]:
-    """Parts of an Axes, with space for labels between them; it is drawn no more itself."""
+    """Parts of an Axes, with space for labels between them; the Axes itself is hidden."""
     ax.set_axis_off()
     width = ax.get_position().width * ax.figure.get_figwidth()
     if ratios is None:

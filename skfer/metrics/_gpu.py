@@ -8,7 +8,7 @@ import numpy as np
 from skfer.metrics._screen import FAR, Screen
 from skfer.metrics._task import RetrievalTask
 
-# Products of numbers that are worth the way to a GPU, and worth to import torch and look for one.
+# From so many products of numbers on, a GPU pays, and importing torch to look for one does.
 _WORTH_THE_WAY = 2**33
 _WORTH_A_LOOK = 2**38
 

@@ -101,8 +101,8 @@ class Screen:
     ) -> tuple[np.ndarray, ...]:
         """Go through the references piece by piece.
 
-        Returned is how far the last of the nearest is for each query, -inf if it is crowded; and
-        row, column and distance of what was near on the way.
+        Returns how far the last of the nearest is for each query, -inf if it is crowded, and
+        the row, column and distance of all that was near on the way.
         """
         nearest = np.full((len(queries), self._depth), FAR, dtype=rows.dtype)
         space = np.empty(len(rows) * min(self._piece, len(self._reference)), dtype=rows.dtype)

@@ -175,7 +175,7 @@ def _candidates(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
             if part not in _WRAPPERS:
                 break
             prefixes[".".join(parts[:n_parts]) + "."] = None
-    # Of equals the first is taken, which is to be the averaged weights.
+    # If several fit equally well the first is taken: averaged weights come first.
     for prefix in sorted(prefixes, key=lambda prefix: "_ema." not in prefix):
         yield {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
@@ -185,7 +185,7 @@ def _fit(model: nn.Module, tensors: dict[str, Tensor], classifiers: set[str]) ->
     try:
         tensors = _adapted(tensors, model)
     except Exception:
-        # What a network's own function does to the names of another one.
+        # A network's own function may fail on the names of another network.
         tensors = dict(tensors)
     missing = [name for name in own if name not in tensors]
     left_over = [
@@ -196,7 +196,7 @@ def _fit(model: nn.Module, tensors: dict[str, Tensor], classifiers: set[str]) ->
         and not name.lower().startswith("aux")
     ]
     misshapen = [k for k, v in own.items() if k in tensors and tensors[k].shape != v.shape]
-    # Files of old have no such counts, and torch does without.
+    # Old files have no such counts, and torch does without them.
     missing = [name for name in missing if not name.endswith("num_batches_tracked")]
     return _Fit({k: tensors[k] for k in own if k in tensors}, missing, left_over, misshapen)
 

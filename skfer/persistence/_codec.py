@@ -160,7 +160,7 @@ class Encoder:
         if hasattr(value, "_tree") and hasattr(value, "_fit_X"):  # neighbors: built again
             state = {key: item for key, item in state.items() if key != "_tree"}
         if is_plain(type(value)) and not isinstance(state.get("owner", ""), str):
-            # Requests of metadata know whose they are, who knows them: its name is all they tell.
+            # A metadata request and its owner refer to each other; the owner's name is enough.
             state = state | {"owner": type(state["owner"]).__name__}
         return _tagged("object", name_of(type(value)), state=self._dict(state, place))
 

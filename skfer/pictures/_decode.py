@@ -20,7 +20,7 @@ from skfer.validation import as_list, check_flag, check_verbose
 
 CHUNK = 100  # pictures that a thread decodes in one go
 LARGEST = 10_000  # pixels of a side that pictures are resized to
-AHEAD = 2  # chunks that each thread may be ahead of whoever takes them
+AHEAD = 2  # chunks that each thread may be ahead of the consumer
 
 # Reads picture number i or raises PictureError.
 Reader = Callable[[int], np.ndarray]
@@ -211,7 +211,7 @@ def decode_chunks(
 def _in_order(
     decode: Callable[[int], Chunk], starts: Iterable[int], n_jobs: int | None
 ) -> Iterator[Chunk]:
-    """Yield decode(start) for each start, a few of them ahead of whoever takes them.
+    """Yield decode(start) for each start, a few of them ahead of the consumer.
 
     A slow disk that a cache is written to must not let the decoded pictures pile up in memory.
     """

@@ -11,7 +11,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError, features
 from skfer.pictures._files import fault_of, may_pass, open_regular
 from skfer.pictures._pixels import PictureError, plain_picture
 
-# Naming the formats keeps Pillow from handing a stranger's file to its rarer readers
+# Naming the formats keeps Pillow from handing an unknown file to its rarer readers
 # (one of which starts an external program).
 FORMATS: tuple[str, ...] = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF")
 if features.check("webp"):  # a build option of Pillow

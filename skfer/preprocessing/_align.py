@@ -245,8 +245,8 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
         picture : path, PIL image or ndarray
             The picture.
         faces : Faces
-            What a detector found in it. A face whose landmarks are no face's is cut out by its
-            box.
+            What a detector found in it. A face with landmarks that cannot be a face's is cut
+            out by its box.
 
         Returns
         -------

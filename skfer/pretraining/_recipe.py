@@ -49,7 +49,7 @@ class Recipe:
 
     See Also
     --------
-    make_start : Cooks by it.
+    make_start : Follows it.
 
     Examples
     --------

@@ -7,7 +7,7 @@ from tqdm.auto import tqdm
 
 
 class TrainingBar(Callback):
-    """Shows one bar for a whole training, in a notebook one of the notebook's own.
+    """Shows one bar for a whole training; in a notebook, as a widget.
 
     It counts batches, and tells the loss of the latest epoch.
 

@@ -24,7 +24,7 @@ from skfer.training._plain import (
 from skfer.training._world import find_world
 
 _FORMAT = 1
-_DEAD_AFTER = 3600.0  # seconds after which an unfinished file is nobody's
+_DEAD_AFTER = 3600.0  # seconds after which an unfinished file is taken as abandoned
 
 
 class Checkpoint:

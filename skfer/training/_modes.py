@@ -108,7 +108,7 @@ def getting_ready() -> Any:
 
 
 def _renew_locks() -> None:
-    """Let go, in a process that was forked, of locks whose threads it does not have."""
+    """Renew the locks in a forked process, which lacks the threads that hold them."""
     global _getting_ready, _one_at_a_time
     _one_at_a_time, _getting_ready = threading.RLock(), threading.Lock()
     _FLOAT32.renew()

@@ -44,7 +44,7 @@ class StopTraining(Exception):  # noqa: N818
 class _Run:
     """The state of one training.
 
-    It is no attribute of the net for itself, since skorch makes setting those slow.
+    It is an object beside the net, since skorch makes setting the net's attributes slow.
     """
 
     n_steps: int

@@ -1,6 +1,6 @@
 """Take the picture: pose, colors, light, occlusion, blur and grain around the drawn face.
 
-As in the drawing itself, pixels meet nothing but + - * / and square roots.
+As in the drawing itself, pixels are computed by + - * / and square roots alone.
 """
 
 from types import SimpleNamespace
@@ -78,7 +78,7 @@ def _posed_canvas(draw: SimpleNamespace, size: int, channels: int, nuisance: flo
 
 
 def _tones(face: SimpleNamespace, draw: SimpleNamespace, color: bool) -> dict[str, np.ndarray]:
-    """Colours of shape (channels, n, 1, 1)."""
+    """Colors of shape (channels, n, 1, 1)."""
     warm, one = face.skin_warmth, np.ones_like(face.skin)
     skin = (1.22 * face.skin, (0.96 - 0.06 * warm) * face.skin, (0.86 - 0.22 * warm) * face.skin)
     hair = (face.hair * 1.15, face.hair * 0.97, face.hair * 0.75)

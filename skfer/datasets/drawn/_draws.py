@@ -1,4 +1,4 @@
-"""Everything random about a set of drawn faces, but for the grain of the pictures.
+"""Everything random about a set of drawn faces, except for the grain of the pictures.
 
 Numbers come from sums and products of ``RandomState.random_sample`` and from
 ``RandomState.randint``: both are frozen in numpy, and exact on every machine.

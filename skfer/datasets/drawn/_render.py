@@ -169,7 +169,7 @@ def _draw_head(
     bare = canvas.fill(ears) * (face.hair_length < 0.25)
     canvas.paint(bare, 0.85 * tone["skin"], "skin")
     canvas.paint(canvas.fill(depth), tone["skin"], "skin")
-    # The head turns away from the light towards its edge.
+    # The head turns away from the light toward its edge.
     rim = np.maximum(0.0, 1 - np.maximum(depth, 0.0) / 0.35)
     canvas.shade(0.22 * rim * rim * (depth > 0))
 

@@ -26,7 +26,7 @@ PUBLISHED = {
     "surprise": 153,
 }
 PUBLISHED_PARTS = {"train": 958, "validation": 436}
-# The aligned faces, of which some are missing. Their owners tell no numbers: these are what public
+# The aligned faces, of which some are missing. No numbers are published: these are what public
 # code that trains on them found (the issues of SimKarras/Amend-Representation-Module).
 PUBLISHED_ALIGNED = {
     "anger": 255,

@@ -394,7 +394,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
     def finish_training(self, data: TrainingData) -> None:
         """Fit the Gaussians to the training set."""
         if not (data.partial and hasattr(self, "means_")):
-            # What is there may be no Gaussians of the type that the parameter has by now.
+            # Otherwise Gaussians stay that may be of another type than the parameter has by now.
             self._covariance_type = self.covariance_type
         points, _ = network_arrays(self.net_, data.source)
         labels, classes = self.subclass_labels_, self._component_classes

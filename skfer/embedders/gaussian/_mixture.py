@@ -15,7 +15,7 @@ LEAST_SHARE = 1e-3
 """No variance is below this share of the whole set's: a class of one sample has none."""
 
 _CHUNK = 4096
-"""Of how many points copies in double precision are held at a time."""
+"""Number of points that are held in double precision at a time."""
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -77,7 +77,7 @@ class Mixture:
             What brings a row, less the mean, to unit covariance, from the right; one for all if
             they share it.
         constants : ndarray of shape (n_components,)
-            What half of the squared length of such a row is taken from, to be ``log_joint``.
+            ``log_joint`` is this constant less half of the squared length of such a row.
         """
         n_features = self.means.shape[1]
         shared = self.covariance_type == "tied"

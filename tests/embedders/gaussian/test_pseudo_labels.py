@@ -105,7 +105,7 @@ def test_soft_labels_get_the_shares_of_the_labels():
     assert_allclose(labeler.soft_labels.mean(axis=0), [0.5, 0.5], atol=0.05)
     aligned = labeler.aligned()
     assert_allclose(aligned.sum(axis=1), 1)
-    assert aligned.mean(axis=0)[0] > 0.55  # from one half towards three quarters
+    assert aligned.mean(axis=0)[0] > 0.55  # from one half toward three quarters
 
 
 def test_a_single_unlabeled_sample_is_hardly_aligned():
