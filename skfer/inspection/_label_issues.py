@@ -400,15 +400,15 @@ def _issues(
     is_issue = np.zeros(n, dtype=bool)
     is_issue[known] = _is_issue([t for t in (model, votes) if t is not None], codes)
     suggested = labels.codes.copy()
-    suggested[known] = both.which
+    suggested[known] = both.other_class
     return LabelIssues(
         labels=[labels.of(code) for code in labels.codes],
         suggested=[labels.of(code) for code in suggested],
         score=spread(1 - both.own),
         confidence=shares(model, codes),
-        other_confidence=shares(model, both.which),
+        other_confidence=shares(model, both.other_class),
         neighbor_share=shares(votes, codes),
-        other_neighbor_share=shares(votes, both.which),
+        other_neighbor_share=shares(votes, both.other_class),
         is_issue=is_issue,
         n_neighbors=n_neighbors,
         proba=proba,

@@ -1,7 +1,5 @@
 """What may be given as X and y, and what is refused."""
 
-import os
-from pathlib import Path, PurePosixPath
 from unittest import mock
 
 import numpy as np
@@ -11,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from PIL import Image
 from sklearn.base import clone
 from torch import nn
 
@@ -167,66 +164,6 @@ def test_an_embedding_that_is_not_finite_is_no_class(embedder, rows):
         getattr(embedder, "predict", embedder.transform)(X)
 
 
-@pytest.fixture
-def paths(faces, tmp_path):
-    for i, image in enumerate(faces.images):
-        Image.fromarray(image).save(tmp_path / f"{i:03d}.png")
-    return np.array(sorted(str(p) for p in tmp_path.glob("*.png")))
-
-
-def test_paths_are_decoded(embedder, faces, paths):
-    expected = fitted(embedder, faces.images, faces.target)
-    assert_array_equal(fitted(embedder, paths, faces.target), expected)
-    assert_array_equal(fitted(embedder, paths.astype(object), faces.target), expected)
-    assert_array_equal(fitted(embedder, paths.tolist(), faces.target), expected)
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        lambda paths: [Path(path) for path in paths],
-        lambda paths: [PurePosixPath(path) for path in paths],
-        lambda paths: [os.fsencode(path) for path in paths],
-        lambda paths: paths[:, None],
-        pd.Index,
-        pd.Series,
-        lambda paths: pd.DataFrame({"path": paths}),
-        lambda paths: pd.Series([Path(path) for path in paths], index=range(5, 69)),
-    ],
-)
-def test_paths_of_all_kinds(faces, paths, kind):
-    model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0).fit(faces.images, faces.target)
-    X = kind(paths)
-    assert_array_equal(model.transform(X), model.transform(faces.images))
-    Z = clone(model).fit_transform(X, faces.target)
-    assert_array_equal(Z, model.transform(faces.images))
-
-
-@pytest.mark.parametrize("missing", [None, np.nan, 3])
-@pytest.mark.parametrize("kind", [list, pd.Series, lambda items: np.array(items, dtype=object)])
-def test_what_is_no_path_among_paths(faces, paths, kind, missing):
-    items = paths.tolist()
-    items[2] = missing
-    with pytest.raises(ValueError, match=rf"X holds paths, but X\[2\] is (nan|{missing})"):
-        CrossEntropyEmbedder().fit(kind(items), faces.target)
-
-
-def test_pictures_that_do_not_do_say_it_in_words_of_the_embedder(faces, paths):
-    Image.new("L", (30, 20)).save(paths[4])
-    with pytest.raises(ValueError, match=r"004\.png: 30 x 20 .*\n.*image_size"):
-        CrossEntropyEmbedder().fit(paths, faces.target)
-    Path(paths[4]).write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"004\.png.*\nMend .* or leave them out of X, and") as e:
-        CrossEntropyEmbedder(image_size=(24, 24)).fit(paths, faces.target)
-    assert "on_error" not in str(e.value)
-
-
-def test_a_second_fit_transform_decodes_to_its_own_size(faces, paths):
-    model = CrossEntropyEmbedder(16, max_epochs=1).fit(faces.images[:, :20], faces.target)
-    model.fit_transform(paths, faces.target)
-    assert model.input_shape_ == (24, 24)
-
-
 @pytest.mark.parametrize("kind", [list, tuple, pd.Series, "objects"])
 def test_images_one_by_one(faces, kind):
     expected = CrossEntropyEmbedder(16, max_epochs=1, random_state=0)
@@ -261,18 +198,6 @@ def test_a_single_image(faces, channels):
     assert model.transform(images[0][None]).shape == (1, 16)
 
 
-def test_paths_are_resized_to_image_size(embedder, faces, paths):
-    model = embedder.set_params(image_size=(20, 18), color=True).fit(paths, faces.target)
-    assert model.input_shape_ == (20, 18, 3)
-    assert model.transform(paths[:2]).shape == (2, 16)
-
-
-def test_paths_in_color_of_their_own_size(faces, paths):
-    model = CrossEntropyEmbedder(16, max_epochs=1, color=True).fit(paths, faces.target)
-    assert model.input_shape_ == (24, 24, 3)
-    assert model.set_params(color=False).transform(paths[:2]).shape == (2, 16)
-
-
 def test_rows_in_color_are_images_with_three_channels(faces):
     color = np.repeat(faces.images[..., None], 3, axis=3)
     model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0)
@@ -285,65 +210,10 @@ def test_rows_in_color_are_images_with_three_channels(faces):
         model.fit(faces.data, faces.target)
 
 
-def test_paths_and_one_channel(faces, paths):
-    model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0)
-    Z = model.fit(faces.images[..., None], faces.target).transform(faces.images[..., None])
-    assert_array_equal(model.transform(paths), Z)
-
-
-def test_paths_that_cannot_be_what_was_fitted(faces, paths):
-    model = CrossEntropyEmbedder(16, max_epochs=1)
-    model.fit(np.repeat(faces.images[..., None], 4, axis=3), faces.target)
-    with pytest.raises(ValueError, match=r"1 or 3 channels, but .* on images with 4 channels"):
-        model.transform(paths)
-    model.set_params(max_epochs=5)
-    model.fit(np.random.RandomState(0).normal(size=(64, 5)), faces.target)
-    with pytest.raises(ValueError, match="fitted on rows of 5 features"):
-        model.transform(paths)
-
-
-def test_paths_are_decoded_once(faces, paths, monkeypatch):
-    from skfer.embedders import _inputs
-
-    calls = []
-    decode = _inputs.decode_images
-    monkeypatch.setattr(
-        _inputs, "decode_images", lambda *a, **k: calls.append(a) or decode(*a, **k)
-    )
-    model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0)
-    Z = model.fit_transform(paths, faces.target)
-    assert len(calls) == 1
-    assert_array_equal(Z, model.transform(paths))
-
-
 def test_feature_names_are_those_of_the_last_fit(embedder, faces):
     table = pd.DataFrame(np.random.RandomState(0).normal(size=(64, 3)), columns=["a", "b", "c"])
     assert embedder.fit(table, faces.target).feature_names_in_.tolist() == ["a", "b", "c"]
     assert not hasattr(embedder.fit(faces.images, faces.target), "feature_names_in_")
-
-
-def test_missing_path_is_named(embedder, faces, paths):
-    paths[3] = "nowhere.png"
-    with pytest.raises((ValueError, OSError), match=r"nowhere\.png"):
-        embedder.fit(paths, faces.target)
-
-
-def test_a_single_path_is_refused(embedder):
-    with pytest.raises(ValueError, match="single path"):
-        embedder.fit("face.png", [0])
-
-
-def test_one_sample_of_a_class_is_enough(embedder, faces):
-    keep = np.flatnonzero((faces.target != 0) | (np.arange(len(faces.target)) == 0))
-    assert (faces.target[keep] == 0).sum() == 1
-    embedder.fit(faces.images[keep], faces.target[keep])
-    assert len(embedder.classes_) == 4
-
-
-def test_minus_one_of_two_labels_is_a_class(embedder, rows):
-    X, y = rows
-    embedder.fit(X, np.where(y == "joy", -1, 1))
-    assert_array_equal(embedder.classes_, [-1, 1])
 
 
 def _nan(faces):
@@ -440,93 +310,12 @@ BAD = {
 }
 
 
-BAD_GROUPS = {
-    "missing": ([None] * 40, "groups has no group for 40 samples, such as None for sample 0"),
-    "nan": (
-        np.where(np.arange(40) == 3, np.nan, 1),
-        "no group for 1 samples, such as .*nan.* for sample 3",
-    ),
-    "pandas' NA": (np.array(["a", pd.NA] * 20), "no group for 20 samples, such as <NA>"),
-    "2-d": (np.zeros((40, 2)), r"groups must be one-dimensional.* shape \(40, 2\)"),
-    "scalar": (3, "groups must be an array or a list.*, got 3"),
-    "mixed": (np.array([1, "a"] * 20, dtype=object), "groups mixes numbers and words"),
-    "length": (np.zeros(7), "groups has 7 entries but X has 40 rows"),
-}
-
-
-@pytest.mark.parametrize("case", BAD_GROUPS)
-def test_bad_groups(embedder, rows, case):
-    groups, message = BAD_GROUPS[case]
-    with pytest.raises(ValueError, match=message):
-        embedder.fit(*rows, groups=groups)
-
-
-@pytest.mark.parametrize("kind", [list, np.array, pd.Series, lambda g: np.array(g)[:, None]])
-def test_groups_of_all_kinds(rows, kind):
-    model = CrossEntropyEmbedder(16, max_epochs=1, early_stopping=True, random_state=0)
-    names = [f"person {i % 5}" for i in range(40)]
-    expected = clone(model).fit(*rows, groups=names).transform(rows[0])
-    assert_array_equal(model.fit(*rows, groups=kind(names)).transform(rows[0]), expected)
-
-
-BAD_CLASSES = {
-    "nan": ([0.0, np.nan, 1.0], "classes must have no missing values, got .*nan"),
-    "2-d": (np.zeros((3, 2)), r"classes must be one-dimensional.* \(3, 2\)"),
-    "one": (["joy"], "at least two classes"),
-    "too few": (["joy", "awe"], "y holds .*'rage'.*takes all that will come as classes="),
-}
-
-
-@pytest.mark.parametrize("case", BAD_CLASSES)
-def test_bad_classes(embedder, rows, case):
-    classes, message = BAD_CLASSES[case]
-    with pytest.raises(ValueError, match=message):
-        embedder.partial_fit(*rows, classes=classes)
-
-
-def test_classes_of_later_calls(embedder, rows):
-    X, y = rows
-    with pytest.raises(ValueError, match=r"at least two classes in y.*as classes="):
-        embedder.partial_fit(X, ["joy"] * 40)
-    embedder.partial_fit(X, ["joy"] * 40, classes=["rage", "joy", "awe"])
-    embedder.partial_fit(X, y, classes=["awe", "rage", "joy"]).partial_fit(X, y)
-    with pytest.raises(ValueError, match=r"classes=\['awe', 'joy'\] is not the same as in the fi"):
-        embedder.partial_fit(X, y, classes=["joy", "awe"])
-
-
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input(embedder, faces, case):
     make, params, message = BAD[case]
     X, y = make(faces)
     with pytest.raises(ValueError, match=message):
         embedder.set_params(**params).fit(X, y)
-
-
-@pytest.mark.parametrize(
-    ("names", "mark"),
-    [(["joy", "rage", "awe"], m) for m in ("-1", None, float("nan"), "nan", "")]
-    + [([0, 1, 2], m) for m in (-1, -1.0, float("nan"), None)],
-)
-def test_unlabeled_samples_are_refused_or_used(embedder, rows, names, mark):
-    y = [names[i % 3] if i % 4 else mark for i in range(40)]
-    if embedder.accepts_unlabeled:
-        assert embedder.fit(rows[0], y).classes_.tolist() == sorted(names)
-        return
-    with pytest.raises(ValueError, match=r"y has no label for 10 samples, such as .* leave"):
-        embedder.fit(rows[0], y)
-
-
-def test_words_beside_numbers_are_refused(embedder, rows):
-    y = [1, "1", 2, "joy"] * 10
-    with pytest.raises(ValueError, match="y mixes numbers and words, such as 1 and '1'"):
-        embedder.fit(rows[0], y)
-
-
-def test_labels_of_another_kind_cannot_come_later(embedder, rows):
-    X, y = rows
-    embedder.partial_fit(X, y)
-    with pytest.raises(ValueError, match=r"y holds \[0, 1, 2\], but training began with"):
-        embedder.partial_fit(X, np.arange(40) % 3)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,127 @@
+"""Paths and pictures given as X."""
+
+import os
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
+from sklearn.base import clone
+
+from skfer import CrossEntropyEmbedder
+
+
+@pytest.fixture
+def paths(faces, tmp_path):
+    for i, image in enumerate(faces.images):
+        Image.fromarray(image).save(tmp_path / f"{i:03d}.png")
+    return np.array(sorted(str(p) for p in tmp_path.glob("*.png")))
+
+
+def test_paths_are_decoded(embedder, faces, paths):
+    expected = clone(embedder).fit(faces.images, faces.target).transform(faces.images)
+    for given in (paths, paths.astype(object), paths.tolist()):
+        Z = clone(embedder).fit(given, faces.target).transform(given)
+        assert_array_equal(Z, expected)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda paths: [Path(path) for path in paths],
+        lambda paths: [PurePosixPath(path) for path in paths],
+        lambda paths: [os.fsencode(path) for path in paths],
+        lambda paths: paths[:, None],
+        pd.Index,
+        pd.Series,
+        lambda paths: pd.DataFrame({"path": paths}),
+        lambda paths: pd.Series([Path(path) for path in paths], index=range(5, 69)),
+    ],
+)
+def test_paths_of_all_kinds(faces, paths, kind):
+    model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0).fit(faces.images, faces.target)
+    X = kind(paths)
+    assert_array_equal(model.transform(X), model.transform(faces.images))
+    Z = clone(model).fit_transform(X, faces.target)
+    assert_array_equal(Z, model.transform(faces.images))
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, 3])
+@pytest.mark.parametrize("kind", [list, pd.Series, lambda items: np.array(items, dtype=object)])
+def test_what_is_no_path_among_paths(faces, paths, kind, missing):
+    items = paths.tolist()
+    items[2] = missing
+    with pytest.raises(ValueError, match=rf"X holds paths, but X\[2\] is (nan|{missing})"):
+        CrossEntropyEmbedder().fit(kind(items), faces.target)
+
+
+def test_pictures_that_do_not_do_say_it_in_words_of_the_embedder(faces, paths):
+    Image.new("L", (30, 20)).save(paths[4])
+    with pytest.raises(ValueError, match=r"004\.png: 30 x 20 .*\n.*image_size"):
+        CrossEntropyEmbedder().fit(paths, faces.target)
+    Path(paths[4]).write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"004\.png.*\nMend .* or leave them out of X, and") as e:
+        CrossEntropyEmbedder(image_size=(24, 24)).fit(paths, faces.target)
+    assert "on_error" not in str(e.value)
+
+
+def test_a_second_fit_transform_decodes_to_its_own_size(faces, paths):
+    model = CrossEntropyEmbedder(16, max_epochs=1).fit(faces.images[:, :20], faces.target)
+    model.fit_transform(paths, faces.target)
+    assert model.input_shape_ == (24, 24)
+
+
+def test_paths_are_resized_to_image_size(embedder, faces, paths):
+    model = embedder.set_params(image_size=(20, 18), color=True).fit(paths, faces.target)
+    assert model.input_shape_ == (20, 18, 3)
+    assert model.transform(paths[:2]).shape == (2, 16)
+
+
+def test_paths_in_color_of_their_own_size(faces, paths):
+    model = CrossEntropyEmbedder(16, max_epochs=1, color=True).fit(paths, faces.target)
+    assert model.input_shape_ == (24, 24, 3)
+    assert model.set_params(color=False).transform(paths[:2]).shape == (2, 16)
+
+
+def test_paths_and_one_channel(faces, paths):
+    model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0)
+    Z = model.fit(faces.images[..., None], faces.target).transform(faces.images[..., None])
+    assert_array_equal(model.transform(paths), Z)
+
+
+def test_paths_that_cannot_be_what_was_fitted(faces, paths):
+    model = CrossEntropyEmbedder(16, max_epochs=1)
+    model.fit(np.repeat(faces.images[..., None], 4, axis=3), faces.target)
+    with pytest.raises(ValueError, match=r"1 or 3 channels, but .* on images with 4 channels"):
+        model.transform(paths)
+    model.set_params(max_epochs=5)
+    model.fit(np.random.RandomState(0).normal(size=(64, 5)), faces.target)
+    with pytest.raises(ValueError, match="fitted on rows of 5 features"):
+        model.transform(paths)
+
+
+def test_paths_are_decoded_once(faces, paths, monkeypatch):
+    from skfer.embedders import _inputs
+
+    calls = []
+    decode = _inputs.decode_images
+    monkeypatch.setattr(
+        _inputs, "decode_images", lambda *a, **k: calls.append(a) or decode(*a, **k)
+    )
+    model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0)
+    Z = model.fit_transform(paths, faces.target)
+    assert len(calls) == 1
+    assert_array_equal(Z, model.transform(paths))
+
+
+def test_missing_path_is_named(embedder, faces, paths):
+    paths[3] = "nowhere.png"
+    with pytest.raises((ValueError, OSError), match=r"nowhere\.png"):
+        embedder.fit(paths, faces.target)
+
+
+def test_a_single_path_is_refused(embedder):
+    with pytest.raises(ValueError, match="single path"):
+        embedder.fit("face.png", [0])
