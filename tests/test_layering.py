@@ -57,7 +57,7 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "tqdm"},
     ),
     "persistence": (
-        ("_version", "_typing", "exceptions", "nets", "preprocessing", "training", "embedders"),
+        ("_version", *GROUND, "nets", "preprocessing", "training", "embedders"),
         {"numpy", "sklearn", "torch", "safetensors", "joblib", "skorch", "onnx"},
     ),
     "inspection": (
@@ -158,6 +158,21 @@ def imported(path):
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 yield inner if inner in MODULES else node.module
+
+
+def test_the_docs_have_the_same_list():
+    text = (REPOSITORY / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = {}
+    for name, below, packages in re.findall(
+        r"^\| `(.+?)` \| (.+?) \| (.+?) \|", text, re.MULTILINE
+    ):
+        rooms, others = (
+            {word for word in cell.split(", ") if word != "-"} for cell in (below, packages)
+        )
+        rooms |= set(GROUND) if "ground" in rooms else set()
+        room = name.removesuffix("/").removesuffix(".py").replace("/", ".")
+        table[room] = ({word.replace("/", ".") for word in rooms - {"ground"}}, others)
+    assert table == {room: (set(below), extra) for room, (below, extra) in ROOMS.items() if room}
 
 
 def test_every_file_is_in_a_room():

@@ -15,8 +15,8 @@ from skfer.embedders import (
     MultiThresholdEmbedder,
     TripletCenterEmbedder,
 )
+from skfer.evaluation._losses_by_name import zoo_embedder
 from skfer.evaluation._names import LOSSES, METHODS
-from skfer.evaluation._zoo import zoo_embedder
 from skfer.exceptions import ArgumentError
 
 _EMBEDDERS = {

@@ -14,7 +14,7 @@ from skfer.datasets._docs import documented
 from skfer.datasets._frames import check_frames
 from skfer.datasets._listing import Layout, Listing, no_layout
 from skfer.datasets._loading import Options, load
-from skfer.datasets._pixels import FER2013_CODES, labeled_rows, pixel_reader, read_pixel_table
+from skfer.datasets._pixel_table import FER2013_CODES, labeled_rows, pixel_reader, read_pixel_table
 from skfer.datasets._rows import Row, without_conflicting_sequences, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES, UNLABELED

@@ -11,7 +11,7 @@ from skfer.datasets._classes import labeled_pictures, own_name, part_folders, wi
 from skfer.datasets._docs import documented
 from skfer.datasets._listing import Layout, Listing, no_layout
 from skfer.datasets._loading import Options, load
-from skfer.datasets._pixels import (
+from skfer.datasets._pixel_table import (
     FER2013_CODES,
     FER2013_PARTS,
     Known,

@@ -13,7 +13,7 @@ import numpy as np
 from skfer.datasets._docs import documented
 from skfer.datasets._listing import Layout, Listing, no_layout
 from skfer.datasets._loading import Options, load
-from skfer.datasets._pixels import (
+from skfer.datasets._pixel_table import (
     FER2013_CODES,
     FER2013_PARTS,
     PixelTable,
