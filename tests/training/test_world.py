@@ -7,15 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import fit_together
 from numpy.testing import assert_allclose, assert_array_equal
 
 import skfer
-
-SCRIPT = Path(__file__).with_name("fit_together.py")
-sys.path.insert(0, str(SCRIPT.parent))
-import fit_together  # noqa: E402
-
-sys.path.pop(0)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +20,10 @@ def folder(tmp_path_factory):
     paths = str(Path(skfer.__file__).parents[1])
     environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, SCRIPT, place], env=environment, capture_output=True, text=True
+        [sys.executable, fit_together.__file__, place],
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     (place / "stdout").write_text(done.stdout)
