@@ -1,0 +1,47 @@
+"""python -m skfer.pretraining."""
+
+import csv
+import sys
+
+from PIL import Image
+
+from skfer.datasets import make_expressions
+from skfer.nets import expression_network
+from skfer.pretraining import __main__ as command
+from skfer.pretraining import _ready as ready_file
+
+
+def write_real_faces(folder):
+    """24 happy, 24 neutral and 6 surprised faces of 12 persons, as the command wants them."""
+    faces = make_expressions(
+        12,
+        2,
+        classes=["happiness", "neutral", "surprise"],
+        proportions={"surprise": 0.25},
+        image_size=32,
+        random_state=0,
+    )
+    (folder / "images").mkdir(parents=True)
+    (folder / "README.md").write_text("Faces that stand for real ones.", encoding="utf-8")
+    with open(folder / "labels.csv", "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "expression", "person"])
+        for i, (image, code) in enumerate(zip(faces.images, faces.target, strict=True)):
+            Image.fromarray(image).save(folder / "images" / f"{i}.png")
+            table.writerow([f"{i}.png", faces.target_names[code], f"person {faces.groups[i]}"])
+
+
+def test_a_start_and_a_classifier_from_frequent_classes(tmp_path, monkeypatch, capsys):
+    write_real_faces(tmp_path / "real")
+    monkeypatch.setattr(command, "_ENOUGH", 20)
+    monkeypatch.setattr(ready_file, "_STEPS", 4)
+    recipe = "--persons 3 --epochs 1 --width 8 --batch-size 16"
+    call = f"pretraining {tmp_path / 'out'} --real {tmp_path / 'real'} --name small {recipe}"
+    monkeypatch.setattr(sys, "argv", call.split())
+    assert command.main() == 0
+    start, ready = capsys.readouterr().out.split()
+    assert start == str(tmp_path / "out" / "small.safetensors")
+    assert len(expression_network(weights=ready).classes) == 8
+    card = (tmp_path / "out" / "face_expressions.md").read_text(encoding="utf-8")
+    assert "48 real faces of 12 persons" in card
+    assert "3 persons, each 1 times" in (tmp_path / "out" / "small.md").read_text(encoding="utf-8")
