@@ -67,6 +67,7 @@ TUNING = {
     "_CROWDED_SHARE",
     "_PAIR_NUMBERS",
     "_ROWS",
+    "_SHUFFLED_AT_ONCE",
     "_STRIPE",
     "block",
     "piece",

@@ -246,6 +246,17 @@ def test_a_loss_that_is_not_finite_stops(embedder, rows, how):
         assert_array_equal(embedder.transform(X), before)
 
 
+def test_weights_that_the_last_step_made_infinite_stop(rows):
+    """No loss tells of them: there is one batch in one epoch."""
+    X, y = rows[0][:6], rows[1][:6]
+    model = CrossEntropyEmbedder(
+        4, lr=1e39, schedule="constant", max_epochs=1, samples_per_class=2, random_state=0
+    )
+    with pytest.raises(ArgumentError, match=r"is nan in epoch 1 .next_loss"):
+        model.fit(X, y)
+    assert set(vars(model)) == set(model.get_params())
+
+
 def test_a_weight_too_large_stops(rows):
     model = TripletCenterEmbedder(4, classification_weight=1e39, max_epochs=2, random_state=0)
     with pytest.raises(ArgumentError, match=r"is (nan|inf) in epoch 1 .train_loss"):

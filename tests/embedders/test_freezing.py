@@ -9,7 +9,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback
 
 from skfer import CrossEntropyEmbedder
-from skfer.nets import CompactResNet
+from skfer.nets import CompactResNet, FaceAugment
 
 
 class Watch(Callback):
@@ -118,6 +118,16 @@ def test_the_mode_of_a_backbone_does_not_matter(faces, start, early_stopping):
     actual = clone(model).fit(faces.images, faces.target).transform(faces.images)
     np.testing.assert_array_equal(actual, expected)
     assert not start.training
+
+
+def test_the_mode_of_an_augmentation_does_not_matter(faces, start):
+    augment = FaceAugment(degrees=30, shift=0.3)
+    model = CrossEntropyEmbedder(4, backbone=start, augment=augment, max_epochs=1, random_state=0)
+    expected = clone(model).fit(faces.images, faces.target).transform(faces.images)
+    augment.eval()
+    actual = clone(model).fit(faces.images, faces.target).transform(faces.images)
+    np.testing.assert_array_equal(actual, expected)
+    assert not augment.training
 
 
 def test_an_answer_does_not_change_the_next_fit(faces, start):

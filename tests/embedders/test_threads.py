@@ -62,6 +62,20 @@ def test_every_answer_is_of_a_snapshot(embedder):
         assert on_snapshot(asked[name]).__code__ in code, name
 
 
+def test_an_answer_is_of_the_state_when_it_was_asked():
+    class Learner:
+        state = "before"
+
+        @on_snapshot
+        def answer(self, learn):
+            learn()
+            return self.state
+
+    learner = Learner()
+    assert learner.answer(lambda: setattr(learner, "state", "after")) == "before"
+    assert learner.state == "after"
+
+
 def _layers(method):
     while method is not None:
         yield method

@@ -115,6 +115,7 @@ def test_without_unlabeled_samples_nothing_changes():
 def test_number_of_folds_without_labels():
     assert SemiSupervisedSplit(KFold(7)).get_n_splits() == 7
     assert SemiSupervisedSplit().get_n_splits() == 5
+    assert SemiSupervisedSplit(None).get_n_splits() == 5
 
 
 @pytest.mark.parametrize(
@@ -130,6 +131,8 @@ def test_number_of_folds_without_labels():
         (1, [0, 1, -1, 0], "cv must be a whole number of at least 2"),
         ("five", [0, 1, -1, 0], "cv must be a splitter, a number of folds, or a list of pairs"),
         ([], [0, 1, -1, 0], "cv must be a splitter"),
+        ([([0], [1], [3])], [0, 1, -1, 0], "cv must be a splitter"),
+        ({"ab": 1}, [0, 1, -1, 0], "cv must be a splitter"),
     ],
 )
 def test_errors_name_the_argument(cv, y, message):

@@ -1,6 +1,7 @@
 """Which samples make a batch."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -137,3 +138,45 @@ def test_shuffled_batches_cover_all_once(n, size, seed):
     lengths = {len(b) for b in batches}
     assert max(lengths) - min(lengths) <= 1
     assert min(lengths) >= 2
+
+
+@pytest.mark.parametrize(
+    ("sizes", "p", "k", "n_batches"),
+    [
+        ((20, 4), 2, 4, 3),  # 24 samples in batches of 8
+        ((12, 11, 1), 2, 4, 4),  # a class of one gives one: 24 in batches of 6 on average
+        ((9, 9, 9), 9, 3, 3),  # P is lowered to the classes there are: 27 in batches of 9
+        ((5, 6), 2, 4, 1),  # 11 in batches of 8: rounded down
+        ((6, 7), 2, 4, 2),  # 13 in batches of 8: rounded up
+        ((2, 1), 2, 4, 1),
+    ],
+)
+def test_a_pass_draws_as_many_samples_as_there_are(sizes, p, k, n_batches):
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    assert len(BalancedBatchSampler(labels, p, k, 0)) == n_batches
+
+
+@pytest.mark.parametrize(("n", "size", "n_batches"), [(23, 6, 4), (20, 6, 3), (3, 1, 1), (1, 9, 1)])
+def test_batches_of_all_samples_alike_have_about_the_wanted_size(n, size, n_batches):
+    assert len(ShuffledBatchSampler(n, size, 0)) == n_batches
+
+
+SAMPLERS = {
+    "balanced": lambda n, seed: BalancedBatchSampler(np.arange(n) % 4 - 1, 2, 3, seed, 2),
+    "shuffled": lambda n, seed: ShuffledBatchSampler(40, 6, seed),
+    "part": lambda n, seed: SubsetSampler(
+        BalancedBatchSampler(np.arange(n) % 3, 2, 3, seed), np.arange(1, 41)
+    ),
+}
+
+
+@pytest.mark.parametrize("make", SAMPLERS.values(), ids=SAMPLERS)
+def test_a_sampler_goes_on_where_another_was(make):
+    sampler, other = make(40, seed=0), make(30, seed=1)
+    assert list(sampler)
+    other.load_state_dict(sampler.state_dict())
+    for _ in range(3):
+        for batch, same in zip(sampler, other, strict=True):
+            assert batch.tolist() == same.tolist()
+    for batch, same in zip(sampler.covering(), other.covering(), strict=True):
+        assert batch.tolist() == same.tolist()
