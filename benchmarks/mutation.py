@@ -47,7 +47,11 @@ KERNELS = {
     ),
     "losses/_overflow.py": ("losses/test_triplet_center.py", "losses/test_gaussian.py"),
     "metrics/_ranking.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
-    "metrics/_sort_keys.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
+    "metrics/_sort_keys.py": (
+        "metrics/test_sort_keys.py",
+        "metrics/test_nearest.py",
+        "metrics/test_retrieval.py",
+    ),
     "metrics/_screen.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
     "metrics/_nearest.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
     "metrics/_task.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
@@ -64,13 +68,18 @@ KERNELS = {
 # Numbers that choose how fast something is, not what comes out.
 TUNING = {
     "_BLOCK_DISTANCES",
+    "_CHUNK_BYTES",
     "_CROWDED_SHARE",
     "_PAIR_NUMBERS",
     "_ROWS",
     "_SHUFFLED_AT_ONCE",
     "_STRIPE",
+    "_most",
+    "_piece",
+    "_stripe",
     "block",
     "piece",
+    "step",
 }
 # Imported before any fork: the package, for what it imports, and what tests import beside it.
 AHEAD = (
@@ -148,7 +157,8 @@ def _mark_what_is_left_alone(tree: ast.AST) -> None:
 def _tunes(node: ast.AST) -> bool:
     """Whether a statement sets a number of `TUNING`."""
     targets = node.targets if isinstance(node, ast.Assign) else []
-    return any(isinstance(target, ast.Name) and target.id in TUNING for target in targets)
+    names = (getattr(target, "id", getattr(target, "attr", None)) for target in targets)
+    return not TUNING.isdisjoint(names)
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:

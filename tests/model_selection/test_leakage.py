@@ -157,6 +157,7 @@ def test_folds_by_masks():
             r"cv has a test mask of shape \(3,\) in fold 0, but there are 24",
         ),
         ([0, 1], [99], "cv must give the test set of fold 0 as indices below 24"),
+        ([0, 1], [24], "cv must give the test set of fold 0 as indices below 24"),
         ([0, -1], [3], "cv must give the training set of fold 0 as indices below 24"),
         ([0, 1], [2.5], "as indices below 24 or a mask"),
         ([0, 1], ["a"], "as indices below 24 or a mask"),
@@ -200,6 +201,9 @@ def test_many_leaks_are_cut_short():
     faces = Bunch(groups=np.zeros(30, dtype=int))
     with pytest.raises(ValueError, match="and 20 more leaks"):
         check_leakage(faces, KFold(30))
+    with pytest.raises(ValueError, match="fold 9: 1 subject") as told:
+        check_leakage(faces, KFold(10))
+    assert "more leaks" not in str(told.value)
 
 
 def test_unlabeled_samples_of_tested_subjects_leak_unless_dropped():
