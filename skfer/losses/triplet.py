@@ -156,11 +156,11 @@ def batch_triplet_losses(
         partners = _Partners.of(labels, points.dtype)
         if mining == "batch-hard":
             evaluate = partial(_hardest_triplets, partners=partners, dual=dual)
-            size = n_samples * max(n_samples // 2, 2 * n_features)
+            item_size = n_samples * max(n_samples // 2, 2 * n_features)
         else:
             evaluate = partial(_all_triplets, partners=partners, table=_positives_table(partners))
-            size = n_samples * max(n_samples, n_features)
-        step = _items_per_chunk(points, size)
+            item_size = n_samples * max(n_samples, n_features)
+        step = _items_per_chunk(points, item_size)
         for start in range(0, n_slices, step):
             chunk = slice(start, start + step)
             results = evaluate(_centered(points[chunk]), margins[chunk, None])

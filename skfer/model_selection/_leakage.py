@@ -182,7 +182,7 @@ def _digest(image: ArrayLike) -> bytes:
     if pixels.dtype == object:  # whose bytes are addresses
         pixels = _unboxed(pixels)
     digest = blake2b(f"{pixels.dtype.str} {pixels.shape}".encode(), digest_size=16)
-    digest.update(pixels.reshape(-1).view(np.uint8).data if pixels.size else b"")
+    digest.update(pixels.ravel().view(np.uint8).data if pixels.size else b"")
     return digest.digest()
 
 

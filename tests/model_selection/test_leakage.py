@@ -132,6 +132,14 @@ def test_groups_are_called_what_they_are(kind, one, several):
         check_leakage(faces, one_fold(4, [0, 2]))
 
 
+def test_groups_are_suggested_for_copies_alone():
+    images = np.zeros((4, 2, 2), np.uint8)
+    for columns in ({"groups": [1, 2, 3, 4]}, {"sequence": [5, 6, 5, 8]}):
+        with pytest.raises(ArgumentError) as told:
+            check_leakage(Bunch(images=images, **columns), one_fold(4, [0]))
+        assert not hasattr(told.value, "__notes__")
+
+
 def test_folds_by_masks():
     faces = make_faces()
     masks = [
@@ -261,10 +269,15 @@ def test_images_of_object_dtype_are_compared_by_their_pixels():
     ragged = np.empty(6, dtype=object)
     ragged[:] = [image[: 2 + i % 3] for i, image in enumerate(pixels)]
     ragged[5] = ragged[0].copy()
-    for images in (boxed, list(boxed), ragged, pixels.astype(object)):
+    lists = np.empty(6, dtype=object)
+    lists[:] = [image.tolist() for image in pixels]
+    for images in (boxed, list(boxed), ragged, lists, pixels.astype(object)):
         assert number_identical_images(images).tolist() == [0, 1, 2, 3, 4, 0]
         with pytest.raises(ValueError, match="1 identical image"):
             check_leakage(Bunch(images=images), one_fold(6, [5]))
+    for none in (3, {0: pixels}):
+        with pytest.raises(ArgumentError, match=r"images must (be|have)"):
+            number_identical_images(none)
     with pytest.raises(ArgumentError, match="images must hold arrays of numbers"):
         number_identical_images([np.array([object()])])
 
