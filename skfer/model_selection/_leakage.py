@@ -278,9 +278,7 @@ def _describe_leak(
 ) -> str | None:
     """Return a line about what the two sides have in common, None if it is nothing."""
     train, test = (side[trait.codes[side] >= 0] for side in (train, test))
-    in_train = np.zeros(trait.codes.max(initial=-1) + 1, dtype=bool)
-    in_train[trait.codes[train]] = True
-    shared = test[in_train[trait.codes[test]]]
+    shared = test[np.isin(trait.codes[test], trait.codes[train])]
     if len(shared) == 0:
         return None
     code = trait.codes[shared[0]]

@@ -157,6 +157,17 @@ def test_values_made_by_hand():
     assert_allclose(mean_average_precision_at_r([[0.0]], [0], **reference), (1 + 2 / 3) / 3)
 
 
+@pytest.mark.parametrize("measure", [recall_at_k, precision_at_k])
+def test_a_number_for_one_k_and_an_array_for_several(measure):
+    X, y = [[0.0], [1.0], [3.0], [4.5]], [0, 1, 0, 1]
+    for k in (2, np.int64(2)):
+        assert isinstance(measure(X, y, k=k), float)
+    with pytest.raises(ArgumentError, match=r"k must be a whole number .* got array\(2\)"):
+        measure(X, y, k=np.array(2))
+    for k in ([2], (2,), np.array([2])):
+        assert measure(X, y, k=k).tolist() == [measure(X, y, k=2)]
+
+
 def test_a_collapsed_embedding_scores_nothing():
     X, y = np.ones((20, 3)), np.repeat([0, 1], 10)
     assert recall_at_k(X, y, k=9) == 0
@@ -334,8 +345,9 @@ def test_memory_does_not_grow_with_the_square(measure):
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_nothing_to_find_is_nan_with_a_warning(measure):
-    with pytest.warns(UndefinedMetricWarning, match=measure.__name__):
+    with pytest.warns(UndefinedMetricWarning, match=measure.__name__) as caught:
         assert np.isnan(measure([[0.0], [1.0]], [0, 1]))
+    assert [warning.filename for warning in caught] == [__file__]
     with pytest.warns(UndefinedMetricWarning, match="own group"):
         assert np.isnan(measure([[0.0], [1.0], [2.0]], [0, 0, 1], groups=[3, 3, 3]))
 
