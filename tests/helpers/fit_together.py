@@ -1,12 +1,14 @@
 """Fits embedders on two processes that train together, and keeps their weights; for a test."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.distributed as dist
+from skorch.callbacks import Callback
 from torch import nn
 
 import skfer
@@ -79,11 +81,45 @@ def weights(model):
     }
 
 
-def main(folder):
+class Dies(Callback):
+    """Kills its process in the fifth epoch."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == 5:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def join(folder):
+    """Become two processes that know each other; return which one this is."""
     torch.set_num_threads(1)
     rank = int(os.fork() == 0)
     store = dist.FileStore(f"{folder}/store", 2)
     dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
+    return rank
+
+
+def lose_one(folder):
+    """Fit on two processes of which one dies."""
+    rank = join(folder)
+    try:
+        fit("cross-entropy", checkpoint=f"{folder}/fits", callbacks=[Dies()] if rank else None)
+    except RuntimeError as error:
+        (Path(folder) / "error").write_text(str(error))
+    os.wait()
+
+
+def under_torchrun(folder):
+    """Fit in processes that torchrun has started."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    model = fit("cross-entropy")
+    np.savez(Path(folder) / f"torchrun-{dist.get_rank()}.npz", **weights(model))
+    dist.destroy_process_group()
+
+
+def main(folder):
+    """Fit all cases on two processes."""
+    rank = join(folder)
     for name in CASES:
         model = fit(name, verbose=1 if name == "Gaussian" else 0, checkpoint=f"{folder}/fits")
         np.savez(Path(folder) / f"{name}-{rank}.npz", **weights(model))
@@ -97,4 +133,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    {"all": main, "lose one": lose_one, "torchrun": under_torchrun}[sys.argv[1]](sys.argv[2])

@@ -17,17 +17,23 @@ import skfer
 def folder(tmp_path_factory):
     """What two processes have kept."""
     place = tmp_path_factory.mktemp("together")
+    (place / "stdout").write_text(_run(fit_together.__file__, "all", place))
+    return place
+
+
+def _run(*words):
+    """Run Python in a process of its own; return what it prints."""
     paths = str(Path(skfer.__file__).parents[1])
     environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, fit_together.__file__, place],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    call = [sys.executable, *map(str, words)]
+    done = subprocess.run(call, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    (place / "stdout").write_text(done.stdout)
-    return place
+    return done.stdout
+
+
+def _assert_as_alone(found):
+    for key, value in fit_together.weights(fit_together.fit("cross-entropy")).items():
+        assert_allclose(found[key], value, rtol=1e-10, atol=1e-10, err_msg=key)
 
 
 @pytest.mark.parametrize("name", fit_together.CASES)
@@ -52,3 +58,21 @@ def test_one_process_alone_tells_and_keeps(folder):
 def test_processes_with_other_seeds_are_refused(folder):
     for rank in range(2):
         assert "random_state" in (folder / f"error-{rank}").read_text()
+
+
+def test_a_process_that_dies_is_told_and_one_alone_goes_on(tmp_path):
+    _run(fit_together.__file__, "lose one", tmp_path)
+    assert "no longer answers" in (tmp_path / "error").read_text()
+    (kept,) = (tmp_path / "fits").glob("*.ckpt")
+    before = kept.stat().st_mtime_ns
+    alone = fit_together.fit("cross-entropy", checkpoint=tmp_path / "fits")
+    assert list((tmp_path / "fits").glob("*.ckpt")) == [kept]
+    assert kept.stat().st_mtime_ns > before
+    _assert_as_alone(fit_together.weights(alone))
+
+
+def test_torchrun_starts_the_processes(tmp_path):
+    run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    _run(*run, fit_together.__file__, "torchrun", tmp_path)
+    for rank in range(2):
+        _assert_as_alone(np.load(tmp_path / f"torchrun-{rank}.npz"))
