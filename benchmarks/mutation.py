@@ -56,13 +56,22 @@ KERNELS = {
     "metrics/_task.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
     "metrics/_coordinates.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
     "losses/_voted.py": ("losses/test_multi_threshold.py",),
-    "losses/triplet.py": ("losses/test_triplet.py", "losses/test_multi_threshold.py"),
+    "losses/triplet.py": (
+        "losses/test_arguments.py",
+        "losses/test_triplet.py",
+        "losses/test_multi_threshold.py",
+    ),
     "losses/triplet_center.py": (
+        "losses/test_arguments.py",
         "losses/test_triplet_center_module.py",
         "losses/test_triplet_center.py",
     ),
-    "losses/multi_threshold.py": ("losses/test_thresholds.py", "losses/test_multi_threshold.py"),
-    "losses/gaussian.py": ("losses/test_gaussian.py",),
+    "losses/multi_threshold.py": (
+        "losses/test_arguments.py",
+        "losses/test_thresholds.py",
+        "losses/test_multi_threshold.py",
+    ),
+    "losses/gaussian.py": ("losses/test_arguments.py", "losses/test_gaussian.py"),
     "training/_sampling.py": ("training/test_sampling.py",),
 }
 # Numbers that choose how fast something is, not what comes out.
