@@ -21,11 +21,12 @@ def load(name):
 
 page_code = load("page_code")
 PAGES = {path: page_code.blocks_of(path) for path in sorted(DOCS.glob("*/*.rst"))}
-
-
-@pytest.mark.parametrize(
+of_pages_with_code = pytest.mark.parametrize(
     "page", [path for path, blocks in PAGES.items() if blocks], ids=lambda page: page.stem
 )
+
+
+@of_pages_with_code
 def test_code_of_pages_runs(page, tmp_path, monkeypatch):
     fake_timm.put_in_place(monkeypatch, names=["test_resnet"])
     monkeypatch.setattr(base, "count_epochs", lambda max_epochs, codes: 1)
@@ -33,6 +34,32 @@ def test_code_of_pages_runs(page, tmp_path, monkeypatch):
     for code in PAGES[page]:
         # What has hardly learned may warn.
         page_code.execute(code, namespace, tmp_path, on_warning="ignore")
+
+
+@of_pages_with_code
+def test_results_of_pages_are_kept(page):
+    program = page_code.Program(page_code.folder_of(page))
+    missing = [k for k, code in enumerate(PAGES[page], start=1) if program.find(code) is None]
+    assert not missing, f"run: python docs/_ext/page_code.py {page.relative_to(DOCS.parent)}"
+    kept = sorted(path.stem for path in program.folder.glob("*.json"))
+    assert kept == sorted(str(k + 1) for k in range(len(PAGES[page])))
+
+
+def test_a_block_is_run_once_for_all(tmp_path):
+    for value, runs in ((1, 2), (1, 0), (2, 2), (2, 0)):
+        ran = []
+        program = page_code.Program(tmp_path)
+        program.namespace["ran"] = ran
+        program.show(f"x = {value}\nran.append(x)")
+        assert program.show("ran.append(x)\nprint(x)").text == f"{value}\n"
+        assert len(ran) == runs
+
+
+def test_pictures_that_a_block_no_longer_draws_are_removed(tmp_path):
+    page_code.Program(tmp_path).show("import matplotlib.pyplot as plt\nplt.plot([1])")
+    assert (tmp_path / "1-0.png").exists()
+    assert page_code.Program(tmp_path).show("3").figures == []
+    assert not (tmp_path / "1-0.png").exists()
 
 
 def test_what_a_block_shows(tmp_path):

@@ -20,11 +20,12 @@ GROUND = ("_typing", "exceptions", "validation")
 ROOMS = {
     "_version": ((), set()),
     "_typing": ((), {"numpy"}),
+    "_bar": ((), {"tqdm"}),
     "exceptions": ((), {"sklearn"}),
     "validation": (("_typing", "exceptions"), {"numpy", "sklearn"}),
     "losses": (GROUND, {"torch", "numpy"}),
     "nets": (GROUND, {"torch", "timm", "safetensors"}),
-    "pictures": (GROUND, {"numpy", "PIL", "joblib", "tqdm"}),
+    "pictures": (("_bar", *GROUND), {"numpy", "PIL", "joblib"}),
     "preprocessing": ((*GROUND, "pictures"), {"numpy", "PIL", "sklearn"}),
     "datasets.drawn": ((*GROUND, "datasets"), {"numpy", "sklearn"}),
     "datasets.published": ((*GROUND, "pictures", "datasets"), {"numpy"}),
@@ -32,9 +33,9 @@ ROOMS = {
         (*GROUND, "pictures", "preprocessing", "datasets.drawn", "datasets.published"),
         {"numpy", "PIL", "sklearn", "pandas"},
     ),
-    "metrics": (GROUND, {"numpy", "sklearn", "torch", "tqdm"}),
+    "metrics": (("_bar", *GROUND), {"numpy", "sklearn", "torch"}),
     "model_selection": (GROUND, {"numpy", "sklearn"}),
-    "training": ((*GROUND, "losses", "nets"), {"numpy", "torch", "skorch", "tqdm"}),
+    "training": (("_bar", *GROUND, "losses", "nets"), {"numpy", "torch", "skorch"}),
     "embedders.gaussian": (
         (*GROUND, "losses", "nets", "training", "embedders"),
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
@@ -53,8 +54,8 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
     ),
     "pretraining": (
-        ("_version", *GROUND, "datasets", "metrics", "nets", "training"),
-        {"numpy", "scipy", "sklearn", "torch", "tqdm"},
+        ("_version", "_bar", *GROUND, "datasets", "metrics", "nets", "training"),
+        {"numpy", "scipy", "sklearn", "torch"},
     ),
     "persistence": (
         ("_version", *GROUND, "nets", "preprocessing", "training", "embedders"),
@@ -65,7 +66,7 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "matplotlib", "PIL", "umap"},
     ),
     "evaluation": (
-        ("_version", *GROUND, "datasets", "metrics", "model_selection", "embedders"),
+        ("_version", "_bar", *GROUND, "datasets", "metrics", "model_selection", "embedders"),
         {
             "pytorch_metric_learning",
             "numpy",
@@ -74,7 +75,6 @@ ROOMS = {
             "torch",
             "skorch",
             "joblib",
-            "tqdm",
         },
     ),
     "cli": (

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from skorch.callbacks import Callback
-from tqdm.auto import tqdm
+
+from skfer._bar import tqdm
 
 _SECONDS = 0.5  # between two looks
 

@@ -340,7 +340,7 @@ def _legend(ax: Any, lines: list[Any], names: list[str]) -> None:
     if len(lines) > _FEW:
         legend_beside(ax, lines, names)
     else:
-        ax.legend(lines, names, frameon=False, loc="upper left")
+        ax.legend(lines, names, frameon=False, loc="best")
 
 
 def _draw(ax: Any, name: str, curve: Reliability, number: int, color: Any, given: Any) -> Any:
@@ -355,6 +355,7 @@ def _draw(ax: Any, name: str, curve: Reliability, number: int, color: Any, given
         "linewidth": 1.4,
         "markeredgecolor": ink_of(ax).edge(color),
         "markeredgewidth": 0.5,
+        "clip_on": False,  # a bin may be right altogether
     }
     options = merged(Line2D, style, given)
     told = f"{as_text(name)}, " if name else ""

@@ -257,7 +257,7 @@ class ThresholdDisplay:
         )
         axes[1].axvline(self.recall_all, color=ink.text, linestyle="--", linewidth=1.4)
         self._label(axes, ink)
-        told = "Above same class, below others; line: threshold from the same class's mean on"
+        told = "Above same class, below others; line: the threshold, from the same class's mean on"
         write_caption(axes[0], caption, told)
         self.axes_, self.figure_ = axes, axes[0].figure
         return self

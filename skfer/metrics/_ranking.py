@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from skfer._bar import tqdm
 from skfer.metrics._nearest import ScreenedSearch
 from skfer.metrics._sort_keys import ExactSearch
 from skfer.metrics._task import RetrievalTask

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from joblib import effective_n_jobs
 from PIL import Image
-from tqdm.auto import tqdm
 
+from skfer._bar import tqdm
 from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures._pixels import PictureError

@@ -13,8 +13,8 @@ from scipy.optimize import minimize_scalar
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
+from skfer._bar import tqdm
 from skfer._typing import NDArray
 from skfer.datasets import EXPRESSIONS
 from skfer.metrics import expected_calibration_error

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from skfer._bar import tqdm
 from skfer.datasets import EXPRESSIONS, draw_portraits
 from skfer.nets import expression_network, save_start
 from skfer.pretraining._card import write_card

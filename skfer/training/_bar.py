@@ -3,7 +3,8 @@
 from typing import Any
 
 from skorch.callbacks import Callback
-from tqdm.auto import tqdm
+
+from skfer._bar import tqdm
 
 
 class TrainingBar(Callback):
