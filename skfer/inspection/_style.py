@@ -157,6 +157,13 @@ def legend_beside(ax: Any, handles: list[Any], labels: list[str], **options: Any
     )
 
 
+def make_room(legend: Any) -> None:
+    """Widen a figure of one's own by what a legend beside its axes needs."""
+    longest = max(len(text.get_text()) for text in legend.get_texts())
+    figure = legend.axes.figure
+    figure.set_figwidth(figure.get_figwidth() + 0.7 + 0.085 * longest)
+
+
 def merged(artist: Any, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Options of an artist's class, where the given ones win whatever alias they come by."""
     from matplotlib.cbook import normalize_kwargs

@@ -14,6 +14,7 @@ from skfer.inspection._style import (
     as_text,
     ink_of,
     legend_beside,
+    make_room,
     merged,
     several_axes,
     write_caption,
@@ -187,6 +188,8 @@ class TrainingDisplay:
         folds = f"Mean of {n_folds} folds, and from the lowest to the highest"
         write_caption(axes[0], caption, folds if self.bands_ else "")
         self.legend_ = self._legend(axes[min(columns, len(axes)) - 1]) if legend else None
+        if ax is None and self.legend_ is not None:
+            make_room(self.legend_)
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
 

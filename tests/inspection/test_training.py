@@ -65,6 +65,15 @@ def test_several_fits_by_name():
     assert [text.get_text() for text in display.legend_.get_texts()] == ["one", "other"]
 
 
+@pytest.mark.parametrize("metrics", [["loss"], ["loss", "lr"]])
+def test_the_legend_of_few_panels_has_room(metrics):
+    named = {f"a fit of many words, {k}": history([3.0, 2.0]) for k in range(2)}
+    display = TrainingDisplay.from_history(named, metrics=metrics)
+    display.figure_.canvas.draw()  # a panel without width is a warning, and so an error
+    box = display.legend_.get_window_extent()
+    assert box.x1 <= display.figure_.bbox.width + 1
+
+
 def test_unknown_numbers_are_shown_and_others_left_out():
     display = TrainingDisplay.from_history(
         history([1, 2], valid_accuracy=[0.5, 0.6], note=["a", "b"], valid_loss_best=[True, False])
