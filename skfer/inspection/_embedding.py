@@ -364,6 +364,7 @@ class EmbeddingDisplay:
         if self.is_training is not None:
             shown = np.flatnonzero(~np.asarray(self.is_training))
         faces = check_faces(self.images, len(shown), beside="the embedding")
+        ax.margins(0.1)  # no picture lies over the frame
         return add_pictures(ax, self.points[shown], faces, n, [colors[int(row)] for row in shown])
 
 

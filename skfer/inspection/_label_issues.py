@@ -71,18 +71,19 @@ class LabelIssues:
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sklearn.datasets import load_iris
     >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skfer.datasets import make_expressions
     >>> from skfer.inspection import label_issues
-    >>> X, y = load_iris(return_X_y=True)
-    >>> y[[7, 77]] = 2
-    >>> model = make_pipeline(StandardScaler(), LogisticRegression())
-    >>> issues = label_issues(model, X, y, names=["setosa", "versicolor", "virginica"])
+    >>> faces = make_expressions(
+    ...     12, 2, image_size=16, classes=["anger", "happiness", "surprise"], random_state=0
+    ... )
+    >>> y = faces.target_names[faces.target]
+    >>> y[7] = "happiness"
+    >>> issues = label_issues(
+    ...     LogisticRegression(), faces.action_units, y, groups=faces.groups
+    ... )
     >>> int(issues.order[0]), issues.reason(7)
-    (7, 'virginica 0.00, setosa 0.98; of 20 neighbors 0 virginica, 20 setosa')
+    (7, 'happiness 0.02, anger 0.95')
     """
 
     def __init__(
@@ -254,17 +255,19 @@ def label_issues(
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from sklearn.datasets import load_iris
     >>> from sklearn.neighbors import KNeighborsClassifier
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skfer.datasets import make_expressions
     >>> from skfer.inspection import label_issues
-    >>> X, y = load_iris(return_X_y=True)
-    >>> y[7] = 2
-    >>> issues = label_issues(make_pipeline(StandardScaler(), KNeighborsClassifier(9)), X, y)
+    >>> faces = make_expressions(
+    ...     12, 2, image_size=16, classes=["anger", "happiness", "surprise"], random_state=0
+    ... )
+    >>> y = faces.target_names[faces.target]
+    >>> y[7] = "happiness"
+    >>> issues = label_issues(
+    ...     KNeighborsClassifier(9), faces.action_units, y, groups=faces.groups
+    ... )
     >>> issues.table(1)[0]["row"], issues.table(1)[0]["suggested"]
-    (7, '0')
+    (7, 'anger')
     """
     check_int(n_neighbors, "n_neighbors", at_least=1)
     check_int(n_jobs, "n_jobs", at_least=-_MOST_JOBS, at_most=_MOST_JOBS, optional=True)

@@ -32,7 +32,7 @@ _DPI = 110
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
        color: #1a1a1a; background: #fff; }
-h1, h2 { line-height: 1.2; } h2 { margin-top: 2.2rem; }
+h1, h2 { line-height: 1.2; overflow-wrap: anywhere; } h2 { margin-top: 2.2rem; }
 figure { margin: 0; break-inside: avoid; } figure img { max-width: 100%; height: auto; }
 figcaption { color: #444; }
 pre { white-space: pre-wrap; background: #f4f4f4; padding: .8rem; border-radius: .3rem; }

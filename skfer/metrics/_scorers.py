@@ -196,12 +196,15 @@ def make_embedding_scorer(metric: Callable[..., Any], **kwargs: Any) -> Embeddin
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
     >>> from sklearn.model_selection import cross_val_score
     >>> from sklearn.neighbors import KNeighborsClassifier, NeighborhoodComponentsAnalysis
     >>> from sklearn.pipeline import make_pipeline
+    >>> from skfer.datasets import make_expressions
     >>> from skfer.metrics import make_embedding_scorer, recall_at_k
-    >>> X, y = load_iris(return_X_y=True)
+    >>> faces = make_expressions(
+    ...     12, 2, image_size=16, classes=["anger", "happiness", "surprise"], random_state=0
+    ... )
+    >>> X, y = faces.action_units, faces.target
     >>> embedder = NeighborhoodComponentsAnalysis(n_components=2, random_state=0)
     >>> model = make_pipeline(embedder, KNeighborsClassifier())
     >>> scorer = make_embedding_scorer(recall_at_k, k=2)
