@@ -34,7 +34,8 @@ plt.show()
 # to see than which. ``StratifiedGroupKFold`` keeps persons together; ``groups`` tells who they are.
 #
 # The default does better; 25 passes keep this example short.
-model = make_pipeline(MultiThresholdEmbedder(max_epochs=25, random_state=0), KNeighborsClassifier())
+embedder = MultiThresholdEmbedder(max_epochs=25, random_state=0)
+model = make_pipeline(embedder, KNeighborsClassifier())
 scores = cross_validate(
     model,
     faces.images,
