@@ -319,8 +319,8 @@ def _move(old: Mapping[str, Any], new: Mapping[str, Any], put: Callable[[str, An
 
 def _set_everywhere(module: ModuleType, name: str, value: object) -> None:
     old = getattr(module, name)
-    for other in [m for n, m in sys.modules.items() if n.partition(".")[0] == "skfer"]:
-        if vars(other).get(name) is old:
+    for other in list(sys.modules.values()):  # of the package, and of its tests
+        if getattr(other, "__dict__", {}).get(name) is old:
             setattr(other, name, value)
 
 
