@@ -160,9 +160,10 @@ def _add_report(commands: Any) -> None:
     parser = commands.add_parser(
         "report",
         help="show a model on labeled faces, as a page",
-        description="Write all that there is to see of a model on labeled faces as one page of "
-        "HTML with its pictures: scores, confusion, reliability, the embedding, and what the model "
-        "has of its own. Give faces of persons that it was not trained on. Needs matplotlib.",
+        description="Write all that there is to see of a model on labeled faces as one page of\n"
+        "HTML with its pictures: scores, confusion, reliability, the embedding, and what the\n"
+        "model has of its own. Give faces of persons that it was not trained on. Needs\n"
+        "matplotlib.",
         usage="skfer report MODEL [OPTION ...] -o PAGE",
         epilog="example:\n  skfer report smile.skfer --labels test.csv --root images/ "
         "--label-column emotion \\\n    -o report.html",
