@@ -25,6 +25,7 @@ from skfer.cli._stage import Stage
 from skfer.cli._tables import writer_of
 from skfer.exceptions import ArgumentError
 from skfer.pictures import Chunk
+from skfer.training import release_pages
 
 UNUSABLE = 1
 _BATCH = 2048  # pictures in memory: some full batches of the network
@@ -100,6 +101,7 @@ def _key(model: Path | None, names: Sequence[str], reading: str) -> str:
 def _embed_array(model: Any, images: NDArray[Any], stage: Stage, verbose: bool) -> None:
     for start in tqdm(range(0, len(images), _BATCH), desc="embedding", disable=not verbose):
         stage.add(model.transform(images[start : start + _BATCH]))
+        release_pages(images)
 
 
 def _embed_files(model: Any, chunks: Iterator[Chunk], stage: Stage) -> None:
