@@ -85,6 +85,7 @@ ROOMS = {
             "preprocessing",
             "datasets",
             "model_selection",
+            "training",
             "persistence",
             "inspection",
             "evaluation",

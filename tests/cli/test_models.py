@@ -211,6 +211,17 @@ def test_an_array_of_pictures(smile, folder, tmp_path):
     np.testing.assert_array_equal(embedding, skfer.load(smile).transform(images))
 
 
+def test_an_array_is_released_while_it_is_read(smile, tmp_path, monkeypatch):
+    """Else the pages of a large file add up in memory."""
+    np.save(tmp_path / "faces.npy", np.zeros((10, 16, 16), dtype=np.uint8))
+    released = []
+    monkeypatch.setattr(_embed, "release_pages", released.append)
+    monkeypatch.setattr(_embed, "_BATCH", 4)
+    call = ["embed", str(smile), str(tmp_path / "faces.npy"), "-o", str(tmp_path / "x.npz")]
+    assert main(call) == 0
+    assert [isinstance(array, np.memmap) for array in released] == [True] * 3
+
+
 def test_an_array_of_another_shape_is_refused(smile, tmp_path, capsys):
     np.save(tmp_path / "faces.npy", np.zeros((2, 8, 8), dtype=np.uint8))
     call = ["embed", str(smile), str(tmp_path / "faces.npy"), "-o", str(tmp_path / "x.npz")]
