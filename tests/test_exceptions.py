@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skfer import exceptions
 from skfer.datasets import DatasetError, DatasetWarning
-from skfer.exceptions import ArgumentError, shorten
+from skfer.exceptions import ArgumentError, install_hint, shorten
 
 OPTIONS = {"align": "--align", "align=False": "--no-align", "root": "--root"}
 
@@ -110,3 +111,28 @@ def test_shortened_text_has_both_ends(text, length):
         head, tail = short.split("...", 1) if "..." not in text else (short, "")
         assert text.startswith(head[:1])
         assert text.endswith(tail)
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        (None, "pip install 'skfer[plot]'"),
+        ("damaged", "pip install matplotlib"),
+        (
+            '{"url": "https://host/skfer", "vcs_info": {"vcs": "git"}}',
+            "pip install 'skfer[plot] @ git+https://host/skfer'",
+        ),
+        ('{"url": "file:///src/skfer", "dir_info": {}}', "pip install '/src/skfer[plot]'"),
+        (
+            '{"url": "file:///src/skfer", "dir_info": {"editable": true}}',
+            "pip install -e '/src/skfer[plot]'",
+        ),
+    ],
+)
+def test_an_extra_comes_from_where_skfer_came_from(origin, command, monkeypatch):
+    class Installed:
+        def read_text(self, name):
+            return origin if name == "direct_url.json" else None
+
+    monkeypatch.setattr(exceptions, "distribution", lambda name: Installed())
+    assert install_hint("plot", "matplotlib") == command

@@ -153,6 +153,25 @@ def test_what_cannot_be_saved_is_told_with_its_place(last, where, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [(np.array([1j]), "dtype complex128"), (torch.zeros(2, dtype=torch.bfloat16), "bfloat16")],
+)
+def test_numbers_that_the_format_lacks_are_told(value, what, tmp_path):
+    model = CrossEntropyEmbedder(8, max_epochs=1, random_state=0).fit(X, Y)
+    model.extra_ = value
+    with pytest.raises(TypeError, match=f"extra_ is a.*{what}"):
+        skfer.save(model, tmp_path / "model.skfer")
+
+
+def test_a_backbone_with_hooks_is_not_saved_without_them(tmp_path):
+    backbone = nn.Sequential(nn.Linear(4, 8))
+    backbone.register_forward_hook(lambda *_: None)
+    model = CrossEntropyEmbedder(8, backbone=backbone, max_epochs=1, random_state=0).fit(X, Y)
+    with pytest.raises(TypeError, match="a module with hooks"):
+        skfer.save(model, tmp_path / "model.skfer")
+
+
 def test_only_what_is_fitted_is_saved(tmp_path):
     with pytest.raises(NotFittedError):
         skfer.save(CrossEntropyEmbedder(), tmp_path / "model.skfer")
