@@ -93,6 +93,7 @@ def check_looks(site, options):
                 # Nothing from outside: a page has to be whole without a network.
                 context.route("http*://**", lambda route: route.abort())
                 page = context.new_page()
+                page.set_default_timeout(300_000)  # a busy machine is slow, not at fault
                 for name in names:
                     page.goto(f"file://{site / name}")
                     where = f"{name} ({width} px, {theme})"
