@@ -26,22 +26,38 @@ TITLE = "Command line (`python -m benchmarks.cli`)"
 _CLI = [sys.executable, "-m", "skfer.cli"]
 _IMPORTS = [sys.executable, "-c", "import torch, skorch, sklearn.neighbors, sklearn.linear_model"]
 _MIB = 2**20
+# The peak of a process alone: that of `wait4` has in it whoever started it.
+_PEAK = """
+import sys
+from skfer.cli import main
+code = main(sys.argv[1:])
+text = open("/proc/self/status").read()
+print(text.partition("VmHWM:")[2].split()[0], file=sys.stderr)
+sys.exit(code)
+"""
 _SIZE = 48
 
 
-def spent(call: Sequence[str]) -> tuple[float, float]:
-    """Run a command; return seconds of CPU time, and the most memory of it, in MiB."""
+def peak(words: Sequence[str]) -> float:
+    """Run a command of skfer; return the most memory of it, in MiB."""
+    call = [sys.executable, "-c", _PEAK, *words]
+    done = subprocess.run(call, check=True, capture_output=True, text=True)
+    return int(done.stderr.split()[-1]) / 1024
+
+
+def spent(call: Sequence[str]) -> float:
+    """Run a command; return seconds of CPU time."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(call, stdout=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(call[:6])} ... failed")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return usage.ru_utime + usage.ru_stime
 
 
 def best(call: Sequence[str], repeats: int) -> float:
     """Return the least CPU seconds of some runs."""
-    return min(spent(call)[0] for _ in range(repeats))
+    return min(spent(call) for _ in range(repeats))
 
 
 def run(folder: Path, n_faces: int, n_photographs: int, repeats: int) -> tuple[str, list[str]]:
@@ -151,7 +167,7 @@ def _embedding(folder: Path, model: Path, n: int) -> list[tuple[str, str, str, b
         images.flush()
         del images
         call = ["embed", str(model), str(path), "-o", str(folder / f"{size}.npz")]
-        _, peaks[size] = spent([*_CLI, *call])
+        peaks[size] = peak(call)
     speed = ratio(
         call, lambda: skfer.load(model).transform(np.load(path, mmap_mode="r")), repeats=1
     )
