@@ -25,7 +25,6 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
-from _pytest.runner import runtestprotocol
 
 from benchmarks._timing import record, table
 
@@ -232,6 +231,7 @@ class Trial:
     def __init__(self, file: str, changed: Sequence[tuple[int, str, str]], notes: Notes):
         self.file, self.changed, self.notes = file, changed, notes
         self.n_noticed = 0
+        self._has_failed = False
         self._out = os.fdopen(os.dup(1), "w")
 
     @pytest.hookimpl(tryfirst=True)
@@ -240,7 +240,7 @@ class Trial:
         seconds: dict[str, float] = {}
         for item in session.items:
             start = sum(os.times()[:4])  # with the processes that it starts
-            if _fails(item):
+            if self._fails(item):
                 self._say(f"{item.nodeid} fails without any change: mend that first.")
                 return True
             seconds[item.nodeid] = sum(os.times()[:4]) - start
@@ -262,14 +262,20 @@ class Trial:
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
         name = self.file.removesuffix(".py").replace("/", ".")
         make_change(importlib.import_module(f"skfer.{name}"), text)
-        return next((item.nodeid for item in items if _fails(item)), "")
+        return next((item.nodeid for item in items if self._fails(item)), "")
+
+    def _fails(self, item: pytest.Item) -> bool:
+        """Run a test as pytest does, with the warnings that it lets pass."""
+        self._has_failed = False
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+        return self._has_failed
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember whether the test that runs has failed."""
+        self._has_failed |= report.failed
 
     def _say(self, text: str) -> None:
         print(text, file=self._out, flush=True)
-
-
-def _fails(item: pytest.Item) -> bool:
-    return any(report.failed for report in runtestprotocol(item, log=False))
 
 
 def in_child(work: Callable[[], str]) -> str | None:
