@@ -29,7 +29,7 @@ of_pages_with_code = pytest.mark.parametrize(
 @of_pages_with_code
 def test_code_of_pages_runs(page, tmp_path, monkeypatch):
     fake_timm.put_in_place(monkeypatch, names=["test_resnet"])
-    monkeypatch.setattr(base, "count_epochs", lambda max_epochs, codes: 1)
+    monkeypatch.setattr(base, "count_epochs", lambda max_epochs, codes, **more: 1)
     namespace = {"__name__": "__main__"}
     for code in PAGES[page]:
         # What has hardly learned may warn.

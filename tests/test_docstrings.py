@@ -18,7 +18,7 @@ GUIDE = sorted((Path(__file__).parents[1] / "docs" / "guide").glob("*.rst"))
 MODULES = ["skfer"] + [module.name for module in pkgutil.walk_packages(skfer.__path__, "skfer.")]
 
 # Rooms for the other rooms alone: what users need of them is public elsewhere.
-INTERNAL = {"skfer._typing", "skfer.cli", "skfer.pictures", "skfer.validation"}
+INTERNAL = {"skfer._bar", "skfer._typing", "skfer.cli", "skfer.pictures", "skfer.validation"}
 
 LONG = {"skfer.pretraining.make_ready"}  # minutes: its example is a command
 
