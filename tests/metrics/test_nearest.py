@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from skfer.metrics import precision_at_k, recall_at_k
 from skfer.metrics._gpu import TorchScreen
@@ -213,3 +213,20 @@ def test_a_bar_when_asked(capsys):
     assert capsys.readouterr().err == ""
     recall_at_k(X, y, verbose=True, chunk_size=10)
     assert "30/30" in capsys.readouterr().err
+
+
+def test_two_tight_crowds():
+    """All of a crowd are as near as the first precision can tell: the exact search decides."""
+    rng = np.random.RandomState(0)
+    n_references, n_queries = 6_000, 40
+    sides = np.where(np.arange(n_references) % 2, 1.0, -1.0)[:, None]
+    references = sides * np.ones(6) + 1e-5 * rng.normal(size=(n_references, 6))
+    queries = np.ones(6) + 1e-5 * rng.normal(size=(n_queries, 6))
+    labels, wanted = rng.randint(0, 5, n_references), rng.randint(0, 5, n_queries)
+    distances = ((queries[:, None] - references) ** 2).sum(axis=2)
+    found = labels[np.argsort(distances, axis=1)[:, :4]] == wanted[:, None]
+    expected = [found[:, :1].any(axis=1).mean(), found.any(axis=1).mean()]
+    recall = recall_at_k(
+        queries, wanted, k=[1, 4], reference_embeddings=references, reference_labels=labels
+    )
+    assert_allclose(recall, expected)
