@@ -17,6 +17,7 @@ import json
 import os
 import random
 import resource
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -260,6 +261,7 @@ class Trial:
 
     def _first_failure(self, text: str, items: Sequence[pytest.Item], limit: int) -> str:
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+        signal.alarm(10 * limit)  # of waiting: on a busy machine a process gets little time
         name = self.file.removesuffix(".py").replace("/", ".")
         make_change(importlib.import_module(f"skfer.{name}"), text)
         return next((item.nodeid for item in items if self._fails(item)), "")
