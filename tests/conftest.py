@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +30,9 @@ def pytest_configure(config):
         # Processes side by side: two threads in each would wait for each other.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         torch.set_num_threads(1)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As where pytest was started in the background: tests of Ctrl-C could not interrupt.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", f"real_faces: needs the folder that {REAL_FACES} names")
     config.addinivalue_line("markers", "cuda: needs a GPU")
     config.addinivalue_line("markers", "timm: needs timm, which needs a torchvision")
