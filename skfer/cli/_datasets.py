@@ -3,9 +3,8 @@
 import argparse
 
 from skfer.cli._output import say
+from skfer.cli.exit_codes import INCOMPLETE
 from skfer.datasets import check_dataset
-
-INCOMPLETE = 1
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,11 +11,8 @@ from typing import Any
 
 from skfer.cli._errors import WRONG, capped, explain, in_options
 from skfer.cli._output import say, warn
+from skfer.cli.exit_codes import BROKEN, FAILED, INTERRUPTED, READER_GONE
 from skfer.cli.options import read_arguments
-
-INCOMPLETE, FAILED, BROKEN, INTERRUPTED, READER_GONE = 1, 2, 3, 130, 141
-"""Exit codes: a data set is not as published; the call or the data is wrong; skfer itself is;
-Ctrl-C; the reader of the output has gone."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,7 +9,7 @@ from PIL import Image
 
 import skfer
 from skfer.cli import main
-from skfer.cli._main import FAILED
+from skfer.cli.exit_codes import FAILED
 from skfer.datasets import make_expressions
 
 QUICK = ["--image-size", "16", "--epochs", "1", "--quiet"]

@@ -3,7 +3,7 @@
 from PIL import Image
 
 from skfer.cli import main
-from skfer.cli._main import FAILED, INCOMPLETE
+from skfer.cli.exit_codes import FAILED, INCOMPLETE
 
 
 def test_datasets_check(tmp_path, capsys):

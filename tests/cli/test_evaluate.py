@@ -15,8 +15,8 @@ from PIL import Image
 
 from skfer import __version__
 from skfer.cli import _evaluate, _figures, main
-from skfer.cli._main import FAILED, INTERRUPTED, READER_GONE
 from skfer.cli._record import data_record, split_record
+from skfer.cli.exit_codes import FAILED, INTERRUPTED, READER_GONE
 from skfer.datasets import make_expressions
 from skfer.evaluation import METHODS, prepare
 

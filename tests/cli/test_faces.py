@@ -12,7 +12,7 @@ from helpers.calls import parsed, refused, table_call
 from skfer.cli import _evaluate, _faces, main
 from skfer.cli._evaluate import headline, usual_protocol
 from skfer.cli._faces import load_faces
-from skfer.cli._main import FAILED
+from skfer.cli.exit_codes import FAILED
 from skfer.cli.options import _data
 from skfer.datasets import DATASETS, make_expressions
 from skfer.evaluation import make_splits, prepare

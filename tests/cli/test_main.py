@@ -10,7 +10,7 @@ from helpers import trees
 from helpers.calls import QUICK, SHORT, refused, table_call
 
 from skfer.cli import _evaluate, main
-from skfer.cli._main import BROKEN, FAILED, INTERRUPTED
+from skfer.cli.exit_codes import BROKEN, FAILED, INTERRUPTED
 
 BAD = {
     "no root": (["--dataset", "folder"], "--dataset folder needs --root DIR"),

@@ -12,7 +12,7 @@ from PIL import Image
 
 import skfer
 from skfer.cli import _embed, _pictures, _stage, _tables, main
-from skfer.cli._main import FAILED
+from skfer.cli.exit_codes import FAILED
 from skfer.datasets import decode_images, make_expressions
 from skfer.exceptions import ArgumentError
 

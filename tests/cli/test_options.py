@@ -7,7 +7,7 @@ from helpers.calls import parsed
 
 from skfer.cli import _faces, main
 from skfer.cli import _main as exits
-from skfer.cli._main import FAILED
+from skfer.cli.exit_codes import FAILED
 from skfer.cli.options import make_parser
 from skfer.cli.options._evaluate import EPILOG
 

@@ -10,7 +10,7 @@ import pytest
 from helpers.calls import QUICK
 
 from skfer.cli import _output, main
-from skfer.cli._main import FAILED
+from skfer.cli.exit_codes import FAILED
 
 
 def _told_about_json(path, capsys):

@@ -12,7 +12,7 @@ from PIL import Image
 
 import skfer
 from skfer.cli import main
-from skfer.cli._main import FAILED
+from skfer.cli.exit_codes import FAILED
 from skfer.datasets import make_expressions
 from skfer.preprocessing import FaceAligner, SlimeFaceDetector
 

@@ -1,7 +1,7 @@
 """Calls of the command line, and what comes of them."""
 
 from skfer.cli import main
-from skfer.cli._main import FAILED
+from skfer.cli.exit_codes import FAILED
 from skfer.cli.options import make_parser
 
 SHORT = ["--epochs", "1", "--max-per-class", "6", "--n-jobs", "1", "--quiet"]

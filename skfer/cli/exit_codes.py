@@ -1,0 +1,12 @@
+"""What the exit code of a command tells whoever calls it."""
+
+INCOMPLETE = 1
+"""A data set is not as published."""
+FAILED = 2
+"""The call or the data is wrong."""
+BROKEN = 3
+"""skfer itself is."""
+INTERRUPTED = 130
+"""Ctrl-C."""
+READER_GONE = 141
+"""The reader of the output has gone."""
