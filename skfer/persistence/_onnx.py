@@ -47,8 +47,8 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
         A fitted embedder; or a pipeline of one, after which may come scalers (StandardScaler,
         MinMaxScaler, Normalizer), PCA, TruncatedSVD or LinearDiscriminantAnalysis, and as
         classifier nearest neighbors, NearestCentroid, an SVM, LogisticRegression, RidgeClassifier
-        or LinearDiscriminantAnalysis. A FaceAligner before it is left out: the graph takes what it
-        returns.
+        or LinearDiscriminantAnalysis, or one of these in a CalibratedClassifierCV. A FaceAligner
+        before it is left out: the graph takes what it returns.
     path : path-like
         The file to write; whole or not at all.
 
@@ -72,9 +72,11 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
 
     - ``embedding``, float32: what ``transform`` returns, of a pipeline before its classifier;
     - ``label``, int64: position in the classes, which are JSON in the metadata as "classes";
-    - ``posterior``, float32: what ``predict_proba`` returns, or ``decision``, what
-      ``decision_function`` returns, of a classifier without probabilities. An SVM has the latter
-      even where it was fitted with probabilities.
+    - ``posterior``, float32: what ``predict_proba`` returns; or ``decision``, what
+      ``decision_function`` returns, of a classifier without probabilities, as an SVM is. For those
+      of an SVM give ``CalibratedClassifierCV(SVC(), ensemble=False)``, or, where scikit-learn still
+      has it, ``SVC(probability=True)``, whose scaling and coupling are in the graph; its label may
+      differ from the likeliest, as it does in scikit-learn.
 
     Among nearest neighbors at nearly one distance others may be chosen. The metadata hold the
     :func:`model_card`, too.

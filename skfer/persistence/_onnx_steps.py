@@ -5,19 +5,27 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC, LinearSVC, NuSVC
 from torch import Tensor, nn
 
 from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError
+from skfer.persistence._onnx_posteriors import (
+    calibrate,
+    logits_of,
+    make_coupling,
+    pair_probabilities,
+)
 
 Scores = tuple[Tensor, Tensor | None, Tensor | None]
-"""Codes of the labels; the posterior, or what a decision function says; None for the other."""
+"""Codes of the labels; the posterior; what a decision function says; None for what is not there."""
 
 _KERNELS: dict[str, Callable[[Any, Tensor, Tensor], Tensor]] = {
     "linear": lambda svm, x, sv: x @ sv.T,
@@ -164,13 +172,12 @@ def _linear_posterior(step: Any) -> nn.Module:
 
     def posterior(x: Tensor) -> Scores:
         best, _, scores = decision(x)
+        both = scores
         if scores.shape[1] == 1:
-            scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
-        return best, scores.softmax(1), None
+            both = torch.cat([torch.zeros_like(scores), scores], dim=1)
+        return best, both.softmax(1), scores
 
-    module = Step(posterior)
-    module.add_module("decision", decision)
-    return module
+    return _composed(posterior, decision)
 
 
 def _neighbors(step: KNeighborsClassifier) -> nn.Module:
@@ -211,34 +218,40 @@ def _centroids(step: NearestCentroid) -> nn.Module:
         near = -squared_distances(x, centers)
         scores = log_prior - squared_distances(x / deviation, centers / deviation)
         best = (near if even else scores).argmax(1)
-        return (best, scores.softmax(1), None) if answers else (best, None, near)
+        return (best, scores.softmax(1), scores) if answers else (best, None, near)
 
     return Step(posterior, step.centroids_, deviation, log_prior)
 
 
-def _svm(step: SVC) -> nn.Module:
+def _svm(step: SVC | NuSVC) -> nn.Module:
     if step.kernel not in _KERNELS:
         raise ArgumentError("{model}: an SVM is exported with one of the kernels {}.", [*_KERNELS])
     weights, first, second = _pairs_of(step)
+    has_posterior = hasattr(step, "predict_proba") and step._probA.size
+    scaling = (step._probA, step._probB) if has_posterior else ()
+    couple = make_coupling() if has_posterior else None
 
-    def decide(
-        x: Tensor, vectors: Tensor, weights: Tensor, offset: Tensor, *ends: Tensor
-    ) -> Scores:
-        first, second = ends
+    def decide(x: Tensor, *numbers: Tensor) -> Scores:
+        vectors, weights, offset, first, second, *scaling = numbers
         pairs = _KERNELS[step.kernel](step, x, vectors) @ weights.T + offset
+        posterior = None
+        if couple is not None:
+            slope, shift = scaling
+            posterior = couple(pair_probabilities(pairs, slope, shift, first, second))
         wins = (pairs > 0).double()
         votes = wins @ first + (1 - wins) @ second
         if len(step.classes_) == 2:
-            return votes.argmax(1), None, -pairs
+            return votes.argmax(1), posterior, -pairs
         sure = pairs @ (first - second)
         scores = votes + sure / (3 * (sure.abs() + 1))
         best = scores.argmax(1) if step.break_ties else votes.argmax(1)
-        return best, None, scores if step.decision_function_shape == "ovr" else pairs
+        return best, posterior, scores if step.decision_function_shape == "ovr" else pairs
 
-    return Step(decide, step.support_vectors_, weights, step._intercept_, first, second)
+    numbers = (step.support_vectors_, weights, step._intercept_, first, second, *scaling)
+    return Step(decide, *numbers)
 
 
-def _pairs_of(step: SVC) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pairs_of(step: SVC | NuSVC) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the weights of support vectors for each pair of classes, and who the pairs are."""
     ends = np.r_[0, np.cumsum(step.n_support_)]
     n_classes, dual = len(step.classes_), np.asarray(step._dual_coef_)
@@ -251,12 +264,55 @@ def _pairs_of(step: SVC) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return weights, first, second
 
 
+def _calibrated(step: CalibratedClassifierCV) -> nn.Module:
+    fits = step.calibrated_classifiers_
+    modules = [classifier_module(fit.estimator) for fit in fits]
+    n_classes = len(step.classes_)
+
+    def posterior(x: Tensor) -> Scores:
+        each = [
+            calibrate(
+                fit.method,
+                fit.calibrators,
+                _calibrated_scores(fit, module(x)),
+                np.searchsorted(step.classes_, fit.estimator.classes_).tolist(),
+                n_classes,
+            )
+            for fit, module in zip(fits, modules, strict=True)
+        ]
+        mean = torch.stack(each).mean(0)
+        return mean.argmax(1), mean, None
+
+    return _composed(posterior, *modules)
+
+
+def _calibrated_scores(fit: Any, scores: Scores) -> Tensor:
+    """Return what the calibrators of a classifier take: its decisions, or else its posterior."""
+    _, posterior, decision = scores
+    kept = posterior if decision is None else decision
+    assert kept is not None
+    if len(fit.estimator.classes_) == 2 and kept.shape[1] == 2:
+        kept = kept[:, 1:] if decision is None else kept[:, 1:] - kept[:, :1]
+    return logits_of(kept, decision is None) if fit.method == "temperature" else kept
+
+
+def _composed(function: Callable[[Tensor], Scores], *modules: nn.Module) -> nn.Module:
+    """Return a step that calls others, whose numbers go with it."""
+    step = Step(function)
+    for i, module in enumerate(modules):
+        step.add_module(f"module{i}", module)
+    return step
+
+
 _CLASSIFIERS: dict[type, Callable[[Any], nn.Module]] = {
+    CalibratedClassifierCV: _calibrated,
+    FrozenEstimator: lambda step: classifier_module(step.estimator),
     KNeighborsClassifier: _neighbors,
     LinearDiscriminantAnalysis: _linear_posterior,
     LinearSVC: _linear_decision,
     LogisticRegression: _linear_posterior,
     NearestCentroid: _centroids,
+    NuSVC: _svm,
     RidgeClassifier: _linear_decision,
     SVC: _svm,
 }

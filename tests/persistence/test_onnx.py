@@ -3,22 +3,26 @@
 import json
 import os
 import sys
+import warnings
 from importlib import import_module
 
 import numpy as np
 import pytest
 from helpers.embedders import CASES
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.datasets import load_iris
+from sklearn import calibration
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_iris, make_blobs
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.svm import SVC, LinearSVC, NuSVC
 from torch import nn
 
 import skfer
@@ -40,7 +44,17 @@ CLASSIFIERS = [
     RidgeClassifier(),
     LinearDiscriminantAnalysis(),
     NearestCentroid(),
+    NuSVC(),
+    CalibratedClassifierCV(SVC(), ensemble=False),
+    CalibratedClassifierCV(LinearSVC(), cv=3),
+    CalibratedClassifierCV(KNeighborsClassifier(3), method="isotonic", cv=3),
+    CalibratedClassifierCV(NearestCentroid(), cv=3),
 ]
+if hasattr(calibration, "_TemperatureScaling"):  # of scikit-learn 1.8 and later
+    CLASSIFIERS += [
+        CalibratedClassifierCV(last, method="temperature", ensemble=False)
+        for last in (SVC(), LogisticRegression(), KNeighborsClassifier(5))
+    ]
 X, Y = load_iris(return_X_y=True)
 WORDS = np.array(["anger", "fear", "joy"])[Y]
 
@@ -137,6 +151,33 @@ def test_classifiers(last, n_classes, fitted, tmp_path):
     check_same(model, rows, tmp_path, embed=model[:-1], given=rows.astype(np.float32))
 
 
+def with_probabilities(kind, **settings):
+    """Return an SVM that scikit-learn 1.9 warns of, and 1.11 has no more."""
+    return kind(probability=True, random_state=0, **settings)
+
+
+@pytest.mark.parametrize("kind", [SVC, NuSVC])
+@pytest.mark.parametrize("n_classes", [2, 3, 8])
+def test_posterior_of_an_svm(kind, n_classes, tmp_path):
+    """Near and between classes that overlap the coupling takes most turns."""
+    rows, labels = make_blobs(300, 4, centers=n_classes, cluster_std=4, random_state=0)
+    embedder = CrossEntropyEmbedder(8, max_epochs=4, random_state=0)
+    settings = {"nu": 0.05} if kind is NuSVC else {"kernel": "poly", "coef0": 1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        model = make_pipeline(embedder, with_probabilities(kind, **settings)).fit(rows, labels)
+    more = np.random.RandomState(1).uniform(-20, 20, (300, 4)).astype(np.float32)
+    found = check_same(model, more, tmp_path, embed=model[:-1])
+    assert_allclose(found["posterior"], model.predict_proba(more), rtol=0, atol=1e-5)
+
+
+def test_calibration_of_a_fitted_classifier(fitted, tmp_path):
+    points = fitted.transform(X)
+    last = CalibratedClassifierCV(FrozenEstimator(SVC().fit(points, WORDS)), method="isotonic")
+    model = make_pipeline(fitted, last.fit(points, WORDS))
+    check_same(model, X, tmp_path, embed=fitted, given=X.astype(np.float32))
+
+
 def test_scalers_and_projections(tmp_path):
     for steps in (
         (MinMaxScaler(clip=True), TruncatedSVD(3)),
@@ -191,7 +232,7 @@ def test_what_cannot_be_exported_is_named(fitted, tmp_path, monkeypatch):
         with pytest.raises(ArgumentError, match=match):
             skfer.export_onnx(model, tmp_path / "x.onnx")
 
-    refused(embedder, GaussianNB(), match="GaussianNB cannot be exported: there are KNeighbors")
+    refused(embedder, GaussianNB(), match="GaussianNB cannot be exported: there are Calibrated")
     refused(embedder, KNeighborsClassifier(p=1), match="Euclidean distances")
     refused(StandardScaler(), embedder, match="begins with one, got StandardScaler")
     with pytest.raises(NotFittedError):
