@@ -11,6 +11,8 @@ from skfer.exceptions import ArgumentError
 from skfer.inspection._style import MARKERS, as_text, ink_of, merged, several_axes, write_caption
 from skfer.validation import as_array, as_list, check_choice, check_real, shown
 
+_BENEATH = 0.22  # rows: the differences of the folds do not lie under the interval's line
+
 
 class Interval(NamedTuple):
     """A mean and an interval around it; its ends are NaN for a single value."""
@@ -237,7 +239,7 @@ class ComparisonDisplay:
             self.means_[name] = _mean(axes[0], float(np.nanmean(values)), place, style)
             if name in self.differences:
                 apart, found = values - self.scores[self.baseline], self.differences[name]
-                _points(axes[1], apart, place, style, kwargs)
+                _points(axes[1], apart, place + _BENEATH, style, kwargs)
                 _mean(axes[1], found.mean, place, style)
                 (self.intervals_[name],) = axes[1].plot(
                     [found.low, found.high], [place] * 2, color=ink.text, linewidth=1.6, zorder=3
@@ -278,7 +280,7 @@ class _Style(NamedTuple):
     edge: Any
 
 
-def _points(ax: Any, values: NDArray[Any], place: int, style: _Style, given: Any) -> Any:
+def _points(ax: Any, values: NDArray[Any], place: float, style: _Style, given: Any) -> Any:
     from matplotlib.lines import Line2D
 
     usual = {

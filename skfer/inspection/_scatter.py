@@ -127,8 +127,10 @@ def _options(group: Group, given: Mapping[str, Any], n: int, ink: Ink) -> dict[s
         defaults |= {"s": _SIZE / 2, "alpha": 0.3, "linewidths": 0, "zorder": 1}
     own_color = {"c", "color", "facecolor", "facecolors", "fc"} & set(options)
     if not own_color:
-        defaults["color"] = [group.color]
-        defaults["edgecolors"] = [ink.edge(group.color)]
+        edge = ink.edge(group.color)
+        # As pale as that, yellow is seen on white and blue on black only by the edge's shade.
+        defaults["color"] = [edge if group.pale else group.color]
+        defaults["edgecolors"] = [edge]
     options = merged(PathCollection, defaults, options)
     if options.get("color") is not None and "edgecolor" in options:
         # matplotlib lets `color` win over the edge's.
@@ -138,6 +140,8 @@ def _options(group: Group, given: Mapping[str, Any], n: int, ink: Ink) -> dict[s
         for name in {"facecolor", "edgecolor"} & set(options):
             if len(options[name]) == 1:
                 options[name] = list(options[name]) * len(group.rows)
+    if options["marker"] is None:  # as ax.scatter takes it: the usual one
+        options["marker"] = group.marker
     style = options["marker"]
     style = style if isinstance(style, MarkerStyle) else MarkerStyle(style)
     if not style.is_filled():

@@ -219,6 +219,18 @@ def test_test_set_over_a_training_set():
     assert alpha == [0.3] * 3 + [None] * 3
 
 
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_pale_training_points_stand_out_from_the_background(style):
+    weights = (0.299, 0.587, 0.114)  # what is left of a color in gray
+    with plt.style.context(style):
+        y = np.arange(150) % 8
+        display = EmbeddingDisplay.from_embedding(X, y, embedding_train=X, y_train=y)
+        paper = np.dot(display.ax_.get_facecolor()[:3], weights)
+    for one in list(display.scatters_.values())[:8]:
+        *color, alpha = one.get_facecolor()[0]
+        assert alpha * abs(np.dot(color, weights) - paper) > 0.12
+
+
 @pytest.mark.parametrize("projection", ["tsne", TruncatedSVD(2), LinearDiscriminantAnalysis()])
 def test_other_projections(projection):
     rows = np.r_[0:20, 50:70, 100:120]
@@ -278,6 +290,7 @@ def test_faces_of_the_model_itself(faces, gaussian):
 
 # Everything that scatter takes, as users pass it on; warnings are errors here.
 PASSED_ON = [
+    {"marker": None},
     {"marker": "x"},
     {"marker": "x", "edgecolors": "black"},
     {"marker": "+", "linewidths": 0},
