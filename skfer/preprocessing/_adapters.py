@@ -249,6 +249,8 @@ class MTCNNDetector(FaceDetector):
         faces : Faces
         """
         mtcnn = self.mtcnn if self.mtcnn is not None else self._native(self._build)
+        if min(image.shape[:2]) < getattr(mtcnn, "min_face_size", 0):
+            return Faces(np.empty((0, 4)), np.empty(0))  # which it fails on
         boxes, scores, points = mtcnn.detect(np.ascontiguousarray(image), landmarks=True)
         if boxes is None:
             return Faces(np.empty((0, 4)), np.empty(0))

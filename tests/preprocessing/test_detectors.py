@@ -302,6 +302,21 @@ def test_each_library_is_spoken_to_in_its_own_way(make, monkeypatch, tmp_path):
     assert FaceAligner(detector=detector).transform([photo]).shape == (1, 48, 48, 3)
 
 
+def test_a_picture_too_small_for_mtcnn_has_no_face():
+    """On which it fails, since there is no scale left to look at."""
+
+    class MTCNN:
+        min_face_size = 20
+
+        def detect(self, image, landmarks):
+            raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+
+    detector = MTCNNDetector(MTCNN())
+    assert len(detector.detect(np.zeros((19, 300), np.uint8))) == 0
+    with pytest.raises(ValueError, match="non-empty list"):
+        detector.detect(np.zeros((20, 20), np.uint8))
+
+
 @pytest.mark.parametrize(
     ("detector", "package"),
     [
