@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
 from skfer._typing import NDArray
-from skfer.cli._output import bars_wanted, check_writable, say, warn
+from skfer.cli._output import bars_wanted, check_writable, counted, say, warn
 from skfer.cli._pictures import (
     decoded,
     find_pictures,
@@ -56,10 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
         bad = np.flatnonzero(np.isnan(rows[:, 0]))
         write(path, names, rows, np.setdiff1d(np.arange(len(names)), bad))
         stage.remove()
-    say(f"{len(names) - len(bad):,} embeddings of {rows.shape[1]} coordinates: {path}")
+    done = counted(len(names) - len(bad), "embedding")
+    say(f"{done} of {rows.shape[1]} coordinates: {path}")
     if len(bad):
         some = ", ".join(names[i] for i in bad[:5])
-        warn(f"{len(bad):,} pictures could not be used, and have no row: {some}.")
+        more = " ..." if len(bad) > 5 else ""
+        warn(f"no row for {counted(len(bad), 'picture')} that could not be used: {some}{more}.")
     return UNUSABLE if len(bad) else 0
 
 

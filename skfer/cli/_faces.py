@@ -151,8 +151,8 @@ def without_duplicates(faces: Bunch, duplicates: str) -> tuple[Bunch, list[tuple
     pairs = [(called(first), called(copy)) for first, copy in rows]
     told = "; ".join(f"{copy} is {first}" for first, copy in pairs[:_N_TOLD])
     more = f"; and {len(pairs) - _N_TOLD:,} more" if len(pairs) > _N_TOLD else ""
-    done = "are left out" if duplicates == "drop" else "are kept"
-    warn(f"{len(pairs):,} copies of identical images {done}: {told}{more}.")
+    done = "left out" if duplicates == "drop" else "kept"
+    warn(f"identical images, of which later copies are {done} ({len(pairs):,}): {told}{more}.")
     return left, pairs
 
 

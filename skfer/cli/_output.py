@@ -25,6 +25,11 @@ def say(text: str, stream: TextIO | None = None) -> None:
     stream.flush()
 
 
+def counted(n: int, word: str) -> str:
+    """Return how many there are of something, in the singular if it is one."""
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"
+
+
 def warn(text: str) -> None:
     """Print a warning in one line."""
     line = text.replace(":\n  ", ": ").replace("\n  ", "; ").replace("\n", ". ")

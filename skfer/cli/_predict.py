@@ -14,7 +14,15 @@ import numpy as np
 from tqdm import tqdm
 
 from skfer.cli._draw import check_folder, draw_faces
-from skfer.cli._output import bars_wanted, check_writable, is_stdout, say, warn, write_text
+from skfer.cli._output import (
+    bars_wanted,
+    check_writable,
+    counted,
+    is_stdout,
+    say,
+    warn,
+    write_text,
+)
 from skfer.cli._pictures import (
     NO_FACE,
     FaceReader,
@@ -51,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         say(_as_text(rows))
     if arguments.draw is not None:
         n_drawn = draw_faces(rows, arguments.draw)
-        say(f"{n_drawn:,} pictures: {arguments.draw}", sys.stderr if on_stdout else None)
+        say(f"{counted(n_drawn, 'picture')}: {arguments.draw}", sys.stderr if on_stdout else None)
     bad = [row for row in rows if row["error"] is not None]
     for row in bad:
         warn(f"{row['file']}: {row['error']}")

@@ -182,7 +182,7 @@ def _section(title: str, lines: Iterable[str]) -> str:
 
 
 def _title(name: str) -> str:
-    return str(name).replace("_", " ").capitalize()
+    return "Learning rate" if name == "lr" else str(name).replace("_", " ").capitalize()
 
 
 def _steps(facts: Mapping[str, Any]) -> list[str]:
@@ -195,9 +195,9 @@ def _steps(facts: Mapping[str, Any]) -> list[str]:
 
 def _input(facts: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     shape = facts.get("input") or []
-    lines = [f"- rows of {shape[0]} numbers"] if len(shape) == 1 else []
+    lines = [f"- Rows of {shape[0]} numbers"] if len(shape) == 1 else []
     if len(shape) > 1:
-        color = "color" if len(shape) > 2 and shape[2] == 3 else "gray"
+        color = "Color" if len(shape) > 2 and shape[2] == 3 else "Gray"
         lines = [f"- {color} pictures of {shape[0]} x {shape[1]} pixels"]
     return lines + _bullets({k: v for k, v in given.items() if k not in ("image_size", "color")})
 
@@ -207,7 +207,7 @@ def _data(data: Mapping[str, Any]) -> list[str]:
     others = {k: v for k, v in data.items() if k not in ("classes", "groups", "groups_are")}
     lines = _bullets(others)
     if data.get("groups"):
-        lines.append(f"- {data.get('groups_are') or 'groups'}: {data['groups']:,}")
+        lines.append(f"- {_title(data.get('groups_are') or 'groups')}: {data['groups']:,}")
     if counts:
         lines += ["", "| class | faces |", "| --- | --- |"]
         lines += [f"| {name} | {count:,} |" for name, count in counts.items()]
@@ -217,7 +217,7 @@ def _data(data: Mapping[str, Any]) -> list[str]:
 def _training(history: Mapping[str, Any] | None) -> list[str]:
     if not history or not history["epochs"]:
         return []
-    lines = [f"- epochs: {history['epochs']}, in {history['seconds']:,} s"]
+    lines = [f"- Epochs: {history['epochs']}, in {history['seconds']:,} s"]
     pairs = history["first_and_last"].items()
     return lines + [f"- {_title(name)}: {first} -> {last}" for name, (first, last) in pairs]
 

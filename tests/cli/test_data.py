@@ -43,7 +43,10 @@ def test_copies_are_dropped_and_told(table, tmp_path, capsys):
     assert evaluate(table, "--json", str(numbers)) == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("12 faces of 2 expressions")
-    assert "2 copies of identical images are left out: copy.png is 00.png;" in captured.err
+    assert (
+        "identical images, of which later copies are left out (2): copy.png is 00.png;"
+        in captured.err
+    )
     assert "1 of 14 rows have no label" in captured.err
     pairs = json.loads(numbers.read_text())["duplicates"]
     assert pairs == [["00.png", "copy.png"], ["01.png", "nameless.png"]]
@@ -54,7 +57,7 @@ def test_copies_are_kept_or_refused(table, capsys):
     assert evaluate(table, "--duplicates", "keep") == 0
     captured = capsys.readouterr()
     assert captured.out.startswith("13 faces of 2 expressions")
-    assert "2 copies of identical images are kept" in captured.err
+    assert "identical images, of which later copies are kept (2)" in captured.err
     assert evaluate(table, "--duplicates", "refuse") == FAILED
     said = capsys.readouterr().err
     assert "refuses 2 pairs of identical images" in said
@@ -93,7 +96,7 @@ def test_train_from_noise_and_a_report(table, tmp_path, capsys, monkeypatch):
     path, page = tmp_path / "x.skfer", tmp_path / "report.html"
     data = ["--labels", str(table), *COLUMNS]
     assert main(["train", *data, *QUICK, "--start", "scratch", "-o", str(path)]) == 0
-    assert "2 copies of identical images are left out" in capsys.readouterr().err
+    assert "identical images, of which later copies are left out (2)" in capsys.readouterr().err
     model = skfer.load(path)
     assert model.backbone == "scratch"
     assert model.class_count_.tolist() == [6, 6]

@@ -74,7 +74,7 @@ def test_copies_are_kept_where_that_is_wanted(tmp_path, capsys):
         trees.picture(tmp_path / f"sad/{i}.png", (16, 16), seed=9)
     call = ["evaluate", "--dataset", "folder", "--root", str(tmp_path), "--image-size", "16"]
     assert main([*call, "--embedders", "pca", "--folds", "2", "--duplicates", "keep"]) == 0
-    assert "5 copies of identical images are kept" in capsys.readouterr().err
+    assert "identical images, of which later copies are kept (5)" in capsys.readouterr().err
 
 
 def test_what_the_system_refuses_is_told(monkeypatch, capsys):

@@ -195,7 +195,7 @@ def test_pictures_that_fail_have_no_row(smile, folder, tmp_path, capsys):
     path = tmp_path / "x.npz"
     order = [names[0], names[3], names[1], names[4], names[2]]
     assert main(["embed", str(smile), *order, "-o", str(path)]) == UNUSABLE
-    assert "2 pictures could not be used, and have no row: " in capsys.readouterr().err
+    assert "no row for 2 pictures that could not be used: " in capsys.readouterr().err
     kept, embedding = _embedded(path)
     assert kept == names[:3]
     assert np.isfinite(embedding).all()

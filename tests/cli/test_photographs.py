@@ -163,7 +163,7 @@ def test_a_model_of_photographs_keeps_how_faces_are_found(crops, tmp_path, capsy
 def test_embedding_the_largest_face(photographs, tmp_path, capsys):
     out = tmp_path / "x.npz"
     assert main(["embed", str(photographs), "-o", str(out), "--quiet"]) == UNUSABLE
-    assert "1 pictures could not be used, and have no row" in capsys.readouterr().err
+    assert "no row for 1 picture that could not be used: " in capsys.readouterr().err
     with np.load(out) as arrays:
         assert arrays["embedding"].shape == (1, 112)
 
