@@ -57,7 +57,7 @@ def test_what_the_fit_has_left(fitted):
     card = skfer.model_card(fitted)
     assert "- `CrossEntropyEmbedder(embedding_dim=8, max_epochs=2, random_state=0)`" in card
     assert "| anger | 50 |" in card
-    assert "- groups: 10" in card
+    assert "- Groups: 10" in card
     assert "- Epochs: 2" in card
     assert f"skfer {skfer.__version__}" in card
     assert "It tells anger, fear, joy." in card
