@@ -19,6 +19,7 @@ import random
 import resource
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -157,6 +158,8 @@ def _mark_what_is_left_alone(tree: ast.AST) -> None:
         parts: list[ast.AST] = []
         if isinstance(node, ast.FunctionDef):
             parts = [node.args, *node.decorator_list] + ([node.returns] if node.returns else [])
+        elif isinstance(node, ast.ClassDef):
+            parts = [*node.decorator_list]
         elif isinstance(node, ast.AnnAssign):
             parts = [node.annotation]
         elif isinstance(node, ast.Raise | ast.Import | ast.ImportFrom) or _tunes(node):
@@ -238,14 +241,16 @@ class Trial:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Take the place of pytest's own loop."""
-        seconds: dict[str, float] = {}
-        for item in session.items:
-            start = sum(os.times()[:4])  # with the processes that it starts
-            if self._fails(item):
-                self._say(f"{item.nodeid} fails without any change: mend that first.")
-                return True
-            seconds[item.nodeid] = sum(os.times()[:4]) - start
+        # In a process of its own too: one that is forked from a process in which torch has
+        # computed with two threads hangs as soon as it does so itself.
+        seconds = json.loads(in_child(functools.partial(self._time, session.items)) or "null")
+        if seconds is None:
+            self._say("without any change the tests break off: mend that first.")
+            return True
         items = sorted(session.items, key=lambda item: seconds[item.nodeid])
+        if failing := [node for node, time in seconds.items() if time is None]:
+            self._say(f"without any change {failing} fail: mend that first.")
+            return True
         # After three times as long a change counts as noticed: it made an endless loop.
         limit = 30 + 3 * int(sum(seconds.values()))
         for line, description, text in self.changed:
@@ -255,15 +260,28 @@ class Trial:
             test = in_child(functools.partial(self._first_failure, text, ordered, limit))
             self.notes.keep(key, change, test)
             self.n_noticed += test != ""
-            if test == "":
-                self._say(f"not noticed: {change}")
+            if not test:
+                self._say(f"{'not noticed' if test == '' else 'broken off'}: {change}")
         return True
+
+    def _time(self, items: Sequence[pytest.Item]) -> str:
+        """Return how many seconds each test takes, null if it fails, as JSON."""
+        seconds: dict[str, float | None] = {}
+        for item in items:
+            start = sum(os.times()[:4])  # with the processes that it starts
+            failed = self._fails(item)
+            seconds[item.nodeid] = None if failed else sum(os.times()[:4]) - start
+        return json.dumps(seconds)
 
     def _first_failure(self, text: str, items: Sequence[pytest.Item], limit: int) -> str:
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
         signal.alarm(10 * limit)  # of waiting: on a busy machine a process gets little time
-        name = self.file.removesuffix(".py").replace("/", ".")
-        make_change(importlib.import_module(f"skfer.{name}"), text)
+        module = importlib.import_module(f"skfer.{self.file.removesuffix('.py').replace('/', '.')}")
+        try:
+            twin = make_twin(module, text)
+        except Exception:
+            return "import"
+        take_over(module, twin)
         return next((item.nodeid for item in items if self._fails(item)), "")
 
     def _fails(self, item: pytest.Item) -> bool:
@@ -281,7 +299,7 @@ class Trial:
 
 
 def in_child(work: Callable[[], str]) -> str | None:
-    """Return what a function returns in a process of its own, None if that breaks off."""
+    """Return what a function returns in a process of its own, None if a signal breaks that off."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -289,31 +307,42 @@ def in_child(work: Callable[[], str]) -> str | None:
         try:
             os.write(write, work().encode())
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(status)
     os.close(write)
     with os.fdopen(read) as file:
         text = file.read()
-    return text if os.waitpid(child, 0)[1] == 0 else None
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status > 0:  # a fault of this program, and no change that a test has noticed
+        raise SystemExit("a trial has failed: see above.")
+    return text if status == 0 else None
 
 
-def make_change(module: ModuleType, text: str) -> None:
-    """Give the functions, classes and values of a module those of a changed source.
+def make_twin(module: ModuleType, text: str) -> ModuleType:
+    """Return a module made of a changed source."""
+    twin = ModuleType(module.__name__)
+    exec(compile(text, str(module.__file__), "exec"), vars(twin))
+    return twin
+
+
+def take_over(module: ModuleType, twin: ModuleType) -> None:
+    """Give the functions, classes and values of a module those of its twin.
 
     The functions and classes stay the objects that others have imported.
     """
-    twin = ModuleType(module.__name__)
-    exec(compile(text, str(module.__file__), "exec"), vars(twin))
     _move(vars(module), vars(twin), functools.partial(_set_everywhere, module))
 
 
 def _move(old: Mapping[str, Any], new: Mapping[str, Any], put: Callable[[str, Any], None]) -> None:
+    home = old.get("__module__", old.get("__name__"))
     for name in new.keys() & old.keys():
         mine, other = (
             getattr(value, "__func__", getattr(value, "fget", value))
             for value in (old[name], new[name])
         )
-        if isinstance(mine, type) and mine is not other:
+        if isinstance(mine, type) and mine is not other and mine.__module__ == home:
             _move(vars(mine), vars(other), functools.partial(setattr, mine))
         elif isinstance(mine, dict) and not str(name).startswith("__"):
             _move(mine, other, mine.__setitem__)
