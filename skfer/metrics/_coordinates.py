@@ -26,11 +26,7 @@ class Coordinates:
 
     def place(self, rows: np.ndarray) -> np.ndarray:
         """Return rows in these coordinates, in double precision."""
-        first, second = self._factors()
-        placed = np.multiply(rows, first, dtype=np.float64)
-        placed *= second
-        placed -= self.center
-        return placed
+        return _placed(rows, self.exponent, self.center)
 
     def place_all(self, rows: np.ndarray) -> np.ndarray:
         """Return many rows in these coordinates, without a second copy in between."""
@@ -41,33 +37,31 @@ class Coordinates:
 
     def squared_distances(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the squared distance of each row of one array from that of the other."""
-        first, second = self._factors()
-        difference = np.multiply(a, first, dtype=np.float64)
-        difference -= np.multiply(b, first, dtype=np.float64)
-        difference *= second
-        distances = squared_norms(difference)
+        distances = squared_norms(_placed(a, self.exponent, _placed(b, self.exponent)))
         distances[distances <= self.noise] = 0
         return distances
-
-    def _factors(self) -> tuple[float, float]:
-        """Return two numbers whose product is 2**exponent, which may be too large for a float."""
-        half = self.exponent // 2
-        return 2.0**half, 2.0 ** (self.exponent - half)
 
 
 def find_coordinates(query: np.ndarray, reference: np.ndarray) -> Coordinates:
     """Find the coordinates for two sets of rows: the mean of the references at 0."""
     largest = max(max(-rows.min(), rows.max()) for rows in (query, reference))
     exponent = -int(np.frexp(float(largest))[1])
-    at_origin = Coordinates(exponent, np.zeros(query.shape[1]), 0.0)
-    total = sum(at_origin.place(reference[part]).sum(axis=0) for part in parts_of(reference))
-    placed = Coordinates(exponent, total / len(reference), 0.0)
+    total = sum(_placed(reference[part], exponent).sum(axis=0) for part in parts_of(reference))
+    center = np.asarray(total / len(reference))
     radius = max(
-        squared_norms(placed.place(rows[part])).max()
+        squared_norms(_placed(rows[part], exponent, center)).max()
         for rows in (query, reference)
         for part in parts_of(rows)
     )
-    return Coordinates(exponent, placed.center, _COINCIDENT * float(radius))
+    return Coordinates(exponent, center, _COINCIDENT * float(radius))
+
+
+def _placed(rows: np.ndarray, exponent: int, center: np.ndarray | None = None) -> np.ndarray:
+    """Return rows times 2**exponent, less a center, in double precision."""
+    placed = np.ldexp(rows, exponent, dtype=np.float64)
+    if center is not None:
+        placed -= center
+    return placed
 
 
 def parts_of(rows: np.ndarray) -> Iterator[slice]:

@@ -1,6 +1,7 @@
 """Rank a reference set by its distance to each query, in blocks of bounded size."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -59,15 +60,13 @@ def mean_over_queries(
     total: np.ndarray | float = 0.0
     n_queries = 0
     # A bar that is not shown starts a thread all the same.
-    bar = tqdm(total=len(task.query), unit="query") if verbose else None
-    for hits, n_relevant in iter_hits(task, depth, chunk_size):
-        answerable = n_relevant > 0
-        total = total + measure(hits[answerable], n_relevant[answerable]).sum(axis=0)
-        n_queries += int(answerable.sum())
-        if bar is not None:
-            bar.update(len(hits))
-    if bar is not None:
-        bar.close()
+    with tqdm(total=len(task.query), unit="query") if verbose else nullcontext() as bar:
+        for hits, n_relevant in iter_hits(task, depth, chunk_size):
+            answerable = n_relevant > 0
+            total = total + measure(hits[answerable], n_relevant[answerable]).sum(axis=0)
+            n_queries += int(answerable.sum())
+            if bar is not None:
+                bar.update(len(hits))
     return np.asarray(total / n_queries) if n_queries else None
 
 

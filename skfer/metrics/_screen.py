@@ -11,6 +11,10 @@ from skfer.metrics._task import RetrievalTask
 _STRIPE = 32
 # Farther than any distance, and finite: a product warns of what is not.
 FAR = 1e30
+# Farther than what can be found, and less than that.
+_REACH = 1e29
+# Roundings of a distance beside those of its sum; rather too many than too few.
+_ROUNDINGS = 8
 # Equal sort keys differ by less than this share of a squared distance.
 _TIE = 2.0**-35
 
@@ -79,7 +83,7 @@ class Screen:
         self._radius = np.sqrt(largest)
         # What rounding of the rows and of a sum in any order makes of a distance, at most, in units
         # of (|q| + |x|)^2; and twice that, since it applies to both distances of a comparison.
-        rounding = (n_dims + 8) * np.finfo(precision).eps / 2
+        rounding = (n_dims + _ROUNDINGS) * np.finfo(precision).eps / 2
         self._uncertainty = 2.02 * rounding + _TIE
 
     def candidates(self, queries: np.ndarray) -> Candidates:
@@ -123,7 +127,7 @@ class Screen:
         norms = squared_norms(placed)
         rows = np.empty((len(placed), placed.shape[1] + 1), dtype=self._reference.dtype)
         rows[:, :-1], rows[:, -1] = -2 * placed, 1
-        slack = self._uncertainty * (np.sqrt(norms) + self._radius) ** 2
+        slack = self._uncertainty * np.square(np.sqrt(norms) + self._radius)
         return rows, norms, slack.astype(rows.dtype)
 
 
@@ -160,7 +164,7 @@ def _look(
     nearest.partition(depth - 1, axis=1)
     nearest = nearest[:, :depth]
     # What is not to be found stays beyond the limit, also where nothing else has been found yet.
-    limit = np.minimum(nearest[:, -1] + slack, FAR / 2)[:, None]
+    limit = np.minimum(nearest[:, -1] + slack, _REACH)[:, None]
     hits = least <= limit
     crowded = np.count_nonzero(hits, axis=1) > most
     nearest[crowded], hits[crowded] = -np.inf, False

@@ -7,6 +7,8 @@ from skfer.metrics._task import RetrievalTask
 
 # A block of 2**22 distances takes about 80 MB with its temporaries.
 _BLOCK_DISTANCES = 2**22
+# Rows of a block, at least: few make slow products.
+_LEAST_ROWS = 16
 # Digits of a distance that are rounding noise: 16 of its 52 bits leave ten decimal digits.
 _NOISE_BITS = np.uint64(16)
 # Sorts after every distance and reads as "not relevant".
@@ -31,8 +33,7 @@ def sort_keys(distances: np.ndarray, relevant: np.ndarray) -> np.ndarray:
 
 def smallest(keys: np.ndarray, depth: int) -> np.ndarray:
     """Return the `depth` smallest keys of each row, in order."""
-    if 0 < depth < keys.shape[1]:
-        keys.partition(depth - 1, axis=1)
+    keys.partition(min(depth, keys.shape[1]) - 1, axis=1)
     nearest = keys[:, :depth]
     nearest.sort(axis=1)
     return nearest
@@ -46,7 +47,7 @@ class ExactSearch:
         self._reference = task.coordinates.place_all(task.reference)
         self._squared_norm = squared_norms(self._reference)
         self._labels = _small_codes(task.query_labels, task.reference_labels)
-        self.chunk_size = max(16, _BLOCK_DISTANCES // len(task.reference))
+        self.chunk_size = max(_LEAST_ROWS, _BLOCK_DISTANCES // len(task.reference))
 
     def smallest_keys(self, queries: np.ndarray, depth: int) -> np.ndarray:
         """Return the sort keys of the `depth` nearest references of each query, in order."""

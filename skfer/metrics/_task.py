@@ -65,7 +65,7 @@ class RetrievalTask:
         """
         for runs in self.runs(queries):
             inside = np.clip(runs - start, 0, block.shape[1])
-            changes = np.flatnonzero((inside[1:] != inside[:-1]).any(axis=1)) + 1
+            changes = np.flatnonzero(np.diff(inside, axis=0).any(axis=1)) + 1
             for top, bottom in itertools.pairwise([0, *changes.tolist(), len(inside)]):
                 first, last = inside[top].tolist()
                 block[top:bottom, first:last] = value
@@ -122,8 +122,11 @@ def _count_relevant(
     """Count the references of each query's label, without its group and itself."""
     n_relevant = _count_equal(*labels)
     if groups is not None:
-        n_groups = 1 + max(codes.max() for codes in groups)
-        pairs = [label * n_groups + group for label, group in zip(labels, groups, strict=True)]
+        n_codes = len(labels[0]) + len(labels[1])  # at most
+        pairs = [
+            np.ravel_multi_index(codes, (n_codes, n_codes))
+            for codes in zip(labels, groups, strict=True)
+        ]
         n_relevant = n_relevant - _count_equal(*pairs)
     if own_place is not None:
         itself = labels[0] == labels[1][own_place]

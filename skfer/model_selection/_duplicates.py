@@ -113,7 +113,7 @@ def _without(bunch: Any, rows: list[int]) -> Any:
         if is_column and not name.endswith("_names"):
             left[name] = value[kept]
     if "data" in left:
-        left["data"] = left["images"].reshape(len(kept), -1)
+        left["data"] = left["images"].reshape(left["data"].shape)
     if left.get("frame") is not None:
         left["frame"] = left["frame"].iloc[kept].reset_index(drop=True)
     return left

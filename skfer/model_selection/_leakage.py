@@ -21,6 +21,8 @@ from skfer.validation import (
 
 _CHUNK_BYTES = 2**24
 _MAX_LINES = 10
+# Bytes: more than enough to tell any number of images apart.
+_DIGEST_SIZE = 16
 # What a Bunch calls its groups: one, and several where an s is not enough.
 _GROUPS = {
     "subjects": ("subject", ""),
@@ -181,7 +183,7 @@ def _digest(image: ArrayLike) -> bytes:
     pixels = np.ascontiguousarray(image)
     if pixels.dtype == object:  # whose bytes are addresses
         pixels = _unboxed(pixels)
-    digest = blake2b(f"{pixels.dtype.str} {pixels.shape}".encode(), digest_size=16)
+    digest = blake2b(f"{pixels.dtype.str} {pixels.shape}".encode(), digest_size=_DIGEST_SIZE)
     digest.update(pixels.ravel().view(np.uint8).data if pixels.size else b"")
     return digest.digest()
 
@@ -267,7 +269,7 @@ def _number_values(values: ArrayLike, name: str) -> tuple[np.ndarray, np.ndarray
     """Give each value its number, missing ones -1; return the numbers, and the values by number."""
     column = check_groups(values, name, allow_missing=True)
     (codes,) = number_values(column, names=[name])
-    named = np.empty(codes.max(initial=-1) + 1, dtype=object)
+    named = np.empty(len(codes), dtype=object)
     present = codes >= 0
     named[codes[present]] = column[present].tolist()
     return codes, named

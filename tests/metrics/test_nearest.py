@@ -39,7 +39,7 @@ KINDS = {
     "tight": tight,
     "outlier": outlier,
     "tiny": lambda rng, n: grid(rng, n).astype(float) * 2.0**-600,
-    "huge": lambda rng, n: grid(rng, n).astype(float) * 2.0**1000,
+    "huge and negative": lambda rng, n: (grid(rng, n) - 2).astype(float) * 2.0**1000,
     "collapsed": lambda rng, n: np.ones((n, 3)),
     "nearly collapsed": lambda rng, n: 1 + 1e-9 * grid(rng, n).astype(float),
     "large integers": lambda rng, n: rng.integers(-(10**6), 10**6, size=(n, 3)),

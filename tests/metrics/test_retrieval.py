@@ -335,7 +335,7 @@ def test_memory_does_not_grow_with_the_square(measure):
     rng = np.random.default_rng(0)
     n = 8000  # All distances at once would take 512 MB.
     X, y = rng.normal(size=(n, 8)).astype(np.float32), rng.integers(7, size=n)
-    queries = slice(0, 1100)
+    queries = slice(0, 2400)
     tracemalloc.start()
     measure(X[queries], y[queries], reference_embeddings=X, reference_labels=y)
     peak = tracemalloc.get_traced_memory()[1]

@@ -26,6 +26,21 @@ def test_a_deck_gives_all_before_any_again(n, draws, seed):
     assert sorted(deck.draw(n)) == list(range(n))
 
 
+def test_a_round_does_not_depend_on_how_the_one_before_ended():
+    deck = Deck(list(range(4)), np.random.RandomState(0))
+    pairs = [frozenset(deck.draw(2)) for _ in range(600)]
+    again = sum(last == first for last, first in zip(pairs[1::2], pairs[2::2], strict=False))
+    assert 30 < again < 70  # a sixth of 299
+
+
+@pytest.mark.parametrize(("n", "n_numbers"), [(4, 256), (100, 200), (300, 300)])
+def test_seeds_mean_what_they_meant(n, n_numbers):
+    """Small decks are shuffled many times at once, from 256 random numbers at most."""
+    rng = np.random.RandomState(0)
+    Deck(list(range(n)), rng).draw(1)
+    assert rng.random_sample() == np.random.RandomState(0).random_sample(n_numbers + 1)[-1]
+
+
 @settings(deadline=None, max_examples=60)
 @given(SIZES, st.integers(2, 9), st.integers(2, 12), st.integers(0, 99))
 def test_balanced_batches(sizes, p, k, seed):
