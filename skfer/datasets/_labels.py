@@ -5,26 +5,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, SYNONYMS, UNLABELED
 from skfer.exceptions import ArgumentError, shorten
 from skfer.validation import as_list, is_missing, is_unlabeled_mark
 
-# The words that data sets and their users put for the eight names, and for no label.
-SYNONYMS: dict[str, str] = {
-    "angry": "anger",
-    "contemptuous": "contempt",
-    "disdain": "contempt",
-    "disgusted": "disgust",
-    "fearful": "fear",
-    "afraid": "fear",
-    "scared": "fear",
-    "happy": "happiness",
-    "joy": "happiness",
-    "calm": "neutral",
-    "neutrality": "neutral",
-    "sad": "sadness",
-    "surprised": "surprise",
-}
 _NO_LABEL = ("unlabeled", "unlabelled")
 _WHOLE = re.compile(r"-?[0-9]+(\.0*)?")
 _N_CODES = 100  # whole numbers below are codes as they are

@@ -13,6 +13,23 @@ EXPRESSIONS: tuple[str, ...] = (
 
 EXPRESSION_CODES: dict[str, int] = {name: code for code, name in enumerate(EXPRESSIONS)}
 
+# The words that data sets and their users put for these names.
+SYNONYMS: dict[str, str] = {
+    "angry": "anger",
+    "contemptuous": "contempt",
+    "disdain": "contempt",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "afraid": "fear",
+    "scared": "fear",
+    "happy": "happiness",
+    "joy": "happiness",
+    "calm": "neutral",
+    "neutrality": "neutral",
+    "sad": "sadness",
+    "surprised": "surprise",
+}
+
 # scikit-learn's convention for a sample whose label is not known.
 UNLABELED: int = -1
 

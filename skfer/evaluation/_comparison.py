@@ -11,10 +11,10 @@ from sklearn.base import clone
 
 from skfer._typing import NDArray
 from skfer.evaluation._classifiers import N_NEIGHBORS, make_classifier
+from skfer.evaluation._finished_fits import ResultsFile, make_keys
 from skfer.evaluation._fits import Fit, Task, run_task
 from skfer.evaluation._progress import epochs_bar, n_epochs, watched
 from skfer.evaluation._protocols import Split
-from skfer.evaluation._results import ResultsFile, make_keys
 from skfer.exceptions import ArgumentError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError, features
 
 from skfer.pictures._files import fault_of, may_pass, open_regular
-from skfer.pictures._pixels import PictureError, plain_picture
+from skfer.pictures._upright import PictureError, plain_picture
 
 # Naming the formats keeps Pillow from handing an unknown file to its rarer readers
 # (one of which starts an external program).

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skfer.datasets import EXPRESSION_CODES, EXPRESSIONS
-from skfer.datasets._labels import SYNONYMS, class_codes, encode
+from skfer.datasets._labels import class_codes, encode
+from skfer.datasets._vocabulary import SYNONYMS
 
 WORDS = {word: word for word in EXPRESSIONS} | SYNONYMS
 

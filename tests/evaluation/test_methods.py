@@ -7,7 +7,7 @@ import pytest
 
 from skfer import GaussianMetricEmbedder, MetricLossEmbedder
 from skfer.evaluation import LOSSES, METHODS, make_methods, pca_baseline
-from skfer.evaluation._results import describe
+from skfer.evaluation._finished_fits import describe
 from skfer.exceptions import ArgumentError
 
 

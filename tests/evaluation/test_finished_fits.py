@@ -13,9 +13,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
 from skfer import MultiThresholdEmbedder
-from skfer.evaluation import Fit, _results, compare
+from skfer.evaluation import Fit, _finished_fits, compare
+from skfer.evaluation._finished_fits import ResultsFile, describe, make_keys
 from skfer.evaluation._fits import Task
-from skfer.evaluation._results import ResultsFile, describe, make_keys
 from skfer.exceptions import ArgumentError
 
 X = np.random.RandomState(0).rand(24, 3)
@@ -178,7 +178,7 @@ def test_a_fit_that_cannot_be_written_is_not_lost(tmp_path, monkeypatch):
     def full(file, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(_results.os, "write", full)
+    monkeypatch.setattr(_finished_fits.os, "write", full)
     path = tmp_path / "x"
     fits = compare({"mine": Counting(tmp_path / "count")}, X, Y, SPLITS, results=path)
     assert next(fits).fold == 0
