@@ -16,7 +16,6 @@ from skfer.pictures._decode import (
 )
 from skfer.pictures._files import fault_of, open_regular, read_bytes
 from skfer.pictures._npy import read_number, read_numbers
-from skfer.pictures._upright import PictureError
 from skfer.pictures._problems import (
     N_SHOWN,
     DatasetError,
@@ -37,6 +36,7 @@ from skfer.pictures._reading import (
     read_picture,
     resize,
 )
+from skfer.pictures._upright import PictureError
 
 __all__ = [
     "EXTENSIONS",

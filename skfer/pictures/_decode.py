@@ -13,9 +13,9 @@ from PIL import Image
 from skfer._bar import tqdm
 from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError, shorten
-from skfer.pictures._upright import PictureError
 from skfer.pictures._problems import DatasetError, Problem, check_on_error, describe, handle
 from skfer.pictures._reading import PICTURE, read_picture
+from skfer.pictures._upright import PictureError
 from skfer.validation import as_list, check_flag, check_verbose
 
 CHUNK = 100  # pictures that a thread decodes in one go
