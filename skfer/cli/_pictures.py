@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.persistence import load, load_expression_model
-from skfer.pictures import EXTENSIONS, Chunk, PictureError, decode_chunks, read_picture
+from skfer.pictures import EXTENSIONS, Chunk, PictureError, decode_chunks, read_picture, sides_of
 from skfer.preprocessing import (
     DlibDetector,
     FaceAligner,
@@ -157,12 +157,10 @@ class FaceReader:
         return len(self.shape) > 2
 
     def _is_photograph(self, path: str) -> bool:
-        try:
-            with Image.open(path) as picture:
-                short, long = sorted(picture.size)
-        except (OSError, UnidentifiedImageError, ValueError):
+        sides = sides_of(path)
+        if sides is None:
             return False  # what is wrong with it is told when it is read
-        aspect, side = self.usual
+        (short, long), (aspect, side) = sides, self.usual
         return long > short * aspect * _MORE_ASPECT or short > side * _MORE_SIDE
 
     def _fitting(self, crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -214,16 +212,11 @@ def _usual(model: Any, shape: tuple[int, ...]) -> tuple[float, float]:
 
 def largest_of(paths: Sequence[str]) -> dict[str, float] | None:
     """Return the largest aspect and the longest shorter side among pictures."""
-    aspects, sides = [], []
-    for path in paths:
-        try:
-            with Image.open(path) as picture:
-                short, long = sorted(picture.size)
-        except (OSError, ValueError):
-            continue
-        aspects.append(long / max(short, 1))
-        sides.append(short)
-    return {"aspect": round(max(aspects), 2), "side": max(sides)} if sides else None
+    sides = [pair for path in paths if (pair := sides_of(path)) is not None]
+    if not sides:
+        return None
+    aspect = max(long / max(short, 1) for short, long in sides)
+    return {"aspect": round(aspect, 2), "side": max(short for short, _ in sides)}
 
 
 def decoded(

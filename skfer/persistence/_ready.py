@@ -26,7 +26,8 @@ def load_expression_model(
     ----------
     detector : FaceDetector, callable or "default", default=None
         Finds the largest face of each picture, as :class:`skfer.preprocessing.FaceAligner` says,
-        and raises where there is none. None takes the pictures whole: faces that fill them.
+        and raises where there is none. None takes the pictures whole, faces that fill them, and
+        warns of what seems to be a photograph.
     device : str, default="auto"
         Where to compute.
 

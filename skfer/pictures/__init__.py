@@ -35,6 +35,7 @@ from skfer.pictures._reading import (
     from_array,
     read_picture,
     resize,
+    sides_of,
 )
 from skfer.pictures._upright import PictureError
 
@@ -74,5 +75,6 @@ __all__ = [
     "read_numbers",
     "read_picture",
     "resize",
+    "sides_of",
     "warn_caller",
 ]

@@ -66,6 +66,24 @@ def read_picture(
         raise fault from error
 
 
+def sides_of(source: Picture) -> tuple[int, int] | None:
+    """Return the shorter and the longer side in pixels; None of what cannot be read."""
+    if isinstance(source, np.ndarray):
+        sides = source.shape[:2]
+    elif isinstance(source, Image.Image):
+        sides = source.size
+    else:
+        try:
+            with (
+                io.BufferedReader(open_regular(os.fsdecode(source))) as file,
+                Image.open(file, formats=FORMATS) as picture,
+            ):
+                sides = picture.size
+        except Exception:  # of a damaged head anything; what is wrong is told when it is read
+            return None
+    return min(sides), max(sides)
+
+
 def from_array(pixels: np.ndarray) -> Image.Image:
     """Return a uint8 array of shape (h, w), (h, w, 1) or (h, w, 3) as a picture of Pillow."""
     if pixels.dtype != np.uint8:

@@ -11,8 +11,9 @@ from skfer.preprocessing._adapters import (
 from skfer.preprocessing._align import FaceAligner
 from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector
 from skfer.preprocessing._geometry import find_eyes
-from skfer.preprocessing._photographs import DetectedFace, NoFaceWarning, detect_faces
+from skfer.preprocessing._photographs import DetectedFace, detect_faces
 from skfer.preprocessing._warp import align_face
+from skfer.preprocessing._whole import NoFaceWarning
 
 __all__ = [
     "DetectedFace",

@@ -17,6 +17,7 @@ from skfer.preprocessing._adapters import as_detector
 from skfer.preprocessing._detector import FaceDetector, Faces
 from skfer.preprocessing._geometry import BOX_ORDERS, LANDMARK_ORDERS, is_face
 from skfer.preprocessing._warp import align_face
+from skfer.preprocessing._whole import seems_photograph, warn_of_photographs
 from skfer.validation import CheckedParametersMixin, as_list
 
 
@@ -51,7 +52,9 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
     color : bool, default=None
         True gives RGB, False gray. None keeps what the pictures have, which must then be alike.
     no_face : {"raise", "whole"}, default="raise"
-        What to do when the detector finds none: raise an error or take the whole picture.
+        What to do when the detector finds none: raise an error or take the whole picture. "whole"
+        also says that faces fill the pictures that are given without a detector, whatever their
+        size.
 
     See Also
     --------
@@ -164,6 +167,12 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
             When an argument has the wrong shape or type, a file cannot be read as a picture, the
             detector finds no face and ``no_face`` is "raise", or pictures in gray and color are
             mixed and ``color`` is None.
+
+        Warns
+        -----
+        NoFaceWarning
+            When pictures as large or long as photographs are taken whole, since there is no
+            detector; names them.
         """
         self._validate_params()
         n_samples = _count_images(X)
@@ -184,6 +193,8 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
                     "make gray and colored pictures alike."
                 )
             faces[row] = face
+        if self.detector is None and self.no_face == "raise":
+            self._warn_of_photographs(X, landmarks, boxes)
         return faces  # type: ignore[return-value]
 
     def fit_transform(
@@ -276,6 +287,17 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
             face = self._find_and_cut(item)
         has_channel = isinstance(item, np.ndarray) and item.shape[2:] == (1,)
         return face[..., None] if has_channel and self.color is None else face
+
+    def _warn_of_photographs(self, X: Any, landmarks: list[Any], boxes: list[Any]) -> None:
+        """Warn of pictures that were taken whole, and are as large or long as photographs."""
+        warn_of_photographs(
+            [
+                name
+                for item, points, box in zip(X, landmarks, boxes, strict=True)
+                if _entry(points) is None and _entry(box) is None
+                if (name := seems_photograph(item, self.image_size))
+            ]
+        )
 
     def _find_and_cut(self, item: Any) -> np.ndarray:
         """Return the largest face that the detector finds, or the whole picture."""

@@ -11,23 +11,8 @@ from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import N_SHOWN, PATH, PICTURE, Picture, PictureError, warn_caller
 from skfer.preprocessing._adapters import as_detector
 from skfer.preprocessing._align import FaceAligner
+from skfer.preprocessing._whole import NoFaceWarning
 from skfer.validation import as_list, shown
-
-
-class NoFaceWarning(UserWarning):
-    """No face was found in photographs; the text names them.
-
-    See Also
-    --------
-    detect_faces : Warns of photographs without a face.
-    FaceAligner : Has ``no_face`` for them.
-
-    Examples
-    --------
-    >>> from skfer.preprocessing import NoFaceWarning
-    >>> issubclass(NoFaceWarning, UserWarning)
-    True
-    """
 
 
 class DetectedFace(NamedTuple):

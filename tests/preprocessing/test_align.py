@@ -1,6 +1,8 @@
 """The aligner as a scikit-learn transformer."""
 
 import pickle
+import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks, get_tags
 
 from skfer.datasets import decode_images
-from skfer.preprocessing import FaceAligner, align_face
+from skfer.preprocessing import FaceAligner, NoFaceWarning, align_face
 
 LANDMARKS = np.array([(12, 15), (28, 17), (20, 25), (14, 32), (26, 33)], dtype=float)
 
@@ -293,6 +295,36 @@ def test_what_is_transparent_is_black(tmp_path, mode):
         assert_array_equal(face, expected)
     decoded = decode_images([tmp_path / "alpha.png"], color=mode == "RGB")
     assert_array_equal(faces[:1], decoded)
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_told"),
+    [
+        ((900, 1280), True),
+        ((1280, 900, 3), True),
+        ((490, 490), True),
+        ((480, 480), False),
+        ((130, 160), False),
+        ((140, 180), True),
+        ((100, 180), False),  # small as a crop, of whatever shape
+    ],
+)
+def test_a_photograph_is_not_taken_for_a_face_without_a_word(shape, is_told, tmp_path):
+    photo = np.zeros(shape, np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    for pictures in ([photo], photo[None], [Image.fromarray(photo)], [tmp_path / "photo.png"]):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            FaceAligner().transform(pictures)
+        assert [warning.category for warning in told] == [NoFaceWarning] * is_told
+    if is_told:
+        sides = f"{max(shape[:2])} x {min(shape[:2])} pixels"
+        assert re.search(rf"photo\.png \({sides}\): .*no_face='whole'", str(told[0].message))
+    box = [(0, 0, 40, 40)]  # nothing is told where it is known what is a face
+    FaceAligner().transform([photo], boxes=box)
+    FaceAligner().transform([photo], landmarks=[None], boxes=box)
+    FaceAligner(no_face="whole").transform([photo])
+    FaceAligner(detector=lambda picture: box).transform([photo])
 
 
 def test_files_of_many_kinds_are_read_as_data_sets_read_them(tmp_path):
