@@ -53,6 +53,7 @@ class Encoder:
             (tuple, lambda value, place: _tagged("tuple", self._items(value, place))),
             (list, self._items),
             (slice, self._slice),
+            (np.dtype, lambda value, _: _tagged("dtype", value.str)),
             (type | FunctionType, self._named),
             (object, self._object),
         )
@@ -190,6 +191,7 @@ class Decoder:
             "tuple": lambda given: tuple(map(self.decode, given["value"])),
             "slice": lambda given: slice(*map(self.decode, given["value"])),
             "dict": self._dict,
+            "dtype": lambda given: np.dtype(given["value"]),
             "random_state": self._random_state,
             "module": self._module,
             "object": self._object,

@@ -22,12 +22,12 @@ _SKLEARN: Mapping[str, tuple[str, ...]] = {
     ),
     "sklearn.dummy": ("DummyClassifier", "DummyRegressor"),
     "sklearn.feature_selection": ("VarianceThreshold",),
+    "sklearn.frozen": ("FrozenEstimator",),
     "sklearn.impute": ("SimpleImputer",),
     "sklearn.linear_model": (
         "LinearRegression",
         "LogisticRegression",
         "LogisticRegressionCV",
-        "Perceptron",
         "Ridge",
         "RidgeClassifier",
         "RidgeClassifierCV",
@@ -45,6 +45,7 @@ _SKLEARN: Mapping[str, tuple[str, ...]] = {
     ),
     "sklearn.pipeline": ("FeatureUnion", "Pipeline"),
     "sklearn.preprocessing": (
+        "FunctionTransformer",
         "LabelBinarizer",
         "LabelEncoder",
         "MaxAbsScaler",
@@ -83,7 +84,9 @@ _PLAIN = {
     ("skfer.nets.backbones", "ResidualBlock"),
     ("sklearn.calibration", "_CalibratedClassifier"),
     ("sklearn.calibration", "_SigmoidCalibration"),
+    ("sklearn.calibration", "_TemperatureScaling"),
     ("sklearn.isotonic", "IsotonicRegression"),
+    ("sklearn.preprocessing", "KernelCenterer"),
     ("sklearn.utils._metadata_requests", "MetadataRequest"),
     ("sklearn.utils._metadata_requests", "MethodMetadataRequest"),
 }

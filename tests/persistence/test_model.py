@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import warnings
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import sklearn
 import torch
 from helpers.embedders import CASES
 from numpy.testing import assert_array_equal
+from sklearn import calibration
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
@@ -17,13 +20,15 @@ from sklearn.discriminant_analysis import (
     LinearDiscriminantAnalysis,
     QuadraticDiscriminantAnalysis,
 )
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 from torch import nn
 
@@ -31,7 +36,7 @@ import skfer
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, TripletCenterEmbedder
 from skfer.datasets import make_expressions
 from skfer.exceptions import InconsistentVersionWarning, ModelFileError
-from skfer.persistence import _file, _model, read_card
+from skfer.persistence import _file, _known, _model, read_card
 from skfer.persistence._file import read_file, write_file
 
 X, Y = load_iris(return_X_y=True)
@@ -48,7 +53,27 @@ CLASSIFIERS = [
     NearestCentroid(),
     RidgeClassifier(),
     CalibratedClassifierCV(SVC(), cv=2),
+    CalibratedClassifierCV(SVC(), method="isotonic", ensemble=False),
+    CalibratedClassifierCV(FrozenEstimator(DummyClassifier().fit(np.zeros((150, 3)), WORDS))),
 ]
+if hasattr(calibration, "_TemperatureScaling"):  # of scikit-learn 1.8 and later
+    CLASSIFIERS.append(CalibratedClassifierCV(SVC(), method="temperature", ensemble=False))
+# What listed classes need to be made.
+NEEDED = {
+    "CalibratedClassifierCV": {"estimator": SVC()},
+    "ColumnTransformer": {"transformers": [("first", "passthrough", [0, 1])]},
+    "FeatureUnion": {"transformer_list": [("pca", PCA(2)), ("scaler", StandardScaler())]},
+    "FrozenEstimator": {"estimator": PCA(2).fit(np.eye(3))},
+    "LogisticRegressionCV": {"cv": 2},
+    "NMF": {"max_iter": 2000},
+    "OneVsOneClassifier": {"estimator": SVC()},
+    "OneVsRestClassifier": {"estimator": SVC()},
+    "Pipeline": {"steps": [("scaler", StandardScaler()), ("pca", PCA(2))]},
+    "QuantileTransformer": {"n_quantiles": 20},
+    "RadiusNeighborsClassifier": {"outlier_label": 0},
+}
+OF_LABELS = ("LabelBinarizer", "LabelEncoder")  # which are no steps
+METHODS = ("predict", "predict_proba", "decision_function", "transform", "kneighbors")
 
 
 class Tiny(nn.Module):
@@ -115,6 +140,28 @@ def test_pipelines(last, fitted, tmp_path):
     loaded = kept(model, tmp_path)
     answer = "predict_proba" if hasattr(model, "predict_proba") else "decision_function"
     for method in (answer, "predict"):
+        assert_array_equal(getattr(loaded, method)(X), getattr(model, method)(X))
+
+
+@pytest.mark.parametrize(
+    ("room", "name"),
+    [
+        (room, name)
+        for room, names in _known._SKLEARN.items()
+        for name in names
+        if name not in OF_LABELS
+    ],
+)
+def test_every_listed_class(room, name, fitted, tmp_path):
+    step = getattr(import_module(room), name)(**NEEDED.get(name, {}))
+    model = make_pipeline(FrozenEstimator(fitted), PCA(3), MinMaxScaler(), step)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (FutureWarning, ConvergenceWarning))
+        model.fit(X, Y)
+    loaded = kept(model, tmp_path)
+    answers = [method for method in METHODS if hasattr(model, method)]
+    assert answers or hasattr(step, "kneighbors")
+    for method in answers:
         assert_array_equal(getattr(loaded, method)(X), getattr(model, method)(X))
 
 
