@@ -39,7 +39,7 @@ def make_task(
     n_rows = len(query), len(reference)
     labels_of = _encode("labels", labels, reference_labels, *n_rows)
     groups_of = None if groups is None else _encode("groups", groups, reference_groups, *n_rows)
-    is_same = leave_self_out or np.array_equal(query, reference[: len(query)])
+    is_same = leave_self_out or _begins_with(reference, query)
     if not is_same and groups is None:
         _warn_of_copies(query, reference)
     return build_task(query, reference, labels_of, groups_of, is_same=is_same)
@@ -82,9 +82,21 @@ def _encode(
     return codes[0], codes[1]
 
 
+def _begins_with(reference: np.ndarray, query: np.ndarray) -> bool:
+    """Whether the first references are the queries, as the less precise of the two tells them."""
+    first = reference[: len(query)]
+    dtype = _less_precise(query, first)
+    return np.array_equal(query.astype(dtype, copy=False), first.astype(dtype, copy=False))
+
+
+def _less_precise(*sides: np.ndarray) -> np.dtype[np.floating]:
+    return min((rows.dtype for rows in sides), key=lambda dtype: dtype.itemsize)
+
+
 def _warn_of_copies(query: np.ndarray, reference: np.ndarray) -> None:
     """Warn if most queries are among the references: they find themselves, at distance 0."""
-    queries, references = _hash_rows(query), _hash_rows(reference)
+    dtype = _less_precise(query, reference)
+    queries, references = _hash_rows(query, dtype), _hash_rows(reference, dtype)
     n_copies = int(np.isin(queries, references).sum())
     has_collapsed = bool((references == references[0]).all())
     if 2 * n_copies > len(query) and not has_collapsed:
@@ -97,11 +109,12 @@ def _warn_of_copies(query: np.ndarray, reference: np.ndarray) -> None:
         )
 
 
-def _hash_rows(rows: np.ndarray) -> np.ndarray:
-    """Numbers that are equal for equal rows, and hardly ever for others."""
+def _hash_rows(rows: np.ndarray, dtype: np.dtype[np.floating]) -> np.ndarray:
+    """Numbers that are equal for rows that are equal in a type, and hardly ever for others."""
     weights = np.random.RandomState(0).randint(2**63, size=rows.shape[1], dtype=np.uint64)
     hashes = np.empty(len(rows), dtype=np.uint64)
     for part in parts_of(rows):
-        bits = (rows[part].astype(np.float64) + 0.0).view(np.uint64)  # + 0.0 makes 0 of -0
+        numbers = rows[part].astype(dtype, copy=False).astype(np.float64)
+        bits = (numbers + 0.0).view(np.uint64)  # + 0.0 makes 0 of -0
         hashes[part] = np.einsum("ij,j->i", bits, 2 * weights + 1)
     return hashes

@@ -91,9 +91,11 @@ def from_array(pixels: np.ndarray) -> Image.Image:
             f"image must be uint8, got {pixels.dtype}: scale to 0..255 and use astype('uint8')."
         )
     if pixels.ndim not in (2, 3) or pixels.shape[2:] not in ((), (1,), (3,)) or not pixels.size:
+        channels_first = pixels.ndim == 3 and pixels.shape[0] in (1, 3, 4)
+        remedy = " Move the channels last: np.moveaxis(image, 0, -1)." if channels_first else ""
         raise PictureError(
             "image must have shape (height, width) or (height, width, 1 or 3) and be non-empty, "
-            f"got {pixels.shape}."
+            f"got {pixels.shape}.{remedy}"
         )
     plane = pixels[..., 0] if pixels.shape[2:] == (1,) else pixels
     return Image.fromarray(np.ascontiguousarray(plane))

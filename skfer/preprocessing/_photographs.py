@@ -67,7 +67,7 @@ def detect_faces(
     Parameters
     ----------
     photos : path, PIL image, ndarray of shape (height, width[, 3]), or a list of them
-        The photographs.
+        The photographs; several of one size and in color may be one array.
     aligner : FaceAligner, default=None
         Finds the faces by its ``detector`` (one without finds them by "default") and cuts them out
         by its parameters. None is ``FaceAligner(detector="default", color=False)``.
@@ -105,7 +105,8 @@ def detect_faces(
     0 [10.0, 30.0, 50.0, 80.0] (48, 48)
     1 [90.0, 20.0, 130.0, 70.0] (48, 48)
     """
-    if isinstance(photos, PICTURE) or (isinstance(photos, np.ndarray) and photos.dtype != object):
+    is_array = isinstance(photos, np.ndarray) and photos.dtype != object
+    if isinstance(photos, PICTURE) or (is_array and photos.ndim <= 3):
         photos = [photos]
     if aligner is not None and not isinstance(aligner, FaceAligner):
         raise ArgumentError("{aligner} must be a FaceAligner or None, got {}.", shown(aligner))
@@ -126,7 +127,8 @@ def _detect_in(photo: Picture, number: int, aligner: FaceAligner) -> list[Detect
         faces = as_detector(aligner.detector).detect(photo)
         crops = aligner.crop_faces(photo, faces)
     except PictureError as error:
-        raise ArgumentError("{photos}[{}], {}: {}", number, shorten(name), error) from error
+        place = f"{number}], {shorten(name)}" if name else f"{number}]"
+        raise ArgumentError("{photos}[{}: {}", place, error) from error
     if not len(faces):
         return [DetectedFace(number, name, -1)]
     return [

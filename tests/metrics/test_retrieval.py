@@ -214,6 +214,11 @@ def test_a_set_searched_in_itself_is_never_its_own_answer():
             X, y, k=[1, 3], reference_embeddings=reference, reference_labels=y.tolist()
         )
         assert_array_equal(same, alone)
+    # What one side has in double precision and the other in single is the same.
+    fine = rng.normal(size=(50, 4))
+    for sides in ((fine, fine.astype(np.float32)), (fine.astype(np.float32), fine)):
+        same = recall_at_k(sides[0], y, reference_embeddings=sides[1], reference_labels=y)
+        assert same == recall_at_k(fine, y)
     # A reference set that begins with the queries: the first answers are those of the whole.
     begins = recall_at_k(X[:20], y[:20], reference_embeddings=X, reference_labels=y)
     n_found = sum(
@@ -236,6 +241,9 @@ def test_copies_of_queries_elsewhere_in_the_reference_set_are_told():
     gallery = {"reference_embeddings": X[::-1], "reference_labels": y[::-1]}
     with pytest.warns(UserWarning, match="40 of the 40 rows of embeddings are in reference_emb"):
         assert recall_at_k(X, y, **gallery) == 1
+    gallery["reference_embeddings"] = X[::-1].astype(np.float32)
+    with pytest.warns(UserWarning, match="40 of the 40 rows"):
+        recall_at_k(X, y, **gallery)
     with pytest.warns(UserWarning, match="21 of the 40 rows"):
         recall_at_k(np.r_[X[:21], rng.normal(size=(19, 3))], y, **gallery)
     # No warning: half of them, copies that groups leave out, and an embedding that has collapsed.

@@ -235,6 +235,12 @@ def test_data_frame_output_is_left_alone():
     [
         (make_pictures().astype(float), {}, r"X\[0\] cannot be aligned: image must be uint8"),
         (make_pictures().reshape(4, -1), {}, r"X must be images of shape .* got an array of shape"),
+        (
+            np.zeros((2, 3, 9, 9), np.uint8),
+            {},
+            r"got \(3, 9, 9\). Move the channels last: np\.move",
+        ),
+        (np.zeros((2, 2, 9, 9), np.uint8), {}, r"got \(2, 9, 9\)\.$"),
         ("face.png", {}, "X must be images of shape .* got 'face.png'"),
         (Path("face.png"), {}, "X must be images of shape"),
         ([], {}, "X must hold at least one image"),

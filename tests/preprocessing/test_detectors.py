@@ -108,6 +108,16 @@ def test_a_photograph_that_cannot_be_read_is_named(tmp_path):
         detect_faces(tmp_path / "a.png", FaceAligner(detector=TwoFaces()))
 
 
+def test_photographs_may_be_one_array():
+    photos = np.stack([make_photo(seed, (80, 120, 3)) for seed in range(2)])
+    rows = detect_faces(photos, FaceAligner(detector=TwoFaces()))
+    assert [(row.photo, row.face) for row in rows] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    others = detect_faces(list(photos), FaceAligner(detector=TwoFaces()))
+    assert_array_equal([row.crop for row in rows], [row.crop for row in others])
+    with pytest.raises(ValueError, match=r"photos\[0\]: image must have .* Move the channels last"):
+        detect_faces(np.zeros((2, 3, 9, 9), np.uint8), FaceAligner(detector=TwoFaces()))
+
+
 def test_the_aligner_takes_the_largest_face_and_turns_it_by_its_landmarks():
     photo = make_photo()
     by_box = FaceAligner(detector=TwoFaces()).transform([photo])[0]
