@@ -32,6 +32,7 @@ from benchmarks._timing import record, table
 
 REPOSITORY = Path(__file__).parents[1]
 TITLE = "Mutation testing (`python -m benchmarks.mutation`)"
+SEARCHING = ("metrics/test_search.py", "metrics/test_nearest.py", "metrics/test_retrieval.py")
 # Files of kernels, and the tests that must notice a change.
 KERNELS = {
     "metrics/_calibration.py": ("metrics/test_calibration.py",),
@@ -46,16 +47,15 @@ KERNELS = {
         "model_selection/test_leakage.py",
     ),
     "losses/_overflow.py": ("losses/test_overflow.py",),
-    "metrics/_ranking.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
+    "metrics/_ranking.py": SEARCHING,
     "metrics/_sort_keys.py": (
         "metrics/test_sort_keys.py",
-        "metrics/test_nearest.py",
-        "metrics/test_retrieval.py",
+        *SEARCHING,
     ),
-    "metrics/_screen.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
-    "metrics/_nearest.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
-    "metrics/_task.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
-    "metrics/_coordinates.py": ("metrics/test_nearest.py", "metrics/test_retrieval.py"),
+    "metrics/_screen.py": SEARCHING,
+    "metrics/_nearest.py": SEARCHING,
+    "metrics/_task.py": SEARCHING,
+    "metrics/_coordinates.py": SEARCHING,
     "losses/_voted.py": ("losses/test_multi_threshold.py",),
     "losses/triplet.py": (
         "losses/test_arguments.py",

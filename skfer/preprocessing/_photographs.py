@@ -105,8 +105,9 @@ def detect_faces(
     0 [10.0, 30.0, 50.0, 80.0] (48, 48)
     1 [90.0, 20.0, 130.0, 70.0] (48, 48)
     """
-    is_array = isinstance(photos, np.ndarray) and photos.dtype != object
-    if isinstance(photos, PICTURE) or (is_array and photos.ndim <= 3):
+    if isinstance(photos, PICTURE) or (
+        isinstance(photos, np.ndarray) and photos.dtype != object and photos.ndim <= 3
+    ):
         photos = [photos]
     if aligner is not None and not isinstance(aligner, FaceAligner):
         raise ArgumentError("{aligner} must be a FaceAligner or None, got {}.", shown(aligner))
