@@ -1,6 +1,6 @@
 """Which samples make a batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 
 from skfer._typing import NDArray
 from skfer.training._plain import generator_state, set_generator
+from skfer.validation import as_array, check_int, refusal, shown
 
 _SHUFFLED_AT_ONCE = 256
 
@@ -104,16 +105,19 @@ class BalancedBatchSampler:
         seed: int,
         n_unlabeled: int = 0,
     ) -> None:
-        rng = self._rng = np.random.RandomState(seed)
+        rng = self._rng = _generator(seed)
         members: dict[int, list[int]] = {}
-        for i, c in enumerate(labels.tolist()):
+        for i, c in enumerate(_whole_numbers(labels, "labels").tolist()):
             members.setdefault(c, []).append(i)
         self._unlabeled = [Deck(members.pop(c), rng) for c in list(members) if c < 0]
         self._decks = {c: Deck(members[c], rng) for c in sorted(members)}
+        if not self._decks:
+            raise refusal("labels", "has no class: all of its {} codes are below 0.", len(labels))
         self._classes = Deck(list(self._decks), rng)
-        self._n_classes = min(classes_per_batch, len(self._decks))
-        self._n_samples = samples_per_class
-        self._n_unlabeled = n_unlabeled
+        n_classes = check_int(classes_per_batch, "classes_per_batch", at_least=1)
+        self._n_classes = min(n_classes, len(self._decks))
+        self._n_samples = check_int(samples_per_class, "samples_per_class", at_least=1)
+        self._n_unlabeled = check_int(n_unlabeled, "n_unlabeled", at_least=0)
         sizes = [len(m) for m in members.values()]
         batch = sum(min(samples_per_class, n) for n in sizes) / len(sizes) * self._n_classes
         self._n_batches = max(1, round(sum(sizes) / batch))
@@ -196,10 +200,11 @@ class ShuffledBatchSampler:
     """
 
     def __init__(self, n_samples: int, batch_size: int, seed: int) -> None:
-        self._n_samples = n_samples
+        self._n_samples = check_int(n_samples, "n_samples", at_least=1, at_most=2**40)
+        batch_size = check_int(batch_size, "batch_size", at_least=1)
         # A batch of one sample would break batch norm.
         self._n_batches = max(1, min(round(n_samples / batch_size), n_samples // 2))
-        self._rng = np.random.RandomState(seed)
+        self._rng = _generator(seed)
 
     def __len__(self) -> int:
         """Return the number of batches of a pass."""
@@ -246,8 +251,15 @@ class SubsetSampler:
     """
 
     def __init__(self, sampler: Any, subset: NDArray[np.intp]) -> None:
+        several = hasattr(sampler, "__iter__") and hasattr(sampler, "__len__")
+        if not several or isinstance(sampler, Sequence | Mapping | np.ndarray):
+            raise refusal(
+                "sampler",
+                "must draw batches, as BalancedBatchSampler does, got {}.",
+                shown(sampler),
+            )
         self.sampler = sampler
-        self.subset = subset
+        self.subset = _whole_numbers(subset, "subset")
 
     def __len__(self) -> int:
         """Return the number of batches of a pass."""
@@ -273,3 +285,15 @@ class SubsetSampler:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where the sampler of another training on the same part was."""
         self.sampler.load_state_dict(state)
+
+
+def _generator(seed: int) -> np.random.RandomState:
+    return np.random.RandomState(check_int(seed, "seed", at_least=0, at_most=2**32 - 1))
+
+
+def _whole_numbers(values: Any, name: str) -> NDArray[np.intp]:
+    """Return a column of whole numbers, as it was given if it is an array."""
+    column = as_array(values, name)
+    if column.ndim != 1 or column.dtype.kind not in "iu":
+        raise refusal(name, "must be one whole number a sample, got {}.", shown(values))
+    return column

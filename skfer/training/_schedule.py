@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable
 
+from skfer.validation import check_choice, check_flag
+
 
 def one_cycle(progress: float) -> float:
     """Rise from 1/10 over the first quarter, then fall along a cosine to nearly 0."""
@@ -41,6 +43,8 @@ def find_schedule(name: str, *, may_stop: bool) -> str:
     >>> find_schedule("auto", may_stop=True), find_schedule("cosine", may_stop=True)
     ('constant', 'cosine')
     """
+    check_choice(name, "name", ("auto", *SCHEDULES))
+    check_flag(may_stop, "may_stop")
     if name != "auto":
         return name
     return "constant" if may_stop else "one-cycle"

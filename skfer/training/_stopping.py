@@ -5,6 +5,8 @@ from typing import Any
 
 from skorch.callbacks import EarlyStopping
 
+from skfer.validation import check_int
+
 
 class StopAtBest(EarlyStopping):
     """skorch's early stopping, restoring what the criterion has learned along with the module.
@@ -27,7 +29,7 @@ class StopAtBest(EarlyStopping):
 
     def __init__(self, patience: int) -> None:
         # skorch restores the module alone: learned centers would stay those of the last epoch.
-        super().__init__(patience=patience, load_best=False)
+        super().__init__(patience=check_int(patience, "patience", at_least=1), load_best=False)
         self._best: list[dict[str, Any]] = []  # of the module and of the criterion
 
     def restart(self) -> None:
