@@ -27,6 +27,8 @@ PUBLISHED = {
     "surprise": 30,
 }
 SUBJECTS = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
+# "NA" is how tables write a missing value, here too.
+_IDS = {"NA": "Na"}
 LAYOUT = Layout("KA.AN1.39.tiff, in root or in folders below it", PUBLISHED, n_groups=len(SUBJECTS))
 # Where the face is: our reading of "about half of the frame", as shares of width and height
 # (left, upper, right, lower). The heads stand at one place, eyes at about 0.5 of the height.
@@ -38,7 +40,8 @@ The Japanese Female Facial Expression data set (JAFFE)
 
 213 pictures of 10 women, gray, 256 x 256 pixels (a few stored with a palette), 2 to 4 of each of
 six posed expressions and neutral: anger 30, disgust 29, fear 32, happiness 31, neutral 30,
-sadness 31, surprise 30. Groups are the women; the field's protocol leaves one out at a time.
+sadness 31, surprise 30. Groups are the women; the field's protocol leaves one out at a time. The
+woman NA is called "Na", since "NA" stands for a missing value in tables.
 
 The face fills about half of the frame. The default crop, from 0.23 to 0.77 of the width and 0.27 to
 0.88 of the height, is our reading.
@@ -151,7 +154,7 @@ def list_jaffe(tree: Tree, *, align: bool | tuple[float, float, float, float] = 
             problems.append(Problem(name, what))
         else:
             label, extra = TWO_LETTERS[match[2].upper()], (int(match[3]), int(match[4]))
-            rows.append(Row(name, label, group=match[1].upper(), extra=extra))
+            rows.append(Row(name, label, group=_id_of(match[1]), extra=extra))
     rows, repeated = without_copies(rows, _picture)
     return Listing(
         name="jaffe",
@@ -163,6 +166,10 @@ def list_jaffe(tree: Tree, *, align: bool | tuple[float, float, float, float] = 
         read=None if box is None else cropping_reader(tree, box),
         reader_key="" if box is None else f"cropped to {box}",
     )
+
+
+def _id_of(subject: str) -> str:
+    return _IDS.get(subject.upper(), subject.upper())
 
 
 def _picture(row: Row) -> str:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_jaffe
+from skfer.model_selection import SubjectKFold
 
 CODES = {
     "AN": "anger",
@@ -112,6 +113,14 @@ def test_only_the_ten_women(tmp_path_factory, subject):
     assert report.published_groups == 10
     assert sum(report.counts.values()) == known
     assert known or f"subject '{subject}' is not among KA" in report.problems[0].what
+
+
+def test_no_woman_counts_as_missing(tmp_path):
+    women = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
+    trees.named(tmp_path, [f"{subject}.AN1.{number}.tiff" for number, subject in enumerate(women)])
+    faces = load_jaffe(tmp_path)
+    assert len(list(SubjectKFold(10).split(faces.images, groups=faces.groups))) == 10
+    assert load_jaffe(tmp_path, subset="Na").groups.tolist() == ["Na"]
 
 
 def test_subset_and_classes(tmp_path):
