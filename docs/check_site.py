@@ -10,6 +10,7 @@ fit its width, cut nothing off, and have no serious fault of accessibility.
 """
 
 import argparse
+import itertools
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
@@ -85,33 +86,34 @@ def check_looks(site, options):
     names = [name for name in names if any(part in name for part in options.only)]
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=options.browser, args=["--no-sandbox"])
-        for width in WIDTHS:
-            for theme in THEMES:
-                context = browser.new_context(
-                    viewport={"width": width, "height": 900}, color_scheme=theme
-                )
-                # Nothing from outside: a page has to be whole without a network.
-                context.route("http*://**", lambda route: route.abort())
-                page = context.new_page()
-                page.set_default_timeout(300_000)  # a busy machine is slow, not at fault
-                for name in names:
-                    page.goto(f"file://{site / name}")
-                    where = f"{name} ({width} px, {theme})"
-                    yield from (f"{where}: {fault}" for fault in look(page, options, width, theme))
-                    if options.shots:
-                        shot = f"{name.replace('/', '_')}-{width}-{theme}.png"
-                        page.screenshot(path=options.shots / shot, full_page=True)
-                context.close()
+        for name in names:
+            # A page of its own each: a browser keeps what it has drawn.
+            page = browser.new_page()
+            page.set_default_timeout(300_000)  # a busy machine is slow, not at fault
+            # Nothing from outside: a page has to be whole without a network.
+            page.route("http*://**", lambda route: route.abort())
+            page.goto(f"file://{site / name}")
+            page.add_style_tag(content="* { transition: none !important; }")
+            for width, theme in itertools.product(WIDTHS, THEMES):
+                page.set_viewport_size({"width": width, "height": 900})
+                page.wait_for_timeout(500)  # the theme sees what scrolls now a little later
+                where = f"{name} ({width} px, {theme})"
+                yield from (f"{where}: {fault}" for fault in look(page, options, theme))
+                if options.shots:
+                    shot = f"{name.replace('/', '_')}-{width}-{theme}.png"
+                    page.screenshot(path=options.shots / shot, full_page=True)
+            page.close()
         browser.close()
 
 
-def look(page, options, width, theme):
+def look(page, options, theme):
     """Faults of one page at one width in one mode."""
     page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
     yield from (f"too wide: {what}" for what in page.evaluate(WIDE))
     yield from (f"cut off: {what}" for what in page.evaluate(CUT))
     if options.axe:
-        page.add_script_tag(path=options.axe)
+        if not page.evaluate("'axe' in window"):
+            page.add_script_tag(path=options.axe)
         for fault in page.evaluate("async () => (await axe.run()).violations"):
             if fault["impact"] in SERIOUS:
                 places = ", ".join(node["target"][-1] for node in fault["nodes"][:3])
@@ -132,12 +134,14 @@ def main():
         parser.error(f"{site} has no index.html: build the site first")
     if options.shots:
         options.shots.mkdir(parents=True, exist_ok=True)
-    faults = list(check_links(site))
+    found, number = check_links(site), 0
     if options.axe:
-        faults += check_looks(site, options)
-    print(*faults, sep="\n", end="\n" if faults else "")
-    print(f"{len(faults)} faults", file=sys.stderr)
-    return 1 if faults else 0
+        found = itertools.chain(found, check_looks(site, options))
+    for fault in found:
+        print(fault, flush=True)
+        number += 1
+    print(f"{number} faults", file=sys.stderr)
+    return 1 if number else 0
 
 
 if __name__ == "__main__":

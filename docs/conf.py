@@ -27,13 +27,22 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "citation",
     "results",
+    "used_in",
 ]
 root_doc = "index"
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_ext", "_results", "inventories"]
+exclude_patterns = [
+    "_build",
+    "_ext",
+    "_results",
+    "inventories",
+    "**sg_execution_times.rst",
+    "sg_execution_times.rst",
+]
 default_role = "literal"
 
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"  # names fit beside the page
 autodoc_typehints = "none"  # the docstrings tell the types
 numpydoc_show_class_members = False  # the template lists them
 numpydoc_xref_param_type = False

@@ -15,6 +15,7 @@ import skfer
 from skfer.embedders import BaseEmbedder
 
 GUIDE = sorted((Path(__file__).parents[1] / "docs" / "guide").glob("*.rst"))
+API = Path(__file__).parents[1] / "docs" / "api.rst"
 MODULES = ["skfer"] + [module.name for module in pkgutil.walk_packages(skfer.__path__, "skfer.")]
 
 # Rooms for the other rooms alone: what users need of them is public elsewhere.
@@ -86,16 +87,38 @@ def test_examples_in_docstrings_run(module):
     assert runner.summarize(verbose=False).failed == 0, "".join(report)
 
 
-@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*GUIDE, API], ids=lambda page: page.stem)
 def test_examples_in_the_guide_run(page):
     failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS)
     assert failed == 0
 
 
 def test_api_reference_names_everything_public():
-    listed = (GUIDE[0].parents[1] / "api.rst").read_text(encoding="utf-8").split()
+    listed = API.read_text(encoding="utf-8").split()
     missing = [name for name in OBJECTS if name.rpartition(".")[2] not in listed]
     assert not missing
+
+
+def public_values():
+    """Full names of what is public, and neither a class nor a function."""
+    rooms = [name for name in MODULES if name not in INTERNAL]
+    return {
+        f"{room}.{name}": name
+        for room in rooms
+        for name in getattr(importlib.import_module(room), "__all__", [])
+        if not callable(getattr(importlib.import_module(room), name))
+        and not inspect.ismodule(getattr(importlib.import_module(room), name))
+        and not name.startswith("__")
+    }
+
+
+def test_public_values_have_a_text_an_example_and_where_to_go_on():
+    texts = re.split(r"^\.\. data:: ", API.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    told = {text.split("\n", 1)[0]: text.split("\n\n\n")[0] for text in texts}
+    assert told.keys() >= set(public_values().values())
+    for name, text in told.items():
+        assert ">>> " in text, name
+        assert "See also " in text, name
 
 
 def callables(thing):

@@ -14,6 +14,8 @@ from skfer.validation import shown
 
 PROJECTIONS = ("pca", "tsne", "umap")
 
+_FEWEST_FOR_UMAP = 4  # its layout of fewer has no neighbors to go by
+
 
 class Plane(NamedTuple):
     """Places in the plane, those of a reference set first, and how they were found."""
@@ -48,9 +50,10 @@ def project(
     both = embedding if reference is None else np.concatenate([reference, embedding])
     if both.shape[1] == 1:
         return Plane(_spread(both[:, 0], codes), "one coordinate, a row for each class")
+    n_fitted = len(both) if reference is None else len(reference)
     if isinstance(projection, str) and projection == "pca":
-        return _by_pca(both, len(both) if reference is None else len(reference))
-    model, told = _model(projection, len(both), random_state)
+        return _by_pca(both, n_fitted)
+    model, told = _model(projection, len(both), n_fitted, random_state)
     if reference is not None and hasattr(model, "transform"):
         targets = codes[: len(reference)] if get_tags(model).target_tags.required else None
         model = model.fit(reference, targets)
@@ -77,7 +80,7 @@ def _by_pca(both: NDArray[Any], n_fitted: int) -> Plane:
     return Plane(points, f"two principal components, {share:.0%} of the variance")
 
 
-def _model(projection: Any, n: int, random_state: Any) -> tuple[Any, str]:
+def _model(projection: Any, n: int, n_fitted: int, random_state: Any) -> tuple[Any, str]:
     if isinstance(projection, str) and projection == "tsne":
         perplexity = min(30.0, max(1.0, (n - 1) / 3))
         model = TSNE(2, perplexity=perplexity, init="pca", random_state=random_state)
@@ -90,7 +93,17 @@ def _model(projection: Any, n: int, random_state: Any) -> tuple[Any, str]:
                 "projection='umap' needs umap-learn, which is not installed: pip install "
                 "umap-learn, or give projection='tsne'."
             ) from error
-        return umap.UMAP(n_components=2, random_state=random_state), "UMAP"
+        if n_fitted < _FEWEST_FOR_UMAP:
+            raise ArgumentError(
+                "{projection=umap} needs {} samples at least, got {}: give 'pca'.",
+                _FEWEST_FOR_UMAP,
+                n_fitted,
+            )
+        # It warns where it has to change what it is asked for: a seed takes one thread.
+        jobs = {} if random_state is None else {"n_jobs": 1}
+        neighbors = max(2, min(15, n_fitted - 1))
+        model = umap.UMAP(neighbors, n_components=2, random_state=random_state, **jobs)
+        return model, f"UMAP, {neighbors} neighbors"
     if isinstance(projection, str) or not hasattr(projection, "fit_transform"):
         raise ArgumentError(
             "{projection} must be one of {} or a transformer, got {}.",

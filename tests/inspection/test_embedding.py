@@ -1,5 +1,8 @@
 """Pictures of an embedding."""
 
+import sys
+from types import SimpleNamespace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -219,6 +222,32 @@ def test_test_set_over_a_training_set():
     assert alpha == [0.3] * 3 + [None] * 3
 
 
+class FakeUMAP(TruncatedSVD):
+    """Complains of what umap-learn complains of."""
+
+    def __init__(self, n_neighbors=15, *, n_components=2, random_state=None, n_jobs=-1):
+        super().__init__(n_components=n_components, random_state=random_state)
+        self.n_neighbors, self.n_jobs = n_neighbors, n_jobs
+
+    def fit_transform(self, X, y=None):
+        assert self.n_neighbors < len(X)
+        assert self.random_state is None or self.n_jobs == 1
+        return super().fit_transform(X)
+
+
+@pytest.mark.parametrize("n", [4, 40])
+@pytest.mark.parametrize("seed", [None, 0])
+def test_umap_is_asked_for_what_it_need_not_change(monkeypatch, n, seed):
+    monkeypatch.setitem(sys.modules, "umap", SimpleNamespace(UMAP=FakeUMAP))
+    rows = np.linspace(0, 149, n, dtype=int)
+    display = EmbeddingDisplay.from_embedding(
+        X[rows], Y[rows], projection="umap", random_state=seed
+    )
+    assert display.caption_.get_text() == f"UMAP, {min(15, n - 1)} neighbors"
+    with pytest.raises(ArgumentError, match="needs 4 samples at least, got 3: give 'pca'"):
+        EmbeddingDisplay.from_embedding(X[:3], Y[:3], projection="umap")
+
+
 @pytest.mark.parametrize("style", ["default", "dark_background"])
 def test_pale_training_points_stand_out_from_the_background(style):
     weights = (0.299, 0.587, 0.114)  # what is left of a color in gray
@@ -251,7 +280,7 @@ def test_other_projections(projection):
 
 
 def test_umap_that_is_missing_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "umap", None)
+    monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(ImportError, match="pip install umap-learn"):
         EmbeddingDisplay.from_embedding(X, Y, projection="umap")
 
