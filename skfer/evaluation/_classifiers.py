@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from skfer.exceptions import ArgumentError
+from skfer.validation import check_choice
 
 N_NEIGHBORS = 5
 
@@ -37,6 +38,9 @@ def make_classifier(name: str, embedder: Any, method: str = "the embedder") -> B
     ArgumentError
         If the name is unknown, or "own" and the embedder does not predict.
     """
+    if not isinstance(name, str) or name not in (*_MAKE, "own"):
+        known = ", ".join([*_MAKE, "own"])
+        raise ArgumentError("{classifier=} is unknown: give one of {}.", known, classifier=name)
     if name == "own":
         if not hasattr(embedder, "predict"):
             raise ArgumentError(
@@ -44,9 +48,6 @@ def make_classifier(name: str, embedder: Any, method: str = "the embedder") -> B
                 method,
             )
         return None
-    if name not in _MAKE:
-        known = ", ".join([*_MAKE, "own"])
-        raise ArgumentError("{classifier=} is unknown: give one of {}.", known, classifier=name)
     return _MAKE[name]()
 
 
@@ -80,5 +81,6 @@ def with_classifier(embedder: Any, name: str) -> Any:
     >>> with_classifier(MultiThresholdEmbedder(), "knn")[-1]
     KNeighborsClassifier()
     """
+    check_choice(name, "name", [*_MAKE, "own"])
     classifier = make_classifier(name, embedder, type(embedder).__name__)
     return embedder if classifier is None else make_pipeline(embedder, classifier)

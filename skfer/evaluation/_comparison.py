@@ -10,12 +10,28 @@ import numpy as np
 from sklearn.base import clone
 
 from skfer._typing import NDArray
+from skfer.evaluation._checks import (
+    check_known,
+    check_methods,
+    check_results,
+    check_seed,
+    check_splits,
+)
 from skfer.evaluation._classifiers import N_NEIGHBORS, make_classifier
 from skfer.evaluation._finished_fits import ResultsFile, make_keys
 from skfer.evaluation._fits import Fit, Task, run_task
+from skfer.evaluation._names import CLASSIFIERS
 from skfer.evaluation._progress import epochs_bar, n_epochs, watched
 from skfer.evaluation._protocols import Split
 from skfer.exceptions import ArgumentError
+from skfer.validation import (
+    as_array,
+    as_list,
+    check_flag,
+    check_groups,
+    check_int,
+    check_labels,
+)
 
 
 def compare(
@@ -85,7 +101,17 @@ def compare(
     >>> sorted(fit.n_test for fit in fits)
     [48, 48]
     """
-    tasks = _make_tasks(methods, splits, classifier, seeds)
+    if not hasattr(X, "shape"):
+        X = as_array(X, "X")
+    y = check_labels(y, n_samples=len(X) if X.ndim else 0)
+    if groups is not None:
+        groups = check_groups(groups, n_samples=len(y))
+    n_jobs = check_int(n_jobs, "n_jobs", optional=True)
+    verbose = check_flag(verbose, "verbose")
+    if seeds is not None:
+        seeds = [check_seed(seed, "seeds") for seed in as_list(seeds, "seeds")]
+    results = check_results(results)
+    tasks = _make_tasks(check_methods(methods), check_splits(splits, len(y)), classifier, seeds)
     store = None if results is None else ResultsFile(results)
     keys: dict[tuple[Any, ...], str] = {}
     if store is not None:
@@ -144,7 +170,8 @@ def _run(
 ) -> Iterator[Fit]:
     if not tasks:
         return
-    n_jobs = n_jobs and min(n_jobs, len(tasks))
+    # One fit needs no other process.
+    n_jobs = 1 if len(tasks) == 1 else n_jobs and min(n_jobs, len(tasks))
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     if not verbose:
         yield from parallel(joblib.delayed(run_task)(task, X, y, groups) for task in tasks)
@@ -184,7 +211,9 @@ def check_folds(y: NDArray[Any], splits: Sequence[Split], classifier: str) -> No
     >>> y = np.array([0, 0, 0, 1, 1, 1] * 4)
     >>> check_folds(y, [(np.arange(18), np.arange(18, 24))], "knn")
     """
-    for fold, (train, _) in enumerate(splits):
+    y = check_labels(y)
+    check_known(classifier, "classifier", CLASSIFIERS)
+    for fold, (train, _) in enumerate(check_splits(splits, len(y))):
         if len(np.unique(y[train])) < 2:
             raise ArgumentError(
                 "fold {} has one class to train on: give more images, fewer folds ({n_folds}), or "

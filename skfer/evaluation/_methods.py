@@ -15,9 +15,11 @@ from skfer.embedders import (
     MultiThresholdEmbedder,
     TripletCenterEmbedder,
 )
+from skfer.evaluation._checks import check_names, check_seed
 from skfer.evaluation._losses_by_name import zoo_embedder
 from skfer.evaluation._names import LOSSES, METHODS
 from skfer.exceptions import ArgumentError
+from skfer.validation import check_int
 
 _EMBEDDERS = {
     "cross-entropy": CrossEntropyEmbedder,
@@ -71,6 +73,8 @@ def make_methods(
     >>> make_methods(["pca", "gaussian"], max_epochs=5)["gaussian"]
     GaussianMetricEmbedder(max_epochs=5)
     """
+    check_seed(random_state, optional=True)
+    names = check_names(names)
     unknown = [name for name in names if name not in METHODS + LOSSES]
     if unknown:
         known = ", ".join(METHODS + LOSSES)
@@ -117,6 +121,8 @@ def pca_baseline(n_components: int = 100, random_state: int | None = None) -> Pi
     >>> pca_baseline(5).fit_transform(faces.images).shape
     (16, 5)
     """
+    n_components = check_int(n_components, "n_components", at_least=1)
+    check_seed(random_state, optional=True)
     return make_pipeline(FunctionTransformer(flat), CappedPCA(n_components, random_state))
 
 

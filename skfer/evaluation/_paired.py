@@ -7,8 +7,10 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from skfer._typing import ArrayLike
+from skfer.evaluation._checks import check_fits, check_known
 from skfer.evaluation._fits import Fit
 from skfer.exceptions import ArgumentError
+from skfer.validation import as_array, check_real
 
 
 class PairedDifference(NamedTuple):
@@ -90,7 +92,8 @@ def paired_difference(
     >>> round(found.mean, 4), round(found.error, 4), round(found.p_value, 2)
     (0.02, 0.0091, 0.16)
     """
-    ours, theirs = np.asarray(scores, dtype=float), np.asarray(reference, dtype=float)
+    ours, theirs = as_array(scores, "scores", float), as_array(reference, "reference", float)
+    n_train, n_test = check_real(n_train, "n_train"), check_real(n_test, "n_test")
     if ours.shape != theirs.shape or ours.ndim != 1 or ours.size == 0:
         raise ArgumentError(
             "{scores} and {reference} must have a value for each fold, got shapes {} and {}.",
@@ -152,6 +155,13 @@ def compare_with(
     >>> compare_with(fits, "pca", "pca", "accuracy").mean  # from itself
     0.0
     """
+    fits = check_fits(fits)
+    check_known(measure, "measure", fits[0].scores)
+    known = {fit.method for fit in fits}
+    method, reference = (
+        check_known(method, "method", known),
+        check_known(reference, "reference", known),
+    )
     by_seed = len({fit.fold for fit in fits}) == 1
     ours, theirs = (_per_unit(fits, name, measure, by_seed) for name in (method, reference))
     shared = sorted(ours.keys() & theirs.keys())

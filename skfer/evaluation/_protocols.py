@@ -14,6 +14,7 @@ from sklearn.utils import Bunch
 
 from skfer._typing import NDArray
 from skfer.datasets import UNLABELED
+from skfer.evaluation._checks import check_faces, check_seed
 from skfer.evaluation._names import PROTOCOLS
 from skfer.exceptions import ArgumentError
 from skfer.model_selection import (
@@ -22,6 +23,7 @@ from skfer.model_selection import (
     check_leakage,
     number_identical_images,
 )
+from skfer.validation import check_flag, check_int
 
 N_FOLDS = 3  # of group-fold
 
@@ -63,7 +65,9 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
     >>> prepare(make_expressions(12, 1, random_state=0), max_per_class=4).images.shape
     (32, 48, 48)
     """
-    target = np.asarray(faces.target)
+    check_int(max_per_class, "max_per_class", at_least=1, optional=True)
+    check_seed(random_state)
+    target = np.asarray(check_faces(faces).target)
     labeled = np.flatnonzero(target != UNLABELED)
     keep = _chosen(target, labeled, max_per_class, random_state)
     _check_classes(target[keep], faces.target_names)
@@ -154,7 +158,11 @@ def make_splits(
     >>> [len(test) for train, test in make_splits(faces, "leave-one-subject-out")][:3]
     [8, 8, 8]
     """
-    if protocol not in PROTOCOLS:
+    check_faces(faces)
+    check_seed(random_state)
+    check_flag(check_images, "check_images")
+    check_int(n_folds, "n_folds", optional=True)
+    if not isinstance(protocol, str) or protocol not in PROTOCOLS:
         known = ", ".join(PROTOCOLS)
         raise ArgumentError("{protocol=} is unknown: give one of {}.", known, protocol=protocol)
     if n_folds is not None and protocol != "group-fold":

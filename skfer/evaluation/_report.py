@@ -8,6 +8,15 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skfer._typing import NDArray
+from skfer.evaluation._checks import (
+    check_counts,
+    check_faces,
+    check_fits,
+    check_known,
+    check_names,
+    check_rows,
+    check_splits,
+)
 from skfer.evaluation._fits import Fit
 from skfer.evaluation._measures import CLASSIFICATION, EMBEDDING, POSTERIOR
 from skfer.evaluation._names import REFERENCE
@@ -16,6 +25,7 @@ from skfer.evaluation._protocols import Split
 from skfer.evaluation._subgroups import subgroup_report
 from skfer.evaluation._summary import summarize
 from skfer.evaluation._tables import Cell, Table
+from skfer.validation import check_flag, check_labels, refusal, shown
 
 _COMPARED = {**CLASSIFICATION, "recall_at_1": EMBEDDING["recall_at_1"]}
 
@@ -57,6 +67,8 @@ def comparison_tables(
     >>> [table.title for table in comparison_tables(faces, splits, fits)]
     ['mean ± standard deviation over 3 fits', ..., 'recall of each class, all fits together']
     """
+    check_faces(faces)
+    fits, confusion = check_fits(fits), check_flag(confusion, "confusion")
     methods = list(dict.fromkeys(fit.method for fit in fits))
     rows = summarize(fits, methods)
     names = [str(faces.target_names[code]) for code in np.unique(faces.target)]
@@ -120,17 +132,18 @@ def score_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     >>> [name for name, _ in score_table(summarize(fits, ["pca"])).rows]
     ['pca']
     """
-    shown = CLASSIFICATION | {"recall_at_1": EMBEDDING["recall_at_1"]}
+    rows = check_rows(rows)
+    measures = CLASSIFICATION | {"recall_at_1": EMBEDDING["recall_at_1"]}
     if any(row["ece"] is not None for row in rows):
-        shown |= POSTERIOR
+        measures |= POSTERIOR
     return Table(
         _over(rows),
-        [*shown.values(), "fit", "images/s"],
+        [*measures.values(), "fit", "images/s"],
         [
             (
                 str(row["method"]),
                 [
-                    *(_mean(row, measure) for measure in shown),
+                    *(_mean(row, measure) for measure in measures),
                     Cell(row["fit_time"], form=".1f", unit=" s"),
                     Cell(row["images_per_second"], form=",.0f"),
                 ],
@@ -169,6 +182,7 @@ def embedding_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     >>> [name for name, _ in embedding_table(summarize(fits, ["pca"])).rows]
     ['pca']
     """
+    rows = check_rows(rows)
     return Table(
         f"distances in the embedding, {_over(rows)}",
         list(EMBEDDING.values()),
@@ -224,6 +238,11 @@ def confusion_matrix(
     >>> counts.shape, int(counts.sum())
     ((8, 8), 48)
     """
+    y = check_labels(y)
+    fits, splits = check_fits(fits), check_splits(splits, len(y))
+    check_known(method, "method", {fit.method for fit in fits})
+    if max(fit.fold for fit in fits) >= len(splits):
+        raise refusal("splits", "has {} folds, fewer than {fits} have.", len(splits))
     classes = np.unique(y)
     counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
     for fit in fits:
@@ -259,8 +278,13 @@ def recall_table(confusions: Mapping[str, NDArray[np.int64]], names: Sequence[st
     >>> [float(cell.value) for cell in table.rows[0][1]]
     [0.75, 1.0]
     """
-    rows = []
+    rows, names = [], check_names(names)
+    if not isinstance(confusions, Mapping):
+        raise refusal(
+            "confusions", "must be a dict of methods to counts, got {}.", shown(confusions)
+        )
     for method, counts in confusions.items():
+        check_counts(counts, "confusions", len(names))
         total = counts.sum(axis=1)
         cells = [
             Cell(right / n if n else None) for right, n in zip(np.diag(counts), total, strict=True)
@@ -298,6 +322,8 @@ def confusion_table(method: str, counts: NDArray[np.int64], names: Sequence[str]
     >>> table.columns
     ['anger', 'fear']
     """
+    names = check_names(names)
+    check_counts(counts, "counts", len(names))
     rows = [
         (name, [Cell(int(n), form=",.0f") for n in row])
         for name, row in zip(names, counts, strict=True)
@@ -339,6 +365,10 @@ def difference_table(fits: Sequence[Fit], methods: Sequence[str], reference: str
     >>> [name for name, _ in difference_table(fits, ["pca"], "pca").rows]
     ['pca']
     """
+    fits = check_fits(fits)
+    known = {fit.method for fit in fits}
+    methods = [check_known(name, "methods", known) for name in check_names(methods, "methods")]
+    check_known(reference, "reference", known)
     n_folds, n_seeds = len({fit.fold for fit in fits}), len({fit.seed for fit in fits})
     error = ""
     if n_folds > 1:

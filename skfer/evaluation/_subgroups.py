@@ -15,6 +15,7 @@ from skfer.validation import (
     check_groups,
     check_int,
     check_labels,
+    check_random_seed,
     check_same_length,
     missing_mask,
 )
@@ -174,7 +175,10 @@ def subgroup_report(
     """
     truth = check_labels(y, "y")
     check_same_length(y=truth, y_pred=y_pred, subgroups=subgroups, groups=groups)
-    check_int(n_bootstrap, "n_bootstrap", at_least=1)
+    check_int(n_bootstrap, "n_bootstrap", at_least=1, at_most=10**6)
+    check_int(min_samples, "min_samples", at_least=0)
+    check_int(min_groups, "min_groups", at_least=0)
+    check_random_seed(random_state)
     right = as_column(y_pred, "y_pred") == truth
     part = check_groups(subgroups, "subgroups", allow_missing=True)
     people = np.arange(len(truth)) if groups is None else check_groups(groups)

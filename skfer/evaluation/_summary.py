@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from skfer.evaluation._checks import check_fits, check_known
 from skfer.evaluation._fits import Fit
 from skfer.evaluation._measures import MEASURES
+from skfer.validation import as_list
 
 
 def summarize(fits: Sequence[Fit], methods: Sequence[str]) -> list[dict[str, Any]]:
@@ -42,7 +44,10 @@ def summarize(fits: Sequence[Fit], methods: Sequence[str]) -> list[dict[str, Any
     >>> row["method"], row["n_fits"], 0 <= row["accuracy"] <= 1
     ('pca', 2, True)
     """
-    return [_row(method, [fit for fit in fits if fit.method == method]) for method in methods]
+    fits = check_fits(fits)
+    known = {fit.method for fit in fits}
+    rows = [check_known(name, "methods", known) for name in as_list(methods, "methods", "names")]
+    return [_row(method, [fit for fit in fits if fit.method == method]) for method in rows]
 
 
 def _row(method: str, fits: Sequence[Fit]) -> dict[str, Any]:
@@ -86,6 +91,7 @@ def fit_warnings(fits: Sequence[Fit]) -> list[str]:
     []
     """
     found: dict[str, tuple[set[str], set[int]]] = {}
+    fits = check_fits(fits, at_least=0)
     for fit in sorted(fits, key=lambda f: (f.fold, f.method)):
         for text in fit.warnings:
             methods, folds = found.setdefault(text, (set(), set()))

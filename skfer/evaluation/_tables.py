@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from skfer.evaluation._names import STYLES
 from skfer.exceptions import ArgumentError
+from skfer.validation import as_list, refusal, shown
 
 
 class Cell(NamedTuple):
@@ -114,7 +115,10 @@ def format_tables(tables: Sequence[Table], style: str = "text") -> str:
     | :-- | ----: | ------------: |
     | pca | 0.500 | 0.250 ± 0.100 |
     """
-    if style not in STYLES:
+    strange = [table for table in as_list(tables, "tables") if not isinstance(table, Table)]
+    if strange:
+        raise refusal("tables", "must hold tables, got {}.", shown(strange[0]))
+    if not isinstance(style, str) or style not in STYLES:
         known = ", ".join(STYLES)
         raise ArgumentError("{style=} is unknown: give one of {}.", known, style=style)
     if style == "csv":
