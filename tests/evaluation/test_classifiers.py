@@ -29,5 +29,5 @@ def test_an_embedder_that_does_not_predict():
 
 
 def test_unknown_names():
-    with pytest.raises(ArgumentError, match="name must be one of 'knn', 'svm', .*, got 'tree'"):
+    with pytest.raises(ArgumentError, match=r"name must be one of 'knn', 'svm', .*, got 'tree'"):
         with_classifier(CrossEntropyEmbedder(), "tree")
