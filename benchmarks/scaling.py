@@ -7,16 +7,26 @@ faster.
 
 import argparse
 import sys
+import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from sklearn.utils import Bunch
 
 from benchmarks._timing import exponent, one_thread, record, table
-from skfer import MultiThresholdEmbedder
+from skfer import (
+    CrossEntropyEmbedder,
+    GaussianMetricEmbedder,
+    MultiThresholdEmbedder,
+    TripletCenterEmbedder,
+)
+from skfer.datasets import load_image_folder, make_expressions
 from skfer.metrics import clustering_nmi, mean_average_precision_at_r, recall_at_k
 from skfer.model_selection import SemiSupervisedSplit, SubjectKFold, check_leakage
 
@@ -97,6 +107,47 @@ def _transform(n: int) -> Callable[[], object]:
     return lambda: model.transform(images)
 
 
+def _drawing(n: int) -> Callable[[], object]:
+    return lambda: make_expressions(n // 8, 1, image_size=32, random_state=0)
+
+
+def _loading(n: int) -> Callable[[], object]:
+    folder = tempfile.TemporaryDirectory()
+    images = _faces(n).images
+    for i, image in enumerate(np.pad(images, ((0, 0), (2, 2), (2, 2)))):
+        path = Path(folder.name, f"class-{i % 7}", f"S{i % (n // 20):05}_{i}.png")
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(path)
+    # The default takes the folder with it, once the call is gone.
+    return lambda folder=folder: load_image_folder(
+        folder.name, image_size=16, group_pattern=r"(S\d+)_", n_jobs=1
+    )
+
+
+def _splitting(n: int) -> Callable[[], object]:
+    # Each class has two clusters that are far apart.
+    rng = np.random.default_rng(0)
+    y, half = np.arange(n) % 4, rng.integers(2, size=n)
+    X = rng.normal(size=(n, 8)).astype(np.float32)
+    X[np.arange(n), y] += 8
+    X[:, 4] += 8 * half
+    model = GaussianMetricEmbedder(8, max_subclasses=3, max_epochs=6, random_state=0)
+    return lambda: model.fit(X, y)
+
+
+def _fit_of_classes(cls: type, n_classes: int) -> Callable[[], object]:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(4_000, 16)).astype(np.float32), np.arange(4_000) % n_classes
+    model = cls(32, max_epochs=1, random_state=0)
+    return lambda: model.fit(X, y)
+
+
+def _recall_of_classes(n_classes: int) -> Callable[[], object]:
+    X, _, groups = _embedding(8_000)
+    y = np.arange(8_000) % n_classes
+    return lambda: recall_at_k(X, y, k=[1, 8], groups=groups)
+
+
 LINEAR = (1_000, 10_000, 100_000, 1_000_000)
 PAIRS = (2_000, 4_000, 8_000, 16_000)
 TRAINED = (1_000, 4_000, 16_000)
@@ -109,6 +160,22 @@ PARTS = (
     Part("check_leakage, ten folds", _leakage, 1, LINEAR),
     Part("SubjectKFold, ten folds", _subject_folds, 1, LINEAR),
     Part("SemiSupervisedSplit, ten folds", _semi_supervised, 1, LINEAR),
+    Part("make_expressions", _drawing, 1, TRAINED),
+    Part("load_image_folder", _loading, 1, TRAINED),
+    Part("Gaussian, six epochs, classes split", _splitting, 1, TRAINED),
+)
+CLASSES = (2, 10, 100, 1_000)
+PARTS_BY_CLASSES = (
+    *(
+        Part(f"{cls.__name__}, an epoch of 4,000 rows", partial(_fit_of_classes, cls), 1, CLASSES)
+        for cls in (
+            CrossEntropyEmbedder,
+            MultiThresholdEmbedder,
+            TripletCenterEmbedder,
+            GaussianMetricEmbedder,
+        )
+    ),
+    Part("recall@1 and @8 of 8,000 rows", _recall_of_classes, 0, CLASSES),
 )
 
 
@@ -143,24 +210,30 @@ def measure(part: Part, most: int) -> tuple[list[str], float]:
     return [part.name, n_samples, times, memory, f"{growth:.2f}", f"{part.expected:g}"], growth
 
 
+def growth_table(parts: Sequence[Part], most: int, what: str) -> tuple[str, list[str]]:
+    """Return the table of some parts, and a line for each that grows faster than it must."""
+    rows, misses = [], []
+    for part in parts:
+        row, growth = measure(part, most)
+        rows.append(row)
+        print(*row, sep="; ", file=sys.stderr, flush=True)
+        if growth > part.expected + TOLERANCE:
+            misses.append(f"MISSED {part.name}: grows by {growth:.2f}, must be {part.expected}")
+    return table(["part", what, "seconds", "peak MB", "growth", "expected"], rows), misses
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--most", type=int, default=1_000_000, help="largest number of samples")
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
     arguments = parser.parse_args()
-    rows, misses = [], []
-    for part in PARTS:
-        row, growth = measure(part, arguments.most)
-        rows.append(row)
-        print(*row, sep="; ", file=sys.stderr, flush=True)
-        if growth > part.expected + TOLERANCE:
-            misses.append(f"MISSED {part.name}: grows by {growth:.2f}, must be {part.expected}")
-    header = ["part", "samples", "seconds", "peak MB", "growth", "expected"]
-    text = table(header, rows)
-    print("\n".join([text, *misses]))
+    by_samples, misses = growth_table(PARTS, arguments.most, "samples")
+    by_classes, more = growth_table(PARTS_BY_CLASSES, arguments.most, "classes")
+    text = "\n\n".join([by_samples, by_classes])
+    print("\n".join([text, *misses, *more]))
     if arguments.write:
         record(TITLE, text)
-    return 1 if misses else 0
+    return 1 if misses or more else 0
 
 
 if __name__ == "__main__":
