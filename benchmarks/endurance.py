@@ -17,13 +17,7 @@ import skfer
 from benchmarks._timing import one_thread, record, table
 
 TITLE = "Endurance (`python -m benchmarks.endurance`)"
-EMBEDDERS = (
-    "MultiThresholdEmbedder",
-    "TripletCenterEmbedder",
-    "GaussianMetricEmbedder",
-    "CrossEntropyEmbedder",
-    "MetricLossEmbedder",
-)
+EMBEDDERS = ("MultiThresholdEmbedder", "TripletCenterEmbedder", "GaussianMetricEmbedder")
 # How much slower a late call may be: process times of a few milliseconds are rough.
 SLOWER = 1.25
 SIDE = 48
