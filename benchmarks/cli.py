@@ -97,17 +97,20 @@ def _faces_on_disk(folder: Path, n: int) -> list[Path]:
     return paths
 
 
-def ratio(command: Sequence[str], parts: Callable[[], object], repeats: int) -> float:
-    """Return how fast a command is beside its parts, both in this process, which is warm."""
+def ratio(
+    command: Sequence[str], parts: Callable[[], object], repeats: int, *, is_warm: bool = False
+) -> float:
+    """Return how fast a command is beside its parts, both in this process, made warm first."""
     seconds: dict[str, list[float]] = {"command": [], "parts": []}
     functions = {"command": lambda: _quietly(command), "parts": parts}
     with one_thread():
-        for _ in range(1 + repeats):
+        for _ in range(repeats + (not is_warm)):
             for name, function in functions.items():
                 start = time.process_time()
                 function()
                 seconds[name].append(time.process_time() - start)
-    return min(seconds["parts"][1:]) / min(seconds["command"][1:])
+    timed = slice(0 if is_warm else 1, None)
+    return min(seconds["parts"][timed]) / min(seconds["command"][timed])
 
 
 def _quietly(words: Sequence[str]) -> None:
@@ -137,7 +140,8 @@ def _of_photographs(folder: Path, n: int, repeats: int) -> list[tuple[str, str, 
         model[1:].predict_proba(np.stack([row.crop for row in rows if row.found]))
 
     one = best([*_CLI, "predict", paths[0]], repeats)
-    speed = ratio(["predict", *paths, "--n-jobs", "1"], parts, repeats)
+    _quietly(["predict", *paths[:8]])
+    speed = ratio(["predict", *paths, "--n-jobs", "1"], parts, repeats, is_warm=True)
     few, many = (
         peak(["predict", *some, "--json", os.devnull, "--quiet"])
         for some in (paths[: n // 4], paths)

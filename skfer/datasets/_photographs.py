@@ -40,6 +40,6 @@ def load_detected(
     faces = load(root, detecting_lister, options)
     if several:
         names = ", ".join(sorted(several)[:N_SHOWN])
-        text = "{} pictures have several faces, of which the largest was taken: {}."
+        text = "pictures with several faces, of which the largest was taken ({}): {}."
         warn_caller(DatasetWarning(text, f"{len(several):,}", shorten(names)))
     return faces
