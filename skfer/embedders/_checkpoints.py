@@ -58,7 +58,7 @@ def open_checkpoint(
             "another one, and none can go on.",
             random_state=None,
         )
-    if Path(folder).exists() and not Path(folder).is_dir():
+    if os.path.lexists(folder) and not os.path.isdir(folder):
         raise ArgumentError(
             "{checkpoint=} is a file: give a folder, in which each fit has a file of its own.",
             checkpoint=str(folder),

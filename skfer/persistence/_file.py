@@ -161,6 +161,8 @@ def replace_file(path: Path, content: bytes) -> None:
         if path.exists():
             os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)
+    except OSError as error:  # of the file that was asked for, and not of the one beside it
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

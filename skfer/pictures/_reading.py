@@ -86,6 +86,11 @@ def sides_of(source: Picture) -> tuple[int, int] | None:
 
 def from_array(pixels: np.ndarray) -> Image.Image:
     """Return a uint8 array of shape (h, w), (h, w, 1) or (h, w, 3) as a picture of Pillow."""
+    if pixels.dtype.kind in "US":
+        raise PictureError(
+            "image must be an array of pixels or a picture of Pillow, got text: read a file by "
+            "PIL.Image.open."
+        )
     if pixels.dtype != np.uint8:
         raise PictureError(
             f"image must be uint8, got {pixels.dtype}: scale to 0..255 and use astype('uint8')."

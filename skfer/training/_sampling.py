@@ -1,6 +1,6 @@
 """Which samples make a batch."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -252,7 +252,7 @@ class SubsetSampler:
 
     def __init__(self, sampler: Any, subset: NDArray[np.intp]) -> None:
         several = hasattr(sampler, "__iter__") and hasattr(sampler, "__len__")
-        if not several or isinstance(sampler, Sequence | Mapping | np.ndarray):
+        if not several or isinstance(sampler, str | bytes | Mapping | np.ndarray):
             raise refusal(
                 "sampler",
                 "must draw batches, as BalancedBatchSampler does, got {}.",
@@ -268,6 +268,10 @@ class SubsetSampler:
     def __iter__(self) -> Iterator[NDArray[np.intp]]:
         """Yield the indices of one batch after the other, for one pass."""
         for batch in self.sampler:
+            batch = _whole_numbers(batch, "sampler")
+            if batch.size and batch.max() >= len(self.subset):
+                n = len(self.subset)
+                raise refusal("sampler", "must draw from the {} samples, got {}.", n, shown(batch))
             yield self.subset[batch]
 
     def covering(self) -> list[NDArray[np.intp]]:

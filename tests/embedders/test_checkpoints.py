@@ -280,6 +280,9 @@ def test_what_cannot_be_kept_is_refused(rows, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(skfer.ArgumentError, match="is a file: give a folder"):
         CrossEntropyEmbedder(checkpoint=tmp_path / "file", random_state=0).fit(*rows)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(skfer.ArgumentError, match="give a folder"):
+        CrossEntropyEmbedder(checkpoint=tmp_path / "loop", random_state=0).fit(*rows)
     with pytest.raises(ValueError, match=r"checkpoint='FOLDER' keeps each epoch"):
         CrossEntropyEmbedder(callbacks=[Checkpoint()]).fit(*rows)
 

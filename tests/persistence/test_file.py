@@ -116,6 +116,14 @@ def test_a_failure_leaves_the_older_file(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["model.skfer"]
 
 
+def test_a_place_that_takes_no_file_is_named(tmp_path):
+    for place in (tmp_path, tmp_path / "gone" / "model.skfer"):
+        with pytest.raises(OSError, match="directory") as told:
+            write_file(place, DOCUMENT, ARRAYS)
+        assert told.value.filename == str(place)
+    assert os.listdir(tmp_path) == []
+
+
 def test_mode_and_link_of_a_replaced_file_stay(tmp_path):
     path, link = tmp_path / "model.skfer", tmp_path / "link"
     path.write_bytes(b"older")

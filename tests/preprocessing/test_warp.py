@@ -279,6 +279,7 @@ PICTURE = np.zeros((20, 30), np.uint8)
     ("arguments", "message"),
     [
         ({"image": PICTURE.astype(float)}, "image must be uint8, got float64"),
+        ({"image": "face.png"}, r"got text: read a file by PIL\.Image\.open"),
         ({"image": np.zeros((20, 30, 4), np.uint8)}, "image must have shape"),
         ({"image": np.zeros((0, 30), np.uint8)}, "image must have shape"),
         ({"image": np.zeros(30, np.uint8)}, "image must have shape"),
