@@ -306,9 +306,10 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
             if len(faces):
                 return self.crop_faces(item, faces.largest())[0]
             if self.no_face == "raise":
+                where = f" in {shorten(os.fsdecode(item))}" if isinstance(item, PATH) else ""
                 raise ValueError(
-                    "the detector found no face. Leave the picture out, or take it whole by "
-                    "no_face='whole'."
+                    f"the detector found no face{where}. Leave the picture out, or take it whole "
+                    "by no_face='whole'."
                 )
         # The whole picture is read at its size, as the data sets do.
         return self._cut(_read(item, (self.image_size, self.image_size), self.color))
