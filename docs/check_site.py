@@ -24,7 +24,9 @@ SERIOUS = ("serious", "critical")
 WIDE = """() => {
   const wide = [], width = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth > width) wide.push("the page itself");
-  const scrolls = (e) => e && e !== document.body && (
+  // What holds the whole page is to scroll no more than the page itself.
+  const whole = (e) => e.matches("body, main, article, .bd-content, [class^=bd-article]");
+  const scrolls = (e) => e && !whole(e) && (
     ["auto", "scroll"].includes(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
   for (const e of document.querySelectorAll("main *")) {
     const box = e.getBoundingClientRect(), style = getComputedStyle(e);
@@ -94,14 +96,15 @@ def check_looks(site, options):
             page.route("http*://**", lambda route: route.abort())
             page.goto(f"file://{site / name}")
             page.add_style_tag(content="* { transition: none !important; }")
-            for width, theme in itertools.product(WIDTHS, THEMES):
+            for width in WIDTHS:
                 page.set_viewport_size({"width": width, "height": 900})
                 page.wait_for_timeout(500)  # the theme sees what scrolls now a little later
-                where = f"{name} ({width} px, {theme})"
-                yield from (f"{where}: {fault}" for fault in look(page, options, theme))
-                if options.shots:
-                    shot = f"{name.replace('/', '_')}-{width}-{theme}.png"
-                    page.screenshot(path=options.shots / shot, full_page=True)
+                for theme in THEMES:
+                    where = f"{name} ({width} px, {theme})"
+                    yield from (f"{where}: {fault}" for fault in look(page, options, theme))
+                    if options.shots:
+                        shot = f"{name.replace('/', '_')}-{width}-{theme}.png"
+                        page.screenshot(path=options.shots / shot, full_page=True)
             page.close()
         browser.close()
 

@@ -72,6 +72,7 @@ sphinx_gallery_conf = {
     "reset_modules": ("matplotlib",),
     "download_all_examples": False,
     "show_signature": False,
+    "capture_repr": (),  # what is to be seen is printed or drawn
     "min_reported_time": 1,
 }
 

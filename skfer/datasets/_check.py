@@ -81,6 +81,9 @@ class DatasetReport:
         same = all(not published or published == found for published, found in pairs)
         return same and not self.missing and not self.problems
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         lines = [f"{self.name} in {self.root}", f"layout: {self.layout}", ""]
         lines += self._counts()

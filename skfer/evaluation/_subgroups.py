@@ -112,6 +112,9 @@ class SubgroupReport:
             Table("recall of each class", classes, list(zip(rows, recalls, strict=True))),
         ]
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def __str__(self) -> str:
         return format_tables(self.tables())
 

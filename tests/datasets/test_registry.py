@@ -87,6 +87,7 @@ def test_check_counts_against_the_published_and_tells_what_is_missing(tmp_path):
     assert "list_patition_label.txt, line 4: label '9'" in text
     assert "fear                2         355  (-353)" in text
     assert text.endswith("NOT as published")
+    assert repr(report) == text
 
 
 def test_check_of_a_whole_copy(tmp_path):

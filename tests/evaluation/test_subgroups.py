@@ -24,6 +24,7 @@ def test_by_hand():
     np.testing.assert_allclose(report.class_gap, [[2 / 3, np.nan], [0, 0], [-2 / 3, 0]])
     np.testing.assert_allclose(report.gap, [2 / 3, 0, -1 / 3])
     assert report.is_small.all()
+    assert repr(report) == str(report)
 
 
 def test_samples_without_a_subgroup_are_left_out():
