@@ -82,3 +82,20 @@ def test_what_a_block_draws_is_taken(tmp_path):
     shown = page_code.execute(code, {}, tmp_path)
     assert shown.figures[0].startswith(b"\x89PNG")
     assert shown.text == ""
+
+
+def test_a_name_is_found_on_the_pages_whose_code_uses_it(tmp_path, monkeypatch):
+    used_in = load("used_in")
+    monkeypatch.setattr(used_in, "DOCS", tmp_path)
+    texts = {
+        "code": ".. run::\n\n   recall_at_k(Z, y)",
+        "doctest": ">>> recall_at_k(Z, y)",
+        "link": ":func:`~skfer.metrics.recall_at_k` counts.",
+        "word": "recall_at_k is a word here",
+        "longer": ">>> mean_recall_at_k(Z)",
+        "index": ">>> recall_at_k(Z, y)",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.rst").write_text(text)
+    found = used_in.pages_with("recall_at_k", sorted(tmp_path.glob("*.rst")))
+    assert found == ["code", "doctest", "link"]
