@@ -204,6 +204,12 @@ def test_own_group_is_never_found():
     assert precision_at_k(X, y, k=3, groups=["a", "a", "b", "c"]) == pytest.approx(4 / 9)
 
 
+def test_many_more_labels_and_groups_than_references():
+    X, y = np.arange(12.0)[:, None], np.arange(12)
+    reference = {"reference_embeddings": X[[0, 11]], "reference_labels": [0, 11]}
+    assert recall_at_k(X + 0.1, y, groups=y, reference_groups=[20, 21], **reference) == 1
+
+
 def test_a_set_searched_in_itself_is_never_its_own_answer():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(50, 4)).astype(np.float32), rng.integers(3, size=50)
