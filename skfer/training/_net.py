@@ -234,7 +234,7 @@ class MetricNet(NeuralNet):
             Whether to copy the state of the optimizer as well as the history; an unpickled net
             has none.
         """
-        self.history = copy.copy(other.history)
+        self.history = History(other.history)  # copy.copy takes the epochs one by one
         if not (with_optimizer and other.initialized_):
             return
         parameters = dict(other.get_all_learnable_params())
