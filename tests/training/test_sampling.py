@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skfer.exceptions import ArgumentError
 from skfer.training import BalancedBatchSampler, ShuffledBatchSampler, SubsetSampler
 from skfer.training._sampling import Deck
 
@@ -196,3 +197,36 @@ def test_a_sampler_goes_on_where_another_was(make):
             assert batch.tolist() == same.tolist()
     for batch, same in zip(sampler.covering(), other.covering(), strict=True):
         assert batch.tolist() == same.tolist()
+
+
+def test_arguments_up_to_their_bounds():
+    labels = np.arange(4) % 2
+    assert len(BalancedBatchSampler(labels, 1, 1, 2**32 - 1)) == 4
+    assert len(ShuffledBatchSampler(1, 1, 0)) == 1
+    assert len(ShuffledBatchSampler(2**40, 2**39, 0)) == 2
+    assert [b.tolist() for b in SubsetSampler([[0], [1]], np.array([5, 7]))] == [[5], [7]]
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("labels", lambda: BalancedBatchSampler(np.zeros((2, 2), int), 1, 1, 0)),
+        ("labels", lambda: BalancedBatchSampler([0.5], 1, 1, 0)),
+        ("labels", lambda: BalancedBatchSampler([-1, -1], 1, 1, 0)),
+        ("classes_per_batch", lambda: BalancedBatchSampler([0, 1], 0, 1, 0)),
+        ("samples_per_class", lambda: BalancedBatchSampler([0, 1], 1, 0, 0)),
+        ("n_unlabeled", lambda: BalancedBatchSampler([0, 1], 1, 1, 0, -1)),
+        ("seed", lambda: BalancedBatchSampler([0, 1], 1, 1, 2**32)),
+        ("seed", lambda: ShuffledBatchSampler(4, 2, -1)),
+        ("n_samples", lambda: ShuffledBatchSampler(0, 2, 0)),
+        ("n_samples", lambda: ShuffledBatchSampler(2**40 + 1, 2, 0)),
+        ("batch_size", lambda: ShuffledBatchSampler(4, 0, 0)),
+        ("sampler", lambda: SubsetSampler((i for i in [[0]]), np.arange(2))),
+        ("sampler", lambda: SubsetSampler("01", np.arange(2))),
+        ("sampler", lambda: list(SubsetSampler([[2]], np.arange(2)))),
+        ("subset", lambda: SubsetSampler([[0]], np.zeros((2, 2), int))),
+    ],
+)
+def test_what_does_not_do_is_told_by_name(name, call):
+    with pytest.raises(ArgumentError, match=f"^{name} "):
+        call()
