@@ -36,7 +36,10 @@ class Run(Directive):
         found = []
         if shown.text.strip():
             text = shown.text.rstrip()
-            found.append(nodes.literal_block(text, text, language="none", classes=["output"]))
+            # A table is smaller rather than broken; a long message breaks.
+            wide = sum(len(line) > 100 for line in text.splitlines()) > 2
+            classes = ["output", "wide"] if wide else ["output"]
+            found.append(nodes.literal_block(text, text, language="none", classes=classes))
         if shown.html:
             box = nodes.container(classes=["output-html"])
             box += nodes.raw("", shown.html, format="html")
