@@ -358,6 +358,21 @@ def test_mixed_precision_changes_nothing():
         )
 
 
+def test_single_precision_is_kept():
+    embeddings = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(12) % 3
+    loss = GaussianMetricLoss()
+    torch.testing.assert_close(
+        loss.log_posterior(embeddings, labels).double(),
+        loss.log_posterior(embeddings.double(), labels),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+    assert loss(embeddings, labels).item() == pytest.approx(
+        loss(embeddings.double(), labels).item()
+    )
+
+
 def test_same_input_same_bits():
     embeddings = torch.randn(640, 64, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(640) % 28

@@ -394,6 +394,15 @@ class TestHardCases:
         assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
 
     @every_mining
+    def test_single_precision_is_kept(self, mining):
+        embeddings = torch.randn(20, 8, generator=torch.Generator().manual_seed(0))
+        labels = torch.arange(20) % 3
+        single = evaluate(embeddings, labels, [0.4, 1.2], mining=mining)
+        double = evaluate(embeddings.double(), labels, [0.4, 1.2], mining=mining)
+        for one, other in zip(single, double, strict=True):
+            torch.testing.assert_close(one.double(), other.double(), rtol=1e-4, atol=1e-5)
+
+    @every_mining
     def test_views_and_label_types(self, mining):
         generator = torch.Generator().manual_seed(0)
         embeddings = torch.randn(8, 12, generator=generator)
