@@ -25,6 +25,7 @@ from skfer.pictures import (
     first_shape,
     picture_reader,
     read_picture,
+    seems_photograph,
 )
 from skfer.training import ImageSource, PictureSource, RowSource, release_pages
 from skfer.validation import shown
@@ -37,6 +38,7 @@ _PIXELS = re.compile(r"\s*\d{1,3}([\s,;]+\d{1,3}){8}")
 _MOMENTS_CELLS = 2**20
 _EXTREME = 400  # in powers of two: squares of float64 are in its range, sums of many too
 
+_LOOKED_AT = 100  # pictures whose sizes are read: photographs do not come alone
 Shape = tuple[int, ...]
 """Of one input: (height, width), (height, width, channels) or (n_features,)."""
 Statistics = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -107,6 +109,22 @@ def decode_paths(
             error.hint = "Mend these files, or leave them out of X, and their labels out of y."
         raise
     return images[..., None] if channels == 1 else images
+
+
+def photographs_among(X: Any, size: tuple[int, ...] | None) -> list[str]:
+    """Return what to call the pictures among the first of X that no face may fill.
+
+    Parameters
+    ----------
+    X : array-like
+        Paths or PIL images.
+    size : (height, width, ...) or None
+        To which size they are decoded; None keeps that of the pictures, which faces fill then.
+    """
+    if size is None:
+        return []
+    first = (as_paths(X) or [])[:_LOOKED_AT]
+    return [name for item in first if (name := seems_photograph(item, min(size[:2])))]
 
 
 def _picture_source(

@@ -22,6 +22,7 @@ from skfer.embedders._inputs import (
     is_images,
     make_source,
     mapped_again,
+    photographs_among,
     refuse_single_image,
     row_shape,
     row_statistics,
@@ -32,8 +33,13 @@ from skfer.embedders._pickling import portable
 from skfer.embedders._snapshots import on_snapshot
 from skfer.exceptions import InconsistentVersionWarning
 from skfer.nets import Embedded
-from skfer.pictures import check_image_size
+from skfer.pictures import check_image_size, warn_of_photographs
 from skfer.training import MetricNet, PictureSource, Source, run_network
+
+_LOOK_FOR_FACES = (
+    "Put a FaceAligner with a detector before the embedder, or cut faces out by detect_faces; if "
+    "faces fill such pictures, disregard this NoFaceWarning."
+)
 
 
 class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedParameters):
@@ -184,9 +190,19 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         size = check_image_size(self.image_size) if reset else None
         fitted = None if reset else self.input_shape_
         lazily = self.on_error == "skip"
-        return decode_paths(
-            as_arrays(X), size, self.color, fitted, type(self).__name__, lazily=lazily
-        )
+        X = as_arrays(X)
+        decoded = decode_paths(X, size, self.color, fitted, type(self).__name__, lazily=lazily)
+        if decoded is not X:
+            self._tell_photographs(X, size if reset else self.input_shape_, reset=reset)
+        return decoded
+
+    def _tell_photographs(self, X: Any, size: tuple[int, ...] | None, *, reset: bool) -> None:
+        """Warn of pictures that no face may fill, unless the training had such ones too."""
+        found = photographs_among(X, size)
+        if reset:
+            self._trained_on_photographs = bool(found)
+        elif not getattr(self, "_trained_on_photographs", False):
+            warn_of_photographs(found, _LOOK_FOR_FACES)
 
     def _inference_device(self) -> torch.device:
         """Return the device, or the CPU, with a warning, where a loaded model finds no CUDA."""

@@ -38,6 +38,7 @@ from skfer.pictures._reading import (
     sides_of,
 )
 from skfer.pictures._upright import PictureError
+from skfer.pictures._whole import NoFaceWarning, seems_photograph, warn_of_photographs
 
 __all__ = [
     "EXTENSIONS",
@@ -49,6 +50,7 @@ __all__ = [
     "Chunk",
     "DatasetError",
     "DatasetWarning",
+    "NoFaceWarning",
     "Picture",
     "PictureError",
     "Problem",
@@ -75,6 +77,8 @@ __all__ = [
     "read_numbers",
     "read_picture",
     "resize",
+    "seems_photograph",
     "sides_of",
     "warn_caller",
+    "warn_of_photographs",
 ]

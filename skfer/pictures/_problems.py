@@ -141,9 +141,10 @@ def handle(problems: Sequence[Problem], total: int, unit: str, on_error: str) ->
 
 
 def warn_caller(warning: Warning) -> None:
-    """Warn as if from the line that called skfer, however deep inside this is noticed."""
+    """Warn as if from the line that called skfer, by itself or through scikit-learn."""
     frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("skfer."):
+    passed = ("skfer.", "sklearn.")
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(passed):
         frame, level = frame.f_back, level + 1
     warnings.warn(warning, stacklevel=level)
 

@@ -1,5 +1,6 @@
 """Finding faces and aligning them: functions for loaders, and a scikit-learn transformer."""
 
+from skfer.pictures import NoFaceWarning
 from skfer.preprocessing._adapters import (
     DlibDetector,
     MediaPipeDetector,
@@ -13,7 +14,6 @@ from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector
 from skfer.preprocessing._geometry import find_eyes
 from skfer.preprocessing._photographs import DetectedFace, detect_faces
 from skfer.preprocessing._warp import align_face
-from skfer.preprocessing._whole import NoFaceWarning
 
 __all__ = [
     "DetectedFace",

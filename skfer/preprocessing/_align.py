@@ -12,12 +12,20 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError, shorten
-from skfer.pictures import LARGEST, PATH, PICTURE, Picture, PictureError, read_picture
+from skfer.pictures import (
+    LARGEST,
+    PATH,
+    PICTURE,
+    Picture,
+    PictureError,
+    read_picture,
+    seems_photograph,
+    warn_of_photographs,
+)
 from skfer.preprocessing._adapters import as_detector
 from skfer.preprocessing._detector import FaceDetector, Faces
 from skfer.preprocessing._geometry import BOX_ORDERS, LANDMARK_ORDERS, is_face
 from skfer.preprocessing._warp import align_face
-from skfer.preprocessing._whole import seems_photograph, warn_of_photographs
 from skfer.validation import CheckedParametersMixin, as_list
 
 
@@ -296,7 +304,9 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
                 for item, points, box in zip(X, landmarks, boxes, strict=True)
                 if _entry(points) is None and _entry(box) is None
                 if (name := seems_photograph(item, self.image_size))
-            ]
+            ],
+            "Give FaceAligner a detector, or boxes or landmarks to transform; if faces fill such "
+            "pictures, no_face='whole'.",
         )
 
     def _find_and_cut(self, item: Any) -> np.ndarray:

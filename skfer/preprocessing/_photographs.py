@@ -8,10 +8,9 @@ import numpy as np
 from sklearn.base import clone
 
 from skfer.exceptions import ArgumentError, shorten
-from skfer.pictures import N_SHOWN, PATH, PICTURE, Picture, PictureError, warn_caller
+from skfer.pictures import N_SHOWN, PATH, PICTURE, NoFaceWarning, Picture, PictureError, warn_caller
 from skfer.preprocessing._adapters import as_detector
 from skfer.preprocessing._align import FaceAligner
-from skfer.preprocessing._whole import NoFaceWarning
 from skfer.validation import as_list, shown
 
 

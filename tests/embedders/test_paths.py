@@ -1,6 +1,7 @@
 """Paths and pictures given as X."""
 
 import os
+import pickle
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from sklearn.base import clone
 
 from skfer import CrossEntropyEmbedder
+from skfer.preprocessing import NoFaceWarning
 
 
 @pytest.fixture
@@ -125,3 +127,32 @@ def test_missing_path_is_named(embedder, faces, paths):
 def test_a_single_path_is_refused(embedder):
     with pytest.raises(ValueError, match="single path"):
         embedder.fit("face.png", [0])
+
+
+def _photograph(folder):
+    path = folder / "party.png"
+    Image.fromarray(np.full((600, 900), 99, dtype=np.uint8)).save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("method", ["transform", "predict", "predict_proba"])
+def test_a_photograph_is_not_taken_for_a_face_without_a_word(faces, tmp_path, method):
+    model = CrossEntropyEmbedder(8, max_epochs=1, random_state=0).fit(faces.images, faces.target)
+    path = _photograph(tmp_path)
+    for photograph in (path, Image.open(path)):
+        with pytest.warns(NoFaceWarning, match="photograph was taken whole") as told:
+            getattr(model, method)([photograph])
+        assert {warning.filename for warning in told} == {__file__}
+    with pytest.warns(NoFaceWarning, match=r"in .*party\.png \(900 x 600 pixels\)"):
+        pickle.loads(pickle.dumps(model)).predict([path])
+    face = Image.fromarray(faces.images[0]).resize((200, 240))
+    assert len(getattr(model, method)([face])) == 1
+
+
+@pytest.mark.parametrize("fit", ["fit", "fit_transform"])
+def test_who_learned_from_photographs_is_given_them(faces, tmp_path, fit):
+    model = CrossEntropyEmbedder(8, max_epochs=1, image_size=16, random_state=0)
+    pictures = np.random.default_rng(0).integers(256, size=(4, 600, 900), dtype=np.uint8)
+    photographs = [Image.fromarray(picture) for picture in pictures]
+    getattr(model, fit)(photographs, [0, 1, 0, 1])
+    assert len(model.predict([_photograph(tmp_path)])) == 1

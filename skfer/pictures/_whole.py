@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from skfer.exceptions import shorten
-from skfer.pictures import N_SHOWN, PATH, PICTURE, sides_of, warn_caller
+from skfer.pictures._problems import N_SHOWN, warn_caller
+from skfer.pictures._reading import PATH, PICTURE, sides_of
 
 # What fills its picture is hardly longer than wide. Smaller pictures may be crops of any shape.
 _MOST_ASPECT, _LEAST_SIDES = 1.25, 2.5
@@ -43,13 +44,12 @@ def seems_photograph(item: Any, image_size: int) -> str:
     return f"{name} ({long} x {short} pixels)"
 
 
-def warn_of_photographs(names: Sequence[str]) -> None:
+def warn_of_photographs(names: Sequence[str], remedy: str) -> None:
     """Warn of photographs that were taken whole, though nobody asked for it."""
     if names:
         more = f" and {len(names) - N_SHOWN:,} more" if len(names) > N_SHOWN else ""
         text = (
             f"no face was looked for in {', '.join(names[:N_SHOWN])}{more}: what seems to be a "
-            "photograph was taken whole, as if a face filled it. Give FaceAligner a detector, or "
-            "boxes or landmarks to transform; if faces fill such pictures, no_face='whole'."
+            f"photograph was taken whole, as if a face filled it. {remedy}"
         )
         warn_caller(NoFaceWarning(text))
