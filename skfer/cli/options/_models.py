@@ -64,7 +64,10 @@ def _add_train(commands: Any) -> None:
     )
     add_data(parser.add_argument_group("data"))
     add_variants(parser.add_argument_group("variants of published sets"))
-    how = parser.add_argument_group("training")
+    _add_training(parser.add_argument_group("training"))
+
+
+def _add_training(how: Any) -> None:
     how.add_argument(
         "--embedder",
         type=one_of(EMBEDDERS),
