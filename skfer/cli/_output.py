@@ -16,13 +16,18 @@ def say(text: str, stream: TextIO | None = None) -> None:
     """
     stream = sys.stdout if stream is None else stream
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    text = "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+    lines = text.split("\n")
+    text = "\n".join(line if line.isprintable() else _escaped(line) for line in lines)
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
         text = text.replace("±", "+-").encode(encoding, "backslashreplace").decode(encoding)
     stream.write(f"{text}\n")  # at once: a reader may be content with the first line
     stream.flush()
+
+
+def _escaped(line: str) -> str:
+    return "".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in line)
 
 
 def counted(n: int, word: str) -> str:

@@ -1,7 +1,6 @@
 """How well the natural clusters of an embedding agree with the labels."""
 
 import numpy as np
-from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
 from skfer._typing import ArrayLike
@@ -78,5 +77,8 @@ def clustering_nmi(
     )
     n_init = check_int(n_init, "n_init", at_least=1, at_most=10_000)
     check_random_seed(random_state)
+    # Here, since importing it takes as long as a prediction, which does not need it.
+    from sklearn.cluster import KMeans
+
     k_means = KMeans(n_clusters=n_clusters, n_init=n_init, random_state=random_state)
     return float(normalized_mutual_info_score(codes, k_means.fit_predict(rows)))
