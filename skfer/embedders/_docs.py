@@ -75,6 +75,11 @@ classification_weight : float, default={classification_weight}
     schedule : {{"auto", "one-cycle", "cosine", "constant"}}, default="auto"
         How the learning rate moves during ``fit``. "auto" is "one-cycle", or "constant" where
         `early_stopping` may end the training before a curve that is laid out for all epochs does.
+    average_weights : float, default=0.25
+        Share of the passes of ``fit``, the last ones, whose weights are averaged (P. Izmailov et
+        al., "Averaging weights leads to wider optima and better generalization", UAI 2018). 0 keeps
+        the weights of the last pass. Nothing is averaged in ``partial_fit``, nor with
+        `early_stopping`, which keeps the best weights.
     early_stopping : bool, default=False
         Whether to set samples aside (whole subjects, if `groups` are given), to stop when
         their loss no longer improves, and to keep the best weights. ``partial_fit`` ignores it.

@@ -132,6 +132,7 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
         lr: float = 6e-3,
         weight_decay: float = 1e-2,
         schedule: str = "auto",
+        average_weights: float = 0.25,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -164,6 +165,7 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
             lr=lr,
             weight_decay=weight_decay,
             schedule=schedule,
+            average_weights=average_weights,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
@@ -227,6 +229,7 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
             "standardize_embedding": False,
             "classification_weight": 0.0,
             "backbone": "scratch",
+            "average_weights": 0.0,
         }
         return cls(**published | reading | parameters)
 

@@ -40,6 +40,7 @@ class SharedParameters(BaseEstimator):
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "schedule": [StrOptions({"auto", *SCHEDULES})],
+        "average_weights": [Interval(Real, 0, 1, closed="both")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -75,6 +76,7 @@ class SharedParameters(BaseEstimator):
         lr: float = 6e-3,
         weight_decay: float = 1e-2,
         schedule: str = "auto",
+        average_weights: float = 0.25,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -106,6 +108,7 @@ class SharedParameters(BaseEstimator):
         self.lr = lr
         self.weight_decay = weight_decay
         self.schedule = schedule
+        self.average_weights = average_weights
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change

@@ -177,6 +177,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         lr: float = 6e-3,
         weight_decay: float = 1e-2,
         schedule: str = "auto",
+        average_weights: float = 0.25,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -209,6 +210,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
             lr=lr,
             weight_decay=weight_decay,
             schedule=schedule,
+            average_weights=average_weights,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
@@ -271,6 +273,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
             "center_lr": 6e-3,
             "standardize_embedding": False,
             "backbone": "scratch",
+            "average_weights": 0.0,
         }
         return cls(**reading | {"negatives": negatives} | parameters)
 

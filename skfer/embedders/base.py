@@ -37,6 +37,7 @@ from skfer.embedders._snapshots import replace_state, snapshot
 from skfer.embedders._votes import check_votes
 from skfer.exceptions import ArgumentError, EmbeddingCollapseWarning
 from skfer.training import (
+    AverageWeights,
     Batches,
     Checkpoint,
     MetricNet,
@@ -342,6 +343,8 @@ class BaseEmbedder(MethodHooks):
                 if data.valid is not None:
                     scores = [ScoreEachEpoch(scorers, self, data)] if scorers else []
                     callbacks = [*scores, StopAtBest(self.n_iter_no_change), *callbacks]
+                elif not data.partial:
+                    callbacks.append(AverageWeights(self.average_weights, data.epochs))
                 self.net_.train(batches, data.epochs, validation, callbacks, checkpoint)
         self._in_passes = data.partial
         # The former epochs as they are: a server may make thousands of passes, one call for each.

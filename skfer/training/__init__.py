@@ -1,5 +1,6 @@
 """How the networks are trained: batches, schedules and skorch."""
 
+from skfer.training._averaging import AverageWeights
 from skfer.training._bar import TrainingBar
 from skfer.training._checkpoint import Checkpoint
 from skfer.training._data import TrainingData
@@ -23,6 +24,7 @@ from skfer.training._world import World, find_world
 
 __all__ = [
     "SCHEDULES",
+    "AverageWeights",
     "BalancedBatchSampler",
     "Batches",
     "Checkpoint",

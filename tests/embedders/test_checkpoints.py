@@ -74,7 +74,7 @@ def _untimed(epoch):
 
 @pytest.mark.parametrize("at", [[1], [2, 4]])
 def test_a_fit_that_breaks_goes_on(embedder, faces, tmp_path, broken, at):
-    embedder.set_params(max_epochs=4, callbacks=[Breaks()])
+    embedder.set_params(max_epochs=4, average_weights=0.75, callbacks=[Breaks()])
 
     def make():
         return embedder.__class__(**embedder.get_params()).set_params(checkpoint=tmp_path / "fit")
@@ -105,6 +105,7 @@ def test_subclasses_and_pseudo_labels_go_on(tmp_path, broken, n_unlabeled, early
         "callbacks": [Breaks()],
         "freeze_backbone": 2,
         "early_stopping": early_stopping,
+        "average_weights": 1,
         "schedule": "constant",
         "mixup": 2,
     }

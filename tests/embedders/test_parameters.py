@@ -16,6 +16,7 @@ from skfer.nets import FaceAugment
 OTHER = {
     "attention": None,
     "augment": FaceAugment(degrees=1),
+    "average_weights": 0.5,
     "backbone": nn.Flatten(),
     "backbone_lr": 1e-3,
     "backbone_weights": "weights.pth",

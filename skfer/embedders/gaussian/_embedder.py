@@ -205,6 +205,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
         lr: float = 6e-3,
         weight_decay: float = 1e-2,
         schedule: str = "auto",
+        average_weights: float = 0.25,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -237,6 +238,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
             lr=lr,
             weight_decay=weight_decay,
             schedule=schedule,
+            average_weights=average_weights,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
             n_iter_no_change=n_iter_no_change,
@@ -306,6 +308,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
             "standardize_embedding": False,
             "classification_weight": 0.0,
             "backbone": "scratch",
+            "average_weights": 0.0,
         }
         return cls(**published | reading | parameters)
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from helpers.odd import Call
 from skfer.training import (
+    AverageWeights,
     BalancedBatchSampler,
     ShuffledBatchSampler,
     StopAtBest,
@@ -20,6 +21,12 @@ def drawn_by(sampler, /, **valid):
 
 
 CALLS = {
+    "AverageWeights": Call(
+        lambda **arguments: AverageWeights(**arguments).first,
+        AverageWeights,
+        fraction=0.5,
+        epochs=4,
+    ),
     "BalancedBatchSampler": drawn_by(
         BalancedBatchSampler,
         labels=CODES,
