@@ -76,7 +76,7 @@ class Runs:
             random_state=0,
             checkpoint=self.folder / name,
             callbacks=[self._tell(name)],
-            **NOISE | {"max_epochs": self.epochs},
+            **NOISE | {"max_epochs": self.epochs, "average_weights": 0.5},
         )
         with one_thread():
             Z = model.fit(self.images, self.target).transform(self.images)
