@@ -7,6 +7,5 @@ NOISE: dict[str, Any] = {
     "max_epochs": 40,
     "samples_per_class": 8,
     "mirror": False,
-    "average_weights": 0.0,
 }
 """Losses are compared from noise and with one budget, so that a row tells of the loss alone."""

@@ -75,10 +75,12 @@ classification_weight : float, default={classification_weight}
     schedule : {{"auto", "one-cycle", "cosine", "constant"}}, default="auto"
         How the learning rate moves during ``fit``. "auto" is "one-cycle", or "constant" where
         `early_stopping` may end the training before a curve that is laid out for all epochs does.
-    average_weights : float, default=0.25
+    average_weights : float or "auto", default="auto"
         Share of the passes of ``fit``, the last ones, whose weights are averaged (P. Izmailov et
-        al., "Averaging weights leads to wider optima and better generalization", UAI 2018). 0 keeps
-        the weights of the last pass. Nothing is averaged in ``partial_fit``, nor with
+        al., "Averaging weights leads to wider optima and better generalization", UAI 2018). "auto"
+        is 0.9 for a network that starts from learned weights, from which the mean stays less far
+        away: a backbone "auto" for images, "large", or one of `backbone_weights`; and 0, the
+        weights of the last pass, for others. Nothing is averaged in ``partial_fit``, nor with
         `early_stopping`, which keeps the best weights.
     early_stopping : bool, default=False
         Whether to set samples aside (whole subjects, if `groups` are given), to stop when

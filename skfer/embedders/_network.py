@@ -8,6 +8,7 @@ from torch import nn
 from skfer.nets import FaceAugment
 
 _FEW = 2000
+_AVERAGED = 0.9
 
 
 def channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -64,3 +65,27 @@ def choose_mirror(
         return bool(mirror) and len(shape) > 1
     module = make_augment(augment, shape)
     return n_samples <= _FEW and isinstance(module, FaceAugment) and module.flip
+
+
+def choose_averaging(
+    average_weights: float | str, backbone: Any, weights: Any, shape: tuple[int, ...]
+) -> float:
+    """Return the share of the passes whose weights are averaged.
+
+    Parameters
+    ----------
+    average_weights : float or "auto"
+        The parameter.
+    backbone : str, nn.Module or callable
+        The parameter of that name. A start from drawn faces is averaged; of a module it is not
+        known whether it has learned.
+    weights : path-like or None
+        The parameter `backbone_weights`.
+    shape : tuple of int
+        Shape of one input.
+    """
+    if average_weights != "auto":
+        return float(average_weights)
+    named = backbone if isinstance(backbone, str) else ""
+    has_learned = weights is not None or (named in ("auto", "large") and len(shape) > 1)
+    return _AVERAGED if has_learned else 0.0

@@ -30,7 +30,7 @@ from skfer.embedders._labels import (
     find_classes,
     validation_split,
 )
-from skfer.embedders._network import choose_mirror, make_augment
+from skfer.embedders._network import choose_averaging, choose_mirror, make_augment
 from skfer.embedders._resuming import check_unchanged, restored_on_error
 from skfer.embedders._scoring import ScoreEachEpoch, find_scorers
 from skfer.embedders._snapshots import replace_state, snapshot
@@ -344,7 +344,7 @@ class BaseEmbedder(MethodHooks):
                     scores = [ScoreEachEpoch(scorers, self, data)] if scorers else []
                     callbacks = [*scores, StopAtBest(self.n_iter_no_change), *callbacks]
                 elif not data.partial:
-                    callbacks.append(AverageWeights(self.average_weights, data.epochs))
+                    callbacks += self._averaging(data.epochs)
                 self.net_.train(batches, data.epochs, validation, callbacks, checkpoint)
         self._in_passes = data.partial
         # The former epochs as they are: a server may make thousands of passes, one call for each.
@@ -354,6 +354,12 @@ class BaseEmbedder(MethodHooks):
         counts = np.bincount(data.codes[data.codes >= 0], minlength=len(self.classes_))
         self.class_count_ = counts + (getattr(self, "class_count_", 0) if data.partial else 0)
         self.finish_training(data)
+
+    def _averaging(self, epochs: int) -> list[AverageWeights]:
+        """Return what averages the weights of a training, if those of several epochs count."""
+        made_of = (self.backbone, self.backbone_weights, self.input_shape_)
+        share = choose_averaging(self.average_weights, *made_of)
+        return [AverageWeights(share, epochs)] if share * epochs >= 2 else []
 
     def _make_net(self, data: TrainingData, *, resume: bool) -> MetricNet:
         """Return a net to train; a resumed one keeps what was learned, and nothing else."""

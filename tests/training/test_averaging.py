@@ -10,6 +10,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder
+from skfer.embedders._network import choose_averaging
 from skfer.training import AverageWeights
 
 QUICK = {"embedding_dim": 4, "backbone": "auto", "samples_per_class": 4, "random_state": 0}
@@ -117,13 +118,24 @@ def test_a_fit_ends_with_the_mean(rows, fraction, n):
         assert_allclose(value.numpy(), naive, atol=1e-6, err_msg=name)
 
 
-def test_default_averages_a_quarter(rows):
+@pytest.mark.parametrize(
+    ("backbone", "first"), [("auto", 1), ("large", 1), ("scratch", 9), (nn.Flatten(), 9)]
+)
+def test_a_start_that_has_learned_is_averaged_by_default(backbone, first):
+    """Nine tenths of the passes, and from noise the last one alone."""
+    X = np.random.RandomState(0).randint(0, 256, (12, 16, 16)).astype(np.uint8)
     keep = KeepWeights()
-    model = CrossEntropyEmbedder(**QUICK, max_epochs=8, callbacks=[keep]).fit(*rows)
-    name = "backbone.0.weight"
-    name = name if name in weights_of(model) else next(iter(weights_of(model)))
-    naive = (keep.kept[-1][name] + keep.kept[-2][name]) / 2
-    assert_allclose(weights_of(model)[name].numpy(), naive.numpy(), atol=1e-6)
+    model = CrossEntropyEmbedder(**QUICK | {"backbone": backbone}, max_epochs=10, callbacks=[keep])
+    model.fit(X, np.arange(12) % 2)
+    for name, value in weights_of(model).items():
+        naive = np.mean([epoch[name].numpy() for epoch in keep.kept[first:]], axis=0)
+        assert_allclose(value.numpy(), naive, atol=1e-5, err_msg=name)
+
+
+def test_weights_from_a_file_are_averaged_by_default():
+    assert choose_averaging("auto", "timm/resnet18", "weights.pth", (48, 48)) == 0.9
+    assert choose_averaging("auto", "timm/resnet18", None, (48, 48)) == 0
+    assert choose_averaging("auto", "auto", None, (9,)) == 0
 
 
 def test_passes_and_early_stopping_are_not_averaged(rows):

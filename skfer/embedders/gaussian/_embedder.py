@@ -205,7 +205,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
         lr: float = 6e-3,
         weight_decay: float = 1e-2,
         schedule: str = "auto",
-        average_weights: float = 0.25,
+        average_weights: float | str = "auto",
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
