@@ -78,10 +78,10 @@ classification_weight : float, default={classification_weight}
     average_weights : float or "auto", default="auto"
         Share of the passes of ``fit``, the last ones, whose weights are averaged (P. Izmailov et
         al., "Averaging weights leads to wider optima and better generalization", UAI 2018). "auto"
-        is 0.9 for a network that starts from learned weights, from which the mean stays less far
-        away: a backbone "auto" for images, "large", or one of `backbone_weights`; and 0, the
-        weights of the last pass, for others. Nothing is averaged in ``partial_fit``, nor with
-        `early_stopping`, which keeps the best weights.
+        is all but the first tenth, and the first eight, for a network that starts from learned
+        weights, near which the mean stays: a backbone "auto" for images, "large", or one of
+        `backbone_weights`; and 0, the weights of the last pass, for others. Nothing is averaged in
+        ``partial_fit``, nor with `early_stopping`, which keeps the best weights.
     early_stopping : bool, default=False
         Whether to set samples aside (whole subjects, if `groups` are given), to stop when
         their loss no longer improves, and to keep the best weights. ``partial_fit`` ignores it.

@@ -1,6 +1,7 @@
 """The parts of a network that the parameters of an embedder stand for."""
 
 import copy
+import math
 from typing import Any
 
 from torch import nn
@@ -8,7 +9,7 @@ from torch import nn
 from skfer.nets import FaceAugment
 
 _FEW = 2000
-_AVERAGED = 0.9
+_UNSETTLED = 8  # first passes that no mean is to hold: a start moves far in them
 
 
 def channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -68,9 +69,9 @@ def choose_mirror(
 
 
 def choose_averaging(
-    average_weights: float | str, backbone: Any, weights: Any, shape: tuple[int, ...]
-) -> float:
-    """Return the share of the passes whose weights are averaged.
+    average_weights: float | str, backbone: Any, weights: Any, shape: tuple[int, ...], epochs: int
+) -> int:
+    """Return after how many passes the weights are averaged, at most all but the last one.
 
     Parameters
     ----------
@@ -83,9 +84,12 @@ def choose_averaging(
         The parameter `backbone_weights`.
     shape : tuple of int
         Shape of one input.
+    epochs : int
+        Number of passes of the training.
     """
+    last = epochs - 1
     if average_weights != "auto":
-        return float(average_weights)
+        return min(epochs - int(float(average_weights) * epochs), last)
     named = backbone if isinstance(backbone, str) else ""
     has_learned = weights is not None or (named in ("auto", "large") and len(shape) > 1)
-    return _AVERAGED if has_learned else 0.0
+    return min(max(math.ceil(epochs / 10), _UNSETTLED), last) if has_learned else last

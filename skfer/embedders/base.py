@@ -358,8 +358,8 @@ class BaseEmbedder(MethodHooks):
     def _averaging(self, epochs: int) -> list[AverageWeights]:
         """Return what averages the weights of a training, if those of several epochs count."""
         made_of = (self.backbone, self.backbone_weights, self.input_shape_)
-        share = choose_averaging(self.average_weights, *made_of)
-        return [AverageWeights(share, epochs)] if share * epochs >= 2 else []
+        skip = choose_averaging(self.average_weights, *made_of, epochs)
+        return [AverageWeights(skip)] if epochs - skip > 1 else []
 
     def _make_net(self, data: TrainingData, *, resume: bool) -> MetricNet:
         """Return a net to train; a resumed one keeps what was learned, and nothing else."""

@@ -1,4 +1,4 @@
-"""The mean of the weights that a training passed on its last way."""
+"""The mean of the weights that a training came past."""
 
 from typing import Any
 
@@ -6,23 +6,23 @@ import torch
 from skorch.callbacks import Callback
 from torch import Tensor
 
-from skfer.validation import check_int, check_real
+from skfer.validation import check_int
 
 
 class AverageWeights(Callback):
-    """Ends a training with the mean of the weights after each of its last epochs [1]_.
+    """Ends a training with the mean of the weights after each of its later epochs [1]_.
 
     With few samples the weights of one epoch owe much to its last batches; their mean lies in a
-    flatter place, and embeds new samples better. Parameters and running statistics of the module
-    and of the criterion are averaged; counts stay those of the last epoch. Where one of them gets
-    another shape, as with a class that is split, the mean starts anew.
+    flatter place, nearer to where the training began, and embeds new samples better. Parameters
+    and running statistics of the module and of the criterion are averaged; counts stay those of
+    the last epoch. Where one of them gets another shape, as with a class that is split, the mean
+    starts anew.
 
     Parameters
     ----------
-    fraction : float
-        Share of the epochs that are averaged, from 0 (the weights stay those of the last one) to 1.
-    epochs : int
-        Number of epochs of the training. One that ends before the share begins keeps its weights.
+    skip : int
+        Number of epochs at the beginning whose weights do not count. A training that does not go
+        beyond them keeps the weights of its last epoch.
 
     References
     ----------
@@ -36,14 +36,12 @@ class AverageWeights(Callback):
     Examples
     --------
     >>> from skfer.training import AverageWeights
-    >>> AverageWeights(0.25, epochs=40).first  # of the epochs from 0 to 39
+    >>> AverageWeights(skip=30).skip
     30
     """
 
-    def __init__(self, fraction: float, epochs: int) -> None:
-        fraction = check_real(fraction, "fraction", at_least=0, at_most=1)
-        epochs = check_int(epochs, "epochs", at_least=1)
-        self.first = epochs - max(1, int(fraction * epochs))
+    def __init__(self, skip: int) -> None:
+        self.skip = check_int(skip, "skip", at_least=0)
         self.epoch = 0
         self._forget()
 
@@ -54,7 +52,7 @@ class AverageWeights(Callback):
     @torch.no_grad()
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Take in the weights of an epoch."""
-        if self.epoch >= self.first:
+        if self.epoch >= self.skip:
             tensors = _averaged(net)
             if [mean.shape for mean in self._means] != [tensor.shape for tensor in tensors]:
                 self._forget()

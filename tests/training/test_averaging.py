@@ -37,12 +37,9 @@ def go_on(callback, net, values):
             callback.on_epoch_end(net)
 
 
-@pytest.mark.parametrize(
-    ("fraction", "mean"), [(0, 8), (0.1, 8), (0.25, 7.5), (0.5, 6.5), (0.99, 5), (1, 4.5)]
-)
-def test_mean_of_the_last_epochs(fraction, mean):
-    """A share is rounded down, and holds the last epoch at least."""
-    net, callback = net_of(one_number()), AverageWeights(fraction, epochs=8)
+@pytest.mark.parametrize(("skip", "mean"), [(0, 4.5), (1, 5), (4, 6.5), (7, 8), (9, 8)])
+def test_mean_of_the_last_epochs(skip, mean):
+    net, callback = net_of(one_number()), AverageWeights(skip)
     go_on(callback, net, range(1, 9))
     callback.on_train_end(net)
     assert_allclose(net.module_.value.item(), mean)
@@ -50,14 +47,14 @@ def test_mean_of_the_last_epochs(fraction, mean):
 
 
 def test_a_training_that_ends_before_keeps_its_weights():
-    net, callback = net_of(one_number()), AverageWeights(0.25, epochs=8)
+    net, callback = net_of(one_number()), AverageWeights(6)
     go_on(callback, net, [1, 2, 3])
     callback.on_train_end(net)
     assert net.module_.value.item() == 3
 
 
 def test_what_the_criterion_learns_is_averaged_too():
-    net, callback = net_of(one_number(), one_number()), AverageWeights(1, epochs=2)
+    net, callback = net_of(one_number(), one_number()), AverageWeights(0)
     for value in (1.0, 3.0):
         nn.init.constant_(net.criterion_.value, value)
         callback.on_epoch_end(net)
@@ -66,7 +63,7 @@ def test_what_the_criterion_learns_is_averaged_too():
 
 
 def test_another_shape_starts_anew():
-    net, callback = net_of(one_number()), AverageWeights(1, epochs=4)
+    net, callback = net_of(one_number()), AverageWeights(0)
     go_on(callback, net, [1, 2])
     net.module_.value = nn.Parameter(torch.zeros(2))
     go_on(callback, net, [5, 7])
@@ -76,9 +73,9 @@ def test_another_shape_starts_anew():
 
 def test_goes_on_from_its_state():
     whole, broken = net_of(one_number()), net_of(one_number())
-    go_on(one := AverageWeights(0.75, epochs=4), whole, [1, 2, 3, 4])
-    go_on(first := AverageWeights(0.75, epochs=4), broken, [1, 2, 3])
-    second = AverageWeights(0.75, epochs=4)
+    go_on(one := AverageWeights(1), whole, [1, 2, 3, 4])
+    go_on(first := AverageWeights(1), broken, [1, 2, 3])
+    second = AverageWeights(1)
     second.load_state_dict(first.state_dict())
     go_on(second, broken, [4])
     for callback, net in ((one, whole), (second, broken)):
@@ -119,23 +116,45 @@ def test_a_fit_ends_with_the_mean(rows, fraction, n):
 
 
 @pytest.mark.parametrize(
-    ("backbone", "first"), [("auto", 1), ("large", 1), ("scratch", 9), (nn.Flatten(), 9)]
+    ("backbone", "first"), [("auto", 8), ("large", 8), ("scratch", 10), (nn.Flatten(), 10)]
 )
 def test_a_start_that_has_learned_is_averaged_by_default(backbone, first):
-    """Nine tenths of the passes, and from noise the last one alone."""
+    """All passes but the first eight, and from noise the last one alone."""
     X = np.random.RandomState(0).randint(0, 256, (12, 16, 16)).astype(np.uint8)
     keep = KeepWeights()
-    model = CrossEntropyEmbedder(**QUICK | {"backbone": backbone}, max_epochs=10, callbacks=[keep])
+    model = CrossEntropyEmbedder(**QUICK | {"backbone": backbone}, max_epochs=11, callbacks=[keep])
     model.fit(X, np.arange(12) % 2)
     for name, value in weights_of(model).items():
         naive = np.mean([epoch[name].numpy() for epoch in keep.kept[first:]], axis=0)
         assert_allclose(value.numpy(), naive, atol=1e-5, err_msg=name)
 
 
-def test_weights_from_a_file_are_averaged_by_default():
-    assert choose_averaging("auto", "timm/resnet18", "weights.pth", (48, 48)) == 0.9
-    assert choose_averaging("auto", "timm/resnet18", None, (48, 48)) == 0
-    assert choose_averaging("auto", "auto", None, (9,)) == 0
+@pytest.mark.parametrize(
+    ("given", "epochs", "skip"),
+    [
+        ("auto", 160, 16),
+        ("auto", 83, 9),
+        ("auto", 40, 8),
+        ("auto", 12, 8),
+        ("auto", 8, 7),
+        ("auto", 1, 0),
+        (0, 10, 9),
+        (0.7, 10, 3),
+        (0.15, 10, 9),
+        (0.05, 10, 9),
+        (1, 10, 0),
+    ],
+)
+def test_passes_that_are_not_averaged(given, epochs, skip):
+    """Of a share so many count as whole passes go into it; the last one always does."""
+    assert choose_averaging(given, "auto", None, (48, 48), epochs) == skip
+
+
+def test_what_has_learned():
+    """Weights of a file, and the starts that come with the package; rows have none."""
+    assert choose_averaging("auto", "timm/resnet18", "weights.pth", (48, 48), 40) == 8
+    for backbone, shape in (("timm/resnet18", (48, 48)), ("auto", (9,)), (nn.Flatten(), (48, 48))):
+        assert choose_averaging("auto", backbone, None, shape, 40) == 39
 
 
 def test_passes_and_early_stopping_are_not_averaged(rows):

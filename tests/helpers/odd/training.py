@@ -21,12 +21,7 @@ def drawn_by(sampler, /, **valid):
 
 
 CALLS = {
-    "AverageWeights": Call(
-        lambda **arguments: AverageWeights(**arguments).first,
-        AverageWeights,
-        fraction=0.5,
-        epochs=4,
-    ),
+    "AverageWeights": Call(lambda skip: AverageWeights(skip).skip, AverageWeights, skip=2),
     "BalancedBatchSampler": drawn_by(
         BalancedBatchSampler,
         labels=CODES,
