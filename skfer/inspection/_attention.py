@@ -17,7 +17,7 @@ from skfer.validation import UNLABELED, as_array, check_choice, check_real, show
 
 _METHODS = ("auto", "attention", "gradient")
 _KINDS = ("faces", "classes", "parts")
-_LEAST_WIDTH = 4.0  # inches, with the bar of colors and what it is of
+_COLORBAR = 1.0  # inches, with what it is of
 
 
 class AttentionDisplay:
@@ -346,20 +346,21 @@ class AttentionDisplay:
         n_columns = min(len(shown), 8)
         n_rows = 2 * -(-len(shown) // n_columns)
         titles = [title for _, _, title in shown]
-        grid = FaceGrid(ax, n_rows, n_columns, titles=titles, least_width=_LEAST_WIDTH)
+        grid = FaceGrid(ax, n_rows, n_columns, titles=titles, beside=_COLORBAR)
+        saved = max(grid.head - 0.02, 0.0)
+        grid.shorten(saved)
         most = max(float(values.max()) for _, values, _ in shown)
         scale = {} if "norm" in options else {"vmin": 0.0, "vmax": most or 1.0}
         for place, (face, values, title) in enumerate(shown):
             row, column = divmod(place, n_columns)
             # The second row of a pair has no titles, and moves up by their height.
-            below = 2 * row + 1 - (grid.head - 0.02) / grid.pitch[1]
+            below = 2 * row + 1 - saved / grid.pitch[1]
             if face is not None:
                 self.images_.append(grid.add(2 * row, column, face, title))
                 self.images_.append(grid.add(below, column, face))
             over: dict[str, Any] = {"interpolation": "bilinear", "zorder": 2} | scale | options
             self.maps_.append(grid.add(below, column, values, **over))
-        write_caption(grid.ax, caption, usual)
-        self.ax_, self.figure_ = grid.finish(), grid.ax.figure
+        self.ax_, self.figure_ = grid.finish(caption, usual), grid.ax.figure
         self.colorbar_ = self.figure_.colorbar(
             self.maps_[-1], ax=grid.ax, label=self.told, shrink=0.7, aspect=16, pad=0.02
         )

@@ -1,12 +1,22 @@
 """Pictures in rows and columns of one Axes, with titles and frames."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from skfer._typing import NDArray
-from skfer.inspection._style import RIGHT, WRONG, as_text, check_axes, ink_of, new_axes, pyplot
+from skfer.inspection._style import (
+    RIGHT,
+    WRONG,
+    as_text,
+    check_axes,
+    ink_of,
+    new_axes,
+    pyplot,
+    write_caption,
+)
 
 _GAP = 0.1  # between pictures, in widths of one
 _LARGEST, _SMALLEST = 9.0, 4.0  # points of a title
@@ -33,8 +43,8 @@ class FaceGrid:
         Lines of a title.
     cell : float
         Width of a picture in inches, in a figure of one's own.
-    least_width : float
-        Inches that such a figure has at least, where something stands beside the grid.
+    beside : float
+        Inches that such a figure has beside the grid.
     """
 
     def __init__(
@@ -47,7 +57,7 @@ class FaceGrid:
         row_labels: Sequence[str] = (),
         n_lines: int = 1,
         cell: float = 1.0,
-        least_width: float = 0.0,
+        beside: float = 0.0,
     ) -> None:
         lines = [line for text in titles for line in text.split("\n")]
         labels = [line for text in row_labels for line in text.split("\n")]
@@ -58,13 +68,16 @@ class FaceGrid:
         label_lines = max((text.count("\n") + 1 for text in row_labels), default=0)
         self.font = _font_size(lines, label_lines, inches)
         line = 1.25 * self.font / 72 / inches
+        self._descent = 0.2 * line  # of a letter below its line: titles stand on one line
         self.head = (n_lines * line + 0.05) if any(lines) else 0.0
         self.pitch = (1 + _GAP, 1 + _GAP + self.head)
         longest = max(map(len, labels), default=0)
         left = longest * _CHARACTER * self.font / 72 / inches + (0.15 if labels else 0)
         width = left + n_columns * self.pitch[0] - _GAP
         height = n_rows * self.pitch[1] - _GAP
-        self.ax = new_axes(ax, max(width * cell, least_width), height * cell + 0.3)
+        self.ax = new_axes(ax, width * cell + beside, height * cell + 0.3)
+        self._cell = cell if ax is None else None
+        self._width = width * inches
         self.ink = ink_of(self.ax)
         self.images: list[Any] = []
         self.titles: list[Any] = []
@@ -97,15 +110,28 @@ class FaceGrid:
         drawn = self.ax.imshow(image, **options)
         self.images.append(drawn)
         if title:
-            self.titles.append(self._text(x + 0.5, y - 0.04, title, "center", "bottom"))
+            self.titles.append(self._title(x, y, title))
         if frame is not None:
             self._frame(box, frame)
         return drawn
 
-    def finish(self) -> Any:
-        """Set the limits, and return the Axes."""
+    def shorten(self, amount: float) -> None:
+        """Take away what is left free below the last row, in widths of a picture."""
+        across, (bottom, top) = self._limits
+        self._limits = across, (bottom - amount, top)
+        if self._cell is not None:
+            figure = self.ax.figure
+            figure.set_figheight(figure.get_figheight() - amount * self._cell)
+
+    def finish(self, caption: str | None, default: str) -> Any:
+        """Write the caption, or else the default in lines as wide as the grid; return the Axes."""
+        letters = self._width * 72 / (0.55 * pyplot().rcParams["font.size"])
+        write_caption(self.ax, caption, textwrap.fill(default, max(int(letters), 20)))
         self.ax.set(xlim=self._limits[0], ylim=self._limits[1], aspect="equal")
         return self.ax
+
+    def _title(self, x: float, y: float, text: str) -> Any:
+        return self._text(x + 0.5, y - 0.04 - self._descent, text, "center", "baseline")
 
     def _text(self, x: float, y: float, text: str, across: str, up: str) -> Any:
         lines = "\n".join(as_text(line) for line in text.split("\n"))

@@ -202,8 +202,7 @@ class LabelIssuesDisplay:
             frame = "wrong" if found.is_issue[row] else None
             grid.add(*divmod(place, n_columns), face, title, frame, **options)
         told = "The most suspicious labels, and what is suggested; dashed: all evidence prefers it"
-        write_caption(grid.ax, caption, told)
-        self.ax_, self.figure_ = grid.finish(), grid.ax.figure
+        self.ax_, self.figure_ = grid.finish(caption, told), grid.ax.figure
         self.images_, self.frames_ = grid.images, grid.frames
 
     def _plot_confidence(self, ax: Any, caption: str | None, options: Any) -> None:

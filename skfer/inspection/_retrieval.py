@@ -12,7 +12,6 @@ from skfer.inspection._faces import Faces, check_faces, faces_of
 from skfer.inspection._grid import FaceGrid
 from skfer.inspection._labels import Labels, read_labels
 from skfer.inspection._models import embed, image_shape_of
-from skfer.inspection._style import write_caption
 from skfer.validation import UNLABELED, check_groups, check_int, check_rows, number_values
 
 _NOBODY = -1
@@ -294,8 +293,7 @@ class RetrievalDisplay:
                 grid.add(row, k + 1.3, found, titles[row][k], verdict, **kwargs)
         whose = " of other persons" if self.persons_apart else ""
         told = f"Left a query, then the nearest faces{whose}, with distances; dashed: not its class"
-        write_caption(grid.ax, caption, told)
-        self.ax_, self.figure_ = grid.finish(), grid.ax.figure
+        self.ax_, self.figure_ = grid.finish(caption, told), grid.ax.figure
         self.images_, self.frames_ = grid.images, grid.frames
         return self
 

@@ -8,7 +8,6 @@ from skfer._typing import ArrayLike
 from skfer.inspection._faces import Faces
 from skfer.inspection._grid import FaceGrid
 from skfer.inspection._labels import Labels, read_labels, read_predictions
-from skfer.inspection._style import write_caption
 from skfer.validation import check_int
 
 
@@ -90,8 +89,7 @@ def show_faces(
     for place, row in enumerate(rows):
         grid.add(*divmod(place, n_columns), faces[row], texts[row], frames[row], **kwargs)
     some = f"{len(rows):,} of {n:,} faces" if len(rows) < n else ""
-    write_caption(grid.ax, caption, some)
-    return grid.finish()
+    return grid.finish(caption, some)
 
 
 def _texts(titles: Any, y_pred: Any, names: Any, n: int) -> tuple[list[str], list[str | None]]:

@@ -10,7 +10,6 @@ from skfer.inspection._faces import check_faces, faces_of
 from skfer.inspection._grid import FaceGrid
 from skfer.inspection._labels import Labels, read_labels
 from skfer.inspection._models import image_shape_of, take_apart
-from skfer.inspection._style import write_caption
 from skfer.validation import UNLABELED, as_array, check_int, check_labels, check_rows, shown
 
 
@@ -269,10 +268,8 @@ class SubclassDisplay:
             for k, face in enumerate(self.faces[row]):
                 grid.add(row, k + 1.3, face, frame=str(self.verdicts[row, k]), **kwargs)
         dashed = "; dashed: of another class" if (self.verdicts == "wrong").any() else ""
-        write_caption(
-            grid.ax, caption, f"The mean face, and the faces nearest to the center{dashed}"
-        )
-        self.ax_, self.figure_ = grid.finish(), grid.ax.figure
+        usual = f"The mean face, and the faces nearest to the center{dashed}"
+        self.ax_, self.figure_ = grid.finish(caption, usual), grid.ax.figure
         self.images_, self.frames_ = grid.images, grid.frames
         return self
 

@@ -30,6 +30,7 @@ _TITLES = {
     "lr": "learning rate",
 }
 _SHARES = ("active_fraction", "embedding_spread")  # in [0, 1]
+_MARKERS = 10  # at most, on a line of validation
 _PARTS = ("train_", "valid_")
 _NOT_SHOWN = ("epoch", "dur", "batches")
 
@@ -214,7 +215,8 @@ class TrainingDisplay:
         mean = np.nanmean(values, axis=0)
         style = {"color": color, "linestyle": LINES[number % len(LINES)], "linewidth": 1.6}
         if place[1].startswith("valid_"):
-            style |= {"marker": "o", "markersize": 3.5, "markevery": 0.12, "linewidth": 1.0}
+            every = -(-len(epochs) // _MARKERS)
+            style |= {"marker": "o", "markersize": 3.5, "markevery": every, "linewidth": 1.0}
         elif len(epochs) == 1:
             style |= {"marker": "o"}
         options = merged(Line2D, style, given)
@@ -330,9 +332,9 @@ def _finish(ax: Any, metric: str) -> None:
 
     ax.set(xlabel="epoch", ylabel=as_text(_TITLES.get(metric, metric.replace("_", " "))))
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
-    low, high = ax.get_ylim()
-    if metric in _SHARES:
-        ax.set_ylim(-0.03, 1.03)
-    elif low >= 0 or metric == "lr":
-        ax.set_ylim(0, high)
+    low, high = ax.dataLim.intervaly
+    if metric in _SHARES or (metric not in _TITLES and low >= 0 and 0.5 < high <= 1):
+        ax.set_ylim(-0.03, 1.03)  # scores are mostly shares too
+    elif low >= 0 and high > 0:
+        ax.set_ylim(0, 1.05 * high)
     ax.spines[["top", "right"]].set_visible(False)

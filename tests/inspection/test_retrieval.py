@@ -167,3 +167,14 @@ def test_looks_as_kept(as_kept):
         n_neighbors=4,
     )
     as_kept(display.figure_, "retrieval")
+
+
+def test_caption_is_as_wide_as_the_faces(faces, multi_threshold):
+    display = RetrievalDisplay.from_estimator(
+        multi_threshold, faces.images, faces.target, n_neighbors=2, random_state=0
+    )
+    display.figure_.draw_without_rendering()
+    texts = display.ax_.findobj(plt.Text)
+    (caption,) = [text for text in texts if text.get_text().startswith("Left a query")]
+    assert "\n" in caption.get_text()
+    assert caption.get_window_extent().x1 <= display.figure_.bbox.x1

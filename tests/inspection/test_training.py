@@ -169,6 +169,19 @@ def test_nothing_passed_on_makes_matplotlib_warn(options):
     assert display.lines_
 
 
+@pytest.mark.parametrize("n_epochs", [1, 7, 20, 43])
+def test_scores_and_their_markers_are_in_the_panel(n_epochs):
+    scores = np.linspace(0.6, 0.97, n_epochs)
+    one = history(3 - scores, valid_recall_at_1=scores)
+    display = TrainingDisplay.from_history(one, metrics=["recall_at_1", "loss"])
+    line = display.lines_["", "valid_recall_at_1"]
+    assert 1 <= len(np.arange(n_epochs)[:: line.get_markevery()]) <= 10
+    assert display.axes_[0].get_ylim() == (-0.03, 1.03)
+    low, high = display.axes_[1].get_ylim()
+    assert low == 0
+    assert high > 2.4
+
+
 @pytest.mark.parametrize("style", ["default", "dark_background"])
 def test_looks_as_kept(style, as_kept):
     epochs = np.arange(20)
