@@ -67,6 +67,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"plot_",
+    "within_subsection_order": "example_order.place",
     "doc_module": ("skfer",),
     "backreferences_dir": "generated/backreferences",
     "reset_modules": ("matplotlib",),

@@ -50,7 +50,8 @@ plt.show()
 # -----------------
 # How much of all attention each part gets, over all faces of new persons. A bar that is longer than
 # its line gets more than its share of the pixels. Brows share their cells of the map with forehead
-# and hair.
+# and hair. A share near the line is no failure: what a cell of the last map holds has seen much of
+# the face, and attention weighs these cells, not pixels.
 display.plot(kind="parts")
 features = [display.part_shares_[name] for name in ("brows", "eyes", "mouth")]
 attention, pixels = (sum(shares) for shares in zip(*features, strict=True))

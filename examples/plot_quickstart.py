@@ -21,10 +21,15 @@ from skfer.datasets import make_expressions
 from skfer.inspection import EmbeddingDisplay, TrainingDisplay, show_faces
 
 faces = make_expressions(n_subjects=40, random_state=0)
-print(faces.images.shape, faces.images.dtype, "persons:", len(set(faces.groups)))
+print(f"{len(faces.images)} faces of {len(set(faces.groups))} persons")
 
 two_persons = slice(0, 48, 3)  # of three faces of each expression the first
-show_faces(faces.images[two_persons], faces.target[two_persons], names=faces)
+show_faces(
+    faces.images[two_persons],
+    faces.target[two_persons],
+    names=faces,
+    caption="Two persons, with eight expressions each",
+)
 plt.show()
 
 # %%

@@ -35,7 +35,7 @@ X, y, truth = faces.images[~known], faces.target[~known], faces.subclass[~known]
 found = embedder.predict_subclass(X, y)
 for code, number in zip(embedder.classes_, embedder.n_subclasses_, strict=True):
     index = adjusted_rand_score(truth[y == code], found[y == code])
-    print(f"{faces.target_names[code]:10} {number} sub-classes, adjusted Rand index {index:.2f}")
+    print(f"{faces.target_names[code]:10} sub-classes: {number}, adjusted Rand index {index:.2f}")
 
 # %%
 # Where it succeeds, and where not

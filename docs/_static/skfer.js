@@ -1,4 +1,4 @@
-/* Names that screen readers need, and that the theme and the gallery do not give. */
+/* What the theme and the gallery do not give: names for screen readers, and figures in full. */
 document.addEventListener("DOMContentLoaded", () => {
   // What the wide button shows ("Search", and its keys) is its name.
   for (const button of document.querySelectorAll(".navbar-persistent--container .search-button-field")) {
@@ -11,5 +11,13 @@ document.addEventListener("DOMContentLoaded", () => {
   // The gallery hides the text of its links.
   for (const link of document.querySelectorAll(".sphx-glr-thumbcontainer a")) {
     link.setAttribute("aria-label", link.textContent);
+  }
+  // Figures are small on a phone: each opens in full.
+  for (const image of document.querySelectorAll('article img[src*="_images/"]:not(a img)')) {
+    const link = document.createElement("a");
+    link.href = image.src;
+    link.className = "figure-link";
+    image.replaceWith(link);
+    link.append(image);
   }
 });
