@@ -32,7 +32,8 @@ def as_html(faces: Mapping[str, Any]) -> str:
     if "images" not in faces or "target" not in faces:
         return f"<pre>{html.escape(as_text(faces))}</pre>"
     rows = "".join(
-        f"<tr><th scope='row'>{html.escape(name)}</th><td>{html.escape(text)}</td></tr>"
+        f"<tr><th scope='row' style='padding-right: 1em'>{html.escape(name)}</th>"
+        f"<td>{html.escape(text)}</td></tr>"
         for name, text in _facts(faces).items()
     )
     head = f"<p><b>{html.escape(_title(faces))}</b></p>"

@@ -37,7 +37,9 @@ figure { margin: 0; break-inside: avoid; } figure img { max-width: 100%; height:
 figcaption { color: #444; }
 pre { white-space: pre-wrap; background: #f4f4f4; padding: .8rem; border-radius: .3rem; }
 table { border-collapse: collapse; } th, td { padding: .2rem .8rem .2rem 0; text-align: left; }
-@media print { body { margin: 0; max-width: none; } h2 { break-after: avoid; } }
+@page { margin: 1.5cm; }
+@media print { body { margin: 0; padding: 0; max-width: none; } h2 { break-after: avoid; }
+  figure img { max-height: 21cm; } /* a page of A4 or letter, with heading and caption */ }
 """
 
 
