@@ -13,7 +13,8 @@ document.addEventListener("DOMContentLoaded", () => {
     link.setAttribute("aria-label", link.textContent);
   }
   // Figures are small on a phone: each opens in full.
-  for (const image of document.querySelectorAll('article img[src*="_images/"]:not(a img)')) {
+  const linked = "a img, .sphx-glr-thumbcontainer img";
+  for (const image of document.querySelectorAll(`article img[src*="_images/"]:not(${linked})`)) {
     const link = document.createElement("a");
     link.href = image.src;
     link.className = "figure-link";
