@@ -13,7 +13,7 @@ document.addEventListener("DOMContentLoaded", () => {
     link.setAttribute("aria-label", link.textContent);
   }
   // Figures are small on a phone: each opens in full.
-  const linked = "a img, .sphx-glr-thumbcontainer img";
+  const linked = "a img, .hero, .sphx-glr-thumbcontainer img";
   for (const image of document.querySelectorAll(`article img[src*="_images/"]:not(${linked})`)) {
     const link = document.createElement("a");
     link.href = image.src;
