@@ -142,7 +142,7 @@ def take_figures():
         drawn, small = io.BytesIO(), io.BytesIO()
         plt.figure(number).savefig(drawn, dpi=110, bbox_inches="tight", format="png")
         image = Image.open(drawn).convert("RGB")
-        image.quantize(256, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+        image.quantize(256, kmeans=1, dither=Image.Dither.NONE).save(small, "png", optimize=True)
         pictures.append(small.getvalue())
     plt.close("all")
     return pictures

@@ -125,7 +125,7 @@ class FaceGrid:
 
     def finish(self, caption: str | None, default: str) -> Any:
         """Write the caption, or else the default in lines as wide as the grid; return the Axes."""
-        letters = self._width * 72 / (0.55 * pyplot().rcParams["font.size"])
+        letters = self._width * 72 / (0.53 * pyplot().rcParams["font.size"])
         write_caption(self.ax, caption, textwrap.fill(default, max(int(letters), 20)))
         self.ax.set(xlim=self._limits[0], ylim=self._limits[1], aspect="equal")
         return self.ax
