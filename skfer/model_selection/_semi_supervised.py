@@ -71,7 +71,7 @@ class SemiSupervisedSplit(BaseCrossValidator):
     """
 
     # Asks for groups by default under metadata routing, as scikit-learn's group splitters do.
-    __metadata_request__split = {"groups": True}  # noqa: RUF012
+    __metadata_request__split = {"groups": True}  # noqa: RUF012 (scikit-learn asks for it)
 
     def __init__(self, cv: Any = 5, *, drop_test_groups: bool = True):
         self.cv = cv

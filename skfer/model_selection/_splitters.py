@@ -59,7 +59,7 @@ class SubjectKFold(BaseCrossValidator):
     """
 
     # Asks for groups by default under metadata routing, as scikit-learn's group splitters do.
-    __metadata_request__split = {"groups": True}  # noqa: RUF012
+    __metadata_request__split = {"groups": True}  # noqa: RUF012 (scikit-learn asks for it)
 
     def __init__(self, n_splits: int = 10):
         self.n_splits = n_splits
