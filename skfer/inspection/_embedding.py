@@ -11,7 +11,7 @@ from skfer.inspection._faces import check_faces, faces_of
 from skfer.inspection._labels import NO_LABEL, Labels, read_labels, read_predictions
 from skfer.inspection._models import embed, image_shape_of, predictions, subclasses
 from skfer.inspection._projection import project
-from skfer.inspection._scatter import Group, add_pictures, ring, scatter
+from skfer.inspection._scatter import Group, add_pictures, fit_view, ring, scatter, spread_rows
 from skfer.inspection._style import MARKERS, as_text, ink_of, legend_beside, new_axes, write_caption
 from skfer.validation import (
     UNLABELED,
@@ -337,6 +337,7 @@ class EmbeddingDisplay:
         """
         check_int(n_pictures, "n_pictures", at_least=0)
         check_flag(legend, "legend")
+        own_figure = ax is None
         ax = new_axes(ax, 6.4, 4.8)
         ink = ink_of(ax)
         labels = read_labels(self.y, self.names, n_samples=len(self.points), rows_name="points")
@@ -348,24 +349,35 @@ class EmbeddingDisplay:
         if self.y_pred is not None:
             _, wrong = read_predictions(self.y_pred, self.y)
         self.wrong_ = ring(ax, self.points[wrong], kwargs.get("s")) if wrong.any() else None
-        self.pictures_ = self._add_pictures(ax, n_pictures, [colors[c] for c in labels.codes])
+        pictured = self._rows_of_pictures(n_pictures)
+        self.pictures_ = self._add_pictures(ax, pictured, [colors[c] for c in labels.codes])
         self.legend_ = _legend(ax, self.scatters_, self.wrong_) if legend else None
         self.caption_ = write_caption(ax, caption, self.told[:1].upper() + self.told[1:])
-        ax.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
+        ax.set(xticks=[], yticks=[])
+        fit_view(ax, self.points, pictured, own_figure)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _add_pictures(self, ax: Any, n: int, colors: Sequence[Any]) -> list[Any]:
+    def _rows_of_pictures(self, n: int) -> NDArray[np.intp]:
+        """Return which points have their face shown, never those of a training set."""
         if not n:
-            return []
+            return np.arange(0)
         if self.images is None:
             raise ArgumentError("{n_pictures=} needs the faces: give {images}.", n_pictures=n)
-        shown = np.arange(len(self.points))
-        if self.is_training is not None:
-            shown = np.flatnonzero(~np.asarray(self.is_training))
-        faces = check_faces(self.images, len(shown), beside="the embedding")
-        ax.margins(0.1)  # no picture lies over the frame
-        return add_pictures(ax, self.points[shown], faces, n, [colors[int(row)] for row in shown])
+        shown = self._rows_in_front()
+        return shown[spread_rows(self.points[shown], n)]
+
+    def _rows_in_front(self) -> NDArray[np.intp]:
+        rows = np.arange(len(self.points))
+        return rows if self.is_training is None else rows[~np.asarray(self.is_training)]
+
+    def _add_pictures(self, ax: Any, rows: NDArray[np.intp], colors: Sequence[Any]) -> list[Any]:
+        if not len(rows):
+            return []
+        front = self._rows_in_front()
+        faces = check_faces(self.images, len(front), beside="the embedding")
+        places = np.searchsorted(front, rows)
+        return add_pictures(ax, self.points[front], faces, places, [colors[row] for row in front])
 
 
 def _or_unlabeled(y: Any, n: int) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from skfer.inspection._style import Ink, ink_of, merged
 
 _SIZE = 26.0
 _PICTURE = 26.0  # points, the side of a face among the points
+_MARGIN = 7.0  # points, what markers at the edge need
 # Options of ax.scatter that say how numbers become colors.
 _COLOR_SCALE = ("norm", "vmin", "vmax", "cmap", "colorizer")
 
@@ -51,13 +52,13 @@ def ring(ax: Any, points: NDArray[Any], size: Any = None) -> Any:
 
 
 def add_pictures(
-    ax: Any, points: NDArray[Any], faces: Faces, n: int, colors: Sequence[Any]
+    ax: Any, points: NDArray[Any], faces: Faces, rows: NDArray[np.intp], colors: Sequence[Any]
 ) -> list[Any]:
-    """Show about n faces at points that are spread over the plane, framed in given colors."""
+    """Show faces at points, framed in given colors."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
     added = []
-    for row in spread_rows(points, n):
+    for row in rows:
         face = faces[row]
         zoom = _PICTURE / max(face.shape[:2])
         gray = {"cmap": "gray", "norm": _byte_range()} if face.ndim == 2 else {}
@@ -69,6 +70,34 @@ def add_pictures(
         )
         added.append(ax.add_artist(box))
     return added
+
+
+def fit_view(ax: Any, points: NDArray[Any], pictured: NDArray[Any], own_figure: bool) -> None:
+    """Let the axes hold all points and pictures whole, and little else.
+
+    One unit is as long in both directions. A figure of one's own becomes as high as that takes.
+    """
+    figure = ax.figure.canvas.figure
+    figure.draw_without_rendering()  # now the legend has its place, and the axes their size
+    per_point = 72 / figure.dpi
+    size = np.maximum([ax.bbox.width * per_point, ax.bbox.height * per_point], 4 * _PICTURE)
+    reach = np.full(len(points), _MARGIN)
+    reach[pictured] = _PICTURE / 2 + 3
+    low, high = points.min(axis=0), points.max(axis=0)
+    for _ in range(3):  # the wider the view, the more of it a picture takes
+        unit = ((high - low) / (size[0] if own_figure else size)).max()
+        low = (points - reach[:, None] * unit).min(axis=0)
+        high = (points + reach[:, None] * unit).max(axis=0)
+    ax.margins(0)
+    ax.update_datalim([low, high])
+    ax.set(aspect="equal", adjustable="datalim")
+    ax.autoscale_view()
+    width, height = high - low
+    if own_figure and width > 0:
+        legend = ax.get_legend()
+        least = legend.get_window_extent().height / figure.dpi if legend is not None else 0
+        wanted = max(ax.bbox.width / figure.dpi * np.clip(height / width, 0.5, 1.2), least)
+        figure.set_figheight(figure.get_figheight() + wanted - ax.bbox.height / figure.dpi)
 
 
 def spread_rows(points: NDArray[Any], n: int) -> NDArray[np.intp]:

@@ -317,6 +317,30 @@ def test_faces_of_the_model_itself(faces, gaussian):
     assert display.wrong_ is None or len(display.wrong_.get_offsets()) <= len(faces.target)
 
 
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("shape", [(1.0, 1.0), (1.0, 0.6), (1.0, 0.05), (0.0, 0.0)])
+def test_view_holds_all_points_and_pictures_and_little_else(shape, own):
+    Z = np.random.RandomState(0).uniform(-1, 1, size=(80, 2)) * shape
+    images = np.zeros((80, 16, 16), dtype=np.uint8)
+    ax = None if own else plt.subplots(1, 2, figsize=(8, 4))[1][0]
+    display = EmbeddingDisplay.from_embedding(Z, Y[:80], images=images, n_pictures=20, ax=ax)
+    display.figure_.draw_without_rendering()
+    view = display.ax_.bbox
+    renderer = display.figure_.canvas.get_renderer()
+    for box in display.pictures_:
+        inside = box.get_window_extent(renderer)
+        assert inside.x0 >= view.x0 - 1
+        assert inside.y0 >= view.y0 - 1
+        assert inside.x1 <= view.x1 + 1
+        assert inside.y1 <= view.y1 + 1
+    used = np.ptp(display.ax_.transData.transform(display.points), axis=0)
+    room = np.array([view.width, view.height]) - used
+    if shape[0]:
+        assert 0 < room[0] < 60  # pixels: two halves of a picture
+    if own and shape[1] >= 0.6:
+        assert 0 < room[1] < 60
+
+
 # Everything that scatter takes, as users pass it on; warnings are errors here.
 PASSED_ON = [
     {"marker": None},
