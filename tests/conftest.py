@@ -39,6 +39,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "pyarrow: needs pyarrow")
     config.addinivalue_line("markers", "onnx: needs onnx and onnxruntime")
     config.addinivalue_line("markers", "dask: needs distributed")
+    config.addinivalue_line("markers", "accelerate: needs accelerate")
 
 
 @cache
@@ -67,6 +68,7 @@ def pytest_collection_modifyitems(config, items):
         "pyarrow": find_spec("pyarrow") is not None,
         "onnx": all(find_spec(name) is not None for name in ("onnx", "onnxruntime")),
         "dask": find_spec("distributed") is not None,
+        "accelerate": find_spec("accelerate") is not None,
     }
     absent = [marker for marker, is_here in here.items() if not is_here]
     left_out = [item for item in items if any(map(item.get_closest_marker, absent))]

@@ -108,12 +108,12 @@ def lose_one(folder):
     os.wait()
 
 
-def under_torchrun(folder):
-    """Fit in processes that torchrun has started."""
+def launched(folder):
+    """Fit in processes that another program has started."""
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
     model = fit("cross-entropy")
-    np.savez(Path(folder) / f"torchrun-{dist.get_rank()}.npz", **weights(model))
+    np.savez(Path(folder) / f"launched-{dist.get_rank()}.npz", **weights(model))
     dist.destroy_process_group()
 
 
@@ -133,4 +133,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    {"all": main, "lose one": lose_one, "torchrun": under_torchrun}[sys.argv[1]](sys.argv[2])
+    {"all": main, "lose one": lose_one, "launched": launched}[sys.argv[1]](sys.argv[2])

@@ -71,8 +71,17 @@ def test_a_process_that_dies_is_told_and_one_alone_goes_on(tmp_path):
     _assert_as_alone(fit_together.weights(alone))
 
 
-def test_torchrun_starts_the_processes(tmp_path):
-    run = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    _run(*run, fit_together.__file__, "torchrun", tmp_path)
+LAUNCHERS = {
+    "torchrun": "torch.distributed.run --standalone --nproc-per-node 2",
+    "accelerate": "accelerate.commands.launch --multi_gpu --num_processes 2 --main_process_port 0",
+}
+
+
+@pytest.mark.parametrize(
+    "launcher", ["torchrun", pytest.param("accelerate", marks=pytest.mark.accelerate)]
+)
+def test_launchers_start_the_processes(launcher, tmp_path):
+    run = ["-m", *LAUNCHERS[launcher].split()]
+    _run(*run, fit_together.__file__, "launched", tmp_path)
     for rank in range(2):
-        _assert_as_alone(np.load(tmp_path / f"torchrun-{rank}.npz"))
+        _assert_as_alone(np.load(tmp_path / f"launched-{rank}.npz"))
