@@ -55,7 +55,7 @@ ROOMS = {
     ),
     "pretraining": (
         ("_version", "_bar", *GROUND, "datasets", "metrics", "nets", "training"),
-        {"numpy", "scipy", "sklearn", "torch"},
+        {"joblib", "numpy", "scipy", "sklearn", "torch"},
     ),
     "persistence": (
         ("_version", *GROUND, "nets", "preprocessing", "training", "embedders"),
