@@ -62,6 +62,40 @@ def _time(function: Callable[[], object], n_calls: int) -> float:
     return (time.process_time() - start) / n_calls
 
 
+def take_turns(
+    runs: Mapping[str, Callable[[], object]], repeats: int, device: str = "cpu"
+) -> dict[str, list[float]]:
+    """Return the seconds of each run in each round, after one round that warms up.
+
+    Process time on one torch thread; on a GPU wall time, until it has done what it was given. Every
+    other round goes the other way.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    with one_thread():
+        for run in runs.values():
+            run()
+        for k in range(repeats):
+            for name, run in list(runs.items())[:: 1 if k % 2 else -1]:
+                start = clock(device)
+                run()
+                seconds[name].append(clock(device) - start)
+    return seconds
+
+
+def clock(device: str) -> float:
+    """Return process time on a CPU, and on a GPU the wall time when it has nothing left to do."""
+    if torch.device(device).type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def ratio(seconds: Mapping[str, list[float]], ours: str, other: str) -> float:
+    """Return the median over rounds of how many times as long one run took as another."""
+    pairs = zip(seconds[ours], seconds[other], strict=True)
+    return statistics.median(a / b for a, b in pairs)
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run torch on one thread, and on as many as before afterwards."""
@@ -107,6 +141,11 @@ def _provenance() -> str:
 
 
 def _processor() -> str:
+    name = _cpu()
+    return f"{torch.cuda.get_device_name()}, {name}" if torch.cuda.is_available() else name
+
+
+def _cpu() -> str:
     try:
         facts = Path("/proc/cpuinfo").read_text()
         return re.search(r"model name\s*: (.*)", facts)[1].strip()

@@ -1,7 +1,9 @@
 """What training and embedding cost beside a bare PyTorch loop: `python -m benchmarks.training`.
 
-Every ratio comes from runs that take turns, on one torch thread, in process time. The bare loop
-has the same network, loss, optimizer and batch size, and its data as tensors in memory.
+With `--device cuda` beside loops in bfloat16 that `torch.compile` has made fast, in wall time; see
+`benchmarks/_gpu.py`. On a CPU every ratio comes from runs that take turns, on one torch thread, in
+process time. The bare loop has the same network, loss, optimizer and batch size, and its data as
+tensors in memory.
 """
 
 import argparse
@@ -18,7 +20,7 @@ import torch
 from torch import nn
 
 from benchmarks._settings import NOISE
-from benchmarks._timing import interleave, one_thread, record, table
+from benchmarks._timing import interleave, one_thread, ratio, record, table, take_turns
 from skfer import (
     CrossEntropyEmbedder,
     GaussianMetricEmbedder,
@@ -27,6 +29,7 @@ from skfer import (
 )
 from skfer.embedders import BaseEmbedder
 from skfer.nets import FaceAugment
+from skfer.training import autocast
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (640, 48, 48)).astype(np.uint8)
 LABELS = np.arange(len(IMAGES)) % 8
@@ -53,24 +56,20 @@ def epoch_ratio(embedder: BaseEmbedder, repeats: int, epochs: int = 4) -> float:
 
 def paired_ratio(ours: Callable[[], object], bare: Callable[[], object], repeats: int) -> float:
     """Median ratio of process times, each of two runs that follow each other, in turning order."""
-    ratios = []
-    with one_thread():
-        ours(), bare()
-        for k in range(repeats):
-            seconds = {}
-            for run in (ours, bare) if k % 2 else (bare, ours):
-                start = time.process_time()
-                run()
-                seconds[run] = time.process_time() - start
-            ratios.append(seconds[ours] / seconds[bare])
-    return float(np.median(ratios))
+    return ratio(take_turns({"bare": bare, "ours": ours}, repeats), "ours", "bare")
 
 
-def bare_training(embedder: BaseEmbedder, epochs: int) -> Callable[[], None]:
-    """Return a plain training loop over the same net, loss and number of batches."""
+def bare_training(
+    embedder: BaseEmbedder, epochs: int, precision: str = "float32"
+) -> Callable[[], None]:
+    """Return a plain training loop over the same net, loss and number of batches.
+
+    The data are where the net is.
+    """
     net, loss = embedder.net_.module_, embedder.net_.criterion_
     optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, fused=True)
-    images, labels = torch.from_numpy(IMAGES), torch.from_numpy(LABELS)
+    device = next(net.parameters()).device
+    images, labels = torch.from_numpy(IMAGES).to(device), torch.from_numpy(LABELS).to(device)
     size = 64
 
     def run() -> None:
@@ -78,9 +77,11 @@ def bare_training(embedder: BaseEmbedder, epochs: int) -> Callable[[], None]:
         for _ in range(epochs):
             # Classes in turn, as the sampler has them: the loss sees the same numbers of pairs.
             order = torch.randperm(len(images) // 8)[:, None] * 8 + torch.arange(8)
-            for which in order.flatten().split(size):
+            for which in order.flatten().to(device).split(size):
                 optimizer.zero_grad()
-                loss(net(images[which]), labels[which]).backward()
+                with autocast(device, precision):
+                    output = net(images[which])
+                loss(output, labels[which]).backward()
                 optimizer.step()
 
     return run
@@ -209,11 +210,27 @@ def memory(n_images: int) -> tuple[float, float, float]:
     return peak, own, output
 
 
+def on_gpu(parts: list[str] | None, *, write: bool) -> int:
+    from benchmarks import _gpu
+
+    tables = []
+    for text in _gpu.report(parts or list(_gpu.PARTS)):
+        tables.append(text)
+        print(text, "\n", flush=True)
+    if write:
+        record("On a GPU (`python -m benchmarks.training --device cuda`)", "\n\n".join(tables))
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--parts", nargs="+", help="tables to make with --device cuda, of all")
     arguments = parser.parse_args()
+    if arguments.device == "cuda":
+        return on_gpu(arguments.parts, write=arguments.write)
     n = arguments.repeats
     null = {"backbone": NullNet(), "augment": None}
     measured = [

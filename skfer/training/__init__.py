@@ -5,7 +5,13 @@ from skfer.training._bar import TrainingBar
 from skfer.training._checkpoint import Checkpoint
 from skfer.training._data import TrainingData
 from skfer.training._inference import run_network
-from skfer.training._modes import autocast, one_at_a_time, plain_modes, seeded
+from skfer.training._modes import (
+    autocast,
+    multiplies_bfloat16,
+    one_at_a_time,
+    plain_modes,
+    seeded,
+)
 from skfer.training._net import MetricNet, StopTraining, on_cpu, spread
 from skfer.training._objective import Objective
 from skfer.training._pictures import PictureSource
@@ -45,6 +51,7 @@ __all__ = [
     "autocast",
     "find_schedule",
     "find_world",
+    "multiplies_bfloat16",
     "on_cpu",
     "one_at_a_time",
     "plain_modes",

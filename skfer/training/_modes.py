@@ -124,6 +124,7 @@ def autocast(device: str | torch.device, precision: str):
 
     See Also
     --------
+    multiplies_bfloat16 : Whether that is faster.
     run_network : Uses it.
 
     Examples
@@ -139,6 +140,41 @@ def autocast(device: str | torch.device, precision: str):
     else:
         with torch.autocast(torch.device(device).type, torch.bfloat16):
             yield
+
+
+def multiplies_bfloat16(device: str | torch.device) -> bool:
+    """Whether a device multiplies bfloat16 in its hardware, so that it is the faster arithmetic.
+
+    Parameters
+    ----------
+    device : str or torch.device
+        Of a CPU, torch is asked for the instructions that its convolutions and matrix products
+        use: AVX512-BF16 or AMX-BF16. Elsewhere torch computes in float32 and rounds, which is
+        slower than float32.
+
+    Returns
+    -------
+    bool
+
+    See Also
+    --------
+    autocast : Runs layers in bfloat16.
+
+    Examples
+    --------
+    >>> from skfer.training import multiplies_bfloat16
+    >>> multiplies_bfloat16("cpu") in (False, True)
+    True
+    """
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    if kind != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    if hasattr(torch.cpu, "get_capabilities"):
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    return torch.cpu._is_avx512_bf16_supported()  # torch before it told more of the processor
 
 
 @contextmanager

@@ -230,7 +230,8 @@ def test_what_a_loss_keeps_moves_with_it():
 @pytest.mark.parametrize("name", LOSSES)
 def test_on_cuda(name, rows):
     loss, params = LOSSES[name]
-    model = MetricLossEmbedder(loss, device="cuda", **QUICK, **params).fit(*rows)
+    settings = QUICK | {"device": "cuda", "precision": "float32"}
+    model = MetricLossEmbedder(loss, **settings, **params).fit(*rows)
     again = pickle.loads(pickle.dumps(model)).set_params(device="cpu")
     assert_allclose(again.transform(rows[0]), model.transform(rows[0]), atol=1e-4)
 

@@ -157,7 +157,7 @@ def _tagged(model):
 
 @pytest.mark.cuda
 def test_model_fitted_on_cuda_loads_without(embedder, faces, tmp_path):
-    embedder.set_params(device="cuda").fit(faces.images, faces.target)
+    embedder.set_params(device="cuda", precision="float32").fit(faces.images, faces.target)
     expected = embedder.transform(faces.images)
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(embedder))
     np.save(tmp_path / "faces.npy", faces.images)
