@@ -1,6 +1,7 @@
 """What the embedders reach in bfloat16 and in float32, fit by fit."""
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -46,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cap", type=int, default=120, help="most faces of a class")
     parser.add_argument("--max-epochs", type=int, help="in place of the default length")
     parser.add_argument("--n-jobs", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=np.inf, help="begin no fit after these")
+    parser.add_argument(
+        "--seconds", type=float, default=np.inf, help="begin no fit that would take longer"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
 
 
@@ -110,24 +113,23 @@ def _make(kind: Any, seed: int, **settings: Any) -> Any:
 
 
 def _jobs(datasets: list[str], arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """All fits, seed by seed and fold by fold, so that a run that is cut off is balanced."""
+    """All fits of a data set after the other, fold by fold: a run that is cut off has pairs."""
     code = code_version()
-    for seed in range(SEEDS):
-        for fold in range(FOLDS):
-            for dataset in datasets:
-                for method in _suite(dataset, arguments.device, None).methods:
-                    yield {
-                        "dataset": dataset,
-                        "purpose": "report",
-                        "method": method,
-                        "device": arguments.device,
-                        "cap": arguments.cap,
-                        "max_epochs": arguments.max_epochs,
-                        "code": code,
-                        "fold": fold,
-                        "folds": FOLDS,
-                        "seed": seed,
-                    }
+    orders = itertools.product(datasets, range(SEEDS), range(FOLDS))
+    for dataset, seed, fold in orders:
+        for method in _suite(dataset, arguments.device, None).methods:
+            yield {
+                "dataset": dataset,
+                "purpose": "report",
+                "method": method,
+                "device": arguments.device,
+                "cap": arguments.cap,
+                "max_epochs": arguments.max_epochs,
+                "code": code,
+                "fold": fold,
+                "folds": FOLDS,
+                "seed": seed,
+            }
 
 
 def _key(job: dict[str, Any]) -> tuple[Any, ...]:

@@ -113,6 +113,7 @@ def speed(arguments: argparse.Namespace) -> str:
                     f"{share:.0%}",
                 ]
             )
+            print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
     header = ["", "epoch", "images/s", "transform", "images/s", "of the peak"]
     native = "" if multiplies_bfloat16(device) else "not "
     about = (
