@@ -42,9 +42,10 @@ def _plain(name: str) -> Callable[[Any], _Parameters]:
     return lambda peer: {"loss": getattr(peer.losses, name)}
 
 
-def _proxies(name: str) -> Callable[[Any], _Parameters]:
+def _proxies(name: str, **loss_params: Any) -> Callable[[Any], _Parameters]:
     """Return a loss with proxies, which learn faster than the network."""
-    return lambda peer: {"loss": getattr(peer.losses, name), "loss_lr": 0.06}
+    more = {"loss_params": loss_params} if loss_params else {}
+    return lambda peer: {"loss": getattr(peer.losses, name), "loss_lr": 0.06, **more}
 
 
 _ZOO: dict[str, Callable[[Any], _Parameters]] = {
@@ -58,7 +59,9 @@ _ZOO: dict[str, Callable[[Any], _Parameters]] = {
     "proxy-nca": _proxies("ProxyNCALoss"),
     "proxy-anchor": _proxies("ProxyAnchorLoss"),
     "soft-triple": _proxies("SoftTripleLoss"),
-    "arcface": _proxies("ArcFaceLoss"),
+    # Its own scale of 64 and margin of 28.6 degrees are for thousands of classes: on a few it
+    # stands still, or ends in NaN.
+    "arcface": _proxies("ArcFaceLoss", scale=16, margin=10),
     "cosface": _proxies("CosFaceLoss"),
 }
 """The losses, with the settings of pytorch-metric-learning where nothing else stands here."""
