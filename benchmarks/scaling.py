@@ -10,7 +10,8 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,7 @@ from skfer import (
     TripletCenterEmbedder,
 )
 from skfer.datasets import load_image_folder, make_expressions
+from skfer.embedders import BaseEmbedder, _inputs
 from skfer.metrics import clustering_nmi, mean_average_precision_at_r, recall_at_k
 from skfer.model_selection import SemiSupervisedSplit, SubjectKFold, check_leakage
 
@@ -107,21 +109,68 @@ def _transform(n: int) -> Callable[[], object]:
     return lambda: model.transform(images)
 
 
+def _fit_paths(n: int) -> Callable[[], object]:
+    folder = tempfile.TemporaryDirectory()
+    paths = _write_pictures(folder.name, n)
+    model = MultiThresholdEmbedder(max_epochs=1, random_state=0, image_size=16, backbone="scratch")
+
+    def fit(folder: tempfile.TemporaryDirectory = folder) -> None:  # which goes with the call
+        with decoded_on_the_way():
+            model.fit(paths, np.arange(n) % 7)
+
+    return fit
+
+
+@contextmanager
+def decoded_on_the_way() -> Iterator[None]:
+    """Decode in each epoch anew, as what takes more than a gibibyte is."""
+    before = _inputs.MOST_DECODED
+    _inputs.MOST_DECODED = 0
+    try:
+        yield
+    finally:
+        _inputs.MOST_DECODED = before
+
+
+def _large(n: int) -> tuple[BaseEmbedder, np.ndarray, np.ndarray]:
+    images = np.random.default_rng(0).integers(256, size=(n, 224, 224, 3), dtype=np.uint8)
+    model = CrossEntropyEmbedder(backbone="timm/resnet18", max_epochs=1, random_state=0)
+    return model, images, np.arange(n) % 7
+
+
+def _fit_large(n: int) -> Callable[[], object]:
+    model, images, y = _large(n)
+    return lambda: model.fit(images, y)
+
+
+def _transform_large(n: int) -> Callable[[], object]:
+    model, images, y = _large(n)
+    model.fit(images[:14], y[:14])
+    return lambda: model.transform(images)
+
+
 def _drawing(n: int) -> Callable[[], object]:
     return lambda: make_expressions(n // 8, 1, image_size=32, random_state=0)
 
 
 def _loading(n: int) -> Callable[[], object]:
     folder = tempfile.TemporaryDirectory()
-    images = _faces(n).images
-    for i, image in enumerate(np.pad(images, ((0, 0), (2, 2), (2, 2)))):
-        path = Path(folder.name, f"class-{i % 7}", f"S{i % (n // 20):05}_{i}.png")
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(image).save(path)
+    _write_pictures(folder.name, n)
     # The default takes the folder with it, once the call is gone.
     return lambda folder=folder: load_image_folder(
         folder.name, image_size=16, group_pattern=r"(S\d+)_", n_jobs=1
     )
+
+
+def _write_pictures(folder: str, n: int) -> list[Path]:
+    images = np.pad(_faces(n).images, ((0, 0), (2, 2), (2, 2)))
+    paths = [
+        Path(folder, f"class-{i % 7}", f"S{i % (n // 20):05}_{i}.png") for i in range(len(images))
+    ]
+    for path, image in zip(paths, images, strict=True):
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(path)
+    return paths
 
 
 def _splitting(n: int) -> Callable[[], object]:
@@ -154,6 +203,7 @@ TRAINED = (1_000, 4_000, 16_000)
 PARTS = (
     Part("fit, one epoch", _fit, 1, TRAINED),
     Part("transform", _transform, 1, TRAINED),
+    Part("fit, one epoch, paths decoded on the way", _fit_paths, 1, TRAINED),
     Part("recall@1 and @8, with groups", _recall, 2, PAIRS),
     Part("MAP@R", _map_at_r, 2, PAIRS),
     Part("clustering NMI", _nmi, 1, LINEAR[:3]),
@@ -163,6 +213,12 @@ PARTS = (
     Part("make_expressions", _drawing, 1, TRAINED),
     Part("load_image_folder", _loading, 1, TRAINED),
     Part("Gaussian, six epochs, classes split", _splitting, 1, TRAINED),
+)
+# 224 pixels in color and a ResNet-18 of timm, with random weights.
+FEW = (64, 128, 256, 512)
+LARGE_PARTS = (
+    Part("fit, one epoch, 224 px in color, ResNet-18", _fit_large, 1, FEW),
+    Part("transform, 224 px in color, ResNet-18", _transform_large, 1, FEW),
 )
 CLASSES = (2, 10, 100, 1_000)
 PARTS_BY_CLASSES = (
@@ -177,6 +233,16 @@ PARTS_BY_CLASSES = (
     ),
     Part("recall@1 and @8 of 8,000 rows", _recall_of_classes, 0, CLASSES),
 )
+
+
+def has_timm() -> bool:
+    """Return whether timm can be used, and tell if it cannot."""
+    try:
+        import timm  # noqa: F401 (asked for by its name)
+    except Exception:  # without a torchvision that goes with torch it fails in many ways
+        print("timm is not there: no ResNet-18 (pip install 'skfer[vision]')", file=sys.stderr)
+        return False
+    return True
 
 
 def _seconds(call: Callable[[], object]) -> float:
@@ -225,14 +291,22 @@ def growth_table(parts: Sequence[Part], most: int, what: str) -> tuple[str, list
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--most", type=int, default=1_000_000, help="largest number of samples")
+    parser.add_argument("--only", nargs="+", help="parts whose names hold a word, by samples alone")
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
     arguments = parser.parse_args()
-    by_samples, misses = growth_table(PARTS, arguments.most, "samples")
-    by_classes, more = growth_table(PARTS_BY_CLASSES, arguments.most, "classes")
-    text = "\n\n".join([by_samples, by_classes])
+    parts = PARTS + LARGE_PARTS if has_timm() else PARTS
+    title, words = TITLE, arguments.only or [""]
+    if arguments.only:
+        title = title.replace("scaling`", f"scaling --only {' '.join(words)}`")
+    chosen = [part for part in parts if any(word in part.name for word in words)]
+    by_samples, misses = growth_table(chosen, arguments.most, "samples")
+    text, more = by_samples, []
+    if not arguments.only:
+        by_classes, more = growth_table(PARTS_BY_CLASSES, arguments.most, "classes")
+        text = "\n\n".join([by_samples, by_classes])
     print("\n".join([text, *misses, *more]))
     if arguments.write:
-        record(TITLE, text)
+        record(title, text)
     return 1 if misses or more else 0
 
 
