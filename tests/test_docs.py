@@ -84,6 +84,25 @@ def test_what_a_block_draws_is_taken(tmp_path):
     assert shown.text == ""
 
 
+def test_every_page_of_the_api_tells_where_its_name_is_used():
+    used_in = load("used_in")
+    names = used_in.api_names()
+    assert len(names) > 150
+    nowhere = [
+        full
+        for full in names
+        if not used_in.pages_with(name := full.rpartition(".")[2])
+        and not used_in.gallery_with(name)
+    ]
+    assert not nowhere, "use them on a page of the guide, or in an example"
+
+
+def test_a_name_is_found_in_the_docstrings_of_others():
+    found = load("used_in").docstrings_with("skfer.evaluation.Cell")
+    assert "skfer.evaluation.Table" in found
+    assert "skfer.evaluation.Cell" not in found
+
+
 def test_a_name_is_found_on_the_pages_whose_code_uses_it(tmp_path, monkeypatch):
     used_in = load("used_in")
     monkeypatch.setattr(used_in, "DOCS", tmp_path)
