@@ -4,6 +4,8 @@ from typing import Any
 
 import torch
 
+from skfer.training import multiplies_bfloat16
+
 
 def find_device(name: str) -> torch.device:
     """Return the device that a ``device`` parameter stands for.
@@ -44,8 +46,20 @@ def _is_available(device: torch.device) -> bool:
     return device.index is None or device.index < kind.device_count()
 
 
-def find_precision(name: str, device: torch.device) -> str:
-    """Return the arithmetic that a ``precision`` parameter stands for on a device."""
+def find_precision(name: str, device: torch.device, fitted: str | None = None) -> str:
+    """Return the arithmetic that a ``precision`` parameter stands for on a device.
+
+    Parameters
+    ----------
+    name : str
+        "auto" is bfloat16 on a GPU that multiplies it; a fitted model computes as it was fitted,
+        but in float32 where the device does not multiply bfloat16.
+    device : torch.device
+        Where to compute.
+    fitted : str, optional
+        The arithmetic that the model was fitted in, if it is.
+    """
     if name != "auto":
         return name
-    return "bfloat16" if device.type == "cuda" else "float32"
+    wanted = fitted or ("bfloat16" if device.type == "cuda" else "float32")
+    return wanted if multiplies_bfloat16(device) else "float32"

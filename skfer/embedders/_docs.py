@@ -98,7 +98,9 @@ classification_weight : float, default={classification_weight}
     device : str, default="auto"
         "auto" is CUDA if available and the CPU otherwise; or any available device of torch.
     precision : {{"auto", "float32", "bfloat16"}}, default="auto"
-        Arithmetic of the layers. "auto" is bfloat16 on CUDA and float32 on the CPU.
+        Arithmetic of the layers. "auto" is bfloat16 on a GPU that multiplies it, and float32
+        elsewhere; a fitted model computes as it was fitted, but in float32 where the device does
+        not multiply bfloat16.
     callbacks : list of skorch callbacks, default=None
         Passed to the :class:`skorch.NeuralNet` that trains. Those that need skorch's own data
         or schedule (``EpochScoring``, ``Checkpoint``, ``LRScheduler`` and the like) are

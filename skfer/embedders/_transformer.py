@@ -96,7 +96,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
 
     def _run(self, source: Source) -> Iterator[tuple[slice, Embedded]]:
         device = self._inference_device()
-        precision = find_precision(self.precision, device)
+        precision = find_precision(self.precision, device, self.net_.precision)
         return run_network(self.net_.module_, source, device, precision)
 
     @property

@@ -38,8 +38,8 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
 
     The graph holds all that happens between pixels and answer: the standardization of each picture,
     the network, the normalization of slices, and the steps that follow. It computes what the model
-    computes, to 1e-5 in embedding and posterior; only where a network from noise has hardly learned
-    are coordinates so large (30 and more) that rounding leaves 1e-5 of the largest.
+    computes in float32, to 1e-5 in embedding and posterior; only where a network from noise has
+    hardly learned are coordinates so large (30 and more) that rounding leaves 1e-5 of the largest.
 
     Parameters
     ----------
@@ -100,14 +100,25 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
         import onnx
     except ImportError as error:
         raise ImportError(f"export_onnx needs onnx: {install_hint('onnx', 'onnx')}.") from error
-    graph = Graph(model)
+    plain = _on_cpu(model)
+    graph = Graph(plain)
     inputs = graph.tried_inputs()
-    _check_same(graph, model, inputs)
+    _check_same(graph, plain, inputs)
     written = onnx.load_from_string(_traced(graph, inputs))
     about = {"classes": json.dumps(graph.classes), "card": model_card(model)}
     onnx.helper.set_model_props(written, about)
     onnx.checker.check_model(written)
     replace_file(Path(os.path.realpath(path)), written.SerializeToString())
+
+
+def _on_cpu(model: Any) -> Any:
+    """Return a model whose embedder computes as the graph does: on the CPU, in float32."""
+    if isinstance(model, Pipeline):
+        return Pipeline([(name, _on_cpu(step)) for name, step in model.steps])
+    if isinstance(model, BaseEmbedder):
+        # Its copy is that of a pickle, which no tensor is left on a GPU in.
+        return copy.copy(model).set_params(device="cpu", precision="float32")
+    return model
 
 
 class Graph(nn.Module):

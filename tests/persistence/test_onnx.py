@@ -249,6 +249,16 @@ def test_a_graph_that_says_something_else_is_not_written(fitted, tmp_path, monke
         skfer.export_onnx(fitted, tmp_path / "x.onnx")
 
 
+def test_a_model_that_computes_in_bfloat16_is_written_in_float32(tmp_path):
+    model = CrossEntropyEmbedder(8, max_epochs=1, precision="bfloat16", random_state=0)
+    pipeline = make_pipeline(model, PCA(3), LogisticRegression()).fit(X, WORDS)
+    skfer.export_onnx(pipeline, tmp_path / "model.onnx")
+    assert model.get_params()["precision"] == pipeline[0].precision == "bfloat16"
+    pipeline[0].set_params(precision="float32")
+    found = answers(tmp_path / "model.onnx", X.astype(np.float32))
+    assert_allclose(found["embedding"], pipeline[:-1].transform(X), atol=1e-4)
+
+
 def test_the_command(faces, tmp_path, capsys):
     model = make_pipeline(
         FaceAligner(image_size=24),

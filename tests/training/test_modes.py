@@ -7,7 +7,7 @@ import warnings
 import pytest
 import torch
 
-from skfer.training import one_at_a_time, plain_modes
+from skfer.training import multiplies_bfloat16, one_at_a_time, plain_modes
 from skfer.training._modes import getting_ready
 
 
@@ -93,3 +93,23 @@ def test_a_fork_does_not_inherit_the_locks_of_other_threads():
     assert not one_at_a_time().acquire(blocking=False)  # the parent's is still held
     leave.set()
     thread.join()
+
+
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16", None])
+def test_torch_is_asked_what_the_processor_multiplies(flag, monkeypatch):
+    told = dict.fromkeys(("avx512_bf16", "amx_bf16"), False) | {"avx512_f": True}
+    told |= {} if flag is None else {flag: True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    assert multiplies_bfloat16("cpu") == (flag is not None)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not multiplies_bfloat16("cpu")
+    assert not multiplies_bfloat16("meta")
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_older_torch_is_asked_too(native, monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native, raising=False)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    assert multiplies_bfloat16(torch.device("cpu")) == native
