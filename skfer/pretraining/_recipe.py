@@ -28,15 +28,15 @@ class Recipe:
     ----------
     seed : int, default=0
         Seed of drawing and learning.
-    persons : int, default=30000
+    persons : int, default=7500
         Number of drawn persons, each with a face of every expression.
-    epochs : int, default=10
+    epochs : int, default=20
         Passes over the faces.
     width : int, default=16
         Width of the backbone.
     image_size : int, default=48
         Side of the pictures, in pixels.
-    batch_size : int, default=256
+    batch_size : int, default=128
         Faces in a step.
     lr : float, default=4e-3
         Highest learning rate of AdamW, along a one-cycle schedule.
@@ -59,11 +59,11 @@ class Recipe:
     """
 
     seed: int = 0
-    persons: int = 30000
-    epochs: int = 10
+    persons: int = 7500
+    epochs: int = 20
     width: int = 16
     image_size: int = 48
-    batch_size: int = 256
+    batch_size: int = 128
     lr: float = 4e-3
     weight_decay: float = 0.02
     smoothing: float = 0.05
