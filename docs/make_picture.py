@@ -25,13 +25,13 @@ def draw(path, panels, y, images, names):
     figure, axes = plt.subplots(1, len(panels), figsize=(11, 4.6), layout="constrained")
     for ax, (title, points) in zip(axes, panels.items(), strict=True):
         display = EmbeddingDisplay.from_embedding(
-            points, y, images=images, names=names, ax=ax, n_pictures=26, caption=title
+            points, y, images=images, names=names, ax=ax, n_pictures=26, caption=title, legend=False
         )
         ax.spines[:].set_visible(False)
-        handles, labels = display.legend_.legend_handles, display.legend_.get_texts()
-        words = [label.get_text() for label in labels]
-        display.legend_.remove()
-    figure.legend(handles, words, loc="outside lower center", ncols=len(words), frameon=False)
+    words, handles = zip(*display.scatters_.items(), strict=True)
+    figure.legend(
+        handles, words, loc="outside lower center", ncols=len(words), frameon=False, markerscale=1.4
+    )
     # Black text needs its white background wherever the picture is shown.
     figure.savefig(path, dpi=110, transparent="dark" in path.name)
     plt.close(figure)

@@ -21,8 +21,14 @@ def load(name):
 
 page_code = load("page_code")
 PAGES = {path: page_code.blocks_of(path) for path in sorted(DOCS.glob("*/*.rst"))}
+NEEDS = {"keeping": pytest.mark.onnx}
 of_pages_with_code = pytest.mark.parametrize(
-    "page", [path for path, blocks in PAGES.items() if blocks], ids=lambda page: page.stem
+    "page",
+    [
+        pytest.param(path, marks=NEEDS.get(path.stem, ()), id=path.stem)
+        for path, blocks in PAGES.items()
+        if blocks
+    ],
 )
 
 

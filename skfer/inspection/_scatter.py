@@ -97,7 +97,8 @@ def fit_view(ax: Any, points: NDArray[Any], pictured: NDArray[Any], own_figure: 
         legend = ax.get_legend()
         least = legend.get_window_extent().height / figure.dpi if legend is not None else 0
         wanted = max(ax.bbox.width / figure.dpi * np.clip(height / width, 0.5, 1.2), least)
-        figure.set_figheight(figure.get_figheight() + wanted - ax.bbox.height / figure.dpi)
+        fitting = figure.get_figheight() + wanted - ax.bbox.height / figure.dpi
+        figure.set_figheight(round(fitting, 1))  # a size, whatever the fonts do to the last pixel
 
 
 def spread_rows(points: NDArray[Any], n: int) -> NDArray[np.intp]:

@@ -398,6 +398,11 @@ def test_numbers_as_colors_have_one_scale():
     assert limits == {(0.0, 149.0)}
 
 
+def placed_axes():
+    """Axes whose place does not depend on the fonts of matplotlib's versions."""
+    return plt.figure(figsize=(6.4, 4.5)).add_axes([0.01, 0.01, 0.69, 0.93])
+
+
 def hand_made():
     rng = np.random.RandomState(1)
     y = np.arange(160) % 8
@@ -413,7 +418,7 @@ def test_looks_as_kept(style, as_kept):
     images = np.tile(np.linspace(0, 255, 16, dtype=np.uint8), (160, 16, 1))
     with plt.style.context(style):
         display = EmbeddingDisplay.from_embedding(
-            Z, y, names=EXPRESSIONS, y_pred=y_pred, images=images, n_pictures=9
+            Z, y, names=EXPRESSIONS, y_pred=y_pred, images=images, n_pictures=9, ax=placed_axes()
         )
         as_kept(display.figure_, f"embedding_{style}")
 
@@ -423,7 +428,7 @@ def test_what_looks_otherwise_is_noticed(change, as_kept):
     Z, y, y_pred = hand_made()
     images = np.tile(np.linspace(0, 255, 16, dtype=np.uint8), (160, 16, 1))
     display = EmbeddingDisplay.from_embedding(
-        Z, y, names=EXPRESSIONS, y_pred=y_pred, images=images, n_pictures=9
+        Z, y, names=EXPRESSIONS, y_pred=y_pred, images=images, n_pictures=9, ax=placed_axes()
     )
     if not change.get("legend", True):
         display.legend_.set_visible(False)
