@@ -103,7 +103,12 @@ linkcode_resolve = source_url
 
 
 def skip_foreign(app, what, name, member, skip, options):
-    """Leave out members that are inherited from other packages: documented there."""
+    """Leave out members that are inherited from other packages: documented there.
+
+    So are the methods of tuples; the fields of a named one stand among its parameters.
+    """
+    if type(member).__name__ in ("_tuplegetter", "method_descriptor"):
+        return True
     member = getattr(member, "fget", None) or getattr(member, "__func__", member)
     home = getattr(member, "__module__", None)
     return True if home is not None and not home.startswith("skfer") else None
