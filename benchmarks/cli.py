@@ -23,7 +23,7 @@ from skfer.datasets import decode_images, make_expressions
 from skfer.preprocessing import FaceAligner, SlimeFaceDetector, detect_faces
 
 TITLE = "Command line (`python -m benchmarks.cli`)"
-_CLI = [sys.executable, "-m", "skfer.cli"]
+_CLI = [sys.executable, "-m", "skfer"]
 _IMPORTS = [sys.executable, "-c", "import torch, skorch, sklearn.neighbors, sklearn.linear_model"]
 _MIB = 2**20
 # The peak of a process alone: that of `wait4` has in it whoever started it.

@@ -239,7 +239,7 @@ def test_nothing_is_said_of_no_fits(tmp_path, monkeypatch, capsys):
 def test_ctrl_c_in_a_process_of_its_own(tmp_path):
     results, path = tmp_path / "x.fits.jsonl", tmp_path / "x.json"
     words = ["--folds", "5", "--epochs", "3", "--n-jobs", "1", "--image-size", "32", "--quiet"]
-    call = [sys.executable, "-m", "skfer.cli", "evaluate", *words, "--json", str(path)]
+    call = [sys.executable, "-m", "skfer", "evaluate", *words, "--json", str(path)]
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         while not (results.exists() and len(results.read_text().splitlines()) > 1):
             assert run.poll() is None
@@ -258,7 +258,7 @@ def test_tables_in_an_ascii_locale(tmp_path):
     call = [
         sys.executable,
         "-m",
-        "skfer.cli",
+        "skfer",
         "evaluate",
         *SMALL,
         "--json",
@@ -272,7 +272,7 @@ def test_tables_in_an_ascii_locale(tmp_path):
 
 def test_numbers_are_written_though_the_reader_has_gone(tmp_path):
     path = tmp_path / "x.json"
-    call = [sys.executable, "-m", "skfer.cli", "evaluate", *SMALL, "--json", str(path)]
+    call = [sys.executable, "-m", "skfer", "evaluate", *SMALL, "--json", str(path)]
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
         run.stdout.readline()
         run.stdout.close()

@@ -169,7 +169,7 @@ def test_interrupt(monkeypatch, capsys):
 
 def test_the_command_is_installed():
     run = subprocess.run(
-        [sys.executable, "-m", "skfer.cli", "--version"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "skfer", "--version"], capture_output=True, text=True, check=True
     )
     assert run.stdout.startswith("skfer ")
 
