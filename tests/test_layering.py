@@ -104,6 +104,7 @@ ROOMS = {
             "distributed",
         },
     ),
+    "__main__": (("cli",), set()),
     "": (
         (
             "_version",
@@ -180,7 +181,7 @@ def test_every_file_is_in_a_room():
     rooms = {room_of(module_of(path)) for path in SOURCES}
     assert rooms == set(ROOMS)
     at_top = {path.stem for path in PACKAGE.glob("*.py")}
-    assert at_top == {"__init__", "_bar", "_typing", "_version", "exceptions"}
+    assert at_top == {"__init__", "__main__", "_bar", "_typing", "_version", "exceptions"}
 
 
 @pytest.mark.parametrize("room", ROOMS)
