@@ -38,7 +38,7 @@ class Watch(Callback):
 
 def test_it_classifies_by_its_own_head(faces):
     y = faces.target_names[faces.target]
-    model = small(max_epochs=15).fit(faces.images, y)
+    model = small(max_epochs=15, device="cpu", precision="float32").fit(faces.images, y)
     proba = model.predict_proba(faces.images)
     scores = model.decision_function(faces.images)
     assert proba.shape == scores.shape == (64, 4)

@@ -77,8 +77,16 @@ def answers(path, inputs):
     return dict(zip(names, session.run(None, {given.name: inputs}), strict=True))
 
 
+def export(model, path):
+    """Write a model, and let it compute as its graph does from then on: on a CPU, in float32."""
+    skfer.export_onnx(model, path)
+    for _, step in getattr(model, "steps", [("", model)]):
+        if hasattr(step, "precision"):
+            step.set_params(device="cpu", precision="float32")
+
+
 def check_same(model, inputs, folder, *, embed=None, given=None):
-    skfer.export_onnx(model, folder / "x.onnx")
+    export(model, folder / "x.onnx")
     found = answers(folder / "x.onnx", inputs if given is None else given)
     wanted = (model if embed is None else embed).transform(inputs)
     # An epoch from noise leaves coordinates that enlarge the rounding errors of the network.
@@ -106,7 +114,7 @@ def test_from_the_usual_start_it_is_the_same_to_1e_5(name, color, faces, tmp_pat
     """Networks from noise after an epoch, as elsewhere here, enlarge what is rounded."""
     images = np.repeat(faces.images[..., None], 3, axis=3) if color else faces.images
     model = make_methods([name], random_state=0, max_epochs=2)[name].fit(images, faces.target)
-    skfer.export_onnx(model, tmp_path / "x.onnx")
+    export(model, tmp_path / "x.onnx")
     found = answers(tmp_path / "x.onnx", images)
     assert_allclose(found["embedding"], model.transform(images), rtol=0, atol=1e-5)
     assert_allclose(found["posterior"], model.predict_proba(images), rtol=0, atol=1e-5)
@@ -262,7 +270,7 @@ def test_a_model_that_computes_in_bfloat16_is_written_in_float32(tmp_path):
 def test_the_command(faces, tmp_path, capsys):
     model = make_pipeline(
         FaceAligner(image_size=24),
-        CrossEntropyEmbedder(8, max_epochs=1, random_state=0),
+        CrossEntropyEmbedder(8, max_epochs=1, random_state=0, precision="float32"),
         LogisticRegression(),
     )
     model.fit(faces.images, faces.target_names[faces.target])
