@@ -138,7 +138,9 @@ def autocast(device: str | torch.device, precision: str):
     if precision == "float32":
         yield
     else:
-        with torch.autocast(torch.device(device).type, torch.bfloat16):
+        # Without its cache, which inside the caller's own autocast would outlive a step and hold
+        # weights from before it. A pass needs each weight once.
+        with torch.autocast(torch.device(device).type, torch.bfloat16, cache_enabled=False):
             yield
 
 

@@ -64,3 +64,11 @@ def test_modes_have_no_part(embedder, faces, global_state):
 def test_one_mode_has_no_part(faces, ambient, global_state):
     embedder = TripletCenterEmbedder(16, backbone="scratch", random_state=0)
     assert_no_part(embedder, faces, [ambient], global_state)
+
+
+def test_autocast_has_no_part_in_bfloat16_either(faces, global_state):
+    """It keeps rounded weights as long as it is on; after a step they would be old ones."""
+    embedder = TripletCenterEmbedder(
+        16, backbone="scratch", precision="bfloat16", random_state=0, samples_per_class=2
+    )
+    assert_no_part(embedder, faces, [AMBIENT["autocast"]], global_state)
