@@ -90,6 +90,23 @@ def choose_averaging(
     last = epochs - 1
     if average_weights != "auto":
         return min(epochs - int(float(average_weights) * epochs), last)
+    settled = min(max(math.ceil(epochs / 10), _UNSETTLED), last)
+    return settled if starts_learned(backbone, weights, shape) else last
+
+
+def starts_learned(backbone: Any, weights: Any, shape: tuple[int, ...]) -> bool:
+    """Tell whether a backbone has learned from faces before it is trained.
+
+    Of a module, or of a function that makes one, it is not known: False.
+
+    Parameters
+    ----------
+    backbone : str, nn.Module or callable
+        The parameter of that name.
+    weights : path-like or None
+        The parameter `backbone_weights`.
+    shape : tuple of int
+        Shape of one input.
+    """
     named = backbone if isinstance(backbone, str) else ""
-    has_learned = weights is not None or (named in ("auto", "large") and len(shape) > 1)
-    return min(max(math.ceil(epochs / 10), _UNSETTLED), last) if has_learned else last
+    return weights is not None or (named in ("auto", "large") and len(shape) > 1)

@@ -11,6 +11,7 @@ from skorch.callbacks import Callback
 
 from skfer._typing import NDArray
 from skfer.embedders._docs import with_shared_docs
+from skfer.embedders._network import starts_learned
 from skfer.embedders.base import BaseEmbedder
 from skfer.embedders.gaussian._answers import MixtureClassifier
 from skfer.embedders.gaussian._mixture import (
@@ -28,7 +29,11 @@ from skfer.embedders.gaussian._priors import (
 )
 from skfer.embedders.gaussian._pseudo_labels import PseudoLabeler, WeightAverage
 from skfer.embedders.gaussian._refinement import Refinement, network_arrays
-from skfer.embedders.gaussian._subclasses import SubclassFinder
+from skfer.embedders.gaussian._subclasses import (
+    START_DIMENSIONS,
+    TRAINED_DIMENSIONS,
+    SubclassFinder,
+)
 from skfer.losses import GaussianMetricLoss
 from skfer.training import BalancedBatchSampler, Objective, TrainingData
 from skfer.validation import UNLABELED
@@ -69,9 +74,9 @@ class GaussianMetricEmbedder(MixtureClassifier):
     covariance_type : {"tied", "full", "diag", "spherical"}, default="tied"
         Covariance of the Gaussians, both those that predict and those that find sub-classes: one
         matrix for all, or a matrix, variances or one variance for each (sub-)class.
-    split_dimensions : int, default=4
-        In how many principal components of a class sub-classes are searched for. The more, the
-        clearer they have to be.
+    split_dimensions : int or "auto", default="auto"
+        In how many principal components of a class sub-classes are searched for. "auto" is 8 in
+        what a learned start knows and 4 in an embedding that is trained.
     unlabeled_threshold : float, default=0.9
         Posterior above which a sample without a label is trained on, and used when its class is
         split. 1 leaves all of them out: they only get a label in ``transduction_``.
@@ -108,11 +113,18 @@ class GaussianMetricEmbedder(MixtureClassifier):
     ``embedding_dim`` samples (one, if diagonal or spherical), and that one toward a multiple of the
     identity likewise. So a class of one sample has a Gaussian too.
 
-    After a third of the training, the training set is embedded up to 20 times, and mixtures of
-    Gaussians are fitted in the principal components of each class. A class is split into the
-    smallest number of Gaussians that the Bayesian information criterion prefers to one, if every
-    two of them are at least 2.4 standard deviations apart and each has at least half of an equal
-    share. They are the labels from then on, until the next round assigns the samples anew. The
+    Sub-classes are looked for in what a network knows before it is trained, where it starts from
+    what faces taught (``backbone="auto"`` on images, "large", `backbone_weights`): a network
+    trained to bring a class together loses what differs inside. A class is split in two, in the
+    principal components of its pooled features, if the Bayesian information criterion clearly
+    prefers two Gaussians to one, they are at least 2.4 standard deviations apart, and each has at
+    least a quarter of the samples; each half is then looked at as a class is. The groups are the
+    labels of all the training.
+
+    A network that starts from noise, or from a module of which nothing is known, shows groups late.
+    So after a third of the training, the training set is embedded up to 20 times. A class is split
+    into the smallest number of Gaussians that the criterion prefers to one, under the same
+    conditions. They are the labels until the next round assigns the samples anew. The
     first splits help the network to see others. In a round, a class that is split gains one
     sub-class at most, where one of its sub-classes falls into two by the same criterion, at least
     3.2 standard deviations apart: what the network was trained to tell apart always looks like
@@ -171,7 +183,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
         "priors": ["array-like", StrOptions({"uniform"}), None],
         "max_subclasses": [Interval(Integral, 1, None, closed="left")],
         "covariance_type": [StrOptions(set(COVARIANCE_TYPES))],
-        "split_dimensions": [Interval(Integral, 1, None, closed="left")],
+        "split_dimensions": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "unlabeled_threshold": [Interval(Real, 0, 1, closed="both")],
     }
 
@@ -185,7 +197,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
         priors: Sequence[float] | str | None = None,
         max_subclasses: int = 1,
         covariance_type: str = "tied",
-        split_dimensions: int = 4,
+        split_dimensions: int | str = "auto",
         unlabeled_threshold: float = 0.9,
         classification_weight: float = 1.0,
         standardize_embedding: bool = True,
@@ -378,11 +390,18 @@ class GaussianMetricEmbedder(MixtureClassifier):
             finder=self._finder() if splits else None,
             labeler=self._labeler(data) if semi_supervised else None,
             average=average,
+            in_start=self._starts_learned(),
         )
         return [refinement] if average is None else [refinement, average]
 
     def _finder(self) -> SubclassFinder:
-        return SubclassFinder(self.max_subclasses, self.split_dimensions, self.covariance_type)
+        dimensions = self.split_dimensions
+        if dimensions == "auto":
+            dimensions = START_DIMENSIONS if self._starts_learned() else TRAINED_DIMENSIONS
+        return SubclassFinder(self.max_subclasses, int(dimensions), self.covariance_type)
+
+    def _starts_learned(self) -> bool:
+        return starts_learned(self.backbone, self.backbone_weights, self.input_shape_)
 
     def _labeler(self, data: TrainingData) -> PseudoLabeler:
         codes = data.codes.copy()

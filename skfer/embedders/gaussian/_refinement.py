@@ -71,6 +71,8 @@ class Refinement(Callback):
     finder: SubclassFinder | None = None
     labeler: PseudoLabeler | None = None
     average: WeightAverage | None = None
+    in_start: bool = False
+    """Whether sub-classes are those that the network shows before it is trained."""
     epoch: int = 0
     """Number of epochs that are over."""
 
@@ -82,7 +84,7 @@ class Refinement(Callback):
         **kwargs: Any,
     ) -> None:
         """Change the labels of the epoch to come."""
-        if self.finder is not None and self.epoch in split_rounds(self.epochs):
+        if self.finder is not None and self.epoch in self._rounds():
             self._split_classes(net, dataset_train, dataset_valid)
         if self.labeler is not None:
             self._give_pseudo_labels(net, dataset_train)
@@ -102,17 +104,24 @@ class Refinement(Callback):
         if self.labeler is not None:
             self.labeler.load_state_dict(state["labeler"])
 
+    def _rounds(self) -> set[int]:
+        return {0} if self.in_start else split_rounds(self.epochs)
+
     def _split_classes(self, net: Any, batches: Any, validation: Any) -> None:
         """Look for sub-classes among the samples with a label or a pseudo-label."""
-        codes = self.data.codes
-        classes = codes if self.labeler is None else self.labeler.classes
-        points, _ = network_arrays(net, self.data.source)
-        found = self.finder.find(  # type: ignore[union-attr]
-            points,
-            np.where(codes < 0, classes, codes),
-            self.random_state,
-            n_present=np.bincount(self.components.classes),
-        )
+        codes, finder = self.data.codes, self.finder
+        if self.in_start:
+            features = pooled_features(net, self.data.source)
+            found = finder.find_in_start(features, codes, self.random_state)  # type: ignore[union-attr]
+        else:
+            classes = codes if self.labeler is None else self.labeler.classes
+            points, _ = network_arrays(net, self.data.source)
+            found = finder.find(  # type: ignore[union-attr]
+                points,
+                np.where(codes < 0, classes, codes),
+                self.random_state,
+                n_present=np.bincount(self.components.classes),
+            )
         found = keep_labeled(found, codes)
         if not np.array_equal(found.classes, self.components.classes):
             restart_stopping(net)
@@ -165,3 +174,32 @@ def network_arrays(
         if logits is not None and output.logits is not None:
             logits[rows] = output.logits.cpu()
     return points, logits
+
+
+def pooled_features(net: Any, source: Source) -> NDArray[np.float32]:
+    """Return what the projection of a network gets, each feature in units of its spread.
+
+    Parameters
+    ----------
+    net : MetricNet
+        The network, its device and its precision.
+    source : ImageSource or RowSource
+        The inputs.
+    """
+    parts: list[NDArray[np.float32]] = []
+
+    def keep(_: nn.Module, inputs: tuple[Any, ...]) -> None:
+        parts.append(inputs[0].float().cpu().numpy())
+
+    watch = net.module_.project.register_forward_pre_hook(keep)
+    try:
+        arrays = []
+        for rows, _ in run_network(net.module_, source, net.device, net.precision):
+            # A mirrored image passes after its own.
+            arrays.append(np.mean(parts, axis=0)[: rows.stop - rows.start])
+            parts.clear()
+    finally:
+        watch.remove()
+    features = np.concatenate(arrays)
+    spread = features.std(axis=0)
+    return (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)

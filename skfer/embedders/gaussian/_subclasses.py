@@ -24,6 +24,8 @@ LEAST_PART = 0.5
 """The share of its class that a group has at least, in units of an equal share."""
 SAMPLES_PER_SUBCLASS = 10
 """A class may have one sub-class for every ten of its samples."""
+START_DIMENSIONS, TRAINED_DIMENSIONS = 8, 4
+"""Principal components of a class in which it is looked at, in a start and in an embedding."""
 N_STARTS = 5
 MAX_STEPS = 200
 
@@ -86,6 +88,55 @@ class SubclassFinder:
             labels[members] = len(component_classes) + groups
             component_classes += [code] * (int(groups.max(initial=0)) + 1)
         return Components(labels, np.array(component_classes, dtype=np.intp))
+
+    def find_in_start(
+        self,
+        features: NDArray[np.floating],
+        codes: Codes,
+        random_state: np.random.RandomState,
+    ) -> Components:
+        """Find the sub-classes of all classes in what a network knew before it was trained.
+
+        Unlike an embedding that was trained to bring a class together, the features of a start
+        that knows faces still show what differs inside. So a class is split in two, where the data
+        speak for it, and each half is looked at as a class is, in principal components of its own.
+
+        Parameters
+        ----------
+        features : array of shape (n_points, n_features)
+            Of the untrained network, each in units of its spread.
+        codes, random_state
+            As in :meth:`find`.
+
+        Returns
+        -------
+        Components
+            As from :meth:`find`.
+        """
+        labels = np.full(len(codes), -1, dtype=np.intp)
+        component_classes: list[int] = []
+        for code in range(codes.max() + 1):
+            members = np.flatnonzero(codes == code)
+            fit = _Fitter(self.covariance_type, random_state.randint(2**31 - 1))
+            groups = self._halve(features[members], fit)
+            labels[members] = len(component_classes) + groups
+            component_classes += [code] * (int(groups.max(initial=0)) + 1)
+        return Components(labels, np.array(component_classes, dtype=np.intp))
+
+    def _halve(self, features: NDArray[np.floating], fit: "_Fitter") -> Codes:
+        """Split a class in two again and again, as long as the criterion clearly prefers two."""
+        groups = np.zeros(len(features), dtype=np.intp)
+        waiting = [0]
+        while waiting and groups.max(initial=0) + 1 < self.max_subclasses:
+            k = waiting.pop(0)
+            members = np.flatnonzero(groups == k)
+            if _limit(features[members], 2) < 2:
+                continue
+            halves = _split(_project(features[members], self.n_dimensions), 2, fit)
+            if halves.any():
+                groups[members[halves == 1]] = groups.max() + 1
+                waiting += [k, int(groups.max())]
+        return groups
 
     def _split_class(
         self, points: NDArray[np.floating], n_present: int, random_state: np.random.RandomState

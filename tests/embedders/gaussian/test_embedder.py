@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
 from skfer import GaussianMetricEmbedder
+from skfer.datasets import make_expressions
 from skfer.embedders import base
 from skfer.model_selection import SemiSupervisedSplit
 from skfer.training import StopAtBest
@@ -148,6 +149,21 @@ def test_subclasses_are_found(blobs):
     assert_array_equal(model.transduction_, y[::2])
     assert model.score(X[1::2], y[1::2]) > 0.95
     assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+
+
+def test_a_learned_start_shows_kinds_of_faces():
+    """One class holds two expressions of two kinds each, the other one kind."""
+    faces = make_expressions(
+        80, 2, classes=["happiness", "neutral", "surprise"], image_size=48, random_state=1
+    )
+    kinds = faces.subclass_names[faces.subclass]
+    keep = kinds != "neutral/eyes closed"
+    y = np.where(kinds == "neutral/eyes open", "calm", "moved")[keep]
+    model = GaussianMetricEmbedder(max_subclasses=6, max_epochs=1, random_state=0)
+    model.fit(faces.images[keep], y)
+    assert_array_equal(model.n_subclasses_, [1, 4])
+    moved = y == "moved"
+    assert adjusted_rand_score(kinds[keep][moved], model.subclass_labels_[moved]) > 0.8
 
 
 def test_subclass_of_a_known_class(blobs):

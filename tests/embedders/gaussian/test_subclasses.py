@@ -142,3 +142,36 @@ def test_split_rounds():
     assert split_rounds(90) == set(range(30, 90, 3))
     assert split_rounds(9) == {3, 4, 5, 6, 7, 8}
     assert split_rounds(1) == {0}
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_a_start_shows_groups_within_groups(n):
+    # Two that lie far apart, each of which falls into two that lie nearer, in other directions.
+    centers = np.zeros((4, 6))
+    centers[2:, 0] = 30
+    centers[1, 1] = centers[3, 2] = 8
+    points, blobs = _blobs(centers[:n], 80)
+    finder = SubclassFinder(6)
+    labels, classes = finder.find_in_start(
+        points, np.zeros(len(points), int), np.random.RandomState(0)
+    )
+    assert len(classes) == n
+    assert adjusted_rand_score(blobs, labels) == 1
+
+
+def test_groups_in_a_start_are_no_more_than_asked_for():
+    points, blobs = _blobs(np.eye(4) * 20, 40)
+    codes = np.where(blobs == 3, -1, 0)
+    random_state = np.random.RandomState(0)
+    labels, classes = SubclassFinder(2).find_in_start(points, codes, random_state)
+    assert_array_equal(classes, [0, 0])
+    assert_array_equal(labels == -1, codes == -1)
+    labels, classes = SubclassFinder(9).find_in_start(points, codes, random_state)
+    assert_array_equal(classes, [0, 0, 0])
+
+
+def test_few_points_of_a_start_stay_together():
+    points, blobs = _blobs(np.eye(2) * 20, 9)
+    labels, classes = SubclassFinder(4).find_in_start(points, blobs * 2, np.random.RandomState(0))
+    assert_array_equal(classes, [0, 1, 2])
+    assert_array_equal(labels, blobs * 2)
