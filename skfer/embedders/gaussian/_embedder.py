@@ -79,7 +79,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
         what a learned start knows and 4 in an embedding that is trained.
     unlabeled_threshold : float, default=0.9
         Posterior above which a sample without a label is trained on, and used when its class is
-        split. 1 leaves all of them out: they only get a label in ``transduction_``.
+        split in training. 1 leaves all of them out: they only get a label in ``transduction_``.
     <shared parameters>
 
     Attributes
