@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from skfer.validation import refusal, shown
+
 _AUTOCAST_KINDS = [
     kind for kind in ("cpu", "cuda", "mps", "xpu") if torch.amp.is_autocast_available(kind)
 ]
@@ -158,6 +160,11 @@ def multiplies_bfloat16(device: str | torch.device) -> bool:
     -------
     bool
 
+    Raises
+    ------
+    ArgumentError
+        If `device` is no device of torch.
+
     See Also
     --------
     autocast : Runs layers in bfloat16.
@@ -168,7 +175,12 @@ def multiplies_bfloat16(device: str | torch.device) -> bool:
     >>> multiplies_bfloat16("cpu") in (False, True)
     True
     """
-    kind = torch.device(device).type
+    try:
+        kind = torch.device(device if isinstance(device, torch.device) else str(device)).type
+    except RuntimeError as error:
+        raise refusal(
+            "device", "must be a device of torch, such as 'cpu', got {}.", shown(device)
+        ) from error
     if kind == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     if kind != "cpu" or not torch.backends.mkldnn.is_available():

@@ -10,6 +10,7 @@ from skfer.training import (
     StopAtBest,
     SubsetSampler,
     find_schedule,
+    multiplies_bfloat16,
 )
 
 CODES = np.array([0, 1, 0, 1, 2, 2, -1, -1])
@@ -36,6 +37,7 @@ CALLS = {
     ),
     "StopAtBest": Call(lambda patience: StopAtBest(patience).patience, StopAtBest, patience=3),
     "find_schedule": Call(find_schedule, name="auto", may_stop=False),
+    "multiplies_bfloat16": Call(multiplies_bfloat16, device="cpu"),
 }
 # What a training is made of inside: an embedder's own hooks get these, and hand them on.
 ELSEWHERE = {
