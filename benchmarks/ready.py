@@ -18,9 +18,10 @@ from sklearn.decomposition import PCA
 from sklearn.utils import Bunch
 
 from benchmarks._starts import FerClassifier, fer_file
+from benchmarks._suites import SUITES
 from benchmarks._timing import record, table
-from benchmarks.accuracy import FREQUENT, RANKS
-from skfer.datasets import EXPRESSIONS, load_image_table
+from benchmarks.accuracy import FREQUENT, RANKS, load
+from skfer.datasets import EXPRESSIONS
 from skfer.inspection import ReliabilityDisplay
 from skfer.metrics import mean_average_precision_at_r, recall_at_k
 from skfer.nets import LARGE_START_FILE, START_FILE, expression_network
@@ -42,19 +43,10 @@ N_COMPONENTS = 128
 READY = "the ready classifier, other persons"
 
 
-def load(root: Path) -> Bunch:
+def load_faces(root: Path) -> Bunch:
     """Load the real faces of the five frequent classes; codes are those of all expressions."""
-    faces = load_image_table(
-        root / "labels.csv",
-        root / "images",
-        label_column="expression",
-        group_column="person",
-        classes=FREQUENT,
-        image_size=48,
-    )
-    codes = np.array([EXPRESSIONS.index(name) for name in faces.class_names])
-    target = codes[np.unique(faces.target, return_inverse=True)[1]]
-    return Bunch(images=faces.images, target=target, groups=np.asarray(faces.groups))
+    images, target, groups = load("wild", SUITES["zoo"], {"cap": None}, root)
+    return Bunch(images=images, target=target, groups=groups)
 
 
 def taught(faces: Bunch, work: Path, persons: int) -> Answers:
@@ -99,7 +91,7 @@ def main() -> int:
     parser.add_argument("--figure", type=Path, help="where to save the reliability diagram")
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
     arguments = parser.parse_args()
-    faces = load(arguments.root)
+    faces = load_faces(arguments.root)
     choosing = choosing_persons(faces.groups)
     y, groups = faces.target[~choosing], faces.groups[~choosing]
     lines = []

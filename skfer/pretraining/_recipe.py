@@ -16,6 +16,7 @@ from skfer.pretraining._card import write_card
 from skfer.pretraining._faces import draw_faces
 from skfer.pretraining._network import Averaged, StartNet, loss_of
 from skfer.training import SCHEDULES
+from skfer.validation import check_int, refusal, shown
 
 _NEW_PERSONS = 60
 
@@ -104,6 +105,11 @@ def make_start(
     Path
         The file of weights.
 
+    Raises
+    ------
+    ArgumentError
+        If a number of the recipe is below 1, or `device` is no device of torch.
+
     See Also
     --------
     skfer.nets.face_backbone : Reads what it writes.
@@ -118,6 +124,13 @@ def make_start(
     'face_start.safetensors'
     """
     recipe = Recipe() if recipe is None else recipe
+    for name_of_number in ("persons", "epochs", "width", "batch_size"):
+        check_int(getattr(recipe, name_of_number), name_of_number, at_least=1)
+    try:
+        torch.device(device)
+    except RuntimeError as error:
+        message = "must be a device of torch, such as 'cpu', got {}."
+        raise refusal("device", message, shown(device)) from error
     out = Path(out)
     faces = drawn_faces(out, recipe, n_jobs=n_jobs, verbose=verbose)
     learner = _Learner(recipe, faces, device)

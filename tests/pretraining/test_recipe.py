@@ -1,8 +1,12 @@
 """The recipe: the same from the same seed, and going on where it was cut off."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
+from skfer.exceptions import ArgumentError
 from skfer.nets import face_backbone, load_start
 from skfer.pretraining import Recipe, make_start
 from skfer.pretraining import _recipe as recipe_file
@@ -55,3 +59,12 @@ def test_a_run_that_was_cut_off_goes_on(tmp_path, monkeypatch):
     np.testing.assert_array_equal(
         np.frombuffer(again.read_bytes(), np.uint8), np.frombuffer(whole.read_bytes(), np.uint8)
     )
+
+
+@pytest.mark.parametrize("name", ["persons", "epochs", "width", "batch_size"])
+def test_a_recipe_of_nothing_is_refused_before_anything_is_drawn(tmp_path, name):
+    with pytest.raises(ArgumentError, match=f"^{name} must be"):
+        make_start(tmp_path, replace(SMALL, **{name: 0}))
+    with pytest.raises(ArgumentError, match=r"^device must be a device of torch.*'gpu'"):
+        make_start(tmp_path, SMALL, device="gpu")
+    assert not any(tmp_path.iterdir())

@@ -121,8 +121,9 @@ class GaussianMetricEmbedder(MixtureClassifier):
     least a quarter of the samples; each half is then looked at as a class is. The groups are the
     labels of all the training.
 
-    A network that starts from noise, or from a module of which nothing is known, shows groups late.
-    So after a third of the training, the training set is embedded up to 20 times. A class is split
+    A network that starts from noise, from a module of which nothing is known, or from an earlier
+    fit (`warm_start`) shows groups late. So after a third of the training, the training set is
+    embedded up to 20 times. A class is split
     into the smallest number of Gaussians that the criterion prefers to one, under the same
     conditions. They are the labels until the next round assigns the samples anew. The
     first splits help the network to see others. In a round, a class that is split gains one
@@ -401,7 +402,11 @@ class GaussianMetricEmbedder(MixtureClassifier):
         return SubclassFinder(self.max_subclasses, int(dimensions), self.covariance_type)
 
     def _starts_learned(self) -> bool:
-        return starts_learned(self.backbone, self.backbone_weights, self.input_shape_)
+        # What is trained on has brought its classes together already.
+        goes_on = self.warm_start and hasattr(self, "means_")
+        return not goes_on and starts_learned(
+            self.backbone, self.backbone_weights, self.input_shape_
+        )
 
     def _labeler(self, data: TrainingData) -> PseudoLabeler:
         codes = data.codes.copy()

@@ -85,7 +85,7 @@ class Refinement(Callback):
     ) -> None:
         """Change the labels of the epoch to come."""
         if self.finder is not None and self.epoch in self._rounds():
-            self._split_classes(net, dataset_train, dataset_valid)
+            self._split_classes(self.finder, net, dataset_train, dataset_valid)
         if self.labeler is not None:
             self._give_pseudo_labels(net, dataset_train)
         self.epoch += 1
@@ -107,16 +107,18 @@ class Refinement(Callback):
     def _rounds(self) -> set[int]:
         return {0} if self.in_start else split_rounds(self.epochs)
 
-    def _split_classes(self, net: Any, batches: Any, validation: Any) -> None:
+    def _split_classes(
+        self, finder: SubclassFinder, net: Any, batches: Any, validation: Any
+    ) -> None:
         """Look for sub-classes among the samples with a label or a pseudo-label."""
-        codes, finder = self.data.codes, self.finder
+        codes = self.data.codes
         if self.in_start:
             features = pooled_features(net, self.data.source)
-            found = finder.find_in_start(features, codes, self.random_state)  # type: ignore[union-attr]
+            found = finder.find_in_start(features, codes, self.random_state)
         else:
             classes = codes if self.labeler is None else self.labeler.classes
             points, _ = network_arrays(net, self.data.source)
-            found = finder.find(  # type: ignore[union-attr]
+            found = finder.find(
                 points,
                 np.where(codes < 0, classes, codes),
                 self.random_state,

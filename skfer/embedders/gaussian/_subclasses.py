@@ -1,6 +1,7 @@
 """Finds classes within classes: groups of samples without labels of their own."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -78,16 +79,13 @@ class SubclassFinder:
             The sub-class of each point, numbered over all classes in their order, or -1 where the
             class is unknown; and the class of each sub-class.
         """
-        labels = np.full(len(codes), -1, dtype=np.intp)
-        component_classes: list[int] = []
         if n_present is None:
             n_present = np.ones(codes.max() + 1, dtype=np.intp)
-        for code, n in enumerate(n_present.tolist()):
-            members = np.flatnonzero(codes == code)
-            groups = self._split_class(points[members], n, random_state)
-            labels[members] = len(component_classes) + groups
-            component_classes += [code] * (int(groups.max(initial=0)) + 1)
-        return Components(labels, np.array(component_classes, dtype=np.intp))
+
+        def split(code: int, members: Codes) -> Codes:
+            return self._split_class(points[members], int(n_present[code]), random_state)
+
+        return _class_by_class(codes, len(n_present), split)
 
     def find_in_start(
         self,
@@ -113,15 +111,12 @@ class SubclassFinder:
         Components
             As from :meth:`find`.
         """
-        labels = np.full(len(codes), -1, dtype=np.intp)
-        component_classes: list[int] = []
-        for code in range(codes.max() + 1):
-            members = np.flatnonzero(codes == code)
+
+        def split(_: int, members: Codes) -> Codes:
             fit = _Fitter(self.covariance_type, random_state.randint(2**31 - 1))
-            groups = self._halve(features[members], fit)
-            labels[members] = len(component_classes) + groups
-            component_classes += [code] * (int(groups.max(initial=0)) + 1)
-        return Components(labels, np.array(component_classes, dtype=np.intp))
+            return self._halve(features[members], fit)
+
+        return _class_by_class(codes, codes.max() + 1, split)
 
     def _halve(self, features: NDArray[np.floating], fit: "_Fitter") -> Codes:
         """Split a class in two again and again, as long as the criterion clearly prefers two."""
@@ -146,6 +141,20 @@ class SubclassFinder:
             return np.zeros(len(points), dtype=np.intp)
         fit = _Fitter(self.covariance_type, random_state.randint(2**31 - 1))
         return _choose(_project(points, self.n_dimensions), limit, n_present, fit)
+
+
+def _class_by_class(
+    codes: Codes, n_classes: int, split: Callable[[int, Codes], Codes]
+) -> Components:
+    """Return the groups that `split` makes of each class, numbered over all classes."""
+    labels = np.full(len(codes), -1, dtype=np.intp)
+    component_classes: list[int] = []
+    for code in range(n_classes):
+        members = np.flatnonzero(codes == code)
+        groups = split(code, members)
+        labels[members] = len(component_classes) + groups
+        component_classes += [code] * (int(groups.max(initial=0)) + 1)
+    return Components(labels, np.array(component_classes, dtype=np.intp))
 
 
 def keep_labeled(components: Components, codes: Codes) -> Components:

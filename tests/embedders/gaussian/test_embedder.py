@@ -18,6 +18,7 @@ from skorch.callbacks import Callback
 from skfer import GaussianMetricEmbedder
 from skfer.datasets import make_expressions
 from skfer.embedders import base
+from skfer.embedders.gaussian._subclasses import SubclassFinder
 from skfer.model_selection import SemiSupervisedSplit
 from skfer.training import StopAtBest
 
@@ -164,6 +165,22 @@ def test_a_learned_start_shows_kinds_of_faces():
     assert_array_equal(model.n_subclasses_, [1, 4])
     moved = y == "moved"
     assert adjusted_rand_score(kinds[keep][moved], model.subclass_labels_[moved]) > 0.8
+
+
+def test_a_fit_that_goes_on_looks_for_subclasses_in_its_embedding(faces, monkeypatch):
+    """What it starts from is no start any more, but has brought its classes together."""
+    model = GaussianMetricEmbedder(max_subclasses=2, max_epochs=1, warm_start=True, random_state=0)
+    model.fit(faces.images, faces.target)
+    looked = []
+    find = SubclassFinder.find
+    monkeypatch.setattr(
+        SubclassFinder, "find", lambda *args, **kwargs: looked.append(1) or find(*args, **kwargs)
+    )
+    model.fit(faces.images, faces.target)
+    assert looked
+    looked.clear()
+    model.set_params(warm_start=False).fit(faces.images, faces.target)
+    assert not looked
 
 
 def test_subclass_of_a_known_class(blobs):
