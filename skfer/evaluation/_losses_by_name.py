@@ -18,7 +18,7 @@ def zoo_embedder(name: str, **parameters: Any) -> MetricLossEmbedder:
     """
     try:
         import pytorch_metric_learning as peer
-        from pytorch_metric_learning import distances, losses, miners, reducers  # noqa: F401
+        from pytorch_metric_learning import distances, losses, miners, reducers  # noqa: F401 (reached through peer)
     except ImportError as error:
         raise ImportError(
             f"{name} is a loss of pytorch-metric-learning: pip install 'skfer[metric-learning]'."
