@@ -53,7 +53,7 @@ def embed_parts(model, paths, output, workers):
     """Embed the parts that are not done, and print what is."""
     output.mkdir(parents=True, exist_ok=True)
     parts = [part for part in sorted(paths.glob("*.parquet")) if not (output / part.name).exists()]
-    print(f"{len(parts)} parts to do", flush=True)
+    print("parts to do:", len(parts), flush=True)
     if not parts:
         return
     rows = ray.data.from_items(

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import runpy
 import signal
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from skorch.callbacks import Callback
 from skfer import CrossEntropyEmbedder
 
 pytestmark = pytest.mark.dask
+GUIDE = Path(__file__).parents[2] / "docs" / "guide"
 QUICK = {"embedding_dim": 8, "max_epochs": 3, "samples_per_class": 4, "random_state": 0}
 
 # The workers know nothing of the tests.
@@ -104,6 +106,16 @@ def test_arrays_of_dask_are_embedded_block_by_block(client, faces):
         chunks=(blocks.chunks[0], (8,)),
         drop_axis=2,
     )
+    assert_array_equal(found.compute(), model.transform(faces.images))
+
+
+def test_an_array_on_disk_is_embedded_block_by_block(client, faces, tmp_path):
+    """By the recipe of the guide; equal to transform."""
+    model = CrossEntropyEmbedder(**QUICK, backbone="scratch").fit(faces.images, faces.target)
+    np.save(tmp_path / "images.npy", faces.images)
+    recipe = runpy.run_path(str(GUIDE / "embed_with_dask.py"))
+    found = recipe["embed_array"](client, model, tmp_path / "images.npy", rows=20)
+    assert found.numblocks == (-(-len(faces.images) // 20), 1)
     assert_array_equal(found.compute(), model.transform(faces.images))
 
 
