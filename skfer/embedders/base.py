@@ -16,8 +16,10 @@ from skfer.embedders._budget import count_epochs
 from skfer.embedders._callbacks import checked_callbacks
 from skfer.embedders._checkpoints import open_checkpoint
 from skfer.embedders._collapse import PATIENCE, find_collapse, warn_caller
+from skfer.embedders._credibility import credible_votes
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._docs import with_shared_docs
+from skfer.embedders._features import pooled_features
 from skfer.embedders._freezing import count_frozen_epochs, frozen_backbone
 from skfer.embedders._hooks import MethodHooks
 from skfer.embedders._inputs import as_arrays, tell_broken
@@ -30,7 +32,12 @@ from skfer.embedders._labels import (
     find_classes,
     validation_split,
 )
-from skfer.embedders._network import choose_averaging, choose_mirror, make_augment
+from skfer.embedders._network import (
+    choose_averaging,
+    choose_mirror,
+    make_augment,
+    starts_learned,
+)
 from skfer.embedders._resuming import check_unchanged, restored_on_error
 from skfer.embedders._scoring import ScoreEachEpoch, find_scorers
 from skfer.embedders._snapshots import replace_state, snapshot
@@ -238,11 +245,17 @@ class BaseEmbedder(MethodHooks):
         seed = self._random_state.randint(MAX_SEED)
         train, valid = self._split(codes, groups)
         self.n_groups_ = None if groups is None else len(np.unique(groups))
-        epochs = count_epochs(self.max_epochs, codes[train], label_noise=self.label_noise)
+        shorter = self.label_noise and not self._asks_start(votes, resume=resume)
+        epochs = count_epochs(self.max_epochs, codes[train], label_noise=shorter)
         data = TrainingData(source, codes, train, valid, epochs, votes=votes)
         if self.verbose:
             announce(self, data)
         self._train(data, seed, resume=resume, checkpoint=checkpoint)
+
+    def _asks_start(self, votes: Any, *, resume: bool) -> bool:
+        """Whether what a learned start knows weighs the labels, before it is trained on them."""
+        made_of = (self.backbone, self.backbone_weights, self.input_shape_)
+        return self.label_noise and votes is None and not resume and starts_learned(*made_of)
 
     def _fit_one_pass(self, X: Any, y: Any, classes: Any, votes: Any, *, resume: bool) -> None:
         source, codes, votes = self._check_samples(X, y, votes, reset=not resume, classes=classes)
@@ -331,13 +344,16 @@ class BaseEmbedder(MethodHooks):
         if world is not None:
             world.check_same(data.codes, seed)
         with seeded(seed, find_device(self.device)):
-            self.net_ = self._make_net(data, resume=resume)
+            asks_start = not data.partial and self._asks_start(data.votes, resume=resume)
+            robust = self.label_noise and not asks_start
+            self.net_ = self._make_net(data, resume=resume, robust=robust)
             n_passes = len(self.net_.history) if data.partial else None
             n_frozen = count_frozen_epochs(self.freeze_backbone, data.epochs, n_passes=n_passes)
             with frozen_backbone(self.net_.module_, n_frozen) as callbacks:
                 labels = self.prepare_training(data)
                 sampler = self._sampler(labels, data.train)
-                batches = Batches(data.source, labels, sampler, data.votes)
+                votes = self._weigh_labels(data) if asks_start else data.votes
+                batches = Batches(data.source, labels, sampler, votes)
                 validation = self._validation_batches(data, labels)
                 callbacks += self.make_callbacks(data)
                 if data.valid is not None:
@@ -355,18 +371,24 @@ class BaseEmbedder(MethodHooks):
         self.class_count_ = counts + (getattr(self, "class_count_", 0) if data.partial else 0)
         self.finish_training(data)
 
+    def _weigh_labels(self, data: TrainingData) -> NDArray[np.float32]:
+        """Return how probable each class is, by the labels and by what the network knows so far."""
+        features = pooled_features(self.net_, data.source)
+        known = np.where(np.isin(np.arange(len(data.codes)), data.train), data.codes, -1)
+        return credible_votes(features, known, len(self.classes_), self._random_state)
+
     def _averaging(self, epochs: int) -> list[AverageWeights]:
         """Return what averages the weights of a training, if those of several epochs count."""
         made_of = (self.backbone, self.backbone_weights, self.input_shape_)
         skip = choose_averaging(self.average_weights, *made_of, epochs)
         return [AverageWeights(skip)] if epochs - skip > 1 else []
 
-    def _make_net(self, data: TrainingData, *, resume: bool) -> MetricNet:
+    def _make_net(self, data: TrainingData, *, resume: bool, robust: bool) -> MetricNet:
         """Return a net to train; a resumed one keeps what was learned, and nothing else."""
         device, world = find_device(self.device), find_world()
         callbacks = checked_callbacks(self.callbacks, validated=data.valid is not None)
         objective = self.make_objective()
-        objective.robustness = ROBUSTNESS if self.label_noise else 0.0
+        objective.robustness = ROBUSTNESS if robust else 0.0
         self._trained_with = {
             name: value
             for name, value in self.get_params(deep=False).items()

@@ -9,6 +9,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skfer._typing import NDArray
+from skfer.embedders._features import pooled_features
 from skfer.embedders.gaussian._mixture import Codes, Components
 from skfer.embedders.gaussian._pseudo_labels import PseudoLabeler, WeightAverage
 from skfer.embedders.gaussian._subclasses import SubclassFinder, keep_labeled
@@ -176,32 +177,3 @@ def network_arrays(
         if logits is not None and output.logits is not None:
             logits[rows] = output.logits.cpu()
     return points, logits
-
-
-def pooled_features(net: Any, source: Source) -> NDArray[np.float32]:
-    """Return what the projection of a network gets, each feature in units of its spread.
-
-    Parameters
-    ----------
-    net : MetricNet
-        The network, its device and its precision.
-    source : ImageSource or RowSource
-        The inputs.
-    """
-    parts: list[NDArray[np.float32]] = []
-
-    def keep(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-        parts.append(inputs[0].float().cpu().numpy())
-
-    watch = net.module_.project.register_forward_pre_hook(keep)
-    try:
-        arrays = []
-        for rows, _ in run_network(net.module_, source, net.device, net.precision):
-            # A mirrored image passes after its own.
-            arrays.append(np.mean(parts, axis=0)[: rows.stop - rows.start])
-            parts.clear()
-    finally:
-        watch.remove()
-    features = np.concatenate(arrays)
-    spread = features.std(axis=0)
-    return (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1)

@@ -1,0 +1,85 @@
+"""What is to be believed of labels of which many may be wrong."""
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from skfer._typing import NDArray
+
+PRESUMED = 0.3
+"""The share of wrong labels that is presumed."""
+_STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)
+"""Inverse regularizations of the logistic regression among which the labels choose."""
+_FOLDS = 5
+_LEAST = 1e-3
+
+
+def credible_votes(
+    features: NDArray[np.float32],
+    codes: NDArray[np.intp],
+    n_classes: int,
+    random_state: np.random.RandomState,
+) -> NDArray[np.float32]:
+    """Return how probable each class is, given a label that may be wrong and the features.
+
+    A logistic regression on features that have not been trained on the labels, by folds, says
+    what it finds of each sample without having seen its label. A label is presumed to be wrong
+    with a probability of 0.3, and then to be any other class; Bayes' rule joins both.
+
+    Parameters
+    ----------
+    features : array of shape (n, n_features)
+        Standardized.
+    codes : array of int of shape (n,)
+        Given class of each sample, -1 for one without a label.
+    n_classes : int
+        Number of classes.
+    random_state : RandomState
+        Draws the folds.
+
+    Returns
+    -------
+    array of float32 of shape (n, n_classes)
+        Rows sum to 1; those of samples without a label are 0. Labels of a class of fewer than five
+        samples are believed.
+    """
+    votes = np.zeros((len(codes), n_classes), np.float32)
+    labeled = np.flatnonzero(codes >= 0)
+    votes[labeled, codes[labeled]] = 1
+    counts = np.bincount(codes[labeled], minlength=n_classes)
+    classes = np.flatnonzero(counts >= _FOLDS)
+    if len(classes) < 2:
+        return votes
+    judged = np.flatnonzero(np.isin(codes, classes))
+    given = np.searchsorted(classes, codes[judged])
+    found = _out_of_fold(features[judged], given, random_state)
+    votes[np.ix_(judged, classes)] = _joined(found, given)
+    return votes
+
+
+def _out_of_fold(
+    features: NDArray[np.float32], given: NDArray[np.intp], random_state: np.random.RandomState
+) -> NDArray[np.float64]:
+    """Return the posterior of the given labels; classes count alike, as they do in the batches."""
+    splitter = StratifiedKFold(_FOLDS, shuffle=True, random_state=random_state)
+    folds = list(splitter.split(given, given))
+    rows = np.arange(len(given))
+    best, best_fit = np.empty(0), -np.inf
+    for strength in _STRENGTHS:
+        model = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)
+        posterior = cross_val_predict(model, features, given, cv=folds, method="predict_proba")
+        fit = np.log(posterior[rows, given]).mean()
+        if fit > best_fit:
+            best, best_fit = posterior, fit
+    return best
+
+
+def _joined(found: NDArray[np.float64], given: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Join the posterior of given labels with the labels themselves, by Bayes' rule."""
+    n_classes = found.shape[1]
+    right = 1 - PRESUMED
+    other = PRESUMED / (n_classes - 1)
+    # What was found is of given labels; of right ones it would be this much sharper.
+    sharper = ((found - other) / (right - other)).clip(_LEAST)
+    joined = sharper * np.where(np.arange(n_classes) == given[:, None], right, other)
+    return joined / joined.sum(axis=1, keepdims=True)

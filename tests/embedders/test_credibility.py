@@ -1,0 +1,127 @@
+"""What is believed of labels that may be wrong."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder
+from skfer.datasets import EXPRESSIONS, make_expressions
+from skfer.embedders._credibility import PRESUMED, credible_votes
+
+
+def spoiled(y, n_classes, share=0.3, seed=0):
+    """Return labels of which a share are others, and which these are."""
+    rng = np.random.RandomState(seed)
+    wrong = np.zeros(len(y), dtype=bool)
+    wrong[rng.permutation(len(y))[: round(share * len(y))]] = True
+    return np.where(wrong, (y + rng.randint(1, n_classes, len(y))) % n_classes, y), wrong
+
+
+def clusters(n=120, n_classes=4, spread=0.3, seed=0):
+    rng = np.random.RandomState(seed)
+    y = np.arange(n) % n_classes
+    centers = 3 * np.eye(n_classes, 6)
+    X = centers[y] + spread * rng.randn(n, 6)
+    return ((X - X.mean(axis=0)) / X.std(axis=0)).astype(np.float32), y
+
+
+def votes_of(X, codes, n_classes=4):
+    return credible_votes(X, codes, n_classes, np.random.RandomState(0))
+
+
+def test_wrong_labels_are_seen_through():
+    X, y = clusters()
+    codes, wrong = spoiled(y, 4)
+    votes = votes_of(X, codes)
+    assert (votes.argmax(axis=1) == y)[wrong].mean() > 0.9
+    assert (votes.argmax(axis=1) == y)[~wrong].all()
+
+
+def test_features_that_tell_nothing_leave_the_labels():
+    X = np.random.RandomState(1).randn(400, 5).astype(np.float32)
+    codes = np.arange(400) % 4
+    votes = votes_of(X, codes)
+    assert_allclose(votes[np.arange(400), codes], 1 - PRESUMED, atol=0.1)
+
+
+def test_few_of_a_class_are_no_reason_to_doubt_it():
+    X, y = clusters(n=400)
+    kept = np.flatnonzero((y != 3) | (np.arange(len(y)) < 40))  # ten of the last class
+    votes = votes_of(X[kept], y[kept])
+    assert (votes.argmax(axis=1) == y[kept]).all()
+
+
+def test_a_class_of_four_samples_is_believed():
+    X, y = clusters(n=64)
+    kept = np.flatnonzero((y != 3) | (np.arange(len(y)) < 16))
+    codes = y[kept].copy()
+    votes = votes_of(X[kept], codes)
+    assert_array_equal(votes[codes == 3], np.eye(4)[[3] * 4])
+    assert (votes[codes != 3][:, 3] == 0).all()
+
+
+def test_one_class_of_enough_samples():
+    codes = np.array([0] * 8 + [1] * 3)
+    votes = credible_votes(np.zeros((11, 2), np.float32), codes, 2, np.random.RandomState(0))
+    assert_array_equal(votes, np.eye(2)[codes])
+
+
+@settings(max_examples=8)
+@given(st.integers(0, 1000), st.integers(2, 5), st.booleans())
+def test_rows_are_shares(seed, n_classes, unlabeled):
+    rng = np.random.RandomState(seed)
+    codes = rng.randint(0, n_classes, 40)
+    if unlabeled:
+        codes[::3] = -1
+    X = rng.randn(40, 3).astype(np.float32)
+    votes = credible_votes(X, codes, n_classes, np.random.RandomState(seed))
+    assert_allclose(votes.sum(axis=1), (codes >= 0).astype(float), atol=1e-6)
+    assert (votes >= 0).all()
+
+
+@pytest.fixture(scope="module")
+def faces():
+    def drawn(seed):
+        faces = make_expressions(12, 1, classes=EXPRESSIONS[:4], image_size=24, random_state=seed)
+        return faces.images, np.unique(faces.target, return_inverse=True)[1]
+
+    X, y = drawn(0)
+    return X, spoiled(y, 4)[0], *drawn(1)
+
+
+def test_a_learned_start_sees_through_wrong_labels(faces):
+    X, y, X_test, y_test = faces
+    plain, robust = (
+        CrossEntropyEmbedder(label_noise=noise, max_epochs=20, random_state=0)
+        .fit(X, y)
+        .score(X_test, y_test)
+        for noise in (False, True)
+    )
+    assert robust > plain + 0.05
+
+
+def length_of(model, *data, **more):
+    return model.fit(*data, **more).n_iter_
+
+
+def test_passes_are_fewer_where_nothing_is_known(faces):
+    X, y = faces[0][:8], faces[1][:8] % 2
+    y[:2] = 0, 1
+    votes = np.eye(2)[y]
+    short = {"label_noise": True, "random_state": 0}
+    assert length_of(CrossEntropyEmbedder(**short), X, y) == 160
+    assert length_of(CrossEntropyEmbedder(**short), X, y, votes=votes) == 53
+    assert length_of(CrossEntropyEmbedder(backbone="scratch", **short), X, y) == 53
+    model = CrossEntropyEmbedder(warm_start=True, **short)
+    assert [length_of(model, X, y), length_of(model, X, y)] == [160, 160 + 53]
+
+
+def test_faces_without_a_label_and_early_stopping(faces):
+    X, y = faces[0], faces[1].copy()
+    y[::4] = -1
+    model = GaussianMetricEmbedder(label_noise=True, max_epochs=2, random_state=0)
+    assert model.fit(X, y).transform(X).shape == (48, 64)
+    stopped = CrossEntropyEmbedder(label_noise=True, early_stopping=True, max_epochs=2)
+    assert stopped.fit(X, faces[1]).n_iter_ == 2
