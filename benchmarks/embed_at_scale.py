@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -119,12 +120,12 @@ class Side:
         """Let the processes run, and look at them again and again."""
         start = time.perf_counter() - self.seconds
         end = self.seconds + seconds
-        self._each(psutil.Process.resume)
+        self.each(psutil.Process.resume)
         while self.seconds < end and not until():
             time.sleep(_EVERY)
             self.seconds = time.perf_counter() - start
             self._look()
-        self._each(psutil.Process.suspend)
+        self.each(psutil.Process.suspend)
         self.seconds = time.perf_counter() - start  # looking takes time, too
 
     def _look(self) -> None:
@@ -136,14 +137,15 @@ class Side:
             if self.is_worker(process):
                 megabytes = max(megabytes, process.memory_info().rss / _MIB)
 
-        self._each(measure)
+        self.each(measure)
         self.looks.append(Look(self.seconds, processor, self.done(), megabytes))
 
     def end(self) -> None:
         """Kill what still runs."""
-        self._each(psutil.Process.kill)
+        self.each(psutil.Process.kill)
 
-    def _each(self, do: Callable[[psutil.Process], object]) -> None:
+    def each(self, do: Callable[[psutil.Process], object]) -> None:
+        """Do something to each process that is still there."""
         for process in self.members():
             with contextlib.suppress(psutil.NoSuchProcess):
                 do(process)
@@ -195,10 +197,15 @@ def two_alone(model: Path, parts: Sequence[Part]) -> Iterator[Side]:
         side.run(np.inf, until=side.has_started)
         yield side
     finally:
-        side.end()
+        for process in started:
+            process.terminate()
+        side.each(psutil.Process.resume)
+        for process in started:
+            process.join()
 
 
 def _alone(model: Path, parts: Sequence[Part], done: Any) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # and so they leave nothing behind
     torch.set_num_threads(1)
     embedder = skfer.load(model)
     for part in parts:
@@ -307,8 +314,7 @@ def rows_of_dask(task: Task) -> list[Row]:
         futures = futures_of(Z)
         ours = Side(lambda: sum(future.done() for future in futures), lambda: workers)
         take_turns(ours, alone, len(blocks))
-        for worker in workers:
-            worker.resume()
+        ours.each(psutil.Process.resume)
         found = Z.compute()
     return _rows(task, found, ours, alone)
 
