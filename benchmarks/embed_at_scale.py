@@ -115,6 +115,7 @@ class Side:
     ) -> None:
         self.done, self.members, self.is_worker = done, members, is_worker
         self.seconds = 0.0  # that they were let run
+        self.taken: dict[int, tuple[bool, float]] = {}  # seconds of processor time
         self.looks = [Look(0.0, 0.0, 0.0, 0, 0.0)]
 
     def run(self, seconds: float, until: Callable[[], bool]) -> None:
@@ -130,18 +131,19 @@ class Side:
         self.seconds = time.perf_counter() - start  # looking takes time, too
 
     def _look(self) -> None:
-        processor = rest = megabytes = 0.0
+        megabytes = 0.0
 
         def measure(process: psutil.Process) -> None:
-            nonlocal processor, rest, megabytes
-            seconds = sum(process.cpu_times()[:2])
-            if self.is_worker(process):
-                processor += seconds
+            nonlocal megabytes
+            is_worker = self.is_worker(process)
+            # What has ended keeps what it took.
+            self.taken[process.pid] = is_worker, sum(process.cpu_times()[:2])
+            if is_worker:
                 megabytes = max(megabytes, process.memory_info().rss / _MIB)
-            else:
-                rest += seconds
 
         self.each(measure)
+        taken = self.taken.values()
+        processor, rest = (sum(s for of, s in taken if of == which) for which in (True, False))
         self.looks.append(Look(self.seconds, processor, rest, self.done(), megabytes))
 
     def end(self) -> None:
