@@ -8,7 +8,9 @@ from skfer._typing import NDArray
 
 PRESUMED = 0.3
 """The share of wrong labels that is presumed."""
-_STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)
+CELLS = 3
+"""Parts of its height and width in which a feature map is averaged: where a fold lies matters."""
+_STRENGTHS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 1.0)
 """Inverse regularizations of the logistic regression among which the labels choose."""
 _FOLDS = 5
 _LEAST = 1e-3

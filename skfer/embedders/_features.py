@@ -4,12 +4,13 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from skfer._typing import NDArray
 from skfer.training import Source, run_network
 
 
-def pooled_features(net: Any, source: Source) -> NDArray[np.float32]:
+def pooled_features(net: Any, source: Source, cells: int = 1) -> NDArray[np.float32]:
     """Return the mean features of the backbone, each in units of its spread.
 
     Parameters
@@ -18,11 +19,17 @@ def pooled_features(net: Any, source: Source) -> NDArray[np.float32]:
         The network, its device and its precision.
     source : ImageSource or RowSource
         The inputs; where the network mirrors images, both count by half.
+    cells : int, default=1
+        In how many parts of its height and of its width a feature map is averaged.
     """
     parts: list[NDArray[np.float32]] = []
 
     def keep(_: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        pooled = output.float().mean((2, 3)) if output.ndim == 4 else output.float()
+        pooled = output.float()
+        if pooled.ndim == 4:
+            height, width = pooled.shape[2:]
+            pooled = F.adaptive_avg_pool2d(pooled, (min(cells, height), min(cells, width)))
+            pooled = pooled.flatten(1)
         parts.append(pooled.cpu().numpy())
 
     watch = net.module_.backbone.register_forward_hook(keep)
