@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder
 from skfer.datasets import EXPRESSIONS, make_expressions
-from skfer.embedders._credibility import PRESUMED, credible_votes
+from skfer.embedders._credibility import PRESUMED, count_cells, credible_votes
 
 
 def spoiled(y, n_classes, share=0.3, seed=0):
@@ -43,7 +43,8 @@ def test_features_that_tell_nothing_leave_the_labels():
     X = np.random.RandomState(1).randn(400, 5).astype(np.float32)
     codes = np.arange(400) % 4
     votes = votes_of(X, codes)
-    assert_allclose(votes[np.arange(400), codes], 1 - PRESUMED, atol=0.1)
+    assert_allclose(votes[np.arange(400), codes].mean(), 1 - PRESUMED, atol=0.02)
+    assert (votes.argmax(axis=1) == codes).all()
 
 
 def test_few_of_a_class_are_no_reason_to_doubt_it():
@@ -51,6 +52,19 @@ def test_few_of_a_class_are_no_reason_to_doubt_it():
     kept = np.flatnonzero((y != 3) | (np.arange(len(y)) < 40))  # ten of the last class
     votes = votes_of(X[kept], y[kept])
     assert (votes.argmax(axis=1) == y[kept]).all()
+
+
+def test_very_many_samples_take_no_longer_to_learn_from(monkeypatch):
+    monkeypatch.setattr("skfer.embedders._credibility._LEARNED_FROM", 40)
+    X, y = clusters(n=400)
+    kept = np.flatnonzero((y != 3) | (np.arange(len(y)) < 40))  # all ten of the last class count
+    codes, _ = spoiled(y[kept], 4, share=0.1)
+    votes = votes_of(X[kept], codes)
+    assert (votes.argmax(axis=1) == y[kept]).mean() > 0.97
+
+
+def test_cells():
+    assert [count_cells(n) for n in (100, 20_000, 20_001)] == [6, 6, 2]
 
 
 def test_a_class_of_four_samples_is_believed():
