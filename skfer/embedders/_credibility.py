@@ -6,23 +6,18 @@ from sklearn.model_selection import StratifiedKFold
 
 from skfer._typing import NDArray
 
+CELLS = 6
+"""In how many parts of its height and width a map of features is averaged: it matters where in a
+face a fold lies."""
 PRESUMED = 0.3
 """The share of wrong labels that is presumed."""
 _STRENGTHS = (0.3, 1.0, 3.0)
 """Inverse regularizations of the logistic regression among which the labels choose, times the
 number of features."""
-_FINE, _COARSE, _MANY = 6, 2, 20_000
 _LEARNED_FROM = 4_000
+"""So many samples are learned from at most: more of them would take long and tell little."""
 _FOLDS = 5
 _LEAST = 1e-3
-
-
-def count_cells(n_samples: int) -> int:
-    """Return in how many parts of its height and width a feature map is averaged.
-
-    Where in a face a fold lies matters, but the features of very many faces would fill the memory.
-    """
-    return _FINE if n_samples <= _MANY else _COARSE
 
 
 def credible_votes(
@@ -82,7 +77,7 @@ def _out_of_fold(
         )
         posterior = np.empty((len(given), given.max() + 1))
         for others, fold in folds:
-            learned = _at_most(others, given[others])
+            learned = _at_most(random_state.permutation(others), given)
             posterior[fold] = model.fit(features[learned], given[learned]).predict_proba(
                 features[fold]
             )
@@ -92,13 +87,13 @@ def _out_of_fold(
     return best
 
 
-def _at_most(rows: NDArray[np.intp], given: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return as many rows as are worth their time, the rarest classes first."""
-    place = np.empty(len(given), np.intp)
+def _at_most(shuffled: NDArray[np.intp], given: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return as many rows as are worth their time, in order, all of the rare classes first."""
+    place = np.empty(len(shuffled), np.intp)
     for label in np.unique(given):
-        of_class = np.flatnonzero(given == label)
+        of_class = np.flatnonzero(given[shuffled] == label)
         place[of_class] = np.arange(len(of_class))
-    return np.sort(rows[np.argsort(place, kind="stable")[:_LEARNED_FROM]])
+    return np.sort(shuffled[np.argsort(place, kind="stable")[:_LEARNED_FROM]])
 
 
 def _joined(found: NDArray[np.float64], given: NDArray[np.intp]) -> NDArray[np.float64]:

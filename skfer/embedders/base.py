@@ -16,7 +16,7 @@ from skfer.embedders._budget import count_epochs
 from skfer.embedders._callbacks import checked_callbacks
 from skfer.embedders._checkpoints import open_checkpoint
 from skfer.embedders._collapse import PATIENCE, find_collapse, warn_caller
-from skfer.embedders._credibility import count_cells, credible_votes
+from skfer.embedders._credibility import CELLS, credible_votes
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._features import pooled_features
@@ -373,7 +373,7 @@ class BaseEmbedder(MethodHooks):
 
     def _weigh_labels(self, data: TrainingData) -> NDArray[np.float32]:
         """Return how probable each class is, by the labels and by what the network knows so far."""
-        features = pooled_features(self.net_, data.source, count_cells(len(data.codes)))
+        features = pooled_features(self.net_, data.source, CELLS)
         known = np.where(np.isin(np.arange(len(data.codes)), data.train), data.codes, -1)
         return credible_votes(features, known, len(self.classes_), self._random_state)
 

@@ -8,7 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder
 from skfer.datasets import EXPRESSIONS, make_expressions
-from skfer.embedders._credibility import PRESUMED, count_cells, credible_votes
+from skfer.embedders._credibility import PRESUMED, credible_votes
+from skfer.embedders._features import count_cells
 
 
 def spoiled(y, n_classes, share=0.3, seed=0):
@@ -63,8 +64,10 @@ def test_very_many_samples_take_no_longer_to_learn_from(monkeypatch):
     assert (votes.argmax(axis=1) == y[kept]).mean() > 0.97
 
 
-def test_cells():
-    assert [count_cells(n) for n in (100, 20_000, 20_001)] == [6, 6, 2]
+def test_cells_are_fewer_where_features_would_fill_the_memory():
+    assert [count_cells(6, n, 56) for n in (100, 20_000, 100_000, 10**9)] == [6, 6, 2, 1]
+    assert count_cells(6, 10_000, 2048) == 1
+    assert count_cells(1, 100, 8) == 1
 
 
 def test_a_class_of_four_samples_is_believed():
