@@ -55,8 +55,8 @@ class LabelIssuesDisplay:
     >>> digits = load_digits(n_class=3)
     >>> y = np.where(np.arange(len(digits.target)) == 4, 2, digits.target)
     >>> issues = label_issues(LogisticRegression(max_iter=500), digits.data / 16, y)
-    >>> LabelIssuesDisplay.from_issues(issues, digits.images, n_faces=4).rows[0]
-    np.int64(4)
+    >>> int(LabelIssuesDisplay.from_issues(issues, digits.images, n_faces=4).rows[0])
+    4
     """
 
     def __init__(
