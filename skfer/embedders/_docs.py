@@ -54,16 +54,16 @@ classification_weight : float, default={classification_weight}
         ``transform`` twice the time. "auto" does so where the augmentation mirrors images and
         ``fit`` sees at most 2,000 samples: few faces teach a network little of symmetry.
     label_noise : bool, default=False
-        Whether a considerable share of the labels, a tenth or more, is wrong. A network that starts
-        from learned weights (a backbone "auto" for images, "large", or one of `backbone_weights`)
-        is asked before it is trained: by Bayes' rule a label, presumed wrong with a probability
-        of 0.3, is joined with what a logistic regression on its features, which has not seen this
-        label, finds; the losses then aim at the result, as they do at votes. Elsewhere, with
-        votes, in ``partial_fit`` and where a training goes on, the classifier learns by the
-        generalized cross-entropy (Z. Zhang, M. Sabuncu, "Generalized cross entropy loss for
-        training deep neural networks with noisy labels", NeurIPS 2018, eq. 6; q=0.85), to which
-        labels that it finds improbable matter less, and `max_epochs` "auto" is a third: mistakes
-        are what a network learns last. Needs a `classification_weight` above 0.
+        Whether many of the labels are wrong, about three in ten; where none is, it costs some of
+        the accuracy. A network that starts from learned weights (a backbone "auto" for images,
+        "large", or one of `backbone_weights`) is asked before it is trained: by Bayes' rule a
+        label, presumed wrong with a probability of 0.3, is joined with what a logistic regression
+        on its features, which has not seen this label, finds; the losses then aim at the result, as
+        they do at votes. Elsewhere, with votes, in ``partial_fit`` and where a training goes on,
+        the classifier learns by the generalized cross-entropy (Z. Zhang, M. Sabuncu, "Generalized
+        cross entropy loss for training deep neural networks with noisy labels", NeurIPS 2018, eq.
+        6; q=0.85), to which labels that it finds improbable matter less, and `max_epochs` "auto" is
+        a third: mistakes are what a network learns last. Needs a `classification_weight` above 0.
     max_epochs : int or "auto", default="{max_epochs}"
         Passes over the training set. "auto" is as many as show the network 40,000 images, but
         from 12 to 160: 160 passes over 200 faces, 40 over 1,000, 12 over 10,000 and more.

@@ -254,8 +254,11 @@ class BaseEmbedder(MethodHooks):
 
     def _asks_start(self, votes: Any, *, resume: bool) -> bool:
         """Whether what a learned start knows weighs the labels, before it is trained on them."""
-        made_of = (self.backbone, self.backbone_weights, self.input_shape_)
-        return self.label_noise and votes is None and not resume and starts_learned(*made_of)
+        return self.label_noise and votes is None and not resume and self._starts_learned()
+
+    def _starts_learned(self) -> bool:
+        """Whether a network comes to its first training with what it has learned from faces."""
+        return starts_learned(self.backbone, self.backbone_weights, self.input_shape_)
 
     def _fit_one_pass(self, X: Any, y: Any, classes: Any, votes: Any, *, resume: bool) -> None:
         source, codes, votes = self._check_samples(X, y, votes, reset=not resume, classes=classes)

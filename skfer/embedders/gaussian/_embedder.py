@@ -11,7 +11,6 @@ from skorch.callbacks import Callback
 
 from skfer._typing import NDArray
 from skfer.embedders._docs import with_shared_docs
-from skfer.embedders._network import starts_learned
 from skfer.embedders.base import BaseEmbedder
 from skfer.embedders.gaussian._answers import MixtureClassifier
 from skfer.embedders.gaussian._mixture import (
@@ -404,9 +403,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
     def _starts_learned(self) -> bool:
         # What is trained on has brought its classes together already.
         goes_on = self.warm_start and hasattr(self, "means_")
-        return not goes_on and starts_learned(
-            self.backbone, self.backbone_weights, self.input_shape_
-        )
+        return not goes_on and super()._starts_learned()
 
     def _labeler(self, data: TrainingData) -> PseudoLabeler:
         codes = data.codes.copy()
