@@ -20,6 +20,12 @@ from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.nets import Embedded
 
+if dist.is_available():
+    # Its functions keep the group of the moment at which it is imported as their default, and torch
+    # imports it with the first optimizer. A group that is kept outlives destroy_process_group, and
+    # its threads may end a process that is about to exit by an abort.
+    import torch.distributed.nn
+
 
 class World:
     """The processes that train together, seen from one of them.
