@@ -45,6 +45,9 @@ class Suite:
     has_variants : bool
         Whether "name, variant" is a variant of "name", of which the best on the choosing folds is
         reported.
+    papers : tuple of str
+        What the names of the three papers' methods begin with, where the best of them is compared
+        with the best of the others.
     """
 
     about: str
@@ -54,6 +57,7 @@ class Suite:
     n_subjects: int = 50
     searched: tuple[str, ...] = ()
     has_variants: bool = False
+    papers: tuple[str, ...] = ()
 
 
 def _of_zoo(name: str) -> Callable[..., Any]:
@@ -224,6 +228,7 @@ ZOO = Suite(
     reference="cross-entropy",
     methods=_ZOO_METHODS,
     has_variants=True,
+    papers=("multi-threshold", "triplet-center", "gaussian"),
 )
 
 NEGATIVES = Suite(

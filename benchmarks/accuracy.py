@@ -276,7 +276,27 @@ def report(suite: Suite, dataset: str, results: list[dict[str, Any]]) -> str:
     head = f"{dataset}, {wrong:.0%} of the labels wrong, " if wrong else f"{dataset}, "
     head += f"{n} fits a method (folds x seeds); mean ± standard deviation, and of "
     head += "differences, paired, mean ± standard error\n\n"
-    return head + table(header, rows) + "\n\n" + details(by_method)
+    parts = [head + table(header, rows), details(by_method)]
+    if suite.papers:
+        parts.append(standing(every, measures, suite.papers))
+    return "\n\n".join(parts)
+
+
+def standing(
+    every: dict[str, dict[str, np.ndarray]], measures: list[str], papers: tuple[str, ...]
+) -> str:
+    """Tell, for each measure, the best of the papers' methods beside the best of the others."""
+    header = ["measure", "best of the papers", "", "best of the others", "", "difference, paired"]
+    rows = []
+    for measure in measures:
+        scores = {m: s[measure] for m, s in every.items() if not np.isnan(s[measure]).any()}
+        ranked = sorted(scores, key=lambda method: -scores[method].mean())
+        ours = next(method for method in ranked if method.startswith(papers))
+        other = next(method for method in ranked if not method.startswith(papers))
+        means = [f"{scores[method].mean():.3f}" for method in (ours, other)]
+        difference = paired(scores[ours] - scores[other])
+        rows.append([MEASURES[measure], ours, means[0], other, means[1], difference])
+    return table(header, rows)
 
 
 def details(by_method: dict[str, list[dict[str, Any]]]) -> str:
