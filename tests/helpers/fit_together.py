@@ -105,6 +105,7 @@ def lose_one(folder):
         fit("cross-entropy", checkpoint=f"{folder}/fits", callbacks=[Dies()] if rank else None)
     except RuntimeError as error:
         (Path(folder) / "error").write_text(str(error))
+    dist.destroy_process_group()
     os.wait()
 
 
