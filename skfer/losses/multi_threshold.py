@@ -118,6 +118,9 @@ class MultiThresholdTripletLoss(nn.Module):
             Indices of anchors, positives and negatives that a miner has chosen, the same for all
             slices. By default triplets are mined as `mining` says. The loss is their mean, whether
             they are active or not.
+        votes : Tensor of shape (n_samples, n_classes), optional
+            Share of each class in what people said of each sample: a triplet then weighs as much as
+            its anchor and positive agree and its anchor and negative do not.
 
         Returns
         -------

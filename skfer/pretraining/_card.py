@@ -9,6 +9,7 @@ import numpy
 import torch
 
 from skfer._version import __version__
+from skfer.nets import face_backbone
 
 _TEXT = """\
 # {name}
@@ -43,7 +44,7 @@ def write_card(
     text = _TEXT.format(
         name=path.name,
         sha256=hashlib.sha256(data).hexdigest(),
-        parameters=f"about {len(data) // 2000},000",
+        parameters=f"{sum(p.numel() for p in face_backbone(weights=path).parameters()):,}",
         kilobytes=round(len(data) / 1000),
         n_faces=f"{len(faces.target):,}",
         persons=f"{recipe['persons']:,}",

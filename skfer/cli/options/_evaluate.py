@@ -21,7 +21,7 @@ class; and paired differences from cross-entropy.
 
 EPILOG = r"""
 examples:
-  drawn faces, to see that all works (a minute or two on a laptop):
+  drawn faces, to see that all works (some minutes on a laptop):
     skfer evaluate
   your faces, in a folder for each class, with the subject in the file name (happy/S01_3.png):
     skfer evaluate --dataset folder --root faces/ --group-pattern '(S\d+)_'
