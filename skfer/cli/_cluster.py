@@ -33,8 +33,28 @@ def workers_at(address: str | None, X: np.ndarray) -> Iterator[None]:
     if address is None:
         yield
         return
-    with _client(address), joblib.parallel_config("dask", n_jobs=-1, scatter=[X]):
+    with (
+        _client(address) as client,
+        _copies_kept(client),
+        joblib.parallel_config("dask", n_jobs=-1, scatter=[X]),
+    ):
         yield
+
+
+@contextmanager
+def _copies_kept(client: Any) -> Iterator[None]:
+    """Have dask keep what it has sent to each worker.
+
+    Else it drops copies that no fit needs at the moment, and when the worker dies that has the last
+    one, all fits that are to come are lost.
+    """
+    dropped = client.amm.running()
+    client.amm.stop()
+    try:
+        yield
+    finally:
+        if dropped:
+            client.amm.start()
 
 
 def _client(address: str) -> Any:

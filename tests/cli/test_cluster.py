@@ -3,11 +3,15 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 from helpers.calls import QUICK, refused
 
 from skfer.cli import main
+from skfer.cli._cluster import workers_at
 
+# What a second of waiting for a disk would say.
+pytestmark = pytest.mark.filterwarnings("ignore:Creating scratch directories:UserWarning")
 SMALL = [*QUICK, "--image-size", "16", "--embedders", "pca,cross-entropy"]
 
 
@@ -34,6 +38,18 @@ def test_scores_are_those_of_one_process(cluster, tmp_path, capsys):
     assert main(["evaluate", *SMALL, "--json", str(there), "--dask", address]) == 0
     assert _scores(there) == _scores(here)
     assert len(_scores(here)) == 4
+
+
+@pytest.mark.dask
+def test_every_worker_keeps_the_data(cluster):
+    """A worker that dies must not take the last copy of them with it."""
+    from distributed import Client
+
+    with Client(cluster) as client:
+        assert client.amm.running()
+        with workers_at(cluster.scheduler_address, np.ones(1000)):
+            assert not client.amm.running()
+        assert client.amm.running()
 
 
 @pytest.mark.dask

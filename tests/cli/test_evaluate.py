@@ -245,12 +245,13 @@ def test_ctrl_c_in_a_process_of_its_own(tmp_path):
             assert run.poll() is None
             time.sleep(0.05)
         run.send_signal(signal.SIGINT)
-        out, err = run.communicate()
+        out, err = run.communicate(timeout=300)
     assert run.returncode == INTERRUPTED, err
     assert "Traceback" not in err
     assert "pca" in out
     n_done = len(results.read_text().splitlines())
-    assert len(json.loads(path.read_text())["folds"]) == n_done < 25
+    n_told = len(json.loads(path.read_text())["folds"])
+    assert n_done - 1 <= n_told <= n_done < 25  # one may have been kept, and not yet counted
 
 
 def test_tables_in_an_ascii_locale(tmp_path):
@@ -264,7 +265,7 @@ def test_tables_in_an_ascii_locale(tmp_path):
         "--json",
         str(tmp_path / "x.json"),
     ]
-    run = subprocess.run(call, capture_output=True, env=environment)
+    run = subprocess.run(call, capture_output=True, env=environment, timeout=600)
     assert run.returncode == 0, run.stderr
     assert b"mean +- standard deviation" in run.stdout
     assert len(_accuracies(tmp_path / "x.json")) == 4

@@ -316,9 +316,20 @@ def test_a_path_survives_saving(rows, tmp_path):
 
 SCRIPT = """
 import sys
+import time
 import numpy as np
 from skfer import TripletCenterEmbedder
+from skfer.training import MetricNet
 
+begin = MetricNet.on_epoch_begin
+
+def stay(self, net, **kwargs):
+    begin(self, net, **kwargs)
+    if len(net.history) == 3:
+        time.sleep(600)
+
+if len(sys.argv) > 2:  # stays in the third epoch, to be killed
+    MetricNet.on_epoch_begin = stay
 rng = np.random.RandomState(0)
 X = rng.randint(0, 256, (48, 16, 16), dtype=np.uint8)
 model = TripletCenterEmbedder(
@@ -333,7 +344,7 @@ def test_a_killed_process_goes_on(tmp_path, monkeypatch):
     (tmp_path / "fit.py").write_text(SCRIPT)
     environment = os.environ | {"PYTHONPATH": str(Path(skfer.__file__).parents[1])}
     process = subprocess.Popen(
-        [sys.executable, tmp_path / "fit.py", tmp_path / "killed"], env=environment
+        [sys.executable, tmp_path / "fit.py", tmp_path / "killed", "stay"], env=environment
     )
     while not list(tmp_path.glob("killed/*.ckpt")):
         assert process.poll() is None

@@ -140,5 +140,7 @@ def test_faces_without_a_label_and_early_stopping(faces):
     y[::4] = -1
     model = GaussianMetricEmbedder(label_noise=True, max_epochs=2, random_state=0)
     assert model.fit(X, y).transform(X).shape == (48, 64)
-    stopped = CrossEntropyEmbedder(label_noise=True, early_stopping=True, max_epochs=2)
+    stopped = CrossEntropyEmbedder(
+        label_noise=True, early_stopping=True, max_epochs=2, random_state=0
+    )
     assert stopped.fit(X, faces[1]).n_iter_ == 2

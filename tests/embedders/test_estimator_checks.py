@@ -53,6 +53,7 @@ def _run_with_array_api(cls):
         env=os.environ | {"SCIPY_ARRAY_API": "1"},
         capture_output=True,
         text=True,
+        timeout=1800,
     )
 
 

@@ -192,7 +192,7 @@ def test_rows_in_a_series(rows):
 @pytest.mark.parametrize("channels", [(), (3,)])
 def test_a_single_image(faces, channels):
     images = faces.images if not channels else np.repeat(faces.images[..., None], 3, axis=3)
-    model = CrossEntropyEmbedder(16, max_epochs=1).fit(images, faces.target)
+    model = CrossEntropyEmbedder(16, max_epochs=1, random_state=0).fit(images, faces.target)
     with pytest.raises(ValueError, match=r"a single image is: give X\[None\]"):
         model.transform(images[0])
     assert model.transform(images[0][None]).shape == (1, 16)

@@ -21,7 +21,9 @@ def small(**params):
 
 
 def test_slices_and_thresholds(faces):
-    model = MultiThresholdEmbedder(32, n_thresholds=4, max_epochs=1, threshold_range=(0.5, 2.0))
+    model = MultiThresholdEmbedder(
+        32, n_thresholds=4, max_epochs=1, threshold_range=(0.5, 2.0), random_state=0
+    )
     Z = model.fit(faces.images, faces.target).transform(faces.images)
     assert_allclose(model.thresholds_, [0.5, 1.0, 1.5, 2.0])
     assert model.slices_ == [slice(0, 8), slice(8, 16), slice(16, 24), slice(24, 32)]
@@ -78,7 +80,9 @@ def test_mining_schedule(faces):
             seen.append(net.criterion_.metric_loss.mining)
 
     mining = {0: "batch-all", 0.5: "batch-hard"}
-    model = MultiThresholdEmbedder(16, mining=mining, max_epochs=4, callbacks=[Watch()])
+    model = MultiThresholdEmbedder(
+        16, mining=mining, max_epochs=4, callbacks=[Watch()], random_state=0
+    )
     model.fit(faces.images, faces.target)
     assert seen == ["batch-all"] * 2 + ["batch-hard"] * 2
 

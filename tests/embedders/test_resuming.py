@@ -146,7 +146,9 @@ def test_a_module_that_stays_is_no_change(embedder, faces):
 
 
 def test_a_classifier_cannot_be_added(rows):
-    model = MultiThresholdEmbedder(16, classification_weight=0, warm_start=True, max_epochs=5)
+    model = MultiThresholdEmbedder(
+        16, classification_weight=0, warm_start=True, max_epochs=5, random_state=0
+    )
     model.fit(*rows).set_params(classification_weight=1.0)
     with pytest.raises(ValueError, match=r"classification_weight=1\.0, but warm_start=True"):
         model.fit(*rows)
@@ -157,7 +159,7 @@ def test_a_classifier_cannot_be_added(rows):
 
 
 def test_attention_cannot_change(faces):
-    model = TripletCenterEmbedder(16, max_epochs=1).fit(faces.images, faces.target)
+    model = TripletCenterEmbedder(16, max_epochs=1, random_state=0).fit(faces.images, faces.target)
     with pytest.raises(ValueError, match="attention=None, but partial_fit"):
         model.set_params(attention=None).partial_fit(faces.images, faces.target)
 

@@ -1,8 +1,10 @@
 """Fits embedders on two processes that train together, and keeps their weights; for a test."""
 
+import contextlib
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +107,7 @@ def lose_one(folder):
         fit("cross-entropy", checkpoint=f"{folder}/fits", callbacks=[Dies()] if rank else None)
     except RuntimeError as error:
         (Path(folder) / "error").write_text(str(error))
-    dist.destroy_process_group()
+    leave(folder, rank)
     os.wait()
 
 
@@ -116,13 +118,25 @@ def launched(folder):
     rank = dist.get_rank()
     model = fit("cross-entropy")
     np.savez(Path(folder) / f"launched-{rank}.npz", **weights(model))
+    leave(folder, rank)
+
+
+def leave(folder, rank):
+    """End the group of processes, and keep which threads are left of it."""
     dist.destroy_process_group()
-    (Path(folder) / f"threads-{rank}").write_text("\n".join(threads()))
+    deadline = time.monotonic() + 30
+    while _gloo_threads() and time.monotonic() < deadline:
+        time.sleep(0.01)  # one that has ended may be listed for a moment
+    (Path(folder) / f"threads-{rank}").write_text("\n".join(_gloo_threads()))
 
 
-def threads():
-    """Names of the threads of this process, where the system tells them."""
-    return [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+def _gloo_threads():
+    """Names of the threads that gloo has in this process, where the system tells them."""
+    names = []
+    for path in Path("/proc/self/task").glob("*/comm"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            names.append(path.read_text().strip())
+    return [name for name in names if "gloo" in name]
 
 
 def main(folder):
@@ -135,9 +149,9 @@ def main(folder):
         fit("cross-entropy", random_state=rank)
     except skfer.ArgumentError as error:
         (Path(folder) / f"error-{rank}").write_text(str(error))
-    dist.destroy_process_group()
+    leave(folder, rank)
     if rank == 0:
-        os.wait()
+        assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
 
 
 if __name__ == "__main__":

@@ -216,14 +216,14 @@ def test_a_cache_of_another_shape_is_made_anew(root, cache):
     np.testing.assert_array_equal(np.load(path), expected)
 
 
-# A writer that reads slowly, so that it can be killed in the midst of it.
+# A writer that stops reading at the seventh picture, so that it can be killed in the midst of it.
 WRITER = """
 import sys, time
 from skfer.datasets import load_image_folder
 from skfer.datasets import _loading
 from skfer.pictures import _decode
-quick = _loading.read_picture
-_loading.read_picture = lambda *args: (time.sleep(0.05), quick(*args))[1]
+quick, n_read = _loading.read_picture, iter(range(1_000_000))
+_loading.read_picture = lambda *args: (time.sleep(600 * (next(n_read) > 5)), quick(*args))[1]
 _decode.CHUNK = 4
 load_image_folder(sys.argv[1], cache_dir=sys.argv[2])
 """

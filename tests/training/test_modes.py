@@ -55,12 +55,12 @@ def test_the_default_type_is_one_for_all_threads():
     def stay():
         with plain_modes():
             entered.set()
-            leave.wait(10)
+            leave.wait(60)
 
     thread = threading.Thread(target=stay)
     try:
         thread.start()
-        entered.wait(10)
+        assert entered.wait(60)
         with plain_modes():
             assert torch.get_default_dtype() == torch.float32
         assert torch.get_default_dtype() == torch.float32
@@ -78,16 +78,16 @@ def test_a_fork_does_not_inherit_the_locks_of_other_threads():
     def hold():
         with one_at_a_time(), getting_ready():
             held.set()
-            leave.wait(10)
+            leave.wait(60)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(10)
+    assert held.wait(60)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads
         child = os.fork()
     if child == 0:
-        free = all(lock().acquire(timeout=2) for lock in (one_at_a_time, getting_ready))
+        free = all(lock().acquire(timeout=20) for lock in (one_at_a_time, getting_ready))
         os._exit(0 if free else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert not one_at_a_time().acquire(blocking=False)  # the parent's is still held

@@ -1,6 +1,7 @@
 """Two processes that train together learn what one learns."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,14 +27,25 @@ def _run(*words):
     paths = str(Path(skfer.__file__).parents[1])
     environment = os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     call = [sys.executable, *map(str, words)]
-    done = subprocess.run(call, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(call, env=environment, start_new_session=True, **pipes) as run:
+        try:
+            out, err = run.communicate(timeout=600)
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)  # a launcher has started others
+            raise
+    assert run.returncode == 0, err[-3000:]
+    return out
 
 
 def _assert_as_alone(found):
     for key, value in fit_together.weights(fit_together.fit("cross-entropy")).items():
         assert_allclose(found[key], value, rtol=1e-10, atol=1e-10, err_msg=key)
+
+
+def _assert_nothing_is_left(folder, rank):
+    """A thread of the group that is left may abort its process at the end."""
+    assert (folder / f"threads-{rank}").read_text() == ""
 
 
 @pytest.mark.parametrize("name", fit_together.CASES)
@@ -57,12 +69,14 @@ def test_one_process_alone_tells_and_keeps(folder):
 
 def test_processes_with_other_seeds_are_refused(folder):
     for rank in range(2):
+        _assert_nothing_is_left(folder, rank)
         assert "random_state" in (folder / f"error-{rank}").read_text()
 
 
 def test_a_process_that_dies_is_told_and_one_alone_goes_on(tmp_path):
     _run(fit_together.__file__, "lose one", tmp_path)
     assert "no longer answers" in (tmp_path / "error").read_text()
+    _assert_nothing_is_left(tmp_path, 0)
     (kept,) = (tmp_path / "fits").glob("*.ckpt")
     before = kept.stat().st_mtime_ns
     alone = fit_together.fit("cross-entropy", checkpoint=tmp_path / "fits")
@@ -85,5 +99,4 @@ def test_launchers_start_the_processes(launcher, tmp_path):
     _run(*run, fit_together.__file__, "launched", tmp_path)
     for rank in range(2):
         _assert_as_alone(np.load(tmp_path / f"launched-{rank}.npz"))
-        # A thread that is left may abort its process at the end.
-        assert "gloo" not in (tmp_path / f"threads-{rank}").read_text()
+        _assert_nothing_is_left(tmp_path, rank)
