@@ -180,9 +180,9 @@ BALANCING = Suite(
 
 EMBEDDERS = Suite(
     about="All embedders with their defaults, but from noise, in 40 passes. Cross-entropy's own "
-    "prediction is its classifier's, "
-    "as is that of the triplet-center embedder; the Gaussian embedder's is its posterior, with "
-    "uniform priors, as all learn from balanced batches and are judged by balanced accuracy.",
+    "prediction is its classifier's, as is that of the triplet-center embedder; the Gaussian "
+    "embedder's is its posterior, with uniform priors, as all learn from balanced batches and are "
+    "judged by balanced accuracy.",
     reference="cross-entropy",
     methods={
         "PCA": lambda seed: pca_baseline(random_state=seed),
