@@ -277,7 +277,7 @@ def report(suite: Suite, dataset: str, results: list[dict[str, Any]]) -> str:
     head += f"{n} fits a method (folds x seeds); mean ± standard deviation, and of "
     head += "differences, paired, mean ± standard error\n\n"
     parts = [head + table(header, rows), details(by_method)]
-    if suite.papers:
+    if len({method.startswith(suite.papers) for method in by_method}) == 2:
         parts.append(standing(every, measures, suite.papers))
     return "\n\n".join(parts)
 
