@@ -117,7 +117,7 @@ def speed(arguments: argparse.Namespace) -> str:
     header = ["", "epoch", "images/s", "transform", "images/s", "of the peak"]
     native = "" if multiplies_bfloat16(device) else "not "
     about = (
-        f"{device}, which torch says does {native}multiply bfloat16 itself; a matrix product does "
+        f"{device}, which does {native}gain by bfloat16; a matrix product does "
         + ", ".join(f"{peaks[p] / 1e9:,.0f} billion operations a second in {p}" for p in PRECISIONS)
         + ". Time over that of the bare loop in float32, in turns."
     )

@@ -7,8 +7,11 @@ import warnings
 import pytest
 import torch
 
-from skfer.training import multiplies_bfloat16, one_at_a_time, plain_modes
+from skfer.training import _modes, multiplies_bfloat16, one_at_a_time, plain_modes
 from skfer.training._modes import getting_ready
+
+GAINS = "skfer.training._modes._gains_by_bfloat16"
+SECONDS = "skfer.training._modes._seconds_of"
 
 
 def modes():
@@ -101,6 +104,7 @@ def test_torch_is_asked_what_the_processor_multiplies(flag, monkeypatch):
     told |= {} if flag is None else {flag: True}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(GAINS, lambda: True)
     assert multiplies_bfloat16("cpu") == (flag is not None)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     assert not multiplies_bfloat16("cpu")
@@ -112,4 +116,28 @@ def test_older_torch_is_asked_too(native, monkeypatch):
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native, raising=False)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(GAINS, lambda: True)
     assert multiplies_bfloat16(torch.device("cpu")) == native
+
+
+@pytest.mark.parametrize("ratio", [0.5, 2.0])
+def test_instructions_that_are_slow_do_not_count(ratio, monkeypatch):
+    told = {"avx512_bf16": True}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(SECONDS, lambda m: ratio if m.dtype == torch.bfloat16 else 1.0)
+    _modes._gains_by_bfloat16.cache_clear()
+    try:
+        assert multiplies_bfloat16("cpu") == (ratio < 1)
+    finally:
+        _modes._gains_by_bfloat16.cache_clear()  # of seconds that were not measured
+
+
+def test_products_are_timed_once_and_quickly(monkeypatch):
+    calls = []
+    real = _modes._seconds_of
+    monkeypatch.setattr(SECONDS, lambda matrix: calls.append(real(matrix)) or calls[-1])
+    _modes._gains_by_bfloat16.cache_clear()
+    assert _modes._gains_by_bfloat16() == _modes._gains_by_bfloat16()
+    assert len(calls) == 14
+    assert all(seconds > 0 for seconds in calls)
