@@ -54,7 +54,7 @@ def make_loss(
     known = dict.fromkeys(CLASSES, n_classes) | dict.fromkeys(LENGTHS, embedding_dim)
     sizes = {name: known[name] for name in _required(loss) & known.keys()}
     try:
-        return loss(**sizes | copy.deepcopy(dict(params or {})))
+        made = loss(**sizes | copy.deepcopy(dict(params or {})))
     except TypeError as error:
         raise ArgumentError(
             "{loss} cannot be made by {}: {}. What it needs beside the number of classes and the "
@@ -62,6 +62,13 @@ def make_loss(
             shown(loss),
             error,
         ) from error
+    if not callable(made):
+        raise ArgumentError(
+            "{loss} must make what is called as (embeddings, labels), and {} makes {}.",
+            shown(loss),
+            shown(made),
+        )
+    return made
 
 
 def make_miner(miner: Any) -> Any:
@@ -73,6 +80,10 @@ def measures_angles(loss: Any) -> bool:
     """Whether a loss of pytorch-metric-learning compares embeddings scaled to unit length."""
     while isinstance(getattr(loss, "loss", None), nn.Module):  # such as a memory of other batches
         loss = loss.loss
+    several = getattr(loss, "losses", None)
+    if isinstance(several, nn.ModuleList | nn.ModuleDict) and len(several):
+        parts = several.values() if isinstance(several, nn.ModuleDict) else several
+        return all(measures_angles(part) for part in parts)
     return bool(getattr(getattr(loss, "distance", None), "normalize_embeddings", False))
 
 
@@ -113,11 +124,11 @@ class MinedLoss(nn.Module):
 
     def _loss_of_mined(self, embeddings: Tensor, labels: Tensor, votes: Tensor | None) -> Any:
         names = _arguments(self.loss)
-        more: dict[str, Any] = {"votes": votes} if "votes" in names else {}
+        more: dict[str, Any] = {"votes": votes} if takes_votes(self.loss) else {}
         if self.miner is None:
             return self.loss(embeddings, labels, **more)
         with torch.no_grad():
-            mined = self.miner(embeddings, labels)
+            mined = _check_mined(self.miner(embeddings, labels))
         if "indices_tuple" in names:
             return self.loss(embeddings, labels, indices_tuple=mined, **more)
         if "triplets" in names:
@@ -142,6 +153,25 @@ class MinedLoss(nn.Module):
                 if isinstance(value, Tensor):
                     setattr(module, name, fn(value))
         return self
+
+
+def takes_votes(loss: Any) -> bool:
+    """Whether a loss has an argument for what people said of each sample."""
+    return "votes" in _arguments(loss)
+
+
+def _check_mined(mined: Any) -> Mined:
+    if (
+        isinstance(mined, tuple | list)
+        and len(mined) in (3, 4)
+        and all(isinstance(rows, Tensor) and rows.ndim == 1 for rows in mined)
+    ):
+        return tuple(mined)
+    raise ArgumentError(
+        "{miner} must return three or four index tensors of one axis (anchors, positives, "
+        "negatives; or anchors, positives, anchors, negatives), got {}.",
+        shown(mined),
+    )
 
 
 def as_triplets(mined: Mined) -> tuple[Tensor, Tensor, Tensor]:

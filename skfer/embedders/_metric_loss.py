@@ -1,5 +1,6 @@
 """The embedder for any loss."""
 
+import copy
 from collections.abc import Mapping
 from numbers import Real
 from os import PathLike
@@ -12,7 +13,13 @@ from torch import Tensor
 
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
-from skfer.embedders._loss_recipes import MinedLoss, make_loss, make_miner, measures_angles
+from skfer.embedders._loss_recipes import (
+    MinedLoss,
+    make_loss,
+    make_miner,
+    measures_angles,
+    takes_votes,
+)
 from skfer.embedders.base import BaseEmbedder
 from skfer.losses import GaussianMetricLoss
 from skfer.nets import Embedded
@@ -31,7 +38,8 @@ class MetricLossEmbedder(ClassifierEmbedder):
     ----------
     loss : nn.Module, class or callable, default=GaussianMetricLoss
         What is minimized, called as ``loss(embeddings, labels)`` with labels from 0 to
-        ``n_classes - 1``; it returns one number. A module is copied for each ``fit``. A class is
+        ``n_classes - 1``; it returns one number. One with an argument ``votes`` gets the votes that
+        ``fit`` was given, as shares (n, n_classes). A module is copied for each ``fit``. A class is
         called in ``fit``, once the classes are known: parameters without a default that are named
         ``n_classes`` or ``num_classes``, and ``embedding_dim`` or ``embedding_size``, get their
         values, others are given as `loss_params`. So is a function that has such parameters: it
@@ -72,7 +80,13 @@ class MetricLossEmbedder(ClassifierEmbedder):
     :func:`skfer.save` keeps what a loss has learned, and its class by name. To load it, name the
     class as trusted: ``skfer.load(path, trusted=[ProxyAnchorLoss])``.
 
-    When a training is resumed, by ``partial_fit`` or ``warm_start``, the loss stays.
+    When a training is resumed, by ``partial_fit`` or ``warm_start``, the loss stays, with all that
+    it remembers. One that remembers batches, such as ``CrossBatchMemory``, remembers those of the
+    samples that `early_stopping` sets aside too: it is better used without.
+
+    :func:`skfer.save` takes a loss that was given as its class (with `loss_params`); most modules of
+    pytorch-metric-learning hold methods and functions that no file without code can keep, and are
+    refused: ``pickle`` takes them.
 
     Examples
     --------
@@ -211,6 +225,15 @@ class MetricLossEmbedder(ClassifierEmbedder):
 
 class MinedObjective(Objective):
     """A loss with its miner, and cross-entropy."""
+
+    @property
+    def heeds_votes(self) -> bool:
+        """Whether votes change anything: in cross-entropy, or in a loss that has the argument."""
+        return bool(self.classification_weight) or takes_votes(self.metric_loss.loss)
+
+    def copy_learned(self, other: Objective) -> None:
+        """Take over a copy of the loss and its miner: they may remember more than parameters."""
+        self.metric_loss = copy.deepcopy(other.metric_loss)
 
     def metric_of_votes(self, output: Embedded, labels: Tensor, votes: Tensor) -> Tensor:
         """Return the loss, which is told of votes if it has an argument of this name."""

@@ -199,7 +199,8 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
         n_classes : int, default=7
             Number of classes, on which the valid range depends.
         **parameters
-            Settings that replace these.
+            Settings that replace these. With `n_thresholds` so many go down from the top of the
+            range; `threshold_range` is another range.
 
         Returns
         -------
@@ -220,11 +221,14 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
         ('batch-hard', [2.1875, 2.5])
         """
         top, n = max_threshold(n_classes), 8
-        published: dict[str, Any] = {
-            "loss": "dual-triplet",
-            "mining": "batch-hard",
-            "thresholds": slice_thresholds(top / n, top, n).tolist(),
-        }
+        published: dict[str, Any] = {"loss": "dual-triplet", "mining": "batch-hard"}
+        if {"n_thresholds", "threshold_range"}.isdisjoint(parameters):
+            published["thresholds"] = slice_thresholds(top / n, top, n).tolist()
+        else:
+            asked = parameters.get("n_thresholds", n)
+            # What is no such number is refused by fit.
+            steps = int(asked) if isinstance(asked, Integral) and int(asked) > 0 else n
+            published |= {"n_thresholds": steps, "threshold_range": (top / steps, top)}
         reading: dict[str, Any] = {
             "standardize_embedding": False,
             "classification_weight": 0.0,

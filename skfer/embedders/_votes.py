@@ -20,7 +20,8 @@ def check_votes(
     ----------
     votes : array-like of shape (n, n_classes) or (n, n_codes)
         Counts or shares, in the order of `classes`; or one column for each integer from 0 on, where
-        classes are such integers. A sample whose row is 0 or NaN has its label alone.
+        classes are such integers, which in a fold without one of the classes is needed. A sample
+        whose row is 0 or NaN has its label alone.
     codes : array of int of shape (n,)
         Class of each sample, -1 for one without a label.
     classes : array of shape (n_classes,)
@@ -41,7 +42,7 @@ def check_votes(
         If the votes have another shape, are negative or infinite, are all for other classes, or
         speak against the labels, as they do when their columns are in another order.
     """
-    counts = _columns_of(_as_numbers(votes, len(codes)), classes)
+    counts = _columns_of(_as_numbers(votes, len(codes)), codes, classes)
     totals = counts.sum(axis=1)
     voted = totals > 0
     nothing = np.flatnonzero(~voted & (codes < 0))
@@ -96,11 +97,15 @@ def _as_numbers(votes: Any, n_samples: int) -> NDArray[np.float64]:
     return counts
 
 
-def _columns_of(counts: NDArray[np.float64], classes: NDArray[Any]) -> NDArray[np.float64]:
+def _columns_of(
+    counts: NDArray[np.float64], codes: NDArray[np.intp], classes: NDArray[Any]
+) -> NDArray[np.float64]:
     n_columns = counts.shape[1]
     if n_columns == len(classes):
         return counts
     if classes.dtype.kind in "iu" and classes.min() >= 0 and classes.max() < n_columns:
+        if classes.max() >= len(classes):  # else the first columns are those of both readings
+            _check_integers(counts, codes, classes)
         return counts[:, classes]
     raise refusal(
         "votes",
@@ -110,3 +115,31 @@ def _columns_of(counts: NDArray[np.float64], classes: NDArray[Any]) -> NDArray[n
         shown(classes.tolist()),
         n_columns,
     )
+
+
+def _check_integers(
+    counts: NDArray[np.float64], codes: NDArray[np.intp], classes: NDArray[Any]
+) -> None:
+    """Refuse columns that are not of the integers from 0 on.
+
+    In a fold that lacks a class, columns in the order of the classes of all samples look so.
+    """
+    totals = counts.sum(axis=1)
+    for code, label in enumerate(classes):
+        own = np.flatnonzero((codes == code) & (totals > 0))
+        if not len(own):
+            continue
+        agreed = (counts[own, label] / totals[own]).mean()
+        if agreed < 0.5 / counts.shape[1]:
+            raise refusal(
+                "votes",
+                "have {} columns for the classes {}, and the column {}, if there is one for each "
+                "integer from 0 on, gives samples of class {} a share of {} in the mean: give a "
+                "column for each integer from 0 on, so that a fold without one of the classes "
+                "finds its own.",
+                counts.shape[1],
+                shown(classes.tolist()),
+                label,
+                label,
+                f"{agreed:.2f}",
+            )

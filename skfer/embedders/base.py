@@ -139,9 +139,11 @@ class BaseEmbedder(MethodHooks):
         votes : array-like of shape (n, n_classes), default=None
             What several people said of each sample: counts or shares of the classes, in the order
             of ``classes_``; or with a column for each integer from 0 on, where classes are such
-            integers. A row of zeros or NaN leaves the label alone, and a sample without a label
-            has the class with the most votes. They are what losses aim at; y says which class a
-            sample belongs to in batches, and what predictions are compared with.
+            integers, which cross-validation needs where a fold may lack a class. A row of zeros or
+            NaN leaves the label alone, and a sample without a label has the class with the most
+            votes. They are what losses aim at; y says which class a sample belongs to in batches,
+            and what predictions are compared with. Of metric losses those of the package aim at
+            them, without `mixup` "batch", and others that have an argument ``votes``.
 
         Returns
         -------
@@ -391,6 +393,12 @@ class BaseEmbedder(MethodHooks):
         device, world = find_device(self.device), find_world()
         callbacks = checked_callbacks(self.callbacks, validated=data.valid is not None)
         objective = self.make_objective()
+        if data.votes is not None and not objective.heeds_votes:
+            raise ArgumentError(
+                "{votes} would change nothing: this metric loss has no use for them, and there is "
+                "no cross-entropy beside it. Leave them out, or set {classification_weight} "
+                "above 0."
+            )
         objective.robustness = ROBUSTNESS if robust else 0.0
         self._trained_with = {
             name: value

@@ -27,6 +27,8 @@ from skfer.evaluation._summary import summarize
 from skfer.evaluation._tables import Cell, Table
 from skfer.validation import check_flag, check_labels, refusal, shown
 
+_FEWEST_FACES = 30
+"""A subgroup with fewer tells little."""
 _COMPARED = {**CLASSIFICATION, "recall_at_1": EMBEDDING["recall_at_1"]}
 
 
@@ -92,13 +94,16 @@ def _subgroup_tables(
 ) -> list[Table]:
     mine = [fit for fit in fits if fit.method == method]
     rows = np.concatenate([splits[fit.fold][1] for fit in mine])
+    n_seeds = len({fit.seed for fit in mine})  # each face is tested once with each
     report = subgroup_report(
         faces.target[rows],
         np.concatenate([fit.predicted for fit in mine]),
         faces.subgroup[rows],
         groups=rows if faces.groups is None else faces.groups[rows],
+        min_samples=_FEWEST_FACES * n_seeds,
         random_state=0,
     )
+    report = replace(report, n_samples=report.n_samples // n_seeds)
     names = [str(faces.target_names[code]) for code in report.labels]
     return [replace(table, title=f"{method}: {table.title}") for table in report.tables(names)]
 

@@ -11,13 +11,13 @@ from skfer._typing import ArrayLike, NDArray
 from skfer.evaluation._tables import Cell, Table, format_tables
 from skfer.exceptions import ArgumentError
 from skfer.validation import (
-    as_column,
     check_groups,
     check_int,
     check_labels,
     check_random_seed,
     check_same_length,
     missing_mask,
+    number_values,
 )
 
 _DRAWS_AT_ONCE = 100
@@ -182,7 +182,9 @@ def subgroup_report(
     check_int(min_samples, "min_samples", at_least=0)
     check_int(min_groups, "min_groups", at_least=0)
     check_random_seed(random_state)
-    right = as_column(y_pred, "y_pred") == truth
+    predicted = check_labels(y_pred, "y_pred", allow_unlabeled=True)
+    true, other = number_values(truth, predicted, names=["y", "y_pred"])
+    right = true == other
     part = check_groups(subgroups, "subgroups", allow_missing=True)
     people = np.arange(len(truth)) if groups is None else check_groups(groups)
     known = ~missing_mask(part)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from html import escape
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -216,9 +217,9 @@ def label_issues(
         Persons, which are kept apart; without them every face is a person.
     cv : int, splitter or iterable, default=5
         Folds, each sample tested once. A number makes stratified ones, of persons apart if there
-        are `groups`.
+        are `groups`; None makes five.
     n_neighbors : int, default=20
-        How many of the nearest faces are asked.
+        How many of the nearest faces are asked: at most as many as the smallest training part has.
     names : sequence, mapping or Bunch, default=None
         Names of integer classes: ``bunch.target_names``, a dict, or the Bunch.
     random_state : int, RandomState or None, default=0
@@ -234,7 +235,8 @@ def label_issues(
     Raises
     ------
     ArgumentError
-        If the arguments do not fit together, or a sample is not tested exactly once.
+        If the arguments do not fit together, a sample is not tested exactly once, or folds do not
+        keep the `groups` apart.
 
     See Also
     --------
@@ -283,24 +285,30 @@ def label_issues(
     if groups is not None:
         persons = check_groups(groups, n_samples=n)[known]
     inner, codes = _safe_indexing(X, known), labels.codes[known]
-    given = np.asarray(y)[known]
+    classes = _of_plain_type(labels.classes)
     splits = list(_splits(cv, inner, codes, persons, random_state))
+    n_neighbors = min([n_neighbors, *(len(train) for train, _ in splits)])
     task = delayed(_judge_fold)
     found = Parallel(n_jobs=n_jobs)(
-        task(estimator, inner, given, labels.classes, train, test, n_neighbors)
+        task(estimator, inner, classes[codes], classes, train, test, n_neighbors)
         for train, test in splits
     )
     model, votes = (_in_order(parts, splits) for parts in zip(*found, strict=True))
     return _issues(labels, known, model, votes, n_neighbors)
 
 
+def _of_plain_type(classes: NDArray[Any]) -> NDArray[Any]:
+    """Return classes as scikit-learn takes them, which refuses numbers in an array of objects."""
+    return np.array(classes.tolist()) if classes.dtype == object else classes
+
+
 def _splits(
     cv: Any, X: Any, codes: NDArray[np.intp], groups: Any, random_state: Any
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    if isinstance(cv, int):
+    if cv is None or isinstance(cv, Integral):
         kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-        check_int(cv, "cv", at_least=2)
-        cv = kind(cv, shuffle=True, random_state=random_state)
+        n_folds = 5 if cv is None else check_int(cv, "cv", at_least=2)
+        cv = kind(n_folds, shuffle=True, random_state=random_state)
     tested = np.zeros(len(codes), dtype=np.intp)
     try:
         rows = np.arange(len(codes))
@@ -308,6 +316,12 @@ def _splits(
     except (ValueError, TypeError, IndexError) as error:
         raise ArgumentError("{cv} {} cannot split the samples: {}", shown(cv), error) from error
     for train, test in folds:
+        if groups is not None and np.isin(groups[test], groups[train]).any():
+            raise ArgumentError(
+                "{cv} {} tests a person of whom its training part has faces too: give a number, "
+                "or a splitter that keeps {groups} apart.",
+                shown(cv),
+            )
         tested[test] += 1
         yield train, test
     if (tested != 1).any():
@@ -338,7 +352,7 @@ def _judge_fold(
         where = embed(fitted, asked)
     except ArgumentError:
         return _at_least_one(model, None)
-    nearest = NearestNeighbors(n_neighbors=min(n_neighbors, len(train)))
+    nearest = NearestNeighbors(n_neighbors=n_neighbors)
     nearest.fit(embed(fitted, _safe_indexing(X, train)))
     found = y[train][nearest.kneighbors(where, return_distance=False)]
     votes = np.stack([(found == label).mean(axis=1) for label in classes], axis=1)

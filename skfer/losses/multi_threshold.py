@@ -133,7 +133,7 @@ class MultiThresholdTripletLoss(nn.Module):
         margins = self.thresholds.to(embeddings)
         shares = None if votes is None else _check_votes(votes, len(embeddings)).to(embeddings)
         if triplets is not None:
-            return self._loss_of_given(embeddings, triplets)
+            return self._loss_of_given(embeddings, triplets, shares)
         if shares is not None:
             return self._loss_of_voted(embeddings, labels, shares)
 
@@ -146,11 +146,13 @@ class MultiThresholdTripletLoss(nn.Module):
         self.stats = {"active_fraction": active}
         return loss
 
-    def _loss_of_given(self, embeddings: Tensor, triplets: Any) -> Tensor:
+    def _loss_of_given(self, embeddings: Tensor, triplets: Any, votes: Tensor | None) -> Tensor:
         slices = normalize_slices(embeddings, len(self.thresholds))
         a, p, n = _check_triplets(triplets, len(slices), slices.device)
         margins = self.thresholds.to(slices)
         hinges = triplet_hinges(slices[a], slices[p], slices[n], margins, self.dual)
+        if votes is not None:
+            hinges = hinges * _shares_of(votes.to(slices), a, p, n)[:, None]
         n_hinges = max(1, hinges.numel())
         self.stats = {"active_fraction": (hinges.detach() > 0).sum().to(hinges) / n_hinges}
         # A triplet is the sum over its sides; the sum over no triplet is 0, with a gradient of 0.
@@ -186,6 +188,14 @@ class MultiThresholdTripletLoss(nn.Module):
         except TypeError:
             self.thresholds = self.thresholds.float()
             return super()._apply(fn, recurse)
+
+
+def _shares_of(votes: Tensor, a: Tensor, p: Tensor, n: Tensor) -> Tensor:
+    """Return what each triplet weighs by the votes, 1 in the mean."""
+    weights = (votes[a] * votes[p]).sum(1) * (1 - (votes[a] * votes[n]).sum(1))
+    if not len(weights):
+        return weights
+    return weights / weights.mean().clamp_min(torch.finfo(weights.dtype).tiny)
 
 
 def normalize_slices(embeddings: Tensor, n_slices: int) -> Tensor:

@@ -131,6 +131,12 @@ class Objective(nn.Module):
         gains = torch.expm1(q * log_posterior) / q if q else log_posterior
         return -(weights * gains).sum() / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
+    @property
+    def heeds_votes(self) -> bool:
+        """Whether votes change anything: in cross-entropy, or in a metric loss made for them."""
+        made_for = type(self).metric_of_votes is not Objective.metric_of_votes
+        return bool(self.classification_weight) or made_for
+
     def features(self, embedding: Tensor) -> Tensor:
         """Map embeddings (n, embedding_dim) to what ``transform`` returns, same shape."""
         return embedding

@@ -37,6 +37,19 @@ def test_thresholds_sample_the_valid_range(n_classes):
     np.testing.assert_allclose(thresholds, top / 8 * np.arange(1, 9))
 
 
+def test_thresholds_of_another_number_or_range(rows):
+    X, y = rows
+    settings = {"max_epochs": 1, "embedding_dim": 16, "image_size": None, "random_state": 0}
+    model = MultiThresholdEmbedder.from_paper(3, n_thresholds=4, **settings).fit(X, y)
+    np.testing.assert_allclose(model.thresholds_, max_threshold(3) / 4 * np.arange(1, 5))
+    model = MultiThresholdEmbedder.from_paper(3, threshold_range=(0.1, 0.8), **settings).fit(X, y)
+    np.testing.assert_allclose(model.thresholds_, np.arange(1, 9) / 10)
+    model = MultiThresholdEmbedder.from_paper(3, n_thresholds=4, thresholds=[0.5, 1], **settings)
+    np.testing.assert_allclose(model.fit(X, y).thresholds_, [0.5, 1])
+    with pytest.raises(ValueError, match="n_thresholds"):
+        MultiThresholdEmbedder.from_paper(3, n_thresholds="4", **settings).fit(X, y)
+
+
 def test_what_is_given_replaces_what_was_published():
     assert TripletCenterEmbedder.from_paper("prediction").negatives == "prediction"
     assert GaussianMetricEmbedder.from_paper(mixup=None, lr=1.0).get_params()["mixup"] is None

@@ -140,9 +140,48 @@ def test_resuming_keeps_what_was_learned_and_refuses_another_loss(rows):
             clone(model).set_params(warm_start=True).fit(X, y).set_params(**changed).fit(X, y)
 
 
+class Counting(nn.Module):
+    """Counts its calls in a buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("n_calls", torch.zeros(()))
+
+    def forward(self, embeddings, labels):
+        self.n_calls += 1
+        return embeddings.square().mean()
+
+
+@pytest.mark.parametrize("goes_on", ["partial_fit", "warm_start"])
+def test_a_loss_remembers_more_than_parameters(goes_on, rows):
+    X, y = rows
+    memory = losses.CrossBatchMemory(losses.ContrastiveLoss(), 8, memory_size=1000)
+    for loss, n in ((Counting(), lambda m: int(m.n_calls)), (memory, lambda m: m.queue_idx)):
+        model = MetricLossEmbedder(loss, **QUICK).set_params(max_epochs=1).fit(X, y)
+        first, seen = model.loss_, n(model.loss_)
+        if goes_on == "partial_fit":
+            model.partial_fit(X, y)
+        else:
+            model.set_params(warm_start=True).fit(X, y)
+        assert n(model.loss_) == 2 * seen > 0
+        assert n(first) == seen  # a snapshot that another thread may have
+
+
 @pytest.mark.parametrize(
     ("loss", "is_unit"),
     [
+        (losses.MultipleLosses([losses.ContrastiveLoss(), losses.TripletMarginLoss()]), True),
+        (
+            losses.MultipleLosses(
+                {
+                    "angles": losses.SupConLoss(),
+                    "lengths": losses.TripletMarginLoss(
+                        distance=distances.LpDistance(normalize_embeddings=False)
+                    ),
+                }
+            ),
+            False,
+        ),
         (losses.ProxyAnchorLoss, True),
         (losses.CrossBatchMemory(losses.SupConLoss(), 8), True),
         (
@@ -212,6 +251,14 @@ class TestMiners:
                 assert np.isfinite(model.fit(X, y).history_[-1]["train_loss"])
 
 
+@pytest.mark.parametrize(
+    "mined", [None, torch.arange(3), [np.arange(3)] * 3, (torch.arange(3), torch.arange(3))]
+)
+def test_what_a_miner_must_return(mined, rows):
+    with pytest.raises(ArgumentError, match="miner must return three or four index tensors"):
+        MetricLossEmbedder(pull, miner=lambda *_: mined, **QUICK).fit(*rows)
+
+
 def test_statistics_are_those_of_the_loss(rows):
     history = MetricLossEmbedder(MultiThresholdTripletLoss([0.5]), **QUICK).fit(*rows).history_
     assert 0 < history[0]["active_fraction"] <= 1
@@ -248,6 +295,7 @@ class Vector(nn.Module):
         ({"loss": lambda embeddings, labels: 0.5}, "loss must return .* got float"),
         ({"loss": pull, "loss_params": {"a": 1}}, "loss_params=.* is made already"),
         ({"loss": losses.ProxyAnchorLoss, "loss_params": {"betta": 1}}, "cannot be made by .*bett"),
+        ({"loss": dict}, r"loss must make what is called as .*, and .*dict.* makes \{\}"),
         ({"loss": losses.RankedListLoss}, "cannot be made by .*margin.* as loss_params"),
         ({"loss": "triplet"}, "The 'loss' parameter"),
     ],

@@ -189,3 +189,32 @@ def test_columns_in_another_order_are_noticed(voted):
 def test_votes_that_do_not_fit(votes, message, rows):
     with pytest.raises(ArgumentError, match=message):
         CrossEntropyEmbedder(8, max_epochs=1).fit(*rows, votes=votes)
+
+
+@pytest.mark.parametrize("classes", [[0, 2], [1, 2]])
+def test_columns_of_other_classes_are_not_mistaken_for_integers(classes):
+    """Of a fold that lacks the last of three classes, whose columns are in their order."""
+    votes = np.array([[9, 1, 0], [1, 9, 0], [8, 1, 1]])
+    codes = np.array([0, 1, 0])
+    with pytest.raises(ArgumentError, match=r"votes have 3 columns .* for each integer"):
+        check_votes(votes, codes, np.array(classes), accepts_unlabeled=False)
+    by_integer = np.zeros((3, 4))
+    by_integer[:, [*classes, 3]] = votes
+    shares = check_votes(by_integer, codes, np.array(classes), accepts_unlabeled=False)[1]
+    assert_array_equal(shares.argmax(axis=1), codes)
+
+
+@pytest.mark.parametrize(
+    "embedder",
+    [
+        GaussianMetricEmbedder(8, mixup="batch", classification_weight=0),
+        GaussianMetricEmbedder.from_paper(image_size=None),
+        MetricLossEmbedder(embedding_dim=8, classification_weight=0),
+    ],
+)
+def test_votes_that_nothing_heeds_are_refused(embedder, voted):
+    X, y, votes = voted
+    with pytest.raises(ArgumentError, match="votes would change nothing"):
+        embedder.set_params(max_epochs=1).fit(X, y, votes=votes)
+    assert not hasattr(embedder, "net_")
+    embedder.fit(X, y)

@@ -1,5 +1,7 @@
 """Subgroups: hand-made values, a loop, and a bias that was planted."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -7,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 from skfer.datasets import make_expressions
 from skfer.evaluation import pca_baseline, subgroup_report
+from skfer.evaluation._report import _subgroup_tables
 from skfer.exceptions import ArgumentError
 
 Y = np.array(["joy", "joy", "rage", "rage", "joy", "rage", "joy"])
@@ -125,3 +128,24 @@ def test_refusals_name_the_argument(change, about):
     with pytest.raises(ArgumentError) as caught:
         subgroup_report(**arguments)
     assert caught.value.arguments[0] == about
+
+
+def test_numbers_are_not_compared_with_words():
+    with pytest.raises(ArgumentError, match="y_pred"):
+        subgroup_report([0, 1] * 4, ["0", "1"] * 4, ["a", "b"] * 4, random_state=0)
+
+
+def test_repeated_tests_make_no_subgroup_larger():
+    """With several seeds each face is tested several times, and is one face."""
+    faces = make_expressions(8, 1, image_size=16, classes=["anger", "surprise"])
+    part = np.where(faces.groups < 2, "few", "most")
+    bunch = type(faces)(**faces, subgroup=part)
+    tables = {}
+    for n_seeds in (1, 3):
+        fits, splits = [], [(np.arange(0), np.arange(len(part)))]
+        for seed in range(n_seeds):
+            fits.append(SimpleNamespace(method="x", fold=0, seed=seed, predicted=faces.target))
+        tables[n_seeds] = _subgroup_tables(bunch, splits, fits, "x")[0]
+    rows = {n: [(name, row[0].value) for name, row in t.rows] for n, t in tables.items()}
+    assert rows[1] == rows[3]
+    assert rows[1][0] == ("few *", 4)

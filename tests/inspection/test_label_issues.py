@@ -220,3 +220,44 @@ def test_looks_as_kept(kind, as_kept):
     assert roc_auc_score(y != digits.target, issues.score) > 0.99
     display = LabelIssuesDisplay.from_issues(issues, digits.images, n_faces=12, kind=kind)
     as_kept(display.figure_, f"label_issues_{kind}")
+
+
+@pytest.mark.parametrize("cv", [None, 5, np.int64(5)])
+def test_a_number_of_folds_of_any_kind_keeps_persons_apart(cv):
+    class Asked(Oracle):
+        def fit(self, X, y):
+            self.persons_ = set(X[:, 0])
+            return super().fit(X, y)
+
+        def predict_proba(self, X):
+            assert self.persons_.isdisjoint(X[:, 0])
+            return X[:, 1:]
+
+    persons = np.tile(np.arange(10.0), 4)
+    samples = np.column_stack([persons, np.full(40, 0.4), np.full(40, 0.6)])
+    y = np.repeat(["joy", "rage"], 20)
+    issues = label_issues(Asked(), samples, y, groups=persons.astype(int), cv=cv)
+    assert issues.proba.shape == (40, 2)
+
+
+def test_folds_that_share_a_person_are_refused():
+    folds = list(KFold(5, shuffle=True, random_state=0).split(X))
+    with pytest.raises(ArgumentError, match="tests a person of whom its training part has faces"):
+        label_issues(MODEL, X, Y, groups=np.arange(len(Y)) // 2, cv=folds)
+
+
+def test_no_more_neighbors_are_told_of_than_there_are():
+    samples, y = by_hand()
+    folds = KFold(3, shuffle=True, random_state=0)
+    issues = label_issues(Oracle(), samples, y, cv=folds, n_neighbors=1000)
+    assert issues.n_neighbors == 8
+    assert (issues.neighbor_share * 8 == np.round(issues.neighbor_share * 8)).all()
+    assert any("of 8 neighbors" in row["reason"] for row in issues.table())
+
+
+def test_labels_in_a_column_of_objects_with_gaps():
+    y = np.where(np.arange(len(Y)) < 2, None, Y)
+    issues = label_issues(MODEL, X, y)
+    assert np.isnan(issues.score[:2]).all()
+    same = label_issues(MODEL, X, np.where(np.arange(len(Y)) < 2, np.nan, Y))
+    np.testing.assert_array_equal(issues.score, same.score)

@@ -153,6 +153,25 @@ class TestGivenTriplets:
         loss = MultiThresholdTripletLoss([0.5, 1.5], dual=False)
         torch.testing.assert_close(loss(points, labels, triplets), expected)
 
+    @pytest.mark.parametrize("dual", [True, False])
+    def test_votes_weigh_triplets(self, dual):
+        points, labels = torch.randn(6, 4, dtype=torch.float64), torch.arange(6) % 2
+        triplets = (torch.tensor([0, 1]), torch.tensor([2, 3]), torch.tensor([1, 4]))
+        loss = MultiThresholdTripletLoss([0.5, 1.5], dual=dual)
+        votes = torch.rand(6, 2, dtype=torch.float64)
+        votes /= votes.sum(1, keepdim=True)
+        singly = [loss(points, labels, tuple(rows[i : i + 1] for rows in triplets)) for i in (0, 1)]
+        weights = []
+        for a, p, n in zip(*(rows.tolist() for rows in triplets), strict=True):
+            weights.append((votes[a] @ votes[p]) * (1 - votes[a] @ votes[n]))
+        expected = (weights[0] * singly[0] + weights[1] * singly[1]) / sum(weights)
+        torch.testing.assert_close(loss(points, labels, triplets, votes), expected)
+        sure = torch.eye(2, dtype=torch.float64)[labels]
+        plain = loss(points, labels, triplets)
+        torch.testing.assert_close(loss(points, labels, triplets, sure), plain)
+        none = torch.empty(0, dtype=torch.int64)
+        assert loss(points, labels, (none, none, none), votes) == 0
+
     def test_none_given_is_zero(self):
         points = torch.randn(4, 2, requires_grad=True)
         none = torch.empty(0, dtype=torch.int64)

@@ -103,7 +103,8 @@ def load_fer_plus(
         "majority" loads the pictures on which more than half of the votes agree, single votes
         dropped. "distribution" loads all pictures whose votes are mostly for expressions; `target`
         is -1 where there is no majority, and `distribution` is the soft target, as embedders take
-        it: ``fit(faces.images, faces.target, votes=faces.distribution)``.
+        it: ``fit(faces.images, faces.target, votes=faces.distribution)``. For a classifier that
+        follows, and for scores, leave out the pictures of target -1.
     {size}
     {parts}
     {rest}

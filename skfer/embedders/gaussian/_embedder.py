@@ -63,7 +63,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
         A number mixes pairs of embeddings and their targets, in proportions drawn from
         Beta(mixup, mixup); the paper takes 2. "batch" does in effect what the authors' public code
         does: one proportion from Beta(2, 2) for a whole batch, and only pairs of one class count
-        (see :func:`~skfer.losses.mixup_within_classes`).
+        (see :func:`~skfer.losses.mixup_within_classes`): by y, whatever ``votes`` say.
     priors : array-like of shape (n_classes,) or "uniform", default=None
         Prior probability of each class in prediction. None takes the shares in the training set;
         "uniform" suits balanced accuracy, where rare classes count as much as common ones.
@@ -276,12 +276,12 @@ class GaussianMetricEmbedder(MixtureClassifier):
     def from_paper(cls, **parameters: Any) -> Self:
         """Return the embedder with the settings of the paper and of its authors' public code.
 
-        Published: the standard deviation 0.5 itself, 64 coordinates, images of 64 x 64 pixels,
-        Adam with a learning rate of 1e-4, batches of 32, mixing as the public code does it. Our
-        reading: a constant learning rate without weight decay, eight classes with four samples
-        each in a batch, an embedding that is not standardized, a network that starts from noise,
-        and no cross-entropy; the loss on the authors' attention map is left out. The number of
-        epochs is not known to us.
+        Published: the standard deviation 0.5 itself, 64 coordinates, images of 64 x 64 pixels, Adam
+        with a learning rate of 1e-4, batches of 32, mixing as the public code does it. Our reading:
+        a constant learning rate without weight decay, eight classes with four samples each in a
+        batch (of fewer classes all, and so fewer samples), an embedding that is not standardized, a
+        network that starts from noise, and no cross-entropy; the loss on the authors' attention map
+        is left out. The number of epochs is not known to us.
 
         Parameters
         ----------

@@ -103,6 +103,11 @@ class GaussianObjective(Objective):
         queries, targets = self._mixed(points, votes) if mixes else (points, votes)
         return self.metric_loss(points, labels, queries=queries, targets=targets)
 
+    @property
+    def heeds_votes(self) -> bool:
+        """Whether votes change anything: mixtures within classes have labels alone."""
+        return bool(self.classification_weight) or self.mixup != "batch"
+
     def classification(self, output: Embedded, labels: Tensor) -> Tensor:
         """Return the cross-entropy on classes."""
         return super().classification(output, self.component_classes[labels])
