@@ -84,9 +84,9 @@ class MetricLossEmbedder(ClassifierEmbedder):
     it remembers. One that remembers batches, such as ``CrossBatchMemory``, remembers those of the
     samples that `early_stopping` sets aside too: it is better used without.
 
-    :func:`skfer.save` takes a loss that was given as its class (with `loss_params`); most modules of
-    pytorch-metric-learning hold methods and functions that no file without code can keep, and are
-    refused: ``pickle`` takes them.
+    :func:`skfer.save` takes a loss that was given as its class (with `loss_params`); most modules
+    of pytorch-metric-learning hold methods and functions that no file without code can keep, and
+    are refused: ``pickle`` takes them.
 
     Examples
     --------

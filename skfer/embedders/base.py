@@ -347,7 +347,8 @@ class BaseEmbedder(MethodHooks):
         n_before = len(self.history_) if resume else 0
         world = find_world()
         if world is not None:
-            world.check_same(data.codes, seed)
+            parts = (data.codes, data.train, data.valid, data.votes)
+            world.check_same([*parts, np.array(data.epochs)], seed)
         with seeded(seed, find_device(self.device)):
             asks_start = not data.partial and self._asks_start(data.votes, resume=resume)
             robust = self.label_noise and not asks_start

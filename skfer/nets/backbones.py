@@ -1,6 +1,7 @@
 """Small backbones: networks from standardized images or rows to features."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -84,13 +85,7 @@ class CompactResNet(nn.Module):
         super().__init__()
         channels, *sides = check_input_shape(input_shape, n_axes=3)
         width = check_int(width, "width", at_least=1)
-        if min(sides) < MIN_IMAGE_SIDE:
-            raise ArgumentError(
-                "{backbone=} needs images of at least {} x {} pixels, got {} x {}: enlarge the "
-                "images, or pass a backbone of your own.",
-                *(MIN_IMAGE_SIDE, MIN_IMAGE_SIDE, *sides),
-                backbone="auto",
-            )
+        check_sides(sides, "auto")
         halvings = max(3, round(math.log2(min(sides) / 6)))
         layers: list[nn.Module] = []
         for inputs in [channels] + [width] * (halvings - 3):
@@ -109,6 +104,17 @@ class CompactResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map images (n, channels, height, width) to a feature map (n, 3.5 width, h, w)."""
         return self.layers(x)
+
+
+def check_sides(sides: Sequence[int], backbone: str) -> None:
+    """Raise ArgumentError for images that a backbone of this name finds too small."""
+    if min(sides) < MIN_IMAGE_SIDE:
+        raise ArgumentError(
+            "{backbone=} needs images of at least {} x {} pixels, got {} x {}: enlarge the "
+            "images, or pass a backbone of your own.",
+            *(MIN_IMAGE_SIDE, MIN_IMAGE_SIDE, *sides),
+            backbone=backbone,
+        )
 
 
 class MLP(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skfer.nets.embedding import Embedded
-from skfer.nets.start import WEIGHTS, FaceBackbone, face_backbone, load_start
+from skfer.nets.start import WEIGHTS, FaceBackbone, load_start, read_backbone
 from skfer.validation import check_real, refusal, shown
 
 EXPRESSIONS_FILE = WEIGHTS / "face_expressions.safetensors"
@@ -100,15 +100,19 @@ def expression_network(in_channels: int = 1, *, weights: str | Path | None = Non
     >>> posterior.shape, network.classes[4]
     (torch.Size([2, 8]), 'happiness')
     """
+    with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten
+        return read_network(in_channels, weights=weights)
+
+
+def read_network(in_channels: int = 1, *, weights: str | Path | None = None) -> ExpressionNet:
+    """Return what :func:`expression_network` does; torch's generator goes on as the net draws."""
     path = EXPRESSIONS_FILE if weights is None else weights
     tensors, about = load_start(path)
     if "classify.weight" not in tensors or "classes" not in about:
         raise refusal("weights", "must hold a classifier; {} is a backbone.", shown(str(path)))
-    network = ExpressionNet(
-        face_backbone(in_channels, weights=path),
-        about["classes"],
-        about.get("temperature", 1.0),
-    )
+    backbone = read_backbone(in_channels, weights=path)
+    with torch.device("cpu"):
+        network = ExpressionNet(backbone, about["classes"], about.get("temperature", 1.0)).float()
     with torch.no_grad():
         network.classify.weight.copy_(tensors["classify.weight"])
         network.classify.bias.copy_(tensors["classify.bias"])

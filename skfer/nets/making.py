@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from skfer.exceptions import ArgumentError, shorten
 from skfer.nets._checks import check_input_shape, check_module
-from skfer.nets.backbones import MLP, CompactResNet
+from skfer.nets.backbones import MLP, CompactResNet, check_sides
 from skfer.nets.embedding import laid_out, set_layout, standardize_images
-from skfer.nets.start import face_backbone
+from skfer.nets.start import read_backbone
 from skfer.nets.timm_backbone import TimmBackbone
 from skfer.validation import shown
 
@@ -107,9 +107,10 @@ def _named_backbone(
     if name in ("auto", "large", "scratch"):
         if len(input_shape) == 1:
             return MLP((input_shape[0],))
-        # Also where its network is not taken: it knows which images are too small.
+        check_sides(input_shape[1:], name)
+        # Also where its network is not taken: what is drawn later depends on it.
         noise = CompactResNet(input_shape)  # type: ignore[arg-type]
-        return noise if name == "scratch" else face_backbone(input_shape[0], large=name == "large")
+        return noise if name == "scratch" else read_backbone(input_shape[0], large=name == "large")
     if not name.startswith("timm/"):
         raise _unknown(name)
     if len(input_shape) == 1:

@@ -1,6 +1,7 @@
 """The start: a backbone that has learned from drawn faces, and its file of weights."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -127,19 +128,42 @@ def face_backbone(
     >>> from skfer.nets import face_backbone
     >>> embedder = CrossEntropyEmbedder(backbone=face_backbone())
     """
-    check_int(in_channels, "in_channels", at_least=1)
     if check_flag(large, "large") and weights is not None:
         raise refusal("large", "must be left out where `weights` names a file, got {}.", large)
+    with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten
+        return read_backbone(in_channels, large=large, weights=weights)
+
+
+def read_backbone(
+    in_channels: int = 1, *, large: bool = False, weights: str | Path | None = None
+) -> FaceBackbone:
+    """Return what :func:`face_backbone` does; torch's generator goes on by what a net draws.
+
+    So it is within a seeded training, whose later draws depend on it.
+    """
+    check_int(in_channels, "in_channels", at_least=1)
     shipped = LARGE_START_FILE if large else START_FILE
     tensors, about = load_start(shipped if weights is None else weights)
-    backbone = FaceBackbone(in_channels, image_size=about["image_size"], width=about["width"])
     layers = {
         name.removeprefix("backbone."): value
         for name, value in tensors.items()
         if name.startswith("backbone.")
     }
-    layers["layers.0.weight"] = _spread(layers["layers.0.weight"], in_channels)
-    backbone.load_state_dict(layers)
+    try:
+        # Whatever device or type the caller has made torch's default.
+        with torch.device("cpu"):
+            layers["layers.0.weight"] = _spread(layers["layers.0.weight"], in_channels)
+            sizes = {"image_size": about["image_size"], "width": about["width"]}
+            backbone = FaceBackbone(in_channels, **sizes).float()
+        backbone.load_state_dict(layers)
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise refusal(
+            "weights",
+            "must name a file that python -m skfer.pretraining wrote, and {} does not hold the "
+            "weights of such a backbone: {}.",
+            shown(str(shipped if weights is None else weights)),
+            shorten(str(error)),
+        ) from error
     return backbone
 
 
@@ -217,6 +241,11 @@ def save_start(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[s
     about : mapping
         What JSON can hold: at least "image_size" and "width".
 
+    Raises
+    ------
+    ArgumentError
+        If a weight is not finite in 16 bits.
+
     See Also
     --------
     load_start : Reads it.
@@ -237,6 +266,13 @@ def save_start(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[s
         name: value.half().contiguous() if value.is_floating_point() else value
         for name, value in tensors.items()
     }
-    unfinished = path.with_suffix(".tmp")
+    for name, value in halves.items():
+        if not bool(value.isfinite().all()):
+            raise refusal(
+                "tensors",
+                "must be finite in 16 bits, whose largest number is 65,504; {} is not.",
+                shown(name),
+            )
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     unfinished.write_bytes(save(halves, {"skfer": json.dumps(dict(about), sort_keys=True)}))
     unfinished.replace(path)

@@ -29,7 +29,7 @@ def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] |
         Attributes, as pickled, but without the net.
     net : dict or None
         ``module`` and ``criterion``, tensors by their names; ``history``, ``schedule`` and
-        ``precision``.
+        ``precision``; and ``unchanged``, which parameters are still the modules of the training.
     """
     state = dict(embedder.__getstate__())
     net = state.pop("net_", None)
@@ -43,6 +43,11 @@ def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] |
         "history": net.history.to_list(),
         "schedule": net.schedule,
         "precision": net.precision,
+        "unchanged": [
+            name
+            for name, value in state["_built_from"].items()
+            if isinstance(value, nn.Module) and state.get(name) is value
+        ],
     }
 
 
@@ -69,6 +74,10 @@ def put_together(
     if net is None:
         return embedder
     now = embedder.get_params(deep=False)
+    for name in net.get("unchanged", ()):  # one module was read as several
+        for known in (embedder._built_from, embedder._trained_with):
+            if name in known:
+                known[name] = now[name]
     with plain_modes(), seeded(0, torch.device("cpu")):  # weights are drawn, and replaced
         try:
             # Not the present parameters, which may have changed after the training.

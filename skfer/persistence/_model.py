@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skfer.exceptions import ModelFileError
@@ -71,7 +72,7 @@ def save(
     True
     """
     check_is_fitted(model)
-    given = getattr(model, "card_", {}) if card is None else dict(card)
+    given = _card_of(model) if card is None else dict(card)
     encoder = Encoder()
     facts = facts_of(model)
     encoded = encoder.encode(model, type(model).__name__)
@@ -247,7 +248,16 @@ def model_card(model: BaseEstimator | str | os.PathLike[str]) -> str:
         with _damage_told(model):
             return card_text(known["facts"] | {"versions": known["versions"]}, known["card"])
     check_is_fitted(model)
-    return card_text(facts_of(model), getattr(model, "card_", {}))
+    return card_text(facts_of(model), _card_of(model))
+
+
+def _card_of(model: Any) -> Mapping[str, Any]:
+    """Return what is told of a model, unless it is of weights that it no longer has."""
+    card: Mapping[str, Any] = getattr(model, "card_", {})
+    if not isinstance(model, Pipeline) or "about_its_weights" not in card:
+        return card
+    trained: Any = model[-1]
+    return {} if getattr(trained, "n_iter_", 0) else card
 
 
 class _damage_told:  # noqa: N801 - a context manager, as in contextlib

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from skfer.embedders import CrossEntropyEmbedder
 from skfer.nets import EXPRESSIONS_FILE, ExpressionNet, expression_network
 from skfer.preprocessing import FaceAligner, FaceDetector
-from skfer.training import MetricNet
+from skfer.training import MetricNet, plain_modes, seeded
 
 
 def load_expression_model(
@@ -55,6 +55,11 @@ def load_expression_model(
     >>> bool((model.predict(faces.images) == faces.target_names[faces.target]).mean() > 0.5)
     True
     """
+    with plain_modes(), seeded(0, torch.device("cpu")):  # what is drawn is overwritten
+        return _make_ready(detector, device)
+
+
+def _make_ready(detector: Any, device: str) -> Pipeline:
     ready = expression_network()
     size = ready.backbone.image_size
     aligner = FaceAligner(detector=detector, image_size=size, color=False)
@@ -99,6 +104,8 @@ def _as_embedder(ready: ExpressionNet, device: str) -> CrossEntropyEmbedder:
         ),
         history_=[],
         n_iter_=0,
+        n_groups_=None,
+        class_count_=np.zeros(len(ready.classes), dtype=int),
         _built_from=embedder.get_params(deep=False),
         _trained_with=embedder.get_params(deep=False),
         _in_passes=False,

@@ -359,6 +359,11 @@ def _count_images(X: Any) -> int:
             "images or paths, got {}.",
             f"an array of shape {X.shape}" if is_array else shorten(repr(X)),
         )
+    if is_array and X.ndim == 3 and X.shape[2] in (3, 4):
+        raise ArgumentError(
+            "{X} is of shape {}, as a single image in color is: give X[None], or a list of images.",
+            X.shape,
+        )
     if not hasattr(X, "__len__") or len(X) == 0:
         raise ArgumentError(
             "{X} must hold at least one image, got {} without any.", type(X).__name__

@@ -33,10 +33,11 @@ def main() -> int:
     out, device, real = given.pop("out"), given.pop("device"), given.pop("real")
     name, n_jobs = given.pop("name"), given.pop("n_jobs")
     recipe = Recipe(**given)
+    faces = None if real is None else _load(real, recipe.image_size)  # or its fault, hours earlier
     start = make_start(out, recipe, name=name, device=device, n_jobs=n_jobs, verbose=True)
     print(start)
-    if real is not None:
-        print(make_ready(start, recipe, _load(real, recipe.image_size), verbose=True))
+    if faces is not None:
+        print(make_ready(start, recipe, faces, verbose=True))
     return 0
 
 

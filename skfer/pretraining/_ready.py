@@ -19,8 +19,9 @@ from skfer._typing import NDArray
 from skfer.datasets import EXPRESSIONS
 from skfer.metrics import expected_calibration_error
 from skfer.nets import FaceAugment, expression_network, save_start, standardize_images
+from skfer.nets.expressions import read_network
 from skfer.pretraining._recipe import Recipe, drawn_faces
-from skfer.training import SCHEDULES
+from skfer.training import SCHEDULES, plain_modes, seeded
 
 _FOLDS = 3
 _STEPS, _HALF_BATCH = 900, 64
@@ -69,7 +70,11 @@ def make_ready(start: str | Path, recipe: Recipe, real: Any, *, verbose: bool = 
     --------
     It takes minutes, and is called by ``python -m skfer.pretraining OUT --real FOLDER``.
     """
-    start = Path(start)
+    with plain_modes(), seeded(recipe.seed, torch.device("cpu")):
+        return _make_ready(Path(start), recipe, real, verbose)
+
+
+def _make_ready(start: Path, recipe: Recipe, real: Any, verbose: bool) -> Path:
     drawn = drawn_faces(start.parent, recipe)
     logits = answers_apart(start, drawn, real, verbose).logits
     choosing = choosing_persons(np.asarray(real.groups))
@@ -118,7 +123,7 @@ def _taught(
     start: Path, drawn: Any, images: NDArray[np.uint8], target: NDArray[Any], verbose: bool
 ) -> Any:
     torch.manual_seed(0)
-    network = expression_network(weights=start).train()
+    network = read_network(weights=start).train()  # whose draws are part of the recipe
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     augment = FaceAugment(contrast=0, brightness=0)
     optimizer = torch.optim.AdamW(network.parameters(), _LR, weight_decay=_WEIGHT_DECAY)

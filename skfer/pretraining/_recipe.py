@@ -12,11 +12,12 @@ from torch import Tensor
 from skfer._bar import tqdm
 from skfer.datasets import EXPRESSIONS, draw_portraits
 from skfer.nets import expression_network, save_start
+from skfer.nets.backbones import MIN_IMAGE_SIDE
 from skfer.pretraining._card import write_card
 from skfer.pretraining._faces import draw_faces
 from skfer.pretraining._network import Averaged, StartNet, loss_of
-from skfer.training import SCHEDULES
-from skfer.validation import check_int, refusal, shown
+from skfer.training import SCHEDULES, plain_modes, seeded
+from skfer.validation import check_int, check_real, refusal, shown
 
 _NEW_PERSONS = 60
 
@@ -108,7 +109,8 @@ def make_start(
     Raises
     ------
     ArgumentError
-        If a number of the recipe is below 1, or `device` is no device of torch.
+        If a number of the recipe is out of its range, `name` has a folder, or `device` is no device
+        of torch that is there.
 
     See Also
     --------
@@ -124,20 +126,16 @@ def make_start(
     'face_start.safetensors'
     """
     recipe = Recipe() if recipe is None else recipe
-    for name_of_number in ("persons", "epochs", "width", "batch_size"):
-        check_int(getattr(recipe, name_of_number), name_of_number, at_least=1)
-    try:
-        torch.device(device)
-    except RuntimeError as error:
-        message = "must be a device of torch, such as 'cpu', got {}."
-        raise refusal("device", message, shown(device)) from error
+    _check_recipe(recipe, name, device)
     out = Path(out)
     faces = drawn_faces(out, recipe, n_jobs=n_jobs, verbose=verbose)
-    learner = _Learner(recipe, faces, device)
-    learner.resume(out / "work" / "last.pt")
-    while learner.epoch < recipe.epochs:
-        learner.learn(verbose)
-        learner.keep(out / "work" / "last.pt")
+    last = out / "work" / f"last-{name}.pt"
+    with plain_modes(), seeded(recipe.seed, torch.device(device)):
+        learner = _Learner(recipe, faces, device)
+        learner.resume(last)
+        while learner.epoch < recipe.epochs:
+            learner.learn(verbose)
+            learner.keep(last)
     path = out / f"{name}.safetensors"
     about = {"image_size": recipe.image_size, "width": recipe.width, "classes": EXPRESSIONS}
     state = learner.averaged.state
@@ -148,6 +146,25 @@ def make_start(
     return path
 
 
+def _check_recipe(recipe: Recipe, name: str, device: str) -> None:
+    """Refuse what would end a run, or spoil it, after hours."""
+    for number in ("persons", "epochs", "width", "batch_size"):
+        check_int(getattr(recipe, number), number, at_least=1)
+    check_int(recipe.image_size, "image_size", at_least=MIN_IMAGE_SIDE)
+    check_real(recipe.lr, "lr", above=0)
+    check_real(recipe.weight_decay, "weight_decay", at_least=0)
+    for share in ("smoothing", "average"):
+        check_real(getattr(recipe, share), share, at_least=0, at_most=1)
+    if Path(name).name != name or not name:
+        raise refusal("name", "must be the name of a file without its folder, got {}.", shown(name))
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        message = "must be a device of torch that is there, such as 'cpu', got {}."
+        raise refusal("device", message, shown(device)) from error
+
+
+@plain_modes()
 def _accuracy_on_new_persons(path: Path, recipe: Recipe) -> float:
     """Score on drawn faces of persons that were not learned from."""
     rng = np.random.RandomState([recipe.seed, 2**31])

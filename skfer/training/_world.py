@@ -6,7 +6,7 @@ by each process. So the batch is that of a single process, as are the gradients 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -86,15 +86,18 @@ class World:
         for gradient, part in zip(gradients, whole.split(sizes), strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    def check_same(self, codes: NDArray[np.intp], seed: int) -> None:
+    def check_same(self, arrays: Sequence[NDArray[Any] | None], seed: int) -> None:
         """Raise ArgumentError unless all processes train on the same labels, from one seed."""
-        mine = hashlib.sha256(f"{seed} {codes.tobytes().hex()}".encode()).hexdigest()
+        parts = [b"" if array is None else array.tobytes() for array in arrays]
+        digests = [hashlib.sha256(part).hexdigest() for part in parts]
+        mine = (seed, *digests)
         all_of_them: list[Any] = [None] * self.size
         dist.all_gather_object(all_of_them, mine)
         if len(set(all_of_them)) > 1:
             raise ArgumentError(
-                "{random_state} and y have to be the same in all {} processes that train together: "
-                "give each of them all samples, in one order, and the same int as {random_state}.",
+                "{random_state}, y, groups, votes and {max_epochs} have to be the same in all {} "
+                "processes that train together: give each of them all samples, in one order, and "
+                "the same int as {random_state}.",
                 self.size,
             )
 

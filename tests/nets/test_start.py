@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from skfer.exceptions import ArgumentError
 from skfer.nets import (
     LARGE_START_FILE,
     START_FILE,
@@ -124,3 +125,42 @@ def test_errors_name_what_to_do(tmp_path):
     other.write_bytes(b"no weights")
     with pytest.raises(ValueError, match=r"^weights must be a file that `python -m skfer"):
         face_backbone(weights=other)
+
+
+def test_torchs_modes_and_generator_have_no_part():
+    state = torch.manual_seed(5).get_state()
+    want = pooled(face_backbone(), picture())
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            backbone = face_backbone()
+    finally:
+        torch.set_default_dtype(torch.float32)
+    torch.testing.assert_close(pooled(backbone, picture()), want, rtol=0, atol=0)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_another_file_of_tensors_is_refused(tmp_path):
+    path = tmp_path / "other.safetensors"
+    good = {f"backbone.{name}": value for name, value in FaceBackbone(width=8).state_dict().items()}
+    for tensors, about in (
+        (good, {"width": 8}),
+        ({"backbone.w": torch.ones(2)}, {"image_size": 48, "width": 8}),
+        (good, {"image_size": 48, "width": 16}),
+        (good, {"image_size": 48, "width": "x"}),
+    ):
+        save_start(path, tensors, about)
+        with pytest.raises(ArgumentError, match="weights must name a file that python -m skfer"):
+            face_backbone(weights=path)
+
+
+def test_weights_beyond_16_bits_are_refused_and_nothing_else_is_touched(tmp_path):
+    mine = tmp_path / "start.tmp"
+    mine.write_text("mine")
+    path = tmp_path / "start.safetensors"
+    save_start(path, {"backbone.w": torch.ones(2)}, {})
+    kept = path.read_bytes()
+    with pytest.raises(ArgumentError, match="tensors must be finite in 16 bits"):
+        save_start(path, {"backbone.w": torch.full((2,), 1e6)}, {})
+    assert path.read_bytes() == kept
+    assert mine.read_text() == "mine"

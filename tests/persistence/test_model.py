@@ -172,8 +172,15 @@ def test_a_module_as_parameter(faces, fitted, tmp_path):
     model.fit(faces.images, faces.target)
     loaded = kept(model, tmp_path)
     assert_array_equal(loaded.transform(faces.images), model.transform(faces.images))
-    again = loaded.fit(faces.images, faces.target).transform(faces.images)
-    assert_array_equal(again, model.transform(faces.images))
+    further = model.partial_fit(faces.images, faces.target).transform(faces.images)
+    loaded.partial_fit(faces.images, faces.target)
+    assert_array_equal(loaded.transform(faces.images), further)
+    changed = loaded.set_params(backbone="scratch")
+    with pytest.raises(ValueError, match="goes on with a network that was made with backbone"):
+        changed.partial_fit(faces.images, faces.target)
+    kept_changed = kept(changed, tmp_path)
+    with pytest.raises(ValueError, match="goes on with a network that was made with backbone"):
+        kept_changed.partial_fit(faces.images, faces.target)
 
 
 @pytest.mark.parametrize("backbone", [Tiny, Tiny((4,))], ids=["class", "module"])

@@ -66,3 +66,43 @@ def test_a_detector_says_where_the_face_is(faces):
         skfer.load_expression_model().predict_proba(faces.images[:1]),
         atol=0.02,
     )
+
+
+def test_after_a_training_its_card_is_that_of_other_weights(faces, tmp_path):
+    model = skfer.load_expression_model()
+    model[-1].partial_fit(faces.images, faces.target_names[faces.target])
+    for told in (model, tmp_path / "further.skfer"):
+        if told is not model:
+            skfer.save(model, told)
+        card = skfer.model_card(told)
+        assert "skfer's model of expressions" not in card
+        assert "real faces" not in card
+
+
+def test_it_has_the_attributes_of_a_fitted_embedder(ready):
+    embedder = ready[-1]
+    assert embedder.n_groups_ is None
+    assert_array_equal(embedder.class_count_, np.zeros(8))
+
+
+def test_one_photograph_in_color_is_not_taken_for_many(ready):
+    photograph = np.zeros((90, 120, 3), np.uint8)
+    with pytest.raises(
+        skfer.ArgumentError, match=r"X is of shape \(90, 120, 3\), as a single image"
+    ):
+        ready.predict(photograph)
+    assert len(ready.predict([photograph])) == 1
+
+
+def test_torchs_modes_and_generator_have_no_part(ready, faces):
+    expected = ready.predict_proba(faces.images)
+    before = torch.get_default_dtype()
+    state = torch.manual_seed(5).get_state()
+    try:
+        torch.set_default_dtype(torch.float64)
+        with torch.device("meta"):
+            model = skfer.load_expression_model()
+    finally:
+        torch.set_default_dtype(before)
+    assert_array_equal(model.predict_proba(faces.images), expected)
+    assert torch.equal(torch.random.get_rng_state(), state)

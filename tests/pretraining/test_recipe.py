@@ -68,3 +68,38 @@ def test_a_recipe_of_nothing_is_refused_before_anything_is_drawn(tmp_path, name)
     with pytest.raises(ArgumentError, match=r"^device must be a device of torch.*'gpu'"):
         make_start(tmp_path, SMALL, device="gpu")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("lr", 0.0), ("lr", float("nan")), ("smoothing", 7.0), ("average", 2.0), ("image_size", 8)],
+)
+def test_numbers_that_spoil_a_run_are_refused_before_it(tmp_path, field, value):
+    with pytest.raises(ArgumentError, match=f"^{field} must be"):
+        make_start(tmp_path, replace(SMALL, **{field: value}))
+    with pytest.raises(ArgumentError, match=r"^name must be"):
+        make_start(tmp_path, SMALL, name="a/b")
+    assert not any(tmp_path.iterdir())
+
+
+def test_two_starts_in_one_folder_go_on_each(tmp_path, monkeypatch):
+    large = replace(SMALL, width=12)
+    make_start(tmp_path, SMALL)
+    make_start(tmp_path, large, name="face_start_large")
+    learned = []
+    learn = recipe_file._Learner.learn
+    monkeypatch.setattr(
+        recipe_file._Learner, "learn", lambda self, verbose: learned.append(learn(self, verbose))
+    )
+    make_start(tmp_path, SMALL)
+    make_start(tmp_path, large, name="face_start_large")
+    assert not learned
+
+
+def test_the_callers_generator_and_modes_have_no_part(tmp_path):
+    plain = make_start(tmp_path / "plain", SMALL).read_bytes()
+    state = torch.manual_seed(3).get_state()
+    with torch.device("meta"):
+        odd = make_start(tmp_path / "odd", SMALL).read_bytes()
+    assert odd == plain
+    assert torch.equal(torch.random.get_rng_state(), state)

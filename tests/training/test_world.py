@@ -67,10 +67,12 @@ def test_one_process_alone_tells_and_keeps(folder):
     assert len(list((folder / "fits").glob("*.ckpt"))) == len(fit_together.CASES)
 
 
-def test_processes_with_other_seeds_are_refused(folder):
+@pytest.mark.parametrize("differing", ["seed", "length", "groups"])
+def test_processes_that_differ_are_refused(differing, folder):
     for rank in range(2):
         _assert_nothing_is_left(folder, rank)
-        assert "random_state" in (folder / f"error-{rank}").read_text()
+        told = (folder / f"error-{differing}-{rank}").read_text()
+        assert "random_state, y, groups, votes and max_epochs have to be the same" in told
 
 
 def test_a_process_that_dies_is_told_and_one_alone_goes_on(tmp_path):
