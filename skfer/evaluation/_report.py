@@ -22,13 +22,11 @@ from skfer.evaluation._measures import CLASSIFICATION, EMBEDDING, POSTERIOR
 from skfer.evaluation._names import REFERENCE
 from skfer.evaluation._paired import compare_with
 from skfer.evaluation._protocols import Split
-from skfer.evaluation._subgroups import subgroup_report
+from skfer.evaluation._subgroups import FEWEST_SAMPLES, subgroup_report
 from skfer.evaluation._summary import summarize
 from skfer.evaluation._tables import Cell, Table
 from skfer.validation import check_flag, check_labels, refusal, shown
 
-_FEWEST_FACES = 30
-"""A subgroup with fewer tells little."""
 _COMPARED = {**CLASSIFICATION, "recall_at_1": EMBEDDING["recall_at_1"]}
 
 
@@ -100,7 +98,7 @@ def _subgroup_tables(
         np.concatenate([fit.predicted for fit in mine]),
         faces.subgroup[rows],
         groups=rows if faces.groups is None else faces.groups[rows],
-        min_samples=_FEWEST_FACES * n_seeds,
+        min_samples=FEWEST_SAMPLES * n_seeds,
         random_state=0,
     )
     report = replace(report, n_samples=report.n_samples // n_seeds)

@@ -20,6 +20,8 @@ from skfer.validation import (
     number_values,
 )
 
+FEWEST_SAMPLES = 30
+"""A subgroup with fewer tells little."""
 _DRAWS_AT_ONCE = 100
 
 
@@ -130,7 +132,7 @@ def subgroup_report(
     *,
     groups: ArrayLike | None = None,
     n_bootstrap: int = 1000,
-    min_samples: int = 30,
+    min_samples: int = FEWEST_SAMPLES,
     min_groups: int = 5,
     random_state: int | np.random.RandomState | None = None,
 ) -> SubgroupReport:

@@ -172,6 +172,8 @@ def test_a_module_as_parameter(faces, fitted, tmp_path):
     model.fit(faces.images, faces.target)
     loaded = kept(model, tmp_path)
     assert_array_equal(loaded.transform(faces.images), model.transform(faces.images))
+    again = kept(model, tmp_path).fit(faces.images, faces.target).transform(faces.images)
+    assert_array_equal(again, model.transform(faces.images))
     further = model.partial_fit(faces.images, faces.target).transform(faces.images)
     loaded.partial_fit(faces.images, faces.target)
     assert_array_equal(loaded.transform(faces.images), further)
