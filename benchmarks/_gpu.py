@@ -25,6 +25,8 @@ N_CLASSES = 8
 BATCHES = (64, 512, 4096)
 STEPS = 8
 """Batches of an epoch."""
+EPOCHS = 25
+"""Of a fit, unless it takes long: what a fit does once counts too."""
 KINDS = {"cross-entropy": CrossEntropyEmbedder, "multi-threshold": MultiThresholdEmbedder}
 
 
@@ -116,7 +118,12 @@ def compiled(net: EmbeddingNet) -> EmbeddingNet:
 
 
 def training(
-    batch: int, device: str, repeats: int, shape: tuple[int, ...] = (48, 48), **more: Any
+    batch: int,
+    device: str,
+    repeats: int,
+    shape: tuple[int, ...] = (48, 48),
+    epochs: int = EPOCHS,
+    **more: Any,
 ) -> list[list[str]]:
     """Time an epoch of each embedder beside bare loops, without and with `torch.compile`."""
     X, y = draw(STEPS * batch, shape)
@@ -126,14 +133,14 @@ def training(
         model = make(kind, batch, device, **more).fit(X, y)
         net, loss = model.net_.module_, model.net_.criterion_
         fast = compiled(net) if fast is None else fast  # both have the same network
-        warm = model.set_params(warm_start=True, max_epochs=4)
+        warm = model.set_params(warm_start=True, max_epochs=epochs)
         runs = {
             "ours": lambda warm=warm: warm.fit(X, y),
-            "bare": four(bare_loop(copy.deepcopy(net), net, loss, data, batch)),
-            "compiled": four(bare_loop(fast, fast, loss, data, batch)),
+            "bare": again(bare_loop(copy.deepcopy(net), net, loss, data, batch), epochs),
+            "compiled": again(bare_loop(fast, fast, loss, data, batch), epochs),
         }
         seconds = take_turns(runs, repeats, device)
-        rate = 4 * len(X) / float(np.median(seconds["ours"]))
+        rate = epochs * len(X) / float(np.median(seconds["ours"]))
         busy = busy_share(runs["ours"], seconds["ours"], device) if not rows else ""
         rows.append(
             [
@@ -152,11 +159,11 @@ def training(
 TRAINING = ["epoch", "images/s", "speed / bare", "speed / compiled", "compiled / bare", "GPU busy"]
 
 
-def four(run: Callable[[], None]) -> Callable[[], None]:
-    """Return four runs in one, as many as the epochs of the fit."""
+def again(run: Callable[[], None], n: int) -> Callable[[], None]:
+    """Return n runs in one."""
 
     def runs() -> None:
-        for _ in range(4):
+        for _ in range(n):
             run()
 
     return runs
@@ -240,7 +247,7 @@ def graphs(batch: int, repeats: int) -> list[list[str]]:
         optimizer.step()
 
     replay = captured(step)
-    runs = {"eager": steps(step, 20), "graph": steps(replay, 20)}
+    runs = {"eager": again(step, 20), "graph": again(replay, 20)}
     seconds = take_turns(runs, repeats, "cuda")
     medians = {name: float(np.median(values)) / 20 * 1e3 for name, values in seconds.items()}
     times = [f"{medians[name]:.2f} ms" for name in runs]
@@ -262,14 +269,6 @@ def captured(step: Callable[[], None]) -> Callable[[], None]:
     with torch.cuda.graph(graph):
         step()
     return graph.replay
-
-
-def steps(step: Callable[[], None], n: int) -> Callable[[], None]:
-    def run() -> None:
-        for _ in range(n):
-            step()
-
-    return run
 
 
 def triplet_memory(batch: int, device: str) -> list[list[str]]:
@@ -340,8 +339,8 @@ PARTS: dict[str, tuple[list[str], list[Callable[[], list[list[str]]]]]] = {
     "training": (
         TRAINING,
         [
-            *(lambda batch=batch: training(batch, "cuda", 5) for batch in BATCHES),
-            lambda: training(128, "cuda", 3, (224, 224, 3), **COLOR),
+            *(lambda batch=batch: training(batch, "cuda", 3) for batch in BATCHES),
+            lambda: training(128, "cuda", 3, (224, 224, 3), 4, **COLOR),
         ],
     ),
     "transform": (

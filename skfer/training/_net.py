@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from skfer.exceptions import ArgumentError
 from skfer.training._checkpoint import Checkpoint, KeepEachEpoch
 from skfer.training._modes import autocast
+from skfer.training._recorded import RecordedNetwork
 from skfer.training._schedule import SCHEDULES
 from skfer.training._world import World, find_world, norms_of_whole_batches
 
@@ -53,6 +54,7 @@ class _Run:
     """The events that a callback reacts to; nothing is done for the others."""
     world: World | None
     """The processes that train together, if there are several."""
+    network: RecordedNetwork
     step: int = 0
     epoch: int = 0
     """Number of epochs that are over."""
@@ -62,6 +64,11 @@ class _Run:
     losses: dict[str, float] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
     embedding: Tensor | None = None
+
+    @property
+    def n_steps_alike(self) -> int:
+        """How many steps are left that have the momentum of this one, if it changes no more."""
+        return self.n_steps - self.step if self.step > _WARM_BATCHES + 1 else 0
 
     @property
     def batches_are_watched(self) -> bool:
@@ -178,7 +185,8 @@ class MetricNet(NeuralNet):
         )
         self.callbacks_ = before + own + after
         heard = _heard_events(callback for _, callback in self.callbacks_)
-        self._run = _Run(max(1, epochs * len(batches)), norms, heard, find_world())
+        network = RecordedNetwork(self.module_, torch.device(self.device), self.precision)
+        self._run = _Run(max(1, epochs * len(batches)), norms, heard, find_world(), network)
         try:
             self.notify("on_train_begin", X=batches, y=None)
             if checkpoint is not None and checkpoint.resume(self, batches, validation):
@@ -190,6 +198,7 @@ class MetricNet(NeuralNet):
             if checkpoint is not None:
                 checkpoint.keep(self, batches, validation, finished=True)
         finally:
+            self._run.network.forget()
             self._drop_batches(self.history[-1:])
             self.callbacks_ = own
 
@@ -286,6 +295,7 @@ class MetricNet(NeuralNet):
                 self.history.record_batch(f"{prefix}_loss", loss.item())
                 self.history.record_batch(f"{prefix}_batch_size", len(batch[0]))
             self.notify("on_batch_end", batch=batch, training=training, **step)
+            del step  # what autograd knows of it would hinder the next step from being recorded
         self.history.record(f"{prefix}_batch_count", n_batches)
         self._run.losses[f"{prefix}_loss"] = self._checked(float(total) / n_batches, prefix)
         if training:
@@ -329,11 +339,11 @@ class MetricNet(NeuralNet):
     def infer(self, x: Tensor, **fit_params: Any) -> Any:
         """Run the network on one batch, in the precision that was asked for."""
         x = x.to(self.device, non_blocking=True)
+        run = self._run
+        if run.world is None or not self.module_.training:
+            return run.network(x, run.n_steps_alike)
         with autocast(self.device, self.precision):
-            world = self._run.world
-            if world is None or not self.module_.training:
-                return self.module_(x)
-            return world.gathered(self.module_(x, world.part(len(x))), len(x))
+            return run.world.gathered(self.module_(x, run.world.part(len(x))), len(x))
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
         """Return the loss of one batch; in training its statistics are kept for the history."""
@@ -342,7 +352,7 @@ class MetricNet(NeuralNet):
         loss = self.criterion_(y_pred, moved.pop("labels"), **moved)
         if training:
             run = self._run
-            run.embedding = y_pred.embedding
+            run.embedding = y_pred.embedding.detach()
             for name, value in self.criterion_.stats.items():
                 run.totals[name] = run.totals[name] + value if name in run.totals else value
         return loss
@@ -377,7 +387,7 @@ class MetricNet(NeuralNet):
         for name, total in run.totals.items():
             epoch[name] = float(total) / run.n_batches
         assert run.embedding is not None
-        epoch["embedding_spread"] = spread(self.criterion_.directions(run.embedding.detach()))
+        epoch["embedding_spread"] = spread(self.criterion_.directions(run.embedding))
         run.embedding = None
         self._drop_batches(self.history[-2:-1])
         for name, loss in run.losses.items():

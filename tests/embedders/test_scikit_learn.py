@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -166,7 +167,9 @@ def test_model_fitted_on_cuda_loads_without(embedder, faces, tmp_path):
         "model = pickle.load(open('model.pkl', 'rb'))\n"
         "np.save('z.npy', model.transform(np.load('faces.npy')))"
     )
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    tests = str(Path(__file__).parents[1])  # where an embedder of the tests' own is imported from
+    path = os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": path}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
     assert_allclose(np.load(tmp_path / "z.npy"), expected, atol=0.05)
 
