@@ -3,6 +3,7 @@
 from skfer.model_selection._duplicates import resolve_duplicates
 from skfer.model_selection._leakage import check_leakage, number_identical_images
 from skfer.model_selection._semi_supervised import SemiSupervisedSplit
+from skfer.model_selection._sharing import share_memmaps
 from skfer.model_selection._splitters import OfficialSplit, SubjectKFold
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "check_leakage",
     "number_identical_images",
     "resolve_duplicates",
+    "share_memmaps",
 ]

@@ -44,3 +44,5 @@ CALLS = {
     "number_identical_images": Call(number_identical_images, images=FACES.images),
     "resolve_duplicates": Call(resolve_duplicates, bunch=FACES, duplicates="drop"),
 }
+# Needs dask.
+ELSEWHERE = {"share_memmaps"}

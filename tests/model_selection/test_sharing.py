@@ -1,0 +1,134 @@
+"""Memory maps that dask sends as paths."""
+
+import mmap
+import sys
+
+import cloudpickle
+import joblib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from sklearn.model_selection import cross_validate
+
+from skfer import CrossEntropyEmbedder
+from skfer.model_selection import share_memmaps
+
+pytestmark = [
+    pytest.mark.dask,
+    # What a second of waiting for a disk would say.
+    pytest.mark.filterwarnings("ignore:Creating scratch directories:UserWarning"),
+]
+SHAPE = (6, 5, 4)
+
+# The workers know nothing of the tests.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.fixture(scope="module")
+def register():
+    from distributed.protocol.serialize import dask_deserialize, dask_serialize
+
+    from skfer.model_selection._dask_memmaps import register
+
+    tables = [table._lookup for table in (dask_serialize, dask_deserialize)]
+    before = [dict(table) for table in tables]
+    register()
+    yield
+    for table, former in zip(tables, before, strict=True):
+        table.clear()
+        table.update(former)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("maps")
+
+
+def travel(x):
+    """Return what arrives, and how many bytes of values were sent."""
+    from distributed.protocol import deserialize, serialize
+
+    header, frames = serialize(x)
+    n_bytes = sum(memoryview(frame).nbytes for frame in frames)
+    # Frames come as bytes.
+    return deserialize(header, [bytes(frame) for frame in frames]), n_bytes
+
+
+@pytest.mark.usefixtures("register")
+@given(
+    st.tuples(*(st.slices(n) for n in SHAPE)),
+    st.sampled_from(["<f4", ">i2", "u1"]),
+    st.sampled_from("CF"),
+    st.sampled_from([0, 3, mmap.ALLOCATIONGRANULARITY + 128]),
+    st.sampled_from(["r", "r+", "c"]),
+)
+def test_every_part_of_a_map_arrives(folder, part, dtype, order, offset, mode):
+    values = np.arange(np.prod(SHAPE)).astype(dtype).reshape(SHAPE)
+    path = folder / "values"
+    path.write_bytes(b"\0" * offset + values.tobytes(order))
+    x = np.memmap(path, dtype, mode, offset, SHAPE, order)
+    arrived, n_bytes = travel(x[part])
+    assert_array_equal(arrived, values[part])
+    assert arrived.dtype == x.dtype
+    in_one_piece = x[part].flags.c_contiguous or x[part].flags.f_contiguous
+    by_path = mode != "c" and in_one_piece and x[part].size > 0
+    assert n_bytes == (0 if by_path else x[part].nbytes)
+    assert not by_path or isinstance(arrived, np.memmap)
+
+
+@pytest.mark.usefixtures("register")
+def test_what_is_in_no_file_arrives(folder):
+    np.save(folder / "values.npy", np.arange(8.0))
+    x = np.load(folder / "values.npy", mmap_mode="r")
+    for values in (x + 1, x[[3, 1]], np.asarray(x)):
+        arrived, n_bytes = travel(values)
+        assert_array_equal(arrived, values)
+        assert n_bytes == values.nbytes
+
+
+@pytest.mark.usefixtures("register")
+def test_a_change_that_was_not_written_yet_arrives(folder):
+    x = np.memmap(folder / "changed", np.uint8, "w+", shape=3)
+    x[:] = 1, 2, 3
+    assert_array_equal(travel(x)[0], [1, 2, 3])
+
+
+def _of_type(x):
+    return type(x).__name__
+
+
+@pytest.mark.usefixtures("register")
+def test_workers_open_the_file(tmp_path):
+    from distributed import Client, LocalCluster
+
+    y = np.arange(40) % 3
+    X = np.random.default_rng(0).normal(size=(40, 5)) + y[:, None]
+    np.save(tmp_path / "rows.npy", X)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    model = CrossEntropyEmbedder(8, max_epochs=2, random_state=0)
+    expected = cross_validate(model, X, y, cv=2)["test_score"]
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        share_memmaps(client)
+        client.amm.stop()
+        assert client.submit(_of_type, client.scatter(mapped)).result() == "memmap"
+        with joblib.parallel_config("dask", scatter=[mapped, y]):
+            assert_array_equal(cross_validate(model, mapped, y, cv=2)["test_score"], expected)
+        cluster.scale(2)  # a worker that comes later knows, too
+        client.wait_for_workers(2, timeout=120)
+        everywhere = client.scatter(mapped, broadcast=True)
+        workers = list(client.scheduler_info()["workers"])
+        kinds = [client.submit(_of_type, everywhere, workers=[w], key=w) for w in workers]
+        assert client.gather(kinds) == ["memmap", "memmap"]
+
+
+@pytest.mark.parametrize("client", ["tcp://here:8786", None, 3, np.zeros(2)])
+def test_what_is_no_client(client):
+    with pytest.raises(ValueError, match=r"client must be a distributed\.Client, got "):
+        share_memmaps(client)
