@@ -17,6 +17,7 @@ from skfer.embedders.gaussian._mixture import (
     COVARIANCE_TYPES,
     Components,
     Mixture,
+    evened,
     fit_mixture,
     likeliest_component,
 )
@@ -72,7 +73,8 @@ class GaussianMetricEmbedder(MixtureClassifier):
         samples. 1 splits no class.
     covariance_type : {"tied", "full", "diag", "spherical"}, default="tied"
         Covariance of the Gaussians, both those that predict and those that find sub-classes: one
-        matrix for all, or a matrix, variances or one variance for each (sub-)class.
+        matrix for all, or a matrix, variances or one variance for each (sub-)class. Of the one
+        matrix those that predict have a multiple of the identity in the space that the means span.
     split_dimensions : int or "auto", default="auto"
         In how many principal components of a class sub-classes are searched for. "auto" is 8 in
         what a learned start knows and 4 in an embedding that is trained.
@@ -108,6 +110,11 @@ class GaussianMetricEmbedder(MixtureClassifier):
 
     Notes
     -----
+    In the space that the means of the (sub-)classes span, the loss gives all classes the same round
+    Gaussian, and so does a tied covariance after training: which sample is of which class is told
+    by the nearest mean, but for the priors. The covariance of the training samples would mislead
+    there, since training has pulled them together, in some directions more than in others. Outside
+    of that space, where a face that the network does not know differs, it is theirs.
     A covariance is shrunk toward the one of all (sub-)classes together, which counts as
     ``embedding_dim`` samples (one, if diagonal or spherical), and that one toward a multiple of the
     identity likewise. So a class of one sample has a Gaussian too.
@@ -429,7 +436,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
             labels[~known] = mixture.log_joint(points[~known]).argmax(axis=1)
             known[:] = True
             mixture = fit_mixture(points, labels, len(classes), kind)
-        self._set_gaussians(mixture, np.bincount(labels[known], minlength=len(classes)))
+        self._set_gaussians(evened(mixture), np.bincount(labels[known], minlength=len(classes)))
         if not known.all():
             labels[~known] = self._mixture().log_joint(points[~known]).argmax(axis=1)
         self.subclass_to_class_ = self.classes_[classes]

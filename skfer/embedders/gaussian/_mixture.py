@@ -1,7 +1,7 @@
 """Classes as Gaussians, one or several for each class: fitting, densities, posteriors."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -206,6 +206,37 @@ def _covariances(
         return (scatters.parts + prior * common) / (counts + prior)[:, None, None]
     diagonals = (scatters.parts + np.diag(common)) / (counts + 1)[:, None]
     return diagonals if covariance_type == "diag" else diagonals.mean(axis=1)
+
+
+def evened(mixture: Mixture) -> Mixture:
+    """Make a shared covariance a multiple of the identity in the space that the means span.
+
+    Training pulls samples toward the mean of their class, in some directions of that space more
+    than in others, and new samples do not follow: a covariance of the training samples would take
+    the former for certain. Posteriors become those of equally wide round Gaussians, as in training.
+    Outside of that space, which tells nothing of the class, the covariance stays as it is.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        As :func:`fit_mixture` returns it. One of another covariance type is returned as it is.
+
+    Returns
+    -------
+    Mixture
+    """
+    if mixture.covariance_type != "tied":
+        return mixture
+    means = mixture.means[mixture.weights > 0]
+    _, lengths, directions = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
+    span = directions[lengths > len(means) * np.finfo(np.float32).eps * np.abs(means).max()]
+    if not len(span):
+        return mixture
+    inside = span.T @ span
+    outside = np.eye(len(inside)) - inside
+    variance = np.trace(span @ mixture.covariances @ span.T) / len(span)
+    covariance = variance * inside + outside @ mixture.covariances @ outside
+    return replace(mixture, covariances=(covariance + covariance.T) / 2)
 
 
 def class_joint(joint: Floats, component_classes: Codes, n_classes: int) -> Floats:

@@ -14,6 +14,7 @@ from skfer.embedders.gaussian._mixture import (
     COVARIANCE_TYPES,
     Mixture,
     class_posterior,
+    evened,
     fit_mixture,
     likeliest_component,
 )
@@ -97,6 +98,43 @@ def test_one_point_has_nearly_the_covariance_of_all():
     mixture = fit_mixture(points, labels, 3, "full")
     common = fit_mixture(points, labels, 3, "tied").covariances
     assert_allclose(mixture.covariances[0], common * 4 / 5)
+
+
+def test_evened_by_hand():
+    """Means along the first axis: no correlation with it is left, and its variance stays."""
+    means, covariance = np.array([[-1.0, 0.0], [3.0, 0.0]]), np.array([[4.0, 1.0], [1.0, 2.0]])
+    mixture = evened(Mixture(means, covariance, np.array([0.5, 0.5]), "tied"))
+    assert_allclose(mixture.covariances, [[4, 0], [0, 2]], atol=1e-15)
+    three = np.array([[-1.0, 0.0], [3.0, 0.0], [0.0, 1.0]])
+    mixture = evened(Mixture(three, covariance, np.full(3, 1 / 3), "tied"))
+    assert_allclose(mixture.covariances, [[3, 0], [0, 3]], atol=1e-15)
+    # A class without samples has no place, and a single one spans nothing.
+    one = Mixture(three, covariance, np.array([1.0, 0, 0]), "tied")
+    assert_array_equal(evened(one).covariances, covariance)
+    alike = Mixture(np.ones((2, 2)), covariance, np.array([0.5, 0.5]), "tied")
+    assert_array_equal(evened(alike).covariances, covariance)
+
+
+@every_type
+@given(seed=st.integers(0, 10**6), k=st.integers(2, 6), d=st.integers(1, 12))
+def test_evened_posteriors_are_those_of_the_nearest_mean(covariance_type, seed, k, d):
+    rng = np.random.RandomState(seed)
+    centers = 3 * rng.normal(size=(k, d))
+    points, labels = _blobs(centers, 15, seed)
+    fitted = fit_mixture(points @ rng.normal(size=(d, d)), labels, k, covariance_type)
+    mixture = evened(fitted)
+    if covariance_type != "tied":
+        assert mixture is fitted
+        return
+    assert_allclose(np.trace(mixture.covariances), np.trace(fitted.covariances))
+    new = rng.normal(size=(20, d)) * 9
+    distances = np.square(new[:, None] - mixture.means).sum(2)
+    posterior = softmax(mixture.log_joint(new), axis=1)
+    assert_array_equal(posterior.argmax(1), distances.argmin(1))
+    # The log ratio of two classes is the difference of the squared distances, in one unit.
+    ratios = np.diff(mixture.log_joint(new), axis=1)
+    unit = ratios / np.diff(distances, axis=1)
+    assert_allclose(unit, np.median(unit), rtol=1e-6)
 
 
 def test_posterior_of_a_class_is_the_sum_of_its_components():
