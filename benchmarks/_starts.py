@@ -31,6 +31,8 @@ _DEFAULTS = {
     "triplet-center": TripletCenterEmbedder,
     "Gaussian": GaussianMetricEmbedder,
 }
+_BESIDE: dict[str, dict[str, Any]] = {"Gaussian": {"priors": "uniform"}}
+"""What is no default: all learn from balanced batches, and are judged by balanced accuracy."""
 _PEERS: dict[str, dict[str, Any]] = {
     "MultiSimilarity": {
         "loss": losses.MultiSimilarityLoss(),
@@ -119,7 +121,7 @@ def _peer(parameters: dict[str, Any]) -> Callable[[int], Any]:
 
 METHODS: dict[str, Callable[[int], Any]] = {
     **{
-        f"{name}, {words}": _started(cls, backbone)
+        f"{name}, {words}": _started(cls, backbone, **_BESIDE.get(name, {}))
         for name, cls in _DEFAULTS.items()
         for words, backbone in _BACKBONES.items()
     },
@@ -136,7 +138,9 @@ if fer_file() is not None:
     }
 
 SHORTER: dict[str, Callable[[int], Any]] = {
-    f"{name}, start, {length} passes": _started(cls, "auto", max_epochs=length)
+    f"{name}, start, {length} passes": _started(
+        cls, "auto", max_epochs=length, **_BESIDE.get(name, {})
+    )
     for name, cls in _DEFAULTS.items()
     for length in LENGTHS
 }

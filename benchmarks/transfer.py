@@ -24,7 +24,9 @@ TITLE = "Start from drawn faces"
 ABOUT = (
     "Embedders with their defaults, from noise and from the start. *Frozen* is logistic regression "
     "on the start's features as they are; *zero-shot* the drawn classifier, which has seen no face "
-    "of the set. Cross-entropy's own prediction is its classifier's."
+    "of the set. Cross-entropy's own prediction is its classifier's; the Gaussian embedder's its "
+    "posterior, with uniform priors, as all learn from balanced batches and are judged by balanced "
+    "accuracy."
 )
 SETS = {
     # Data set, budget, skewed.
