@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skfer.datasets import load_image_table
+from skfer.datasets import DatasetError, load_image_table
+from skfer.exceptions import ArgumentError
 from skfer.pretraining import Recipe, make_ready, make_start
 
 _REAL_HELP = """\
@@ -32,9 +33,13 @@ def main() -> int:
     given = vars(parser.parse_args())
     out, device, real = given.pop("out"), given.pop("device"), given.pop("real")
     name, n_jobs = given.pop("name"), given.pop("n_jobs")
-    recipe = Recipe(**given)
-    faces = None if real is None else _load(real, recipe.image_size)  # or its fault, hours earlier
-    start = make_start(out, recipe, name=name, device=device, n_jobs=n_jobs, verbose=True)
+    try:
+        recipe = Recipe(**given)
+        # First, since a fault in them would be told hours later.
+        faces = None if real is None else _load(real, recipe.image_size)
+        start = make_start(out, recipe, name=name, device=device, n_jobs=n_jobs, verbose=True)
+    except (ArgumentError, DatasetError, FileNotFoundError) as error:
+        parser.error(str(error))
     print(start)
     if faces is not None:
         print(make_ready(start, recipe, faces, verbose=True))

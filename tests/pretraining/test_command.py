@@ -3,6 +3,7 @@
 import csv
 import sys
 
+import pytest
 from PIL import Image
 
 from skfer.datasets import make_expressions
@@ -45,3 +46,33 @@ def test_a_start_and_a_classifier_from_frequent_classes(tmp_path, monkeypatch, c
     card = (tmp_path / "out" / "face_expressions.md").read_text(encoding="utf-8")
     assert "48 real faces of 12 persons" in card
     assert "3 persons, each 1 times" in (tmp_path / "out" / "small.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("--real /nope", "labels.csv' does not exist"),
+        ("--persons 0", "persons must be a whole number of at least 1, got 0"),
+        ("--device nowhere", "device"),
+    ],
+)
+def test_what_cannot_be_is_told_before_anything_is_done(
+    arguments, told, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(sys, "argv", f"pretraining {tmp_path / 'out'} {arguments}".split())
+    with pytest.raises(SystemExit) as stop:
+        command.main()
+    assert stop.value.code == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_real_faces_without_their_description(tmp_path, monkeypatch, capsys):
+    write_real_faces(tmp_path / "real")
+    (tmp_path / "real" / "README.md").unlink()
+    call = f"pretraining {tmp_path / 'out'} --real {tmp_path / 'real'}"
+    monkeypatch.setattr(sys, "argv", call.split())
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "README.md" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
