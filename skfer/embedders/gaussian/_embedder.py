@@ -433,7 +433,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
         kind = self._covariance_type
         mixture = fit_mixture(points[known], labels[known], len(classes), kind)
         if not known.all() and self._uses_unlabeled() and not data.partial:
-            labels[~known] = mixture.log_joint(points[~known]).argmax(axis=1)
+            labels[~known] = evened(mixture).log_joint(points[~known]).argmax(axis=1)
             known[:] = True
             mixture = fit_mixture(points, labels, len(classes), kind)
         self._set_gaussians(evened(mixture), np.bincount(labels[known], minlength=len(classes)))
