@@ -54,7 +54,7 @@ class _Run:
     """The events that a callback reacts to; nothing is done for the others."""
     world: World | None
     """The processes that train together, if there are several."""
-    network: RecordedNetwork
+    recorded: RecordedNetwork
     step: int = 0
     epoch: int = 0
     """Number of epochs that are over."""
@@ -185,8 +185,8 @@ class MetricNet(NeuralNet):
         )
         self.callbacks_ = before + own + after
         heard = _heard_events(callback for _, callback in self.callbacks_)
-        network = RecordedNetwork(self.module_, torch.device(self.device), self.precision)
-        self._run = _Run(max(1, epochs * len(batches)), norms, heard, find_world(), network)
+        recorded = RecordedNetwork(torch.device(self.device), self.precision)
+        self._run = _Run(max(1, epochs * len(batches)), norms, heard, find_world(), recorded)
         try:
             self.notify("on_train_begin", X=batches, y=None)
             if checkpoint is not None and checkpoint.resume(self, batches, validation):
@@ -198,7 +198,7 @@ class MetricNet(NeuralNet):
             if checkpoint is not None:
                 checkpoint.keep(self, batches, validation, finished=True)
         finally:
-            self._run.network.forget()
+            self._run.recorded.forget()
             self._drop_batches(self.history[-1:])
             self.callbacks_ = own
 
@@ -341,7 +341,7 @@ class MetricNet(NeuralNet):
         x = x.to(self.device, non_blocking=True)
         run = self._run
         if run.world is None or not self.module_.training:
-            return run.network(x, run.n_steps_alike)
+            return run.recorded(self.module_, x, run.n_steps_alike)
         with autocast(self.device, self.precision):
             return run.world.gathered(self.module_(x, run.world.part(len(x))), len(x))
 

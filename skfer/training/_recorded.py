@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.modules.module import _has_any_global_hook
 
 from skfer.nets import Embedded, EmbeddingNet
 from skfer.training._modes import autocast
@@ -17,6 +18,10 @@ _LARGEST_BATCH = 2**22
 """Numbers; of a larger batch a GPU computes longer than its kernels take to launch."""
 _WORTH = 50
 """Steps that a recording is made for: it takes the time of a few."""
+_PATIENCE = 8
+"""So many batches in a row that are not like the recorded one have another one recorded."""
+_MOST = 8
+"""Recordings of a training; one that needs more goes on without."""
 
 
 class RecordedNetwork:
@@ -28,65 +33,74 @@ class RecordedNetwork:
 
     Parameters
     ----------
-    network : nn.Module
-        The network.
     device : torch.device
-        Where it is; on another device than a GPU nothing is recorded.
+        Where the network is; on another device than a GPU nothing is recorded.
     precision : {"float32", "bfloat16"}
         Arithmetic of the layers.
     """
 
-    def __init__(self, network: nn.Module, device: torch.device, precision: str) -> None:
-        self.network = network
+    def __init__(self, device: torch.device, precision: str) -> None:
         self.device = device
         self.precision = precision
-        self._may_record = device.type == "cuda"
+        self._n_left = _MOST if device.type == "cuda" else 0
         self._replay: _Replay | None = None
+        self._n_unlike = 0
 
-    def __call__(self, x: Tensor, n_steps_left: int) -> Any:
+    def __call__(self, network: Any, x: Tensor, n_steps_left: int) -> Any:
         """Return the output for a batch on the device.
 
         `n_steps_left` tells how many more are to come whose norms have the momentum of this one,
         since a recording keeps it.
         """
-        if not (self._may_record and self.network.training):
-            return self._run(x)
-        if self._replay is not None and not self._replay.is_of(self.network):
+        if (self._replay is None and not self._n_left) or not network.training:
+            return self._run(network, x)
+        if self._replay is not None and not self._replay.is_of(network):
             self._replay = None
-        if self._replay is None and n_steps_left >= _WORTH and x.numel() <= _LARGEST_BATCH:
-            self._record(x)
+        if self._wants(x) and n_steps_left >= _WORTH and x.numel() <= _LARGEST_BATCH:
+            self._record(network, x)
         if self._replay is None or not self._replay.takes(x):
-            return self._run(x)
+            return self._run(network, x)
         return self._replay(x)
 
     def forget(self) -> None:
-        """Give the memory of a recording back; gradients lie in it."""
+        """Give the memory of a recording back, where gradients lie too, and record no more."""
+        self._n_left = 0
         if self._replay is not None:
+            self._replay.drop_gradients()
             self._replay = None
-            self.network.zero_grad()
 
-    def _run(self, x: Tensor) -> Any:
+    def _run(self, network: nn.Module, x: Tensor) -> Any:
         with autocast(self.device, self.precision):
-            return self.network(x)
+            return network(x)
 
-    def _record(self, x: Tensor) -> None:
-        if not is_recordable(self.network):
-            self._may_record = False
+    def _wants(self, x: Tensor) -> bool:
+        """Whether a batch like this one should be recorded."""
+        if self._replay is not None:
+            self._n_unlike = 0 if self._replay.takes(x) else self._n_unlike + 1
+        return self._n_left > 0 and (self._replay is None or self._n_unlike >= _PATIENCE)
+
+    def _record(self, network: nn.Module, x: Tensor) -> None:
+        if not is_recordable(network):
+            self._n_left = 0
             return
-        # Recording runs the network a few times, which is to leave no trace.
-        generator = torch.cuda.default_generators[x.get_device()]
+        self._n_left, self._n_unlike, self._replay = self._n_left - 1, 0, None
+        # The network is run a few times, which is to leave no trace.
+        generator = _generator_of(x.device)
         drawn, state = generator.get_state(), generator.clone_state()
-        buffers = [buffer.clone() for buffer in self.network.buffers()]
+        buffers = [buffer.clone() for buffer in network.buffers()]
         try:
-            with torch.cuda.device(x.device), autocast(self.device, self.precision):
-                self._replay = _Replay(self.network, x)
-            generator.set_state(drawn)
+            with autocast(self.device, self.precision):
+                self._replay = _Replay(network, x)
         except RuntimeError:  # torch cannot record it
-            self._may_record = False
-            generator.graphsafe_set_state(state)  # the other one is still being recorded
-        with torch.no_grad():
-            for buffer, before in zip(self.network.buffers(), buffers, strict=True):
-                buffer.copy_(before)
+            self._n_left = 0
+        finally:
+            if self._replay is None:
+                generator.graphsafe_set_state(state)  # the other one is still being recorded
+            else:
+                generator.set_state(drawn)
+            with torch.no_grad():
+                for buffer, before in zip(network.buffers(), buffers, strict=True):
+                    buffer.copy_(before)
 
 
 class _Replay:
@@ -102,19 +116,35 @@ class _Replay:
 
     def __init__(self, network: Any, x: Tensor) -> None:
         self._batch = x.shape, x.dtype
-        self._modes = _modes(network)
+        self._network, self._made_of = network, _made_of(network)
         self._x = x.clone()
         self._parameters = [p for p in network.parameters() if p.requires_grad]
         self._anchor = x.new_empty(0, dtype=torch.float32, requires_grad=True)
-        self._warm_up(network)
         self._forward, self._backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
+        here, stream = torch.cuda.current_stream(x.device), torch.cuda.Stream(x.device)
+        stream.wait_stream(here)
+        try:
+            # Entered here, too: where a recording fails, torch leaves its stream the present one.
+            with torch.cuda.device(x.device), torch.cuda.stream(stream):
+                self._warm_up(network)
+                self._record(network, stream)
+        finally:
+            here.wait_stream(stream)
+
+    def _warm_up(self, network: nn.Module) -> None:
+        """Have torch get ready what it gets ready at first use, which cannot be recorded."""
+        for _ in range(3):
+            present = [tensor for tensor in network(self._x) if tensor is not None]
+            self._differentiate(present, [torch.zeros_like(tensor) for tensor in present])
+
+    def _record(self, network: nn.Module, stream: torch.cuda.Stream) -> None:
         # Another thread may get pictures ready meanwhile.
-        with torch.cuda.graph(self._forward, capture_error_mode="thread_local"):
-            output = network(self._x)
+        how: Any = {"stream": stream, "capture_error_mode": "thread_local"}
+        with torch.cuda.graph(self._forward, **how):
+            output: Any = network(self._x)
         present = [tensor for tensor in output if tensor is not None]
         self._pulls = [torch.empty_like(tensor) for tensor in present]
-        pool = self._forward.pool()
-        with torch.cuda.graph(self._backward, pool, capture_error_mode="thread_local"):
+        with torch.cuda.graph(self._backward, self._forward.pool(), **how):
             self._gradients = self._differentiate(present, self._pulls)
         # Without what autograd knows: its nodes belong to the stream that they were recorded on.
         self._present = [tensor.detach() for tensor in present]
@@ -122,16 +152,6 @@ class _Replay:
         # Memory of modules that the kernels use, such as the augmentation's grid: a batch of
         # another shape replaces it.
         self._used = [vars(module).get("_cache") for module in network.modules()]
-
-    def _warm_up(self, network: nn.Module) -> None:
-        """Have torch get ready what it gets ready at first use, which cannot be recorded."""
-        here, stream = torch.cuda.current_stream(self._x.device), torch.cuda.Stream(self._x.device)
-        stream.wait_stream(here)
-        with torch.cuda.stream(stream):
-            for _ in range(3):
-                present = [tensor for tensor in network(self._x) if tensor is not None]
-                self._differentiate(present, [torch.zeros_like(tensor) for tensor in present])
-        here.wait_stream(stream)
 
     def _differentiate(self, outputs: list[Tensor], pulls: list[Tensor]) -> list[Tensor | None]:
         """Return the gradient of each parameter; None where a frozen backbone gets none."""
@@ -142,15 +162,15 @@ class _Replay:
         ]
 
     def is_of(self, network: Any) -> bool:
-        """Whether the network learns what it learned then: a part may be frozen meanwhile."""
-        return _modes(network) == self._modes
+        """Whether a network is the one that was recorded, and nothing of it has changed since."""
+        return network is self._network and _made_of(network) == self._made_of
 
     def takes(self, x: Tensor) -> bool:
         """Whether a batch is like the one that was recorded."""
         return (x.shape, x.dtype) == self._batch
 
     def __call__(self, x: Tensor) -> Embedded:
-        """Return the output for a batch; the backward pass sets the gradients."""
+        """Return the output for a batch; the backward pass sets the gradients, and adds nothing."""
         self._x.copy_(x)
         values: Any = iter(_Replayed.apply(self._anchor, self))
         return Embedded._make(next(values) if there else None for there in self._is_there)
@@ -168,6 +188,11 @@ class _Replay:
         for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
             parameter.grad = gradient
 
+    def drop_gradients(self) -> None:
+        """Take the gradients from the parameters."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
 
 class _Replayed(torch.autograd.Function):
     """Stands for the network in what autograd knows of a step."""
@@ -184,20 +209,50 @@ class _Replayed(torch.autograd.Function):
         return None, None
 
 
-def _modes(network: Any) -> tuple[Any, ...]:
-    """Return what of the network decides on its kernels, beside a batch."""
-    learn = [parameter.requires_grad for parameter in network.parameters()]
-    return network.backbone_frozen, learn, [module.training for module in network.modules()]
+def _generator_of(device: torch.device) -> torch.Generator:
+    number = torch.cuda.current_device() if device.index is None else device.index
+    return torch.cuda.default_generators[number]
+
+
+def _made_of(network: Any) -> list[Any]:
+    """Return what decides on the kernels of a network, beside a batch.
+
+    These are its modules and their settings, such as a dropout's share, who watches them, and where
+    its parameters and buffers lie and which of them learn.
+    """
+    modules = [
+        (
+            id(module),
+            _n_hooks(module),
+            [v for v in vars(module).values() if isinstance(v, float | int)],
+        )
+        for module in network.modules()
+    ]
+    tensors = [*network.parameters(), *network.buffers()]
+    return [modules, [(tensor.data_ptr(), tensor.requires_grad) for tensor in tensors]]
 
 
 def is_recordable(network: nn.Module) -> bool:
     """Whether a network is made of torch's layers and this package's alone, without hooks."""
-    return type(network) is EmbeddingNet and all(
-        type(module).__module__.startswith(("torch.nn.", "skfer.")) and not _has_hooks(module)
-        for module in network.modules()
+    return (
+        type(network) is EmbeddingNet
+        and not _has_any_global_hook()
+        and all(_is_ours(module) and not _n_hooks(module) for module in network.modules())
+        and not any(map(_n_hooks_of_gradient, network.parameters()))
     )
 
 
-def _has_hooks(module: nn.Module) -> bool:
+def _is_ours(module: nn.Module) -> bool:
+    # A norm without momentum counts its batches in Python.
+    counts = getattr(module, "track_running_stats", False) and module.momentum is None
+    return type(module).__module__.startswith(("torch.nn.", "skfer.")) and not counts
+
+
+def _n_hooks(module: nn.Module) -> int:
     kinds = ("forward", "forward_pre", "backward", "backward_pre")
-    return any(len(getattr(module, f"_{kind}_hooks")) for kind in kinds)
+    return sum(len(getattr(module, f"_{kind}_hooks")) for kind in kinds)
+
+
+def _n_hooks_of_gradient(parameter: nn.Parameter) -> int:
+    kinds = ("_backward_hooks", "_post_accumulate_grad_hooks")
+    return sum(len(getattr(parameter, kind, None) or ()) for kind in kinds)
