@@ -34,7 +34,7 @@ ROOMS = {
         {"numpy", "PIL", "sklearn", "pandas"},
     ),
     "metrics": (("_bar", *GROUND), {"numpy", "sklearn", "torch"}),
-    "model_selection": (GROUND, {"distributed", "numpy", "sklearn"}),
+    "model_selection": (GROUND, {"dask", "distributed", "numpy", "sklearn"}),
     "training": (("_bar", *GROUND, "losses", "nets"), {"numpy", "torch", "skorch"}),
     "embedders.gaussian": (
         (*GROUND, "losses", "nets", "training", "embedders"),

@@ -10,10 +10,14 @@ def share_memmaps(client: Any) -> None:
     """Have dask send memory maps as the paths of their files, to workers that share the disk.
 
     Without it dask sends all that a memory map holds to each worker, where it has to fit into
-    memory. From this call on, every array that lies in a file as it is in memory, as one from
-    ``numpy.load(path, mmap_mode="r")`` or a slice of its first axis, is opened by each worker
-    itself, for reading. Other arrays travel as before. It holds for this process, and for the
-    workers that the scheduler has and will have.
+    memory. From this call on, a map that is scattered, as by ``parallel_config("dask",
+    scatter=[X, y])``, is opened by each worker itself, for reading, if it lies in its file as it is
+    in memory: one from ``numpy.load(path, mmap_mode="r")``, or a slice of its first axis. Other
+    arrays travel as before. It holds for this process, and for the workers that the scheduler has
+    and will have.
+
+    A file must stay as it is while workers read it. dask counts pages of files that a worker has
+    read as its memory: start workers without a limit (``memory_limit=0``) if X is larger.
 
     Parameters
     ----------
@@ -48,5 +52,5 @@ def share_memmaps(client: Any) -> None:
         raise ImportError(f"share_memmaps needs the package distributed: {hint}.") from error
     if not isinstance(client, Client):
         raise ArgumentError("{client} must be a distributed.Client, got {}.", shown(client))
-    register()
     client.register_plugin(SendsPaths())
+    register()  # last, when the workers understand

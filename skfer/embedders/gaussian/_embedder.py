@@ -436,7 +436,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
             labels[~known] = evened(mixture).log_joint(points[~known]).argmax(axis=1)
             known[:] = True
             mixture = fit_mixture(points, labels, len(classes), kind)
-        self._set_gaussians(evened(mixture), np.bincount(labels[known], minlength=len(classes)))
+        self._set_gaussians(mixture, np.bincount(labels[known], minlength=len(classes)))
         if not known.all():
             labels[~known] = self._mixture().log_joint(points[~known]).argmax(axis=1)
         self.subclass_to_class_ = self.classes_[classes]
@@ -452,7 +452,9 @@ class GaussianMetricEmbedder(MixtureClassifier):
             if self._covariance_type != "tied":
                 covariances[stay] = self.covariances_[stay]
         self._component_counts = self._component_counts + counts
-        self.means_, self.covariances_ = means, covariances
+        shares = self._component_counts / self._component_counts.sum()
+        merged = Mixture(means, covariances, shares, self._covariance_type)
+        self.means_, self.covariances_ = means, evened(merged).covariances
         self.weights_ = component_weights(
             self.priors, self._component_classes, self._component_counts
         )

@@ -199,6 +199,21 @@ def test_one_subclass_is_the_class(blobs):
     assert_array_equal(model.classes_[model.predict_subclass(X)], model.predict(X))
 
 
+def test_the_nearest_mean_tells_the_class(blobs):
+    """Also where ``partial_fit`` moves the means of some classes only."""
+    X, y, _ = blobs
+    model = _model(priors="uniform").fit(X, y)
+    some = np.isin(y, ["calm", "glad"])
+    for _ in range(2):
+        Z = model.transform(X)
+        nearest = np.square(Z[:, None] - model.means_).sum(2).argmin(1)
+        assert_array_equal(model.predict(X), model.classes_[nearest])
+        span = np.linalg.svd(model.means_ - model.means_.mean(0))[2][:2]
+        inside = span @ model.covariances_ @ span.T
+        assert_allclose(inside, inside[0, 0] * np.eye(2), atol=1e-6 * inside[0, 0])
+        model.partial_fit(X[some], y[some])
+
+
 def test_subclasses_survive_pickle_and_partial_fit(blobs):
     X, y, blob = blobs
     model = _model(max_subclasses=2, max_epochs=12).fit(X, y)
