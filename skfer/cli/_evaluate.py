@@ -36,6 +36,8 @@ from skfer.evaluation import (
     make_splits,
     prepare,
 )
+from skfer.exceptions import ArgumentError
+from skfer.validation import missing_mask, shown
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,23 @@ def _prepare(arguments: argparse.Namespace) -> Comparison:
         check_images=duplicates != "keep",
     )
     check_folds(faces.target, splits, arguments.classifier)
+    _check_subgroups(faces, arguments.subgroup_column)
     tell_unlabeled(faces, len(kept.target))
     return Comparison(name, protocol, faces, splits, wanted_methods(arguments), pairs)
+
+
+def _check_subgroups(faces: Bunch, column: str | None) -> None:
+    """Raise, before anything is trained, if there is nothing to report apart."""
+    subgroups = faces.get("subgroup")
+    if subgroups is None:
+        return
+    present = np.unique(np.asarray(subgroups)[~missing_mask(subgroups)])
+    if len(present) < 2:
+        raise ArgumentError(
+            "{subgroup_column}: the column {} has less than two values: {}.",
+            repr(column),
+            shown(present.tolist()),
+        )
 
 
 def usual_protocol(name: str) -> str:

@@ -42,6 +42,7 @@ def check_votes(
         If the votes have another shape, are negative or infinite, are all for other classes, or
         speak against the labels, as they do when their columns are in another order.
     """
+    votes = _by_name(votes, classes)
     counts = _columns_of(_as_numbers(votes, len(codes)), codes, classes)
     totals = counts.sum(axis=1)
     voted = totals > 0
@@ -78,6 +79,24 @@ def _check_order(
         )
 
 
+def _by_name(votes: Any, classes: NDArray[Any]) -> Any:
+    """Return the columns of the classes, where those of a data frame have their names."""
+    if not hasattr(votes, "columns"):
+        return votes
+    names, wanted = list(map(str, votes.columns)), list(map(str, classes.tolist()))
+    if names == [str(i) for i in range(len(names))]:  # those of a frame that was given none
+        return np.asarray(votes)
+    if set(wanted) <= set(names):
+        return np.asarray(votes)[:, [names.index(name) for name in wanted]]
+    raise refusal(
+        "votes",
+        "have the columns {}: give each of the classes {} a column of its name, or an array with "
+        "columns in this order.",
+        shown(names),
+        shown(wanted),
+    )
+
+
 def _as_numbers(votes: Any, n_samples: int) -> NDArray[np.float64]:
     try:
         counts = np.array(votes, dtype=np.float64)
@@ -91,7 +110,7 @@ def _as_numbers(votes: Any, n_samples: int) -> NDArray[np.float64]:
             n_samples,
             counts.shape,
         )
-    counts[np.isnan(counts).any(axis=1)] = 0
+    counts[np.isnan(counts)] = 0
     if np.isinf(counts).any() or (counts < 0).any():
         raise refusal("votes", "must be counts or shares, none of them negative or infinite.")
     return counts

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from skfer.datasets import DatasetError, load_image_table
+from skfer.datasets import EXPRESSIONS, DatasetError, load_image_table
 from skfer.exceptions import ArgumentError
 from skfer.pretraining import Recipe, make_ready, make_start
+from skfer.validation import shown
 
 _REAL_HELP = """\
 also make the ready classifier, with real faces beside the drawn ones: a folder with labels.csv
-(file, expression, person), images/ and a README.md that says where they come from"""
+(file, expression, person), images/ and a README.md that says where they come from; of the eight
+expressions those with at least 100 faces are taught"""
 _ENOUGH = 100
 """Real faces that a class needs to be taught and scored."""
 
@@ -58,8 +60,30 @@ def _load(folder: Path, image_size: int) -> Any:
     frequent = np.bincount(faces.target)[faces.target] >= _ENOUGH
     for name in ("images", "target", "groups"):
         faces[name] = np.asarray(faces[name])[frequent]
+    _check_real(folder, faces)
     faces.DESCR = (folder / "README.md").read_text(encoding="utf-8")
     return faces
+
+
+def _check_real(folder: Path, faces: Any) -> None:
+    unknown = sorted(set(map(str, faces.target_names)) - set(EXPRESSIONS))
+    if unknown:
+        raise ArgumentError(
+            "{real}: {} has the labels {}, which are none of {}: name them so, or leave them out.",
+            folder,
+            shown(unknown),
+            ", ".join(EXPRESSIONS),
+        )
+    n_classes, n_persons = (len(np.unique(faces[name])) for name in ("target", "groups"))
+    if n_classes < 2 or n_persons < 2:
+        raise ArgumentError(
+            "{real}: {} has {} classes of at least {} faces, of {} persons: two classes and two "
+            "persons are the least to learn from.",
+            folder,
+            n_classes,
+            _ENOUGH,
+            n_persons,
+        )
 
 
 if __name__ == "__main__":

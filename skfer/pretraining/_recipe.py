@@ -127,7 +127,11 @@ def make_start(
     """
     recipe = Recipe() if recipe is None else recipe
     _check_recipe(recipe, name, device)
+    if n_jobs is not None and (check_int(n_jobs, "n_jobs", at_least=-1) == 0):
+        raise refusal("n_jobs", "must not be 0.")
     out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise refusal("out", "must be a folder, and {} is a file.", repr(str(out)))
     faces = drawn_faces(out, recipe, n_jobs=n_jobs, verbose=verbose)
     last = out / "work" / f"last-{name}.pt"
     with plain_modes(), seeded(recipe.seed, torch.device(device)):
@@ -150,6 +154,7 @@ def _check_recipe(recipe: Recipe, name: str, device: str) -> None:
     """Refuse what would end a run, or spoil it, after hours."""
     for number in ("persons", "epochs", "width", "batch_size"):
         check_int(getattr(recipe, number), number, at_least=1)
+    check_int(recipe.seed, "seed", at_least=0, at_most=2**32 - 1)
     check_int(recipe.image_size, "image_size", at_least=MIN_IMAGE_SIDE)
     check_real(recipe.lr, "lr", above=0)
     check_real(recipe.weight_decay, "weight_decay", at_least=0)

@@ -15,15 +15,17 @@ from skorch.callbacks import Callback
 from skfer.exceptions import ArgumentError
 from skfer.training._plain import (
     generator_state,
+    numbers_of,
     plain,
     plain_items,
     set_generator,
+    set_numbers,
     set_tensors,
     tensors_of,
 )
 from skfer.training._world import find_world
 
-_FORMAT = 1
+_FORMAT = 2
 _DEAD_AFTER = 3600.0  # seconds after which an unfinished file is taken as abandoned
 
 
@@ -197,6 +199,7 @@ def _take_training(
         {
             "module": tensors_of(net.module_),
             "criterion": tensors_of(net.criterion_),
+            "numbers": numbers_of(net.criterion_),
             "frozen": net.module_.backbone_frozen,
             "optimizer": net.optimizer_.state_dict() if with_optimizer else None,
             "history": list(map(plain_items, net.history.to_list())),
@@ -213,6 +216,7 @@ def _set_training(net: Any, batches: Any, validation: Any, state: dict[str, Any]
     """Set a training to what :func:`_take_training` returned."""
     set_tensors(net.module_, state["module"])
     set_tensors(net.criterion_, state["criterion"])
+    set_numbers(net.criterion_, state["numbers"])
     net.module_.freeze_backbone(state["frozen"])
     if state["optimizer"] is not None:
         net.optimizer_.load_state_dict(state["optimizer"])

@@ -75,6 +75,24 @@ def set_tensors(module: nn.Module, values: Mapping[str, Tensor]) -> None:
         module.get_submodule(room)._buffers[short] = value.to(like.device)
 
 
+def numbers_of(module: nn.Module) -> dict[str, dict[str, float]]:
+    """Return the numbers that each module has as attributes, such as a count of its calls."""
+    return {
+        name: {
+            key: value
+            for key, value in vars(part).items()
+            if type(value) in (bool, int, float) and key != "training"
+        }
+        for name, part in module.named_modules()
+    }
+
+
+def set_numbers(module: nn.Module, values: Mapping[str, Mapping[str, float]]) -> None:
+    """Set them to what :func:`numbers_of` returned of a module that was made in the same way."""
+    for name, numbers in values.items():
+        vars(module.get_submodule(name)).update(numbers)
+
+
 def generator_state(rng: np.random.RandomState) -> dict[str, Any]:
     """Return the state of one of numpy's generators as plain values."""
     _, key, position, has_gauss, gauss = rng.get_state()

@@ -335,6 +335,18 @@ def test_unlabeled_faces_are_counted_and_told(tmp_path, capsys):
     assert len(told) == 2
 
 
+def test_subgroups_of_one_value_are_told_before_a_fit(faces_on_disk, tmp_path, capsys, monkeypatch):
+    header, *rows = (faces_on_disk / "labels.csv").read_text().splitlines()
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join([f"{header},skin", *(f"{row},dark" for row in rows)]) + "\n")
+    call = table_call(faces_on_disk, *QUICK, "--embedders", "pca", "--subgroup-column", "skin")
+    call[call.index("--labels") + 1] = str(table)
+    monkeypatch.setattr("skfer.cli._evaluate._fits", None)
+    assert main([*call, "--root", str(faces_on_disk)]) != 0
+    err = capsys.readouterr().err
+    assert "--subgroup-column: the column 'skin' has less than two values: ['dark']" in err
+
+
 def test_subgroups_of_a_table(faces_on_disk, tmp_path, capsys):
     header, *rows = (faces_on_disk / "labels.csv").read_text().splitlines()
     rows = [f"{row},{'even' if int(row.rpartition('p')[2]) % 2 == 0 else 'odd'}" for row in rows]

@@ -118,6 +118,43 @@ def test_subclasses_and_pseudo_labels_go_on(tmp_path, broken, n_unlabeled, early
     assert_array_equal(model.transduction_, whole.transduction_)
 
 
+class Grows(torch.nn.Module):
+    """A loss whose weight grows from call to call, by a number that is no buffer."""
+
+    def __init__(self):
+        super().__init__()
+        self.n_calls = 0
+
+    def forward(self, embeddings, labels):
+        self.n_calls += 1
+        return embeddings[labels == 0].square().mean() * self.n_calls
+
+
+LOSSES = {
+    "a memory that is filled in turn": lambda: losses.CrossBatchMemory(
+        losses.ContrastiveLoss(), 8, memory_size=40
+    ),
+    "a count of calls": Grows,
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+def test_what_a_loss_counts_goes_on(loss, rows, tmp_path, broken):
+    given = QUICK | {"max_epochs": 6, "callbacks": [Breaks()], "embedding_dim": 8}
+    whole = MetricLossEmbedder(loss(), **given).fit(*rows)
+    model = broken(
+        lambda: MetricLossEmbedder(loss(), **given, checkpoint=tmp_path), *rows, at=[2, 5]
+    )
+    _assert_same(model, whole, rows[0])
+    finished = MetricLossEmbedder(loss(), **given, checkpoint=tmp_path).fit(*rows)
+    for one, other in zip(
+        finished.net_.criterion_.modules(), whole.net_.criterion_.modules(), strict=True
+    ):
+        for name, value in vars(other).items():
+            if type(value) in (bool, int, float):
+                assert getattr(one, name) == value
+
+
 def test_early_stopping_goes_back_to_an_epoch_before_the_break(rows, tmp_path, broken):
     given = QUICK | {
         "max_epochs": 30,

@@ -1,6 +1,7 @@
 """What several people said of each sample: soft targets, routed beside y."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 import torch
@@ -158,13 +159,41 @@ def test_a_sample_without_a_label_takes_the_class_with_most_votes(voted):
 
 def test_columns_are_classes_or_codes():
     codes, classes = np.array([0, 1, 2, -1]), np.array([1, 3, 4])
-    votes = np.array([[9, 1, 0, 0, 0], [0, 0, 0, 2, 2], [0, np.nan, 1, 1, 1], [0, 1, 0, 0, 3]])
+    votes = np.array([[9, 1, 0, 0, 0], [0, 0, 0, 2, 2], [np.nan] * 5, [0, 1, np.nan, 0, 3]])
     found, shares = check_votes(votes, codes, classes, accepts_unlabeled=False)
     assert_array_equal(found, [0, 1, 2, 2])
     assert_array_equal(shares, [[1, 0, 0], [0, 0.5, 0.5], [0, 0, 1], [0.25, 0, 0.75]])
     assert shares.dtype == np.float32
     same = check_votes(votes[:, [1, 3, 4]], codes, classes, accepts_unlabeled=False)[1]
     assert_array_equal(same, shares)
+
+
+def test_nobody_may_be_nan(voted):
+    """As a pivot of a table of single votes has it."""
+    X, y, votes = voted
+    some = np.where(votes > 0.2, votes, 0)
+    pivot = np.where(some > 0, some, np.nan)
+    embedders = [CrossEntropyEmbedder(8, max_epochs=2, random_state=0) for _ in range(2)]
+    Z, W = (
+        e.fit(X, y, votes=v).transform(X) for e, v in zip(embedders, (some, pivot), strict=True)
+    )
+    assert_array_equal(Z, W)
+
+
+@pytest.mark.parametrize("names", [["calm", "glad", "sad"], [3, 5, 7], ["1", "2", "4"]])
+def test_named_columns_are_found_by_name(names):
+    classes = np.array(names)
+    codes = np.arange(9) % 3
+    votes = pd.DataFrame(np.random.default_rng(0).integers(1, 9, (9, 3)), columns=names)
+    _, expected = check_votes(votes.to_numpy(), codes, classes, accepts_unlabeled=False)
+    other = votes.assign(other=1)[[names[2], "other", names[0], names[1]]]
+    for frame in (votes, votes[names[::-1]], other, votes.rename(columns=str)):
+        found = check_votes(frame, codes, classes, accepts_unlabeled=False)[1]
+        assert_array_equal(found, expected)
+    nameless = pd.DataFrame(votes.to_numpy())
+    assert_array_equal(check_votes(nameless, codes, classes, accepts_unlabeled=False)[1], expected)
+    with pytest.raises(ArgumentError, match=r"votes have the columns \['a', 'b', 'c'\]"):
+        check_votes(votes.set_axis(list("abc"), axis=1), codes, classes, accepts_unlabeled=False)
 
 
 def test_columns_in_another_order_are_noticed(voted):

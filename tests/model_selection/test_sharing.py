@@ -1,10 +1,8 @@
 """Memory maps that dask sends as paths."""
 
 import mmap
-import sys
 from pathlib import Path
 
-import cloudpickle
 import joblib
 import numpy as np
 import pytest
@@ -24,9 +22,6 @@ pytestmark = [
 SHAPE = (64, 5, 7)
 TOLD = 1000
 """More bytes than a path and a header take."""
-
-# The workers know nothing of the tests.
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 @pytest.fixture(scope="module")
@@ -125,10 +120,6 @@ def test_a_change_that_was_not_written_yet_arrives(folder):
     assert_array_equal(travel(x)[0], [1, 2, 3])
 
 
-def _of_type(x):
-    return type(x).__name__
-
-
 @pytest.mark.usefixtures("register")
 def test_workers_open_the_file(tmp_path):
     from distributed import Client, LocalCluster
@@ -139,6 +130,7 @@ def test_workers_open_the_file(tmp_path):
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
     model = CrossEntropyEmbedder(8, max_epochs=2, random_state=0)
     expected = cross_validate(model, X, y, cv=2)["test_score"]
+    of_type = lambda x: type(x).__name__  # noqa: E731 (travels by value, as from a notebook)
     with (
         LocalCluster(
             n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
@@ -147,14 +139,14 @@ def test_workers_open_the_file(tmp_path):
     ):
         share_memmaps(client)
         client.amm.stop()
-        assert client.submit(_of_type, client.scatter(mapped)).result() == "memmap"
+        assert client.submit(of_type, client.scatter(mapped)).result() == "memmap"
         with joblib.parallel_config("dask", scatter=[mapped, y]):
             assert_array_equal(cross_validate(model, mapped, y, cv=2)["test_score"], expected)
         cluster.scale(2)  # a worker that comes later knows, too
         client.wait_for_workers(2, timeout=120)
         everywhere = client.scatter(mapped, broadcast=True)
         workers = list(client.scheduler_info()["workers"])
-        kinds = [client.submit(_of_type, everywhere, workers=[w], key=w) for w in workers]
+        kinds = [client.submit(of_type, everywhere, workers=[w], key=w) for w in workers]
         assert client.gather(kinds) == ["memmap", "memmap"]
 
 

@@ -54,6 +54,8 @@ def test_a_start_and_a_classifier_from_frequent_classes(tmp_path, monkeypatch, c
         ("--real /nope", "labels.csv' does not exist"),
         ("--persons 0", "persons must be a whole number of at least 1, got 0"),
         ("--device nowhere", "device"),
+        ("--seed -1", "seed must be a whole number"),
+        ("--n-jobs 0", "n_jobs must not be 0"),
     ],
 )
 def test_what_cannot_be_is_told_before_anything_is_done(
@@ -70,9 +72,43 @@ def test_what_cannot_be_is_told_before_anything_is_done(
 def test_real_faces_without_their_description(tmp_path, monkeypatch, capsys):
     write_real_faces(tmp_path / "real")
     (tmp_path / "real" / "README.md").unlink()
+    monkeypatch.setattr(command, "_ENOUGH", 20)
     call = f"pretraining {tmp_path / 'out'} --real {tmp_path / 'real'}"
     monkeypatch.setattr(sys, "argv", call.split())
     with pytest.raises(SystemExit):
         command.main()
     assert "README.md" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_too_few_real_faces(tmp_path, monkeypatch, capsys):
+    write_real_faces(tmp_path / "real")
+    call = f"pretraining {tmp_path / 'out'} --real {tmp_path / 'real'}"
+    monkeypatch.setattr(sys, "argv", call.split())
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "has 0 classes of at least 100 faces" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_real_faces_of_other_labels(tmp_path, monkeypatch, capsys):
+    write_real_faces(tmp_path / "real")
+    table = tmp_path / "real" / "labels.csv"
+    table.write_text(
+        table.read_text(encoding="utf-8").replace("neutral", "frown"), encoding="utf-8"
+    )
+    monkeypatch.setattr(command, "_ENOUGH", 20)
+    call = f"pretraining {tmp_path / 'out'} --real {tmp_path / 'real'}"
+    monkeypatch.setattr(sys, "argv", call.split())
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "has the labels ['frown'], which are none of" in capsys.readouterr().err
+
+
+def test_a_file_in_place_of_the_folder(tmp_path, monkeypatch, capsys):
+    (tmp_path / "out").write_text("kept", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", f"pretraining {tmp_path / 'out'}".split())
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "must be a folder" in capsys.readouterr().err
+    assert (tmp_path / "out").read_text(encoding="utf-8") == "kept"

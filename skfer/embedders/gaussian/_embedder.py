@@ -117,7 +117,8 @@ class GaussianMetricEmbedder(MixtureClassifier):
     of that space, where a face that the network does not know differs, it is theirs.
     A covariance is shrunk toward the one of all (sub-)classes together, which counts as
     ``embedding_dim`` samples (one, if diagonal or spherical), and that one toward a multiple of the
-    identity likewise. So a class of one sample has a Gaussian too.
+    identity, which counts as ``embedding_dim`` samples. So a class of one sample has a Gaussian
+    too.
 
     Sub-classes are looked for in what a network knows before it is trained, where it starts from
     what faces taught (``backbone="auto"`` on images, "large", `backbone_weights`): a network

@@ -19,6 +19,12 @@ def check_priors(priors: Any) -> None:
             "{priors} must be a list in the order of classes_, not a dict: give [priors[c] for "
             "c in np.unique(y)]."
         )
+    if hasattr(priors, "reindex") and list(priors.index) != list(range(len(priors))):
+        raise ArgumentError(
+            "{priors} must be a list in the order of classes_, not a Series with names {}: give "
+            "priors.reindex(np.unique(y)).tolist().",
+            shown(list(priors.index)),
+        )
     try:
         values = np.asarray(priors, dtype=np.float64)
     except (TypeError, ValueError):

@@ -199,6 +199,17 @@ def test_one_subclass_is_the_class(blobs):
     assert_array_equal(model.classes_[model.predict_subclass(X)], model.predict(X))
 
 
+def test_priors_with_names_are_refused(blobs):
+    """Those of value_counts are in the order of frequency."""
+    X, y, _ = blobs
+    shares = pd.Series(y).value_counts(normalize=True)
+    with pytest.raises(ValueError, match=r"priors must be a list in the order of classes_"):
+        _model(priors=shares).fit(X, y)
+    ordered = shares.reindex(np.unique(y))
+    model = _model(priors=ordered.reset_index(drop=True)).fit(X, y)
+    assert_allclose(np.bincount([0, 1, 2], model.weights_), ordered)
+
+
 def test_the_nearest_mean_tells_the_class(blobs):
     """Also where ``partial_fit`` moves the means of some classes only."""
     X, y, _ = blobs
