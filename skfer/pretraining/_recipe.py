@@ -127,7 +127,7 @@ def make_start(
     """
     recipe = Recipe() if recipe is None else recipe
     _check_recipe(recipe, name, device)
-    if n_jobs is not None and (check_int(n_jobs, "n_jobs", at_least=-1) == 0):
+    if check_int(n_jobs, "n_jobs", at_least=-1, optional=True) == 0:
         raise refusal("n_jobs", "must not be 0.")
     out = Path(out)
     if out.exists() and not out.is_dir():

@@ -12,7 +12,7 @@ from skfer.training._modes import (
     plain_modes,
     seeded,
 )
-from skfer.training._net import MetricNet, StopTraining, on_cpu, spread
+from skfer.training._net import MetricNet, StopTraining, on_cpu
 from skfer.training._objective import Objective
 from skfer.training._pictures import PictureSource
 from skfer.training._sampling import BalancedBatchSampler, ShuffledBatchSampler, SubsetSampler
@@ -25,6 +25,7 @@ from skfer.training._source import (
     Source,
     release_pages,
 )
+from skfer.training._spread import spread
 from skfer.training._stopping import StopAtBest, restart_stopping
 from skfer.training._world import World, find_world
 

@@ -19,6 +19,7 @@ from skfer.training._checkpoint import Checkpoint, KeepEachEpoch
 from skfer.training._modes import autocast
 from skfer.training._recorded import RecordedNetwork
 from skfer.training._schedule import SCHEDULES
+from skfer.training._spread import spread
 from skfer.training._world import World, find_world, norms_of_whole_batches
 
 _WARM_BATCHES = 10
@@ -458,36 +459,6 @@ def _warm(norms: list[tuple[nn.BatchNorm1d | nn.BatchNorm2d, float]]) -> None:
     for norm, momentum in norms:
         seen = int(norm.num_batches_tracked)  # type: ignore[arg-type]
         norm.momentum = max(momentum, 1 / (seen + 1))
-
-
-def spread(features: Tensor) -> float:
-    """Return the share of the features' squared norm in which samples differ; 0 if all coincide.
-
-    Parameters
-    ----------
-    features : Tensor of shape (n, embedding_dim)
-        Embeddings of one batch.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-
-    See Also
-    --------
-    skfer.EmbeddingCollapseWarning : What ``fit`` says where it is near 0.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from skfer.training import spread
-    >>> spread(torch.ones(4, 2)), spread(torch.tensor([[1.0], [-1.0]]))
-    (0.0, 1.0)
-    """
-    whole = float(torch.linalg.vector_norm(features))
-    centered = float(torch.linalg.vector_norm(features - features.mean(0)))
-    # Rounding may take it a little above 1.
-    return min((centered / whole) ** 2, 1.0) if whole > 0 else 0.0
 
 
 def on_cpu(module: nn.Module) -> nn.Module:

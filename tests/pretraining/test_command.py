@@ -48,6 +48,20 @@ def test_a_start_and_a_classifier_from_frequent_classes(tmp_path, monkeypatch, c
     assert "3 persons, each 1 times" in (tmp_path / "out" / "small.md").read_text(encoding="utf-8")
 
 
+@pytest.fixture
+def refused(tmp_path, monkeypatch, capsys):
+    """A call that is told what is wrong; returns it."""
+
+    def call(arguments):
+        monkeypatch.setattr(sys, "argv", f"pretraining {tmp_path / 'out'} {arguments}".split())
+        with pytest.raises(SystemExit) as stop:
+            command.main()
+        assert stop.value.code == 2
+        return capsys.readouterr().err
+
+    return call
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -58,57 +72,38 @@ def test_a_start_and_a_classifier_from_frequent_classes(tmp_path, monkeypatch, c
         ("--n-jobs 0", "n_jobs must not be 0"),
     ],
 )
-def test_what_cannot_be_is_told_before_anything_is_done(
-    arguments, told, tmp_path, monkeypatch, capsys
-):
-    monkeypatch.setattr(sys, "argv", f"pretraining {tmp_path / 'out'} {arguments}".split())
-    with pytest.raises(SystemExit) as stop:
-        command.main()
-    assert stop.value.code == 2
-    assert told in capsys.readouterr().err
+def test_what_cannot_be_is_told_before_anything_is_done(arguments, told, tmp_path, refused):
+    assert told in refused(arguments)
     assert not (tmp_path / "out").exists()
 
 
-def test_real_faces_without_their_description(tmp_path, monkeypatch, capsys):
+def without_description(folder):
+    (folder / "README.md").unlink()
+
+
+def with_other_labels(folder):
+    table = folder / "labels.csv"
+    named = table.read_text(encoding="utf-8").replace("neutral", "frown")
+    table.write_text(named, encoding="utf-8")
+
+
+REAL_FACES = {
+    "no description": (without_description, 20, "README.md"),
+    "other labels": (with_other_labels, 20, "has the labels ['frown'], which are none of"),
+    "too few": (lambda folder: None, 100, "has 0 classes of at least 100 faces"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "enough", "told"), REAL_FACES.values(), ids=REAL_FACES)
+def test_real_faces_that_do_not_serve(spoil, enough, told, tmp_path, monkeypatch, refused):
     write_real_faces(tmp_path / "real")
-    (tmp_path / "real" / "README.md").unlink()
-    monkeypatch.setattr(command, "_ENOUGH", 20)
-    call = f"pretraining {tmp_path / 'out'} --real {tmp_path / 'real'}"
-    monkeypatch.setattr(sys, "argv", call.split())
-    with pytest.raises(SystemExit):
-        command.main()
-    assert "README.md" in capsys.readouterr().err
+    spoil(tmp_path / "real")
+    monkeypatch.setattr(command, "_ENOUGH", enough)
+    assert told in refused(f"--real {tmp_path / 'real'}")
     assert not (tmp_path / "out").exists()
 
 
-def test_too_few_real_faces(tmp_path, monkeypatch, capsys):
-    write_real_faces(tmp_path / "real")
-    call = f"pretraining {tmp_path / 'out'} --real {tmp_path / 'real'}"
-    monkeypatch.setattr(sys, "argv", call.split())
-    with pytest.raises(SystemExit):
-        command.main()
-    assert "has 0 classes of at least 100 faces" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
-
-
-def test_real_faces_of_other_labels(tmp_path, monkeypatch, capsys):
-    write_real_faces(tmp_path / "real")
-    table = tmp_path / "real" / "labels.csv"
-    table.write_text(
-        table.read_text(encoding="utf-8").replace("neutral", "frown"), encoding="utf-8"
-    )
-    monkeypatch.setattr(command, "_ENOUGH", 20)
-    call = f"pretraining {tmp_path / 'out'} --real {tmp_path / 'real'}"
-    monkeypatch.setattr(sys, "argv", call.split())
-    with pytest.raises(SystemExit):
-        command.main()
-    assert "has the labels ['frown'], which are none of" in capsys.readouterr().err
-
-
-def test_a_file_in_place_of_the_folder(tmp_path, monkeypatch, capsys):
+def test_a_file_in_place_of_the_folder(tmp_path, refused):
     (tmp_path / "out").write_text("kept", encoding="utf-8")
-    monkeypatch.setattr(sys, "argv", f"pretraining {tmp_path / 'out'}".split())
-    with pytest.raises(SystemExit):
-        command.main()
-    assert "must be a folder" in capsys.readouterr().err
+    assert "must be a folder" in refused("")
     assert (tmp_path / "out").read_text(encoding="utf-8") == "kept"
