@@ -5,14 +5,17 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.metrics import accuracy_score
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from torch import nn
 
 from skfer._typing import NDArray
 from skfer.embedders._heads import LogitsHead, MeansHead
+from skfer.embedders._labels import check_y, labeled
 from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders.base import BaseEmbedder
 from skfer.training import TrainingData
+from skfer.validation import refusal
 
 
 class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
@@ -80,6 +83,37 @@ class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
         scores = self.class_scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of samples whose predicted class is their label.
+
+        Parameters
+        ----------
+        X : array-like
+            Inputs of the shape seen in ``fit``.
+        y : array-like of shape (n,)
+            Labels. Samples without one (None, NaN, and -1 where it is no class) are left out.
+        sample_weight : array-like of shape (n,), default=None
+            How much each sample counts.
+
+        Returns
+        -------
+        float
+            Accuracy, from 0 to 1.
+
+        Raises
+        ------
+        ValueError
+            If no sample has a label, or lengths differ.
+        """
+        check_is_fitted(self)
+        labels = check_y(y, X, allow_unlabeled=True, name=type(self).__name__)
+        check_consistent_length(labels, sample_weight)
+        known, labels = labeled(labels, self.classes_)
+        if not len(known):
+            raise refusal("y", "has no sample with a label, so that nothing can be scored.")
+        weights = None if sample_weight is None else np.asarray(sample_weight)[known]
+        return accuracy_score(labels, self.predict(X)[known], sample_weight=weights)
+
     @on_snapshot
     def class_scores(self, X: Any) -> NDArray[np.float64]:
         """Return log probabilities of the classes, up to a constant of each row.
@@ -126,7 +160,7 @@ class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
             self._class_counts = np.zeros(len(self.classes_), dtype=np.intp)
         for rows, output in self._run(data.source):
             codes = data.codes[rows]
-            points = self.net_.criterion_.features(output.embedding).double().cpu().numpy()
+            points = self.features_of(output.embedding).double().cpu().numpy()
             known = codes >= 0
             sums = self._class_sums.copy()
             np.add.at(sums, codes[known], points[known])

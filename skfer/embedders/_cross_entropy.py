@@ -16,7 +16,8 @@ class CrossEntropyEmbedder(ClassifierEmbedder):
     """Embed faces by a network that was trained as a classifier: the baseline to beat.
 
     Everything except the loss is the same as in the metric embedders: network, batches,
-    augmentation, schedule. ``transform`` returns the input of the last linear layer.
+    augmentation, schedule. ``transform`` returns the input of the last linear layer, as
+    directions from its mean.
 
     Parameters
     ----------

@@ -15,6 +15,12 @@ classification_weight : float, default={classification_weight}
         Whether every coordinate of the embedding is standardized over the batch (a batch
         norm without affine part). Without it the metric losses tend to shrink the
         embedding to a point.
+    normalize_embedding : bool or "auto", default="auto"
+        Whether ``transform`` gives directions: the network's embedding less the mean of the
+        training samples, scaled to unit length. The length of an embedding tells how strong an
+        expression is rather than which, and distances between directions rank faces better; the
+        mean counts where classes are skewed. "auto" does so if the embedding has at least 8
+        coordinates, and one for each class.
     backbone : "auto", "large", "scratch", "timm/NAME", nn.Module or callable, default="auto"
         The network that turns standardized inputs (mean 0, standard deviation 1, channels
         first) into features. "auto" is, for images of 16 x 16 pixels at least,
@@ -134,6 +140,8 @@ classes_ : ndarray of shape (n_classes,)
         How many subjects there were, if ``fit`` was told.
     n_features_in_ : int
         Number of values of one input: features of a row, or pixels times channels.
+    embedding_mean_ : ndarray of shape (embedding_dim,) or None
+        What ``transform`` takes directions from: the mean of the training samples.
     mirror_ : bool
         Whether the mirror image of an image counts too.
     input_shape_ : tuple of int

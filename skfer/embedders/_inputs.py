@@ -318,6 +318,26 @@ def check_images(X: Any) -> NDArray[Any]:
     return X
 
 
+def refuse_alpha(images: NDArray[Any]) -> None:
+    """Raise ValueError if images have a fourth channel that is the same everywhere.
+
+    Raises
+    ------
+    ValueError
+        A channel of one value tells nothing of a face, and takes contrast from the others when
+        images are standardized: it is the transparency of color pictures (RGBA).
+    """
+    if images.ndim != 4 or images.shape[3] != 4:
+        return
+    alpha = images[..., 3]
+    value = alpha[0, 0, 0]
+    if (alpha[0] == value).all() and (alpha == value).all():  # few are read where the first differs
+        raise ValueError(
+            f"X has images of shape {images.shape[1:]} whose fourth channel is {value} everywhere, "
+            "as the transparency (alpha) of color pictures is: leave it out, X[..., :3]."
+        )
+
+
 def mapped_again(validated: NDArray[Any], given: Any) -> NDArray[Any]:
     """Return the memmap that a table was given as, if validation has changed nothing of it.
 

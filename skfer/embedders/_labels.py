@@ -83,6 +83,23 @@ def _plain(labels: NDArray[Any]) -> NDArray[Any]:
     return labels if any(isinstance(value, str) for value in values) else np.array(values)
 
 
+def labeled(y: NDArray[Any], classes: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Return the rows that have a label, and their labels.
+
+    Parameters
+    ----------
+    y : array of shape (n,)
+        What `check_y` has returned.
+    classes : array of shape (n_classes,)
+        Those of a fitted embedder: -1 is a mark of no label unless it is one of them.
+    """
+    has_none = missing_mask(y)
+    if not mark_mask(classes).any():
+        has_none |= mark_mask(y)
+    rows = np.flatnonzero(~has_none)
+    return rows, _plain(y[rows])
+
+
 def find_classes(y: NDArray[Any], name: str) -> NDArray[Any]:
     """Return the classes in y, sorted, without the marks of unlabeled samples.
 

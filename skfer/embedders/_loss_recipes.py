@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from skfer.exceptions import ArgumentError
-from skfer.validation import shown
+from skfer.validation import refusal, shown
 
 CLASSES = ("n_classes", "num_classes")
 LENGTHS = ("embedding_dim", "embedding_size", "descriptors_dim", "n_features")
@@ -126,18 +126,19 @@ class MinedLoss(nn.Module):
         names = _arguments(self.loss)
         more: dict[str, Any] = {"votes": votes} if takes_votes(self.loss) else {}
         if self.miner is None:
-            return self.loss(embeddings, labels, **more)
+            return _called("loss", self.loss, embeddings, labels, **more)
         with torch.no_grad():
-            mined = _check_mined(self.miner(embeddings, labels))
+            mined = _check_mined(_called("miner", self.miner, embeddings, labels), len(labels))
         if "indices_tuple" in names:
-            return self.loss(embeddings, labels, indices_tuple=mined, **more)
+            return _called("loss", self.loss, embeddings, labels, indices_tuple=mined, **more)
         if "triplets" in names:
-            return self.loss(embeddings, labels, triplets=as_triplets(mined), **more)
+            triplets = as_triplets(mined)
+            return _called("loss", self.loss, embeddings, labels, triplets=triplets, **more)
         rows = torch.cat(tuple(mined)).unique()
         if not len(rows):
             return embeddings[rows].sum()  # 0, with a gradient of 0
         more = {} if votes is None or not more else {"votes": votes[rows]}
-        return self.loss(embeddings[rows], labels[rows], **more)
+        return _called("loss", self.loss, embeddings[rows], labels[rows], **more)
 
     @property
     def stats(self) -> dict[str, Tensor]:
@@ -160,18 +161,48 @@ def takes_votes(loss: Any) -> bool:
     return "votes" in _arguments(loss)
 
 
-def _check_mined(mined: Any) -> Mined:
-    if (
+def _called(
+    name: str, function: Callable[..., Any], embeddings: Tensor, labels: Tensor, **more: Any
+) -> Any:
+    """Call a loss or a miner; tell what it was called with if it fails."""
+    try:
+        return function(embeddings, labels, **more)
+    except torch.OutOfMemoryError:
+        raise
+    except (AssertionError, IndexError, RuntimeError, ValueError) as error:
+        raise refusal(
+            name,
+            "failed: {}. It was called with embeddings of shape {} and labels {}. A loss that is "
+            "made for other numbers of classes or coordinates does so: give its class, with "
+            "{loss_params}, and fit makes it for these.",
+            f"{type(error).__name__}: {str(error).rstrip('.')}",
+            tuple(embeddings.shape),
+            shown(labels.unique().tolist()),
+        ) from error
+
+
+def _check_mined(mined: Any, n_samples: int) -> Mined:
+    if not (
         isinstance(mined, tuple | list)
         and len(mined) in (3, 4)
         and all(isinstance(rows, Tensor) and rows.ndim == 1 for rows in mined)
     ):
-        return tuple(mined)
-    raise ArgumentError(
-        "{miner} must return three or four index tensors of one axis (anchors, positives, "
-        "negatives; or anchors, positives, anchors, negatives), got {}.",
-        shown(mined),
-    )
+        raise ArgumentError(
+            "{miner} must return three or four index tensors of one axis (anchors, positives, "
+            "negatives; or anchors, positives, anchors, negatives), got {}.",
+            shown(mined),
+        )
+    for rows in mined:
+        if rows.device.type != "cpu" or not len(rows):
+            continue  # a look at numbers on a GPU would have it wait
+        ends = int(rows.min()), int(rows.max())
+        if not 0 <= ends[0] <= ends[1] < n_samples:
+            raise ArgumentError(
+                "{miner} must return rows of the batch, 0 to {}, got {} to {}.",
+                n_samples - 1,
+                *ends,
+            )
+    return tuple(mined)
 
 
 def as_triplets(mined: Mined) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,7 @@ from os import PathLike
 from typing import Any, ClassVar
 
 import torch.nn.functional as F
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
@@ -24,6 +24,7 @@ from skfer.embedders.base import BaseEmbedder
 from skfer.losses import GaussianMetricLoss
 from skfer.nets import Embedded
 from skfer.training import Objective
+from skfer.validation import shown
 
 
 @with_shared_docs
@@ -55,9 +56,9 @@ class MetricLossEmbedder(ClassifierEmbedder):
         Learning rate of the parameters that the loss has itself, such as proxies, which are not
         decayed. None means `lr`.
     unit_length : bool or "auto", default="auto"
-        Whether ``transform`` scales embeddings to unit length. "auto" does so where the loss does:
-        where it is one of pytorch-metric-learning whose distance normalizes embeddings, as it does
-        unless another distance is given.
+        Whether embeddings are scaled to unit length, before `normalize_embedding` takes directions.
+        "auto" does so where the loss does: where it is one of pytorch-metric-learning whose
+        distance normalizes embeddings, as it does unless another distance is given.
     embedding_dim : int, default=128
         Length of the embedding.
     <shared parameters>
@@ -129,6 +130,7 @@ class MetricLossEmbedder(ClassifierEmbedder):
         embedding_dim: int = 128,
         classification_weight: float = 1.0,
         standardize_embedding: bool = True,
+        normalize_embedding: bool | str = "auto",
         backbone: Any = "auto",
         backbone_weights: Any = None,
         backbone_lr: float | None = None,
@@ -162,6 +164,7 @@ class MetricLossEmbedder(ClassifierEmbedder):
             embedding_dim=embedding_dim,
             classification_weight=classification_weight,
             standardize_embedding=standardize_embedding,
+            normalize_embedding=normalize_embedding,
             backbone=backbone,
             backbone_weights=backbone_weights,
             backbone_lr=backbone_lr,
@@ -204,6 +207,15 @@ class MetricLossEmbedder(ClassifierEmbedder):
         return self.net_.criterion_.metric_loss.loss
 
     # -- how it learns --------------------------------------------------------------------
+
+    def _validate_params(self) -> None:
+        if isinstance(self.loss, str):
+            raise InvalidParameterError(
+                "The 'loss' parameter of MetricLossEmbedder must be a loss, its class or a "
+                f"function. Got {shown(self.loss)} instead, a name: the best-known losses are "
+                "made by name with skfer.evaluation.make_methods (skfer.evaluation.LOSSES)."
+            )
+        super()._validate_params()
 
     def make_objective(self) -> Objective:
         """Return the loss with its miner, and cross-entropy."""

@@ -116,6 +116,7 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
         mining: str | Mapping[float, str] = "batch-all",
         classification_weight: float = 1.0,
         standardize_embedding: bool = True,
+        normalize_embedding: bool | str = "auto",
         backbone: Any = "auto",
         backbone_weights: Any = None,
         backbone_lr: float | None = None,
@@ -149,6 +150,7 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
             embedding_dim=embedding_dim,
             classification_weight=classification_weight,
             standardize_embedding=standardize_embedding,
+            normalize_embedding=normalize_embedding,
             backbone=backbone,
             backbone_weights=backbone_weights,
             backbone_lr=backbone_lr,
@@ -231,6 +233,7 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
             published |= {"n_thresholds": steps, "threshold_range": (top / steps, top)}
         reading: dict[str, Any] = {
             "standardize_embedding": False,
+            "normalize_embedding": False,
             "classification_weight": 0.0,
             "backbone": "scratch",
             "average_weights": 0.0,
@@ -322,6 +325,11 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
 class MultiThresholdObjective(Objective):
     """Multi-threshold triplet loss, and cross-entropy beside it."""
 
+    @property
+    def n_parts(self) -> int:
+        """Number of slices."""
+        return len(self.metric_loss.thresholds)
+
     def metric_of_votes(self, output: Embedded, labels: Tensor, votes: Tensor) -> Tensor:
         """Return the loss with pairs that count as much as people agree on them."""
         return self.metric_loss(output.embedding, labels, votes=votes)
@@ -332,6 +340,10 @@ class MultiThresholdObjective(Objective):
         if torch.jit.is_tracing():  # other runtimes lack what is exact for extreme lengths
             return self.directions(embedding) / n**0.5
         return normalize_slices(embedding, n).flatten(1) / n**0.5
+
+    def directed(self, features: Tensor, center: Tensor) -> Tensor:
+        """Return unit slices again, each as a direction from its part of the center."""
+        return self.features(features - center)
 
     def directions(self, embedding: Tensor) -> Tensor:
         """Return the unit slices side by side, which may be inexact for extreme lengths."""

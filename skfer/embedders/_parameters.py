@@ -20,6 +20,7 @@ class SharedParameters(BaseEstimator):
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
         "classification_weight": [Interval(Real, 0, None, closed="left")],
         "standardize_embedding": ["boolean"],
+        "normalize_embedding": ["boolean", StrOptions({"auto"})],
         "backbone": [str, callable],
         "backbone_weights": [str, Path, None],
         "backbone_lr": [Interval(Real, 0, None, closed="left"), None],
@@ -60,6 +61,7 @@ class SharedParameters(BaseEstimator):
         *,
         classification_weight: float = 1.0,
         standardize_embedding: bool = True,
+        normalize_embedding: bool | str = "auto",
         backbone: Any = "auto",
         backbone_weights: Any = None,
         backbone_lr: float | None = None,
@@ -92,6 +94,7 @@ class SharedParameters(BaseEstimator):
         self.embedding_dim = embedding_dim
         self.classification_weight = classification_weight
         self.standardize_embedding = standardize_embedding
+        self.normalize_embedding = normalize_embedding
         self.backbone = backbone
         self.backbone_weights = backbone_weights
         self.backbone_lr = backbone_lr

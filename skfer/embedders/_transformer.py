@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import nn
+from torch import Tensor, nn
 
 from skfer._typing import NDArray
 from skfer._version import __version__
 from skfer.embedders._collapse import warn_caller
 from skfer.embedders._devices import find_device, find_precision
+from skfer.embedders._directions import gives_directions, mean_of, some_labeled
 from skfer.embedders._inputs import (
     as_arrays,
     check_images,
@@ -23,6 +24,7 @@ from skfer.embedders._inputs import (
     make_source,
     mapped_again,
     photographs_among,
+    refuse_alpha,
     refuse_single_image,
     row_shape,
     row_statistics,
@@ -34,7 +36,7 @@ from skfer.embedders._snapshots import on_snapshot
 from skfer.exceptions import InconsistentVersionWarning
 from skfer.nets import Embedded
 from skfer.pictures import check_image_size, warn_of_photographs
-from skfer.training import MetricNet, PictureSource, Source, run_network
+from skfer.training import MetricNet, PictureSource, Source, TrainingData, run_network
 
 _LOOK_FOR_FACES = (
     "Put a FaceAligner with a detector before the embedder, or cut faces out by detect_faces; if "
@@ -45,6 +47,8 @@ _LOOK_FOR_FACES = (
 class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedParameters):
     """Checks inputs, and runs a network that a subclass has trained as ``net_`` on them."""
 
+    classes_: NDArray[Any]
+    embedding_mean_: NDArray[np.float32] | None
     input_shape_: tuple[int, ...]
     n_features_in_: int
     net_: MetricNet
@@ -69,6 +73,24 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         check_is_fitted(self)
         return self._embedded(X)
 
+    def _find_mean(self, data: TrainingData, share: float) -> NDArray[np.float32] | None:
+        """Return the mean that directions are taken from, if they are wanted.
+
+        Of a share below 1 the former mean moves by this share; what an earlier version fitted
+        without one goes on without.
+        """
+        former = getattr(self, "embedding_mean_", None)
+        wanted = self.normalize_embedding if share == 1 else former is not None
+        objective = self.net_.criterion_
+        length = self._n_features_out // objective.n_parts
+        if not gives_directions(wanted, length, len(self.classes_)):
+            return None
+        batches = self._run(some_labeled(data.source, data.codes))
+        mean = mean_of(objective.features(output.embedding) for _, output in batches)
+        if share < 1 and former is not None:
+            mean = former + np.float32(share) * (mean - former)
+        return mean
+
     @on_snapshot
     def network_outputs(self, X: Any) -> Iterator[Embedded]:
         """Run the trained network over X, in batches.
@@ -91,8 +113,28 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         source = self._check_inputs(X, reset=False)
         embedding = np.empty((len(source), self._n_features_out), dtype=np.float32)
         for rows, output in self._run(source):
-            embedding[rows] = self.net_.criterion_.features(output.embedding).cpu().numpy()
+            embedding[rows] = self.features_of(output.embedding).cpu().numpy()
         return embedding
+
+    def features_of(self, embedding: Tensor) -> Tensor:
+        """Return what ``transform`` makes of the network's embeddings.
+
+        Parameters
+        ----------
+        embedding : Tensor of shape (n, embedding_dim)
+            As :meth:`network_outputs` has them.
+
+        Returns
+        -------
+        Tensor of shape (n, embedding_dim)
+            With ``normalize_embedding``, directions from the mean of the training samples.
+        """
+        return self.net_.criterion_.placed(embedding, self.center())
+
+    def center(self) -> Tensor | None:
+        """Return what directions are taken from, if ``transform`` gives directions."""
+        mean = getattr(self, "embedding_mean_", None)  # an earlier version had none
+        return None if mean is None else torch.from_numpy(mean)
 
     def _run(self, source: Source) -> Iterator[tuple[slice, Embedded]]:
         device = self._inference_device()
@@ -152,6 +194,8 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
             refuse_single_image(X, self.input_shape_)
         if is_images(X):
             X = check_images(X)
+            if reset:
+                refuse_alpha(X)
             shape = X.shape[1:]
         else:
             X = mapped_again(validate_data(self, X, reset=reset, dtype="numeric"), given=X)

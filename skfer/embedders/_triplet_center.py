@@ -160,6 +160,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
         sampling: str = "balanced",
         classification_weight: float = 1.0,
         standardize_embedding: bool = True,
+        normalize_embedding: bool | str = "auto",
         backbone: Any = "auto",
         backbone_weights: Any = None,
         backbone_lr: float | None = None,
@@ -193,6 +194,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
             embedding_dim=embedding_dim,
             classification_weight=classification_weight,
             standardize_embedding=standardize_embedding,
+            normalize_embedding=normalize_embedding,
             backbone=backbone,
             backbone_weights=backbone_weights,
             backbone_lr=backbone_lr,
@@ -271,6 +273,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
             "sampling": "random",
             "center_lr": 6e-3,
             "standardize_embedding": False,
+            "normalize_embedding": False,
             "backbone": "scratch",
             "average_weights": 0.0,
         }
@@ -397,7 +400,8 @@ class TripletCenterEmbedder(ClassifierEmbedder):
 
     def finish_training(self, data: TrainingData) -> None:
         """Set the centers."""
-        self.centers_ = self.net_.criterion_.metric_loss.centers.detach().cpu().numpy().copy()
+        centers = self.net_.criterion_.metric_loss.centers.detach()
+        self.centers_ = self.features_of(centers).cpu().numpy().copy()
 
 
 class TripletCenterObjective(Objective):

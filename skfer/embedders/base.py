@@ -375,6 +375,14 @@ class BaseEmbedder(MethodHooks):
         self.n_iter_ = len(self.history_)
         counts = np.bincount(data.codes[data.codes >= 0], minlength=len(self.classes_))
         self.class_count_ = counts + (getattr(self, "class_count_", 0) if data.partial else 0)
+        self.finish(data)
+
+    def finish(self, data: TrainingData) -> None:
+        """Set what is known once the network is trained on all of these samples."""
+        share = 1.0
+        if data.partial and self.n_iter_ > 1:
+            share = np.count_nonzero(data.codes >= 0) / self.class_count_.sum()
+        self.embedding_mean_ = self._find_mean(data, share)
         self.finish_training(data)
 
     def _weigh_labels(self, data: TrainingData) -> NDArray[np.float32]:

@@ -1,6 +1,7 @@
 """Where an embedding looks, by gradient: for networks without attention of their own."""
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -48,14 +49,18 @@ def _similarity_maps(
     # Copies: another thread may train or use the embedder meanwhile.
     network = copy.deepcopy(embedder.net_.module_).cpu().float().eval()
     network.mirror = False  # one look, at the picture as it is
-    objective = copy.deepcopy(embedder.net_.criterion_).cpu()
+    objective, center = copy.deepcopy(embedder.net_.criterion_).cpu(), embedder.center()
+
+    def look(pictures: Tensor) -> Tensor:
+        return objective.placed(network(pictures).embedding, center)
+
     maps = []
     for start in range(0, len(pictures), _BATCH):
         rows = slice(start, start + _BATCH)
         batch = np.array(pictures[rows])
         batch = batch if batch.dtype == np.uint8 else batch.astype(np.float32)
         target = torch.from_numpy(np.asarray(targets[rows], dtype=np.float32))
-        found = _maps(network, objective, torch.from_numpy(batch), target)
+        found = _maps(network.backbone, look, torch.from_numpy(batch), target)
         shape = embedder.input_shape_[:2]
         found = F.interpolate(found, shape, mode="bilinear", align_corners=False)
         maps.append(found.squeeze(1).numpy())
@@ -79,7 +84,7 @@ def input_pictures(embedder: Any, X: Any) -> NDArray[Any]:
     return X.reshape(len(X), *shape)
 
 
-def _maps(network: Any, objective: Any, batch: Tensor, target: Tensor) -> Tensor:
+def _maps(backbone: Any, look: Callable[[Tensor], Tensor], batch: Tensor, target: Tensor) -> Tensor:
     kept: list[Tensor] = []
 
     def keep(module: Any, inputs: Any, output: Tensor) -> Tensor:
@@ -87,11 +92,10 @@ def _maps(network: Any, objective: Any, batch: Tensor, target: Tensor) -> Tensor
         kept.append(output.detach().requires_grad_())
         return kept[-1]
 
-    hook = network.backbone.register_forward_hook(keep)
+    hook = backbone.register_forward_hook(keep)
     try:
         with torch.enable_grad():
-            embedding = objective.features(network(batch).embedding)
-            cosine = F.cosine_similarity(embedding, target).sum()
+            cosine = F.cosine_similarity(look(batch), target).sum()
             (gradient,) = torch.autograd.grad(cosine, kept)
     finally:
         hook.remove()

@@ -148,7 +148,7 @@ class Graph(nn.Module):
         self.shape = embedder.input_shape_
         self.input_name = "rows" if len(self.shape) == 1 else "images"
         self.network = _portable(embedder, self.shape)
-        self.features = embedder.net_.criterion_.features
+        self.features = embedder.features_of
         self._standardize_rows(embedder)
         self._set_rest(embedder, rest)
 

@@ -137,9 +137,31 @@ class Objective(nn.Module):
         made_for = type(self).metric_of_votes is not Objective.metric_of_votes
         return bool(self.classification_weight) or made_for
 
+    @property
+    def n_parts(self) -> int:
+        """Number of parts of equal length that :meth:`features` are of, each with a direction."""
+        return 1
+
     def features(self, embedding: Tensor) -> Tensor:
         """Map embeddings (n, embedding_dim) to what ``transform`` returns, same shape."""
         return embedding
+
+    def placed(self, embedding: Tensor, center: Tensor | None) -> Tensor:
+        """Return :meth:`features`, as directions from a center if there is one."""
+        features = self.features(embedding)
+        return features if center is None else self.directed(features, center.to(features))
+
+    def directed(self, features: Tensor, center: Tensor) -> Tensor:
+        """Return :meth:`features` as directions from a point: their difference, of unit length.
+
+        Parameters
+        ----------
+        features : Tensor of shape (n, embedding_dim)
+            What :meth:`features` returned.
+        center : Tensor of shape (embedding_dim,)
+            The point, such as the mean of the features of a training set.
+        """
+        return F.normalize(features - center)
 
     def directions(self, embedding: Tensor) -> Tensor:
         """Return a cheaper form of :meth:`features` that will do to measure their spread."""

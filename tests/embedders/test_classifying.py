@@ -9,7 +9,7 @@ from sklearn.base import is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import accuracy_score
 
-from skfer import CrossEntropyEmbedder, MultiThresholdEmbedder
+from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, MultiThresholdEmbedder
 from skfer.embedders import BaseEmbedder
 
 CLASSIFIERS = [case for case in CASES if hasattr(case.cls, "predict")]
@@ -82,3 +82,40 @@ def test_a_classifier_that_is_trained_predicts(rows):
     model = CrossEntropyEmbedder(8, max_epochs=2, random_state=0).fit(X, y)
     logits = np.concatenate([out.logits.numpy() for out in model.network_outputs(X)])
     assert_allclose(model.decision_function(X), logits)
+
+
+@pytest.mark.parametrize("cls", [CrossEntropyEmbedder, GaussianMetricEmbedder])
+@pytest.mark.parametrize("mark", [None, np.nan, -1])
+def test_samples_without_a_label_are_not_scored(cls, mark, faces):
+    X, y = faces.images, faces.target
+    model = cls(max_epochs=3, random_state=0).fit(X, y)
+    marked = y.astype(object)
+    marked[:20] = mark
+    weights = np.arange(len(y))
+    expected = accuracy_score(y[20:], model.predict(X[20:]), sample_weight=weights[20:])
+    assert model.score(X, marked, weights) == expected
+    names = faces.target_names[y].astype(object)
+    model.fit(X, names)
+    names[:20] = mark if mark != -1 else "-1"
+    assert model.score(X, names) == accuracy_score(names[20:], model.predict(X[20:]))
+
+
+def test_what_is_a_class_is_scored(faces):
+    y = np.where(faces.target == faces.target[0], -1, 1)
+    model = CrossEntropyEmbedder(max_epochs=3, random_state=0).fit(faces.images, y)
+    assert model.score(faces.images, y) == accuracy_score(y, model.predict(faces.images))
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "requires y"),
+        (np.full(64, -1.0), "no sample with a label"),
+        (np.full(64, np.nan), "no sample with a label"),
+        (np.zeros(63), "X has 64 samples, y has 63"),
+    ],
+)
+def test_what_cannot_be_scored(y, message, faces):
+    model = CrossEntropyEmbedder(max_epochs=1, random_state=0).fit(faces.images, faces.target)
+    with pytest.raises(ValueError, match=message):
+        model.score(faces.images, y)

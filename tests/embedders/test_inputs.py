@@ -222,6 +222,11 @@ def _nan(faces):
     return X
 
 
+def _rgba(images):
+    opaque = np.full_like(images, 255)
+    return np.stack([images, images, images, opaque], axis=-1)
+
+
 BAD = {
     "lengths": (lambda f: (f.images, f.target[:-1]), {}, "X has 64 samples, y has 63"),
     "one class": (lambda f: (f.images, np.zeros(64, int)), {}, "at least two classes in y"),
@@ -241,6 +246,11 @@ BAD = {
         lambda f: (np.repeat(f.images[:, None], 4, axis=1), f.target),
         {"backbone": nn.Flatten()},
         r"which look like channels first.* Try X\.transpose\(0, 2, 3, 1\)",
+    ),
+    "transparency": (
+        lambda f: (_rgba(f.images), f.target),
+        {},
+        r"shape \(24, 24, 4\) whose fourth channel is 255 everywhere, .* X\[\.\.\., :3\]",
     ),
     "too small": (lambda f: (f.images[:, :12, :12], f.target), {}, "at least 16 x 16"),
     "unknown backbone": (lambda f: (f.images, f.target), {"backbone": "vgg"}, "backbone='vgg'"),

@@ -193,12 +193,35 @@ def test_a_loss_remembers_more_than_parameters(goes_on, rows):
 )
 def test_unit_length_is_as_the_loss_sees_it(loss, is_unit, rows):
     X, y = rows
-    model = MetricLossEmbedder(loss, **QUICK).fit(X, y)
+    model = MetricLossEmbedder(loss, normalize_embedding=False, **QUICK).fit(X, y)
     lengths = np.linalg.norm(model.transform(X), axis=1)
     assert (np.abs(lengths - 1).max() < 1e-5) == is_unit
     model.set_params(unit_length=not is_unit).fit(X, y)
     lengths = np.linalg.norm(model.transform(X), axis=1)
     assert (np.abs(lengths - 1).max() < 1e-5) != is_unit
+
+
+def short(embeddings, labels):
+    """A miner that means another batch."""
+    return torch.tensor([0, 1]), torch.tensor([1, 0]), torch.tensor([2, 300])
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (
+            {"loss": losses.ArcFaceLoss(2, 8)},
+            r"loss failed: IndexError: .* It was called with embeddings of shape \(\d+, 8\) and "
+            r"labels \[0, 1, 2\]\. .* give its class, with loss_params",
+        ),
+        ({"loss": losses.ProxyAnchorLoss(4, 5)}, "loss failed: RuntimeError: .*shape.* 8"),
+        ({"loss": losses.TripletMarginLoss(), "miner": short}, "miner must return rows of .* 300"),
+        ({"loss": "supcon"}, "Got 'supcon' instead, a name: .*make_methods.*LOSSES"),
+    ],
+)
+def test_losses_that_do_not_fit_are_told(params, message, rows):
+    with pytest.raises(ValueError, match=message):
+        MetricLossEmbedder(**params, **QUICK).fit(*rows)
 
 
 def test_early_stopping_restores_the_proxies(rows):

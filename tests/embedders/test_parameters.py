@@ -62,6 +62,7 @@ OTHER = {
     "sigma": 0.3,
     "split_dimensions": 2,
     "standardize_embedding": False,
+    "normalize_embedding": False,
     "synthesis_fraction": 0.2,
     "synthesis_size": 4,
     "threshold_range": (0.2, 0.6),

@@ -38,7 +38,8 @@ class Watch(Callback):
 
 def test_it_classifies_by_its_own_head(faces):
     y = faces.target_names[faces.target]
-    model = small(max_epochs=15, device="cpu", precision="float32").fit(faces.images, y)
+    model = small(max_epochs=15, device="cpu", precision="float32", normalize_embedding=False)
+    model.fit(faces.images, y)
     proba = model.predict_proba(faces.images)
     scores = model.decision_function(faces.images)
     assert proba.shape == scores.shape == (64, 4)
@@ -160,21 +161,23 @@ def test_many_classes_start_from_few_samples_each(rows, monkeypatch):
 def test_centers_have_their_own_rate_and_no_decay(faces):
     watch = Watch()
     model = small(center_weight=0, center_lr=0.7, weight_decay=0.5, backbone_lr=1e-5)
-    model.set_params(callbacks=[watch], schedule="constant").fit(faces.images, faces.target)
+    model.set_params(callbacks=[watch], schedule="constant", normalize_embedding=False)
+    model.fit(faces.images, faces.target)
     assert watch.groups[1] == (1, 0.7, 0.0)
     assert [group[1] for group in watch.groups] == [1e-5, 0.7, model.lr]
     assert_array_equal(model.centers_, watch.centers)
 
 
 def test_warm_start_keeps_the_centers(faces):
-    model = small(center_lr=0, warm_start=True).fit(faces.images, faces.target)
+    model = small(center_lr=0, warm_start=True, normalize_embedding=False)
+    model.fit(faces.images, faces.target)
     first = model.centers_
     assert_array_equal(model.fit(faces.images, faces.target).centers_, first)
     assert model.centers_ is not first
 
 
 def test_partial_fit_starts_the_centers_it_can(faces):
-    model = small(center_weight=0, class_weight="balanced")
+    model = small(center_weight=0, class_weight="balanced", normalize_embedding=False)
     model.partial_fit(faces.images, faces.target, classes=[0, 3, 4, 5, 7])
     assert_array_equal(np.abs(model.centers_).sum(1) > 0, [True, False, True, True, True])
     before = model.centers_

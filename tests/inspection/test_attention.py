@@ -158,7 +158,7 @@ def test_channels_are_weighted_by_the_slope_of_the_similarity(faces, multi_thres
         with torch.no_grad():
             pooled = network.pool(network.backbone(standard[:, None]))[0]
             raw = network.standardize(network.project(pooled))
-            embedding = model.net_.criterion_.features(raw)
+            embedding = model.features_of(raw)
         return torch.cosine_similarity(embedding, torch.from_numpy(targets).double())
 
     step = 1e-4

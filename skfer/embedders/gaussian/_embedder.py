@@ -6,6 +6,7 @@ from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 from skorch.callbacks import Callback
 
@@ -35,7 +36,7 @@ from skfer.embedders.gaussian._subclasses import (
     SubclassFinder,
 )
 from skfer.losses import GaussianMetricLoss
-from skfer.training import BalancedBatchSampler, Objective, TrainingData
+from skfer.training import BalancedBatchSampler, Objective, Source, TrainingData
 from skfer.validation import UNLABELED
 
 
@@ -209,6 +210,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
         unlabeled_threshold: float = 0.9,
         classification_weight: float = 1.0,
         standardize_embedding: bool = True,
+        normalize_embedding: bool | str = "auto",
         backbone: Any = "auto",
         backbone_weights: Any = None,
         backbone_lr: float | None = None,
@@ -242,6 +244,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
             embedding_dim=embedding_dim,
             classification_weight=classification_weight,
             standardize_embedding=standardize_embedding,
+            normalize_embedding=normalize_embedding,
             backbone=backbone,
             backbone_weights=backbone_weights,
             backbone_lr=backbone_lr,
@@ -326,6 +329,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
             "schedule": "constant",
             "weight_decay": 0.0,
             "standardize_embedding": False,
+            "normalize_embedding": False,
             "classification_weight": 0.0,
             "backbone": "scratch",
             "average_weights": 0.0,
@@ -366,7 +370,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
     def prepare_training(self, data: TrainingData) -> NDArray[np.intp]:
         """Start from whole classes; a pass of ``partial_fit`` from the sub-classes there are."""
         if data.partial and hasattr(self, "means_"):
-            joint = self._mixture().log_joint(network_arrays(self.net_, data.source)[0])
+            joint = self._mixture().log_joint(self._points(data.source))
             labels = likeliest_component(joint, self._component_classes, data.codes)
             labels[data.codes < 0] = UNLABELED
             components = Components(labels, self._component_classes)
@@ -428,7 +432,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
         if not (data.partial and hasattr(self, "means_")):
             # Otherwise Gaussians stay that may be of another type than the parameter has by now.
             self._covariance_type = self.covariance_type
-        points, _ = network_arrays(self.net_, data.source)
+        points = self._points(data.source)
         labels, classes = self.subclass_labels_, self._component_classes
         known = labels >= 0
         kind = self._covariance_type
@@ -443,6 +447,10 @@ class GaussianMetricEmbedder(MixtureClassifier):
         self.subclass_to_class_ = self.classes_[classes]
         self.n_subclasses_ = np.bincount(classes, minlength=len(self.classes_))
         self.transduction_ = self.subclass_to_class_[labels]
+
+    def _points(self, source: Source) -> NDArray[np.float32]:
+        points, _ = network_arrays(self.net_, source)
+        return self.features_of(torch.from_numpy(points)).numpy()
 
     def _set_gaussians(self, mixture: Mixture, counts: NDArray[np.intp]) -> None:
         """Set the Gaussians; in ``partial_fit`` those without new samples stay as they were."""

@@ -14,6 +14,10 @@ COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 LEAST_SHARE = 1e-3
 """No variance is below this share of the whole set's: a class of one sample has none."""
 
+GENERALIZATION = 5.0
+"""New samples differ from the means of their classes by about so many times the variance of those
+that a network was trained on."""
+
 _CHUNK = 4096
 """Number of points that are held in double precision at a time."""
 
@@ -209,12 +213,13 @@ def _covariances(
 
 
 def evened(mixture: Mixture) -> Mixture:
-    """Make a shared covariance a multiple of the identity in the space that the means span.
+    """Make a shared covariance that of new samples in the space that the means span.
 
     Training pulls samples toward the mean of their class, in some directions of that space more
     than in others, and new samples do not follow: a covariance of the training samples would take
-    the former for certain. Posteriors become those of equally wide round Gaussians, as in training.
-    Outside of that space, which tells nothing of the class, the covariance stays as it is.
+    the former for certain. Posteriors become those of equally wide round Gaussians, as in training,
+    and of `GENERALIZATION` times their variance. Outside of that space, which tells nothing of the
+    class, the covariance stays as it is.
 
     Parameters
     ----------
@@ -234,7 +239,7 @@ def evened(mixture: Mixture) -> Mixture:
         return mixture
     inside = span.T @ span
     outside = np.eye(len(inside)) - inside
-    variance = np.trace(span @ mixture.covariances @ span.T) / len(span)
+    variance = GENERALIZATION * np.trace(span @ mixture.covariances @ span.T) / len(span)
     covariance = variance * inside + outside @ mixture.covariances @ outside
     return replace(mixture, covariances=(covariance + covariance.T) / 2)
 

@@ -1,0 +1,55 @@
+"""Whether an embedding is given as directions from its mean, and where that mean is."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skfer._typing import NDArray
+from skfer.training import SamplePart, Source
+
+_LEAST_LENGTH = 8
+_MOST_SAMPLES = 4096  # of which the mean is taken: a large training set is not embedded once more
+
+
+def gives_directions(normalize: bool | str, length: int, n_classes: int) -> bool:
+    """Return whether embeddings are normalized.
+
+    Parameters
+    ----------
+    normalize : bool or "auto"
+        The parameter ``normalize_embedding``.
+    length : int
+        Of what is normalized. A short one has no direction to spare: two coordinates would be a
+        circle.
+    n_classes : int
+        Number of classes, each of which needs a direction of its own.
+    """
+    return length >= max(_LEAST_LENGTH, n_classes) if normalize == "auto" else bool(normalize)
+
+
+def some_labeled(source: Source, codes: NDArray[np.intp]) -> SamplePart:
+    """Return those that a mean is taken of: evenly spaced ones, where there are many.
+
+    Parameters
+    ----------
+    source : Source
+        The inputs.
+    codes : array of int of shape (n_samples,)
+        Classes, -1 for samples without a label, which are left out.
+    """
+    rows = np.flatnonzero(codes >= 0)
+    n_samples = min(len(rows), _MOST_SAMPLES)
+    return SamplePart(
+        source, rows[np.linspace(0, len(rows) - 1, n_samples).round().astype(np.intp)]
+    )
+
+
+def mean_of(batches: Iterator[Tensor]) -> NDArray[np.float32]:
+    """Return the mean of the rows of several tensors."""
+    total, n_rows = torch.zeros(1, dtype=torch.float64), 0
+    for batch in batches:
+        total = total + batch.cpu().double().sum(0)
+        n_rows += len(batch)
+    return (total / n_rows).numpy().astype(np.float32)

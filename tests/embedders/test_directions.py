@@ -1,0 +1,162 @@
+"""``normalize_embedding``: embeddings as directions from the mean of the training samples."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import skfer
+from skfer import (
+    CrossEntropyEmbedder,
+    GaussianMetricEmbedder,
+    MetricLossEmbedder,
+    MultiThresholdEmbedder,
+    TripletCenterEmbedder,
+)
+
+ALL = [
+    CrossEntropyEmbedder,
+    GaussianMetricEmbedder,
+    MetricLossEmbedder,
+    MultiThresholdEmbedder,
+    TripletCenterEmbedder,
+]
+QUICK = {"max_epochs": 2, "random_state": 0, "precision": "float32", "device": "cpu"}
+
+
+def _directions(Z, mean, n_parts=1):
+    """By a plain loop over rows, and over parts of a row."""
+    size = Z.shape[1] // n_parts
+    rows = []
+    for z in Z:
+        parts = [(z - mean)[k * size : (k + 1) * size] for k in range(n_parts)]
+        rows.append(np.concatenate([part / np.linalg.norm(part) for part in parts]))
+    return np.array(rows) / n_parts**0.5
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_directions_by_a_loop(cls, faces):
+    plain = cls(normalize_embedding=False, **QUICK).fit(faces.images, faces.target)
+    model = cls(normalize_embedding=True, **QUICK).fit(faces.images, faces.target)
+    Z = plain.transform(faces.images).astype(np.float64)
+    assert plain.embedding_mean_ is None
+    assert_allclose(model.embedding_mean_, Z.mean(0), atol=1e-6)
+    n_parts = len(model.slices_) if cls is MultiThresholdEmbedder else 1
+    found = model.transform(faces.images)
+    assert_allclose(found, _directions(Z, Z.mean(0), n_parts), atol=1e-5)
+    assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("cls", [CrossEntropyEmbedder, TripletCenterEmbedder])
+def test_the_classifier_does_not_change(cls, faces):
+    models = [
+        cls(normalize_embedding=value, **QUICK).fit(faces.images, faces.target)
+        for value in (True, False)
+    ]
+    assert_array_equal(*[model.predict_proba(faces.images) for model in models])
+
+
+@pytest.mark.parametrize(
+    ("cls", "length", "normalized"),
+    [
+        (CrossEntropyEmbedder, 7, False),
+        (CrossEntropyEmbedder, 8, True),
+        (MultiThresholdEmbedder, 56, False),  # eight slices of seven
+        (MultiThresholdEmbedder, 64, True),
+    ],
+)
+def test_auto_needs_room(cls, length, normalized, faces):
+    model = cls(embedding_dim=length, **QUICK).fit(faces.images, faces.target)
+    assert (model.embedding_mean_ is not None) == normalized
+
+
+def test_auto_needs_a_coordinate_for_each_class(rows):
+    X, _ = rows
+    y = np.arange(len(X)) % 10
+    for length, normalized in ((9, False), (10, True)):
+        model = CrossEntropyEmbedder(embedding_dim=length, **QUICK).fit(X, y)
+        assert (model.embedding_mean_ is not None) == normalized
+
+
+def test_a_short_embedding_is_normalized_where_asked_for(faces):
+    model = CrossEntropyEmbedder(2, normalize_embedding=True, **QUICK)
+    Z = model.fit(faces.images, faces.target).transform(faces.images)
+    assert_allclose(np.linalg.norm(Z, axis=1), 1, atol=1e-5)
+
+
+def test_what_an_embedder_knows_of_its_embedding_is_in_the_same_place(faces):
+    """Means of the Gaussians, and learned centers."""
+    X, y = faces.images, faces.target
+    model = GaussianMetricEmbedder(**QUICK).fit(X, y)
+    Z = model.transform(X)
+    assert_allclose(
+        model.means_, [Z[y == c].astype(np.float64).mean(0) for c in model.classes_], atol=1e-6
+    )
+    centers = TripletCenterEmbedder(**QUICK).fit(X, y).centers_
+    assert_allclose(np.linalg.norm(centers, axis=1), 1, atol=1e-5)
+
+
+def test_samples_without_a_label_do_not_move_the_mean(faces):
+    known = np.arange(len(faces.target)) % 3 > 0
+    y = np.where(known, faces.target, -1)
+    model = GaussianMetricEmbedder(**QUICK).fit(faces.images, y)
+    model.normalize_embedding = False
+    plain = GaussianMetricEmbedder(normalize_embedding=False, **QUICK).fit(faces.images, y)
+    Z = plain.transform(faces.images[known]).astype(np.float64)
+    assert_allclose(model.embedding_mean_, Z.mean(0), atol=1e-6)
+
+
+def test_partial_fit_moves_the_mean_by_the_share_of_the_samples(faces):
+    X, y = faces.images, faces.target
+    model = CrossEntropyEmbedder(normalize_embedding=True, **QUICK).partial_fit(X[:40], y[:40])
+    first = model.embedding_mean_
+    model.partial_fit(X[40:], y[40:])
+    raw = [output.embedding.numpy() for output in model.network_outputs(X[40:])]
+    now = np.concatenate(raw).astype(np.float64).mean(0)
+    assert_allclose(model.embedding_mean_, (40 * first + 24 * now) / 64, atol=1e-5)
+
+
+def test_many_samples_are_not_embedded_once_more(faces, monkeypatch):
+    monkeypatch.setattr("skfer.embedders._directions._MOST_SAMPLES", 10)
+    X, y = faces.images, faces.target
+    model = CrossEntropyEmbedder(normalize_embedding=True, **QUICK).fit(X, y)
+    chosen = X[np.linspace(0, len(X) - 1, 10).round().astype(int)]
+    raw = np.concatenate([output.embedding.numpy() for output in model.network_outputs(chosen)])
+    assert_allclose(model.embedding_mean_, raw.mean(0), atol=1e-5)
+
+
+def test_kept_and_loaded(faces, tmp_path):
+    model = CrossEntropyEmbedder(**QUICK).fit(faces.images, faces.target)
+    Z = model.transform(faces.images)
+    skfer.save(model, tmp_path / "model.skfer")
+    for again in (skfer.load(tmp_path / "model.skfer"), pickle.loads(pickle.dumps(model))):
+        assert_array_equal(again.embedding_mean_, model.embedding_mean_)
+        assert_array_equal(again.transform(faces.images), Z)
+
+
+def test_a_model_of_an_earlier_version_stays_as_it_was(faces):
+    """It has no mean, and goes on without one until it is fitted anew."""
+    plain = CrossEntropyEmbedder(normalize_embedding=False, **QUICK)
+    Z = plain.fit(faces.images, faces.target).transform(faces.images)
+    old = pickle.loads(pickle.dumps(plain))
+    del old.embedding_mean_
+    old.normalize_embedding = "auto"
+    assert_array_equal(old.transform(faces.images), Z)
+    old.partial_fit(faces.images, faces.target)
+    assert old.embedding_mean_ is None
+    assert old.fit(faces.images, faces.target).embedding_mean_ is not None
+
+
+def test_scores_of_early_stopping_see_directions(faces):
+    lengths = []
+
+    def score(model, X, y):
+        lengths.append(np.linalg.norm(model.transform(X), axis=1))
+        return 0.0
+
+    CrossEntropyEmbedder(early_stopping=True, scoring=score, **QUICK).fit(
+        faces.images, faces.target
+    )
+    assert len(lengths) == 2
+    assert_allclose(np.concatenate(lengths), 1, atol=1e-5)
