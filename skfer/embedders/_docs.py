@@ -17,10 +17,11 @@ classification_weight : float, default={classification_weight}
         embedding to a point.
     normalize_embedding : bool or "auto", default="auto"
         Whether ``transform`` gives directions: the network's embedding less the mean of the
-        training samples, scaled to unit length. The length of an embedding tells how strong an
-        expression is rather than which, and distances between directions rank faces better; the
-        mean counts where classes are skewed. "auto" does so if the embedding has at least 8
-        coordinates, and one for each class.
+        training samples, scaled to unit length ("CL2N" of Wang et al., "SimpleShot", 2019). The
+        length of an embedding tells how strong an expression is rather than which, and distances
+        between directions rank faces better; the mean counts where classes are skewed. "auto" does
+        so if the embedding (of many thresholds, a slice) has at least 8 coordinates, and one for
+        each class.
     backbone : "auto", "large", "scratch", "timm/NAME", nn.Module or callable, default="auto"
         The network that turns standardized inputs (mean 0, standard deviation 1, channels
         first) into features. "auto" is, for images of 16 x 16 pixels at least,
@@ -141,7 +142,8 @@ classes_ : ndarray of shape (n_classes,)
     n_features_in_ : int
         Number of values of one input: features of a row, or pixels times channels.
     embedding_mean_ : ndarray of shape (embedding_dim,) or None
-        What ``transform`` takes directions from: the mean of the training samples.
+        What ``transform`` takes directions from: the mean of the labeled training samples; the
+        origin in a standardized GaussianMetricEmbedder.
     mirror_ : bool
         Whether the mirror image of an image counts too.
     input_shape_ : tuple of int

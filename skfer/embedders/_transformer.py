@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -47,6 +47,9 @@ _LOOK_FOR_FACES = (
 class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedParameters):
     """Checks inputs, and runs a network that a subclass has trained as ``net_`` on them."""
 
+    directions_from_mean: ClassVar[bool] = True
+    """Whether directions are taken from the mean, or from the origin if it is standardized."""
+
     classes_: NDArray[Any]
     embedding_mean_: NDArray[np.float32] | None
     input_shape_: tuple[int, ...]
@@ -85,6 +88,8 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         length = self._n_features_out // objective.n_parts
         if not gives_directions(wanted, length, len(self.classes_)):
             return None
+        if self.standardize_embedding and not self.directions_from_mean:
+            return np.zeros(self._n_features_out, dtype=np.float32)
         batches = self._run(some_labeled(data.source, data.codes))
         mean = mean_of(objective.features(output.embedding) for _, output in batches)
         if share < 1 and former is not None:

@@ -116,6 +116,10 @@ class GaussianMetricEmbedder(MixtureClassifier):
     by the nearest mean, but for the priors. The covariance of the training samples would mislead
     there, since training has pulled them together, in some directions more than in others. Outside
     of that space, where a face that the network does not know differs, it is theirs.
+    All this is so of the directions that ``transform`` gives (`normalize_embedding`), as are
+    ``means_`` and ``covariances_``. Here they are taken from the origin: where classes are skewed,
+    the mean lies in the largest class, which would be scattered.
+
     A covariance is shrunk toward the one of all (sub-)classes together, which counts as
     ``embedding_dim`` samples (one, if diagonal or spherical), and that one toward a multiple of the
     identity, which counts as ``embedding_dim`` samples. So a class of one sample has a Gaussian
@@ -337,6 +341,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
         return cls(**published | reading | parameters)
 
     accepts_unlabeled = True
+    directions_from_mean = False
     learns_from_triplets = False
 
     def check_params(self) -> None:

@@ -101,13 +101,13 @@ def test_one_point_has_nearly_the_covariance_of_all():
 
 
 def test_evened_by_hand():
-    """Means along the first axis: no correlation with it is left, and five times its variance."""
+    """Means along the first axis: no correlation with it is left, and twice its variance."""
     means, covariance = np.array([[-1.0, 0.0], [3.0, 0.0]]), np.array([[4.0, 1.0], [1.0, 2.0]])
     mixture = evened(Mixture(means, covariance, np.array([0.5, 0.5]), "tied"))
-    assert_allclose(mixture.covariances, [[20, 0], [0, 2]], atol=1e-15)
+    assert_allclose(mixture.covariances, [[8, 0], [0, 2]], atol=1e-15)
     three = np.array([[-1.0, 0.0], [3.0, 0.0], [0.0, 1.0]])
     mixture = evened(Mixture(three, covariance, np.full(3, 1 / 3), "tied"))
-    assert_allclose(mixture.covariances, [[15, 0], [0, 15]], atol=1e-15)
+    assert_allclose(mixture.covariances, [[6, 0], [0, 6]], atol=1e-15)
     # A class without samples has no place, and a single one spans nothing.
     one = Mixture(three, covariance, np.array([1.0, 0, 0]), "tied")
     assert_array_equal(evened(one).covariances, covariance)
@@ -128,7 +128,7 @@ def test_evened_posteriors_are_those_of_the_nearest_mean(covariance_type, seed, 
         return
     span = np.linalg.svd(fitted.means - fitted.means.mean(0))[2][: min(k - 1, d)]
     inside = np.trace(span @ fitted.covariances @ span.T)
-    assert_allclose(np.trace(mixture.covariances) - np.trace(fitted.covariances), 4 * inside)
+    assert_allclose(np.trace(mixture.covariances) - np.trace(fitted.covariances), inside)
     new = rng.normal(size=(20, d)) * 9
     distances = np.square(new[:, None] - mixture.means).sum(2)
     posterior = softmax(mixture.log_joint(new), axis=1)
