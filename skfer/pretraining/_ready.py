@@ -59,7 +59,8 @@ def make_ready(start: str | Path, recipe: Recipe, real: Any, *, verbose: bool = 
     Returns
     -------
     Path
-        The file of weights, "face_expressions.safetensors".
+        The file of weights, "face_expressions.safetensors". A run that was cut off goes on after
+        the last network that it had taught: they are kept in the folder "work".
 
     See Also
     --------
@@ -122,9 +123,30 @@ def answers_apart(start: Path, drawn: Any, real: Any, verbose: bool) -> Answers:
 def _taught(
     start: Path, drawn: Any, images: NDArray[np.uint8], target: NDArray[Any], verbose: bool
 ) -> Any:
+    """Return the start, taught real faces; one that an earlier run has taught is read."""
     torch.manual_seed(0)
     network = read_network(weights=start).train()  # whose draws are part of the recipe
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    kept = start.parent / "work" / f"taught-{_hash_of(start, images, target)}.pt"
+    if kept.exists():
+        network.load_state_dict(torch.load(kept, weights_only=True))
+        return network.eval()
+    _teach(network, drawn, images, target, verbose)
+    torch.save(network.state_dict(), kept.with_suffix(".tmp"))
+    kept.with_suffix(".tmp").replace(kept)
+    return network.eval()
+
+
+def _hash_of(start: Path, images: NDArray[np.uint8], target: NDArray[Any]) -> str:
+    """Return a name for what a network is taught; the drawn faces follow from the start."""
+    parts = (start.read_bytes(), np.ascontiguousarray(images).tobytes(), target.tobytes())
+    settings = repr((_STEPS, _HALF_BATCH, _LR, _WEIGHT_DECAY, _SMOOTHING, _EVENNESS)).encode()
+    return hashlib.sha256(b"".join([*parts, settings])).hexdigest()[:16]
+
+
+def _teach(
+    network: nn.Module, drawn: Any, images: NDArray[np.uint8], target: NDArray[Any], verbose: bool
+) -> None:
     augment = FaceAugment(contrast=0, brightness=0)
     optimizer = torch.optim.AdamW(network.parameters(), _LR, weight_decay=_WEIGHT_DECAY)
     batches = _batches(drawn, images, target)
@@ -137,7 +159,6 @@ def _taught(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return network.eval()
 
 
 def _batches(

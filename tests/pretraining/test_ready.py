@@ -31,6 +31,33 @@ def test_writes_a_classifier_and_its_card(tmp_path, real, monkeypatch):
     assert "Faces that stand for real ones." in card
 
 
+def test_a_run_that_was_cut_off_teaches_what_is_left(tmp_path, real, monkeypatch):
+    """It ends at the same bytes, and what was taught is not taught again."""
+    monkeypatch.setattr(ready_file, "_STEPS", 3)
+    start = make_start(tmp_path / "whole", SMALL)
+    whole = make_ready(start, SMALL, real).read_bytes()
+    teach, taught = ready_file._teach, []
+
+    def cut_off(*given):
+        if len(taught) == 2:
+            raise KeyboardInterrupt
+        taught.append(given)
+        teach(*given)
+
+    again = make_start(tmp_path / "cut", SMALL)
+    monkeypatch.setattr(ready_file, "_teach", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        make_ready(again, SMALL, real)
+    assert len(list((tmp_path / "cut" / "work").glob("taught-*.pt"))) == 2
+    assert not (tmp_path / "cut" / "face_expressions.safetensors").exists()
+    taught.clear()
+    assert make_ready(again, SMALL, real).read_bytes() == whole
+    assert len(taught) == 2  # a third fold, and all
+    real.target = np.roll(real.target, 1)  # others are taught anew
+    with pytest.raises(KeyboardInterrupt):
+        make_ready(again, SMALL, real)
+
+
 def test_choosing_persons_are_a_half_and_stay_whole():
     groups = np.repeat([f"person {i}" for i in range(200)], 3)
     chosen = ready_file.choosing_persons(groups)
