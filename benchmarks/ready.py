@@ -54,7 +54,7 @@ def taught(faces: Bunch, work: Path, persons: int) -> Answers:
     path = work / "answers.npz"
     if not path.exists():
         drawn = drawn_faces(work, Recipe(persons=persons), n_jobs=-1, verbose=True)
-        answers = answers_apart(LARGE_START_FILE, drawn, faces, verbose=True)
+        answers = answers_apart(LARGE_START_FILE, drawn, faces, work, verbose=True)
         np.savez(path, **answers._asdict())
     with np.load(path) as file:
         return Answers(file["pooled"], file["logits"])

@@ -83,6 +83,7 @@ class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
         scores = self.class_scores(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
+    @on_snapshot
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of samples whose predicted class is their label.
 

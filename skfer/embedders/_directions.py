@@ -10,6 +10,7 @@ from skfer._typing import NDArray
 from skfer.training import SamplePart, Source
 
 _LEAST_LENGTH = 8
+_LEAST_MOVE = 0.5
 _MOST_SAMPLES = 4096  # of which the mean is taken: a large training set is not embedded once more
 
 
@@ -30,7 +31,7 @@ def gives_directions(normalize: bool | str, length: int, n_classes: int) -> bool
 
 
 def some_labeled(source: Source, codes: NDArray[np.intp]) -> SamplePart:
-    """Return those that a mean is taken of: evenly spaced ones, where there are many.
+    """Return those that a mean is taken of: some at random, where there are many.
 
     Parameters
     ----------
@@ -40,10 +41,9 @@ def some_labeled(source: Source, codes: NDArray[np.intp]) -> SamplePart:
         Classes, -1 for samples without a label, which are left out.
     """
     rows = np.flatnonzero(codes >= 0)
-    n_samples = min(len(rows), _MOST_SAMPLES)
-    return SamplePart(
-        source, rows[np.linspace(0, len(rows) - 1, n_samples).round().astype(np.intp)]
-    )
+    if len(rows) > _MOST_SAMPLES:  # every so many-th row might be of one class
+        rows = np.sort(np.random.RandomState(0).choice(rows, _MOST_SAMPLES, replace=False))
+    return SamplePart(source, rows)
 
 
 def mean_of(batches: Iterator[Tensor]) -> NDArray[np.float32]:
@@ -53,3 +53,24 @@ def mean_of(batches: Iterator[Tensor]) -> NDArray[np.float32]:
         total = total + batch.cpu().double().sum(0)
         n_rows += len(batch)
     return (total / n_rows).numpy().astype(np.float32)
+
+
+def moved(
+    former: NDArray[np.float32], mean: NDArray[np.float32], n_new: int, counts: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Return a mean that was moved towards that of the latest samples.
+
+    By their share of all samples, but by half at least: the network has changed since it
+    embedded the others, most of all in its first passes.
+
+    Parameters
+    ----------
+    former, mean : array of shape (n_features,)
+        What there was, and the mean of the latest samples.
+    n_new : int
+        How many these are.
+    counts : array of int of shape (n_classes,)
+        How many samples there were of each class, these among them.
+    """
+    share = np.float32(max(n_new / max(counts.sum(), 1), _LEAST_MOVE))
+    return former + min(share, np.float32(1)) * (mean - former)

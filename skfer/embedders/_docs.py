@@ -142,8 +142,9 @@ classes_ : ndarray of shape (n_classes,)
     n_features_in_ : int
         Number of values of one input: features of a row, or pixels times channels.
     embedding_mean_ : ndarray of shape (embedding_dim,) or None
-        What ``transform`` takes directions from: the mean of the labeled training samples; the
-        origin in a standardized GaussianMetricEmbedder.
+        What ``transform`` takes directions from: the mean of the labeled samples that ``fit`` got,
+        or of 4,096 of them; in ``partial_fit`` it moves with each pass. With a Gaussian metric loss
+        and a standardized embedding it is the origin.
     mirror_ : bool
         Whether the mirror image of an image counts too.
     input_shape_ : tuple of int

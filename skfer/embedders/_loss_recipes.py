@@ -128,9 +128,10 @@ class MinedLoss(nn.Module):
         if self.miner is None:
             return _called("loss", self.loss, embeddings, labels, **more)
         with torch.no_grad():
-            mined = _check_mined(_called("miner", self.miner, embeddings, labels), len(labels))
-        if "indices_tuple" in names:
+            mined = _check_mined(_called("miner", self.miner, embeddings, labels))
+        if "indices_tuple" in names:  # which may be of more than this batch
             return _called("loss", self.loss, embeddings, labels, indices_tuple=mined, **more)
+        _check_rows(mined, len(labels))
         if "triplets" in names:
             triplets = as_triplets(mined)
             return _called("loss", self.loss, embeddings, labels, triplets=triplets, **more)
@@ -161,37 +162,50 @@ def takes_votes(loss: Any) -> bool:
     return "votes" in _arguments(loss)
 
 
+_PASSED_ON = (ArgumentError, torch.OutOfMemoryError)
+_FAULTS = (AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+_SIZES = (
+    " A loss that was made for other numbers of classes or coordinates fails so: give its class, "
+    "with {loss_params}, and fit makes it for these."
+)
+
+
 def _called(
     name: str, function: Callable[..., Any], embeddings: Tensor, labels: Tensor, **more: Any
 ) -> Any:
     """Call a loss or a miner; tell what it was called with if it fails."""
     try:
         return function(embeddings, labels, **more)
-    except torch.OutOfMemoryError:
+    except _PASSED_ON:
         raise
-    except (AssertionError, IndexError, RuntimeError, ValueError) as error:
+    except _FAULTS as error:
+        # A look at the labels of a GPU might fail for the same reason.
+        found = shown(labels.unique().tolist()) if labels.device.type == "cpu" else "of classes"
+        made = isinstance(function, nn.Module) and name == "loss"
         raise refusal(
             name,
-            "failed: {}. It was called with embeddings of shape {} and labels {}. A loss that is "
-            "made for other numbers of classes or coordinates does so: give its class, with "
-            "{loss_params}, and fit makes it for these.",
+            "failed: {}. It was called with embeddings of shape {} and labels {}." + _SIZES * made,
             f"{type(error).__name__}: {str(error).rstrip('.')}",
             tuple(embeddings.shape),
-            shown(labels.unique().tolist()),
+            found,
         ) from error
 
 
-def _check_mined(mined: Any, n_samples: int) -> Mined:
-    if not (
+def _check_mined(mined: Any) -> Mined:
+    if (
         isinstance(mined, tuple | list)
         and len(mined) in (3, 4)
         and all(isinstance(rows, Tensor) and rows.ndim == 1 for rows in mined)
     ):
-        raise ArgumentError(
-            "{miner} must return three or four index tensors of one axis (anchors, positives, "
-            "negatives; or anchors, positives, anchors, negatives), got {}.",
-            shown(mined),
-        )
+        return tuple(mined)
+    raise ArgumentError(
+        "{miner} must return three or four index tensors of one axis (anchors, positives, "
+        "negatives; or anchors, positives, anchors, negatives), got {}.",
+        shown(mined),
+    )
+
+
+def _check_rows(mined: Mined, n_samples: int) -> None:
     for rows in mined:
         if rows.device.type != "cpu" or not len(rows):
             continue  # a look at numbers on a GPU would have it wait
@@ -202,7 +216,6 @@ def _check_mined(mined: Any, n_samples: int) -> Mined:
                 n_samples - 1,
                 *ends,
             )
-    return tuple(mined)
 
 
 def as_triplets(mined: Mined) -> tuple[Tensor, Tensor, Tensor]:

@@ -243,6 +243,10 @@ class MinedObjective(Objective):
         """Whether votes change anything: in cross-entropy, or in a loss that has the argument."""
         return bool(self.classification_weight) or takes_votes(self.metric_loss.loss)
 
+    def directions_from_mean(self) -> bool:
+        """Return False of the Gaussian loss, as in the Gaussian embedder."""
+        return not isinstance(self.metric_loss.loss, GaussianMetricLoss)
+
     def copy_learned(self, other: Objective) -> None:
         """Take over a copy of the loss and its miner: they may remember more than parameters."""
         self.metric_loss = copy.deepcopy(other.metric_loss)

@@ -72,9 +72,9 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
 
     Notes
     -----
-    ``transform`` returns the normalized slices side by side, divided by the square root of
-    their number: the Euclidean distance of two rows is the root mean square of the distances
-    in the slices, and lies in [0, 2].
+    ``transform`` returns the normalized slices side by side, each as a direction from its mean
+    (`normalize_embedding`), divided by the square root of their number: the Euclidean distance of
+    two rows is the root mean square of the distances in the slices, and lies in [0, 2].
 
     References
     ----------
@@ -325,11 +325,6 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
 class MultiThresholdObjective(Objective):
     """Multi-threshold triplet loss, and cross-entropy beside it."""
 
-    @property
-    def n_parts(self) -> int:
-        """Number of slices."""
-        return len(self.metric_loss.thresholds)
-
     def metric_of_votes(self, output: Embedded, labels: Tensor, votes: Tensor) -> Tensor:
         """Return the loss with pairs that count as much as people agree on them."""
         return self.metric_loss(output.embedding, labels, votes=votes)
@@ -344,6 +339,10 @@ class MultiThresholdObjective(Objective):
     def directed(self, features: Tensor, center: Tensor) -> Tensor:
         """Return unit slices again, each as a direction from its part of the center."""
         return self.features(features - center)
+
+    def n_directions(self) -> int:
+        """Return the number of slices."""
+        return len(self.metric_loss.thresholds)
 
     def directions(self, embedding: Tensor) -> Tensor:
         """Return the unit slices side by side, which may be inexact for extreme lengths."""

@@ -121,5 +121,5 @@ class ScoreEachEpoch(Callback):
         model.keep_samples(rows)
         part = SamplePart(self.data.source, rows)
         codes = self.data.codes[rows]
-        model.finish(dataclasses.replace(self.data, source=part, codes=codes))
+        model._finish(dataclasses.replace(self.data, source=part, codes=codes))
         return model

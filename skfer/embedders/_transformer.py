@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from skfer._typing import NDArray
 from skfer._version import __version__
 from skfer.embedders._collapse import warn_caller
 from skfer.embedders._devices import find_device, find_precision
-from skfer.embedders._directions import gives_directions, mean_of, some_labeled
+from skfer.embedders._directions import gives_directions, mean_of, moved, some_labeled
 from skfer.embedders._inputs import (
     as_arrays,
     check_images,
@@ -47,9 +47,6 @@ _LOOK_FOR_FACES = (
 class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, SharedParameters):
     """Checks inputs, and runs a network that a subclass has trained as ``net_`` on them."""
 
-    directions_from_mean: ClassVar[bool] = True
-    """Whether directions are taken from the mean, or from the origin if it is standardized."""
-
     classes_: NDArray[Any]
     embedding_mean_: NDArray[np.float32] | None
     input_shape_: tuple[int, ...]
@@ -76,25 +73,25 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         check_is_fitted(self)
         return self._embedded(X)
 
-    def _find_mean(self, data: TrainingData, share: float) -> NDArray[np.float32] | None:
+    def _find_mean(self, data: TrainingData, *, goes_on: bool) -> NDArray[np.float32] | None:
         """Return the mean that directions are taken from, if they are wanted.
 
-        Of a share below 1 the former mean moves by this share; what an earlier version fitted
-        without one goes on without.
+        Where a training goes on, pass by pass, the mean moves towards that of each pass, and "auto"
+        leaves an embedder without a mean, as of an earlier version, without one.
         """
-        former = getattr(self, "embedding_mean_", None)
-        wanted = self.normalize_embedding if share == 1 else former is not None
+        former = getattr(self, "embedding_mean_", None) if goes_on else None
+        wanted = self.normalize_embedding
+        if goes_on and wanted == "auto":
+            wanted = former is not None
         objective = self.net_.criterion_
-        length = self._n_features_out // objective.n_parts
+        length = self._n_features_out // objective.n_directions()
         if not gives_directions(wanted, length, len(self.classes_)):
             return None
-        if self.standardize_embedding and not self.directions_from_mean:
+        if self.standardize_embedding and not objective.directions_from_mean():
             return np.zeros(self._n_features_out, dtype=np.float32)
         batches = self._run(some_labeled(data.source, data.codes))
         mean = mean_of(objective.features(output.embedding) for _, output in batches)
-        if share < 1 and former is not None:
-            mean = former + np.float32(share) * (mean - former)
-        return mean
+        return mean if former is None else moved(former, mean, len(data.codes), self.class_count_)
 
     @on_snapshot
     def network_outputs(self, X: Any) -> Iterator[Embedded]:
@@ -134,12 +131,10 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         Tensor of shape (n, embedding_dim)
             With ``normalize_embedding``, directions from the mean of the training samples.
         """
-        return self.net_.criterion_.placed(embedding, self.center())
-
-    def center(self) -> Tensor | None:
-        """Return what directions are taken from, if ``transform`` gives directions."""
+        check_is_fitted(self)
         mean = getattr(self, "embedding_mean_", None)  # an earlier version had none
-        return None if mean is None else torch.from_numpy(mean)
+        center = None if mean is None else torch.tensor(mean)
+        return self.net_.criterion_.placed(embedding, center)
 
     def _run(self, source: Source) -> Iterator[tuple[slice, Embedded]]:
         device = self._inference_device()

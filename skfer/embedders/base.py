@@ -375,14 +375,11 @@ class BaseEmbedder(MethodHooks):
         self.n_iter_ = len(self.history_)
         counts = np.bincount(data.codes[data.codes >= 0], minlength=len(self.classes_))
         self.class_count_ = counts + (getattr(self, "class_count_", 0) if data.partial else 0)
-        self.finish(data)
+        self._finish(data, goes_on=data.partial and resume)
 
-    def finish(self, data: TrainingData) -> None:
+    def _finish(self, data: TrainingData, *, goes_on: bool = False) -> None:
         """Set what is known once the network is trained on all of these samples."""
-        share = 1.0
-        if data.partial and self.n_iter_ > 1:
-            share = np.count_nonzero(data.codes >= 0) / self.class_count_.sum()
-        self.embedding_mean_ = self._find_mean(data, share)
+        self.embedding_mean_ = self._find_mean(data, goes_on=goes_on)
         self.finish_training(data)
 
     def _weigh_labels(self, data: TrainingData) -> NDArray[np.float32]:

@@ -49,7 +49,9 @@ def _similarity_maps(
     # Copies: another thread may train or use the embedder meanwhile.
     network = copy.deepcopy(embedder.net_.module_).cpu().float().eval()
     network.mirror = False  # one look, at the picture as it is
-    objective, center = copy.deepcopy(embedder.net_.criterion_).cpu(), embedder.center()
+    objective = copy.deepcopy(embedder.net_.criterion_).cpu()
+    mean = getattr(embedder, "embedding_mean_", None)
+    center = None if mean is None else torch.tensor(mean)
 
     def look(pictures: Tensor) -> Tensor:
         return objective.placed(network(pictures).embedding, center)

@@ -76,6 +76,7 @@ def _as_embedder(ready: ExpressionNet, device: str) -> CrossEntropyEmbedder:
     embedder = CrossEntropyEmbedder(
         length,
         standardize_embedding=False,
+        normalize_embedding=False,
         backbone="large",
         image_size=size,
         mirror=False,
@@ -105,6 +106,7 @@ def _as_embedder(ready: ExpressionNet, device: str) -> CrossEntropyEmbedder:
         history_=[],
         n_iter_=0,
         n_groups_=None,
+        embedding_mean_=None,
         class_count_=np.zeros(len(ready.classes), dtype=int),
         _built_from=embedder.get_params(deep=False),
         _trained_with=embedder.get_params(deep=False),

@@ -77,7 +77,8 @@ def make_ready(start: str | Path, recipe: Recipe, real: Any, *, verbose: bool = 
 
 def _make_ready(start: Path, recipe: Recipe, real: Any, verbose: bool) -> Path:
     drawn = drawn_faces(start.parent, recipe)
-    logits = answers_apart(start, drawn, real, verbose).logits
+    work = start.parent / "work"
+    logits = answers_apart(start, drawn, real, work, verbose).logits
     choosing = choosing_persons(np.asarray(real.groups))
     temperature = fit_temperature(logits[choosing], real.target[choosing])
     scores = {
@@ -87,7 +88,7 @@ def _make_ready(start: Path, recipe: Recipe, real: Any, verbose: bool) -> Path:
         ),
         "taught": scores_of(logits[~choosing] / temperature, real.target[~choosing]),
     }
-    network = _taught(start, drawn, real.images, real.target, verbose)
+    network = _taught(start, drawn, real.images, real.target, work, verbose)
     path = start.with_name("face_expressions.safetensors")
     about = {
         "image_size": network.backbone.image_size,
@@ -107,12 +108,15 @@ def choosing_persons(groups: NDArray[Any]) -> NDArray[np.bool_]:
     return np.array(odd)[member]
 
 
-def answers_apart(start: Path, drawn: Any, real: Any, verbose: bool) -> Answers:
-    """Answer for all real faces, each by a network that was taught and has not seen the person."""
+def answers_apart(start: Path, drawn: Any, real: Any, work: Path, verbose: bool) -> Answers:
+    """Answer for all real faces, each by a network that was taught and has not seen the person.
+
+    The networks are kept in the folder `work`.
+    """
     folds = StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=7)
     parts, order = [], []
     for train, test in folds.split(real.images, real.target, np.asarray(real.groups)):
-        network = _taught(start, drawn, real.images[train], real.target[train], verbose)
+        network = _taught(start, drawn, real.images[train], real.target[train], work, verbose)
         parts.append(answer(network, real.images[test]))
         order.append(test)
     back = np.argsort(np.concatenate(order))
@@ -121,27 +125,38 @@ def answers_apart(start: Path, drawn: Any, real: Any, verbose: bool) -> Answers:
 
 
 def _taught(
-    start: Path, drawn: Any, images: NDArray[np.uint8], target: NDArray[Any], verbose: bool
+    start: Path,
+    drawn: Any,
+    images: NDArray[np.uint8],
+    target: NDArray[Any],
+    work: Path,
+    verbose: bool,
 ) -> Any:
     """Return the start, taught real faces; one that an earlier run has taught is read."""
     torch.manual_seed(0)
     network = read_network(weights=start).train()  # whose draws are part of the recipe
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    kept = start.parent / "work" / f"taught-{_hash_of(start, images, target)}.pt"
+    learned = (drawn.images, drawn.target, images, target)
+    kept = work / f"taught-{_hash_of(start.read_bytes(), *learned)}.pt"
     if kept.exists():
         network.load_state_dict(torch.load(kept, weights_only=True))
         return network.eval()
     _teach(network, drawn, images, target, verbose)
+    work.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), kept.with_suffix(".tmp"))
     kept.with_suffix(".tmp").replace(kept)
     return network.eval()
 
 
-def _hash_of(start: Path, images: NDArray[np.uint8], target: NDArray[Any]) -> str:
-    """Return a name for what a network is taught; the drawn faces follow from the start."""
-    parts = (start.read_bytes(), np.ascontiguousarray(images).tobytes(), target.tobytes())
-    settings = repr((_STEPS, _HALF_BATCH, _LR, _WEIGHT_DECAY, _SMOOTHING, _EVENNESS)).encode()
-    return hashlib.sha256(b"".join([*parts, settings])).hexdigest()[:16]
+def _hash_of(start: bytes, *arrays: NDArray[Any]) -> str:
+    """Return a name for what a network is taught, and how."""
+    settings = (_STEPS, _HALF_BATCH, _LR, _WEIGHT_DECAY, _SMOOTHING, _EVENNESS, torch.__version__)
+    found = hashlib.sha256(repr(settings).encode())
+    found.update(start)
+    for array in arrays:
+        found.update(repr((array.shape, array.dtype.str)).encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:16]
 
 
 def _teach(

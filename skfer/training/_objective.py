@@ -13,8 +13,9 @@ class Objective(nn.Module):
     """Weighted sum of a metric loss and cross-entropy.
 
     For most losses this class will do as it is. An embedder whose loss needs more than the
-    embedding and the labels overrides :meth:`metric`; one whose ``transform`` returns something
-    other than the output of the network overrides :meth:`features`. Parameters of the losses, such
+    embedding and the labels overrides :meth:`metric`; one whose ``transform`` gives something
+    other than the output of the network, or directions of it, overrides :meth:`features`, or
+    :meth:`directed` with :meth:`n_directions`. Parameters of the losses, such
     as learned centers, are trained together with the network.
 
     Parameters
@@ -137,13 +138,11 @@ class Objective(nn.Module):
         made_for = type(self).metric_of_votes is not Objective.metric_of_votes
         return bool(self.classification_weight) or made_for
 
-    @property
-    def n_parts(self) -> int:
-        """Number of parts of equal length that :meth:`features` are of, each with a direction."""
-        return 1
-
     def features(self, embedding: Tensor) -> Tensor:
-        """Map embeddings (n, embedding_dim) to what ``transform`` returns, same shape."""
+        """Map embeddings (n, embedding_dim) to what ``transform`` takes directions of, same shape.
+
+        Without ``normalize_embedding`` it is what ``transform`` returns.
+        """
         return embedding
 
     def placed(self, embedding: Tensor, center: Tensor | None) -> Tensor:
@@ -162,6 +161,14 @@ class Objective(nn.Module):
             The point, such as the mean of the features of a training set.
         """
         return F.normalize(features - center)
+
+    def directions_from_mean(self) -> bool:
+        """Return whether directions are taken from the mean: the origin will do otherwise."""
+        return True
+
+    def n_directions(self) -> int:
+        """Return of how many directions, of equal length, :meth:`directed` is made."""
+        return 1
 
     def directions(self, embedding: Tensor) -> Tensor:
         """Return a cheaper form of :meth:`features` that will do to measure their spread."""

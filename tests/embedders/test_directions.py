@@ -2,6 +2,7 @@
 
 import pickle
 
+import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -105,23 +106,63 @@ def test_samples_without_a_label_do_not_move_the_mean(faces):
     assert_array_equal(some.rows, np.flatnonzero(np.arange(len(X)) % 3 > 0))
 
 
-def test_partial_fit_moves_the_mean_by_the_share_of_the_samples(faces):
+@pytest.mark.parametrize(("n_first", "share"), [(40, 0.5), (16, 0.75)])
+def test_partial_fit_moves_the_mean(n_first, share, faces):
+    """By the share of the new samples, and by half at least."""
     X, y = faces.images, faces.target
-    model = CrossEntropyEmbedder(normalize_embedding=True, **QUICK).partial_fit(X[:40], y[:40])
-    first = model.embedding_mean_
-    model.partial_fit(X[40:], y[40:])
-    raw = [output.embedding.numpy() for output in model.network_outputs(X[40:])]
+    model = CrossEntropyEmbedder(normalize_embedding=True, **QUICK)
+    first = model.partial_fit(X[:n_first], y[:n_first], classes=np.unique(y)).embedding_mean_
+    model.partial_fit(X[n_first:], y[n_first:])
+    raw = [output.embedding.numpy() for output in model.network_outputs(X[n_first:])]
     now = np.concatenate(raw).astype(np.float64).mean(0)
-    assert_allclose(model.embedding_mean_, (40 * first + 24 * now) / 64, atol=1e-5)
+    assert_allclose(model.embedding_mean_, (1 - share) * first + share * now, atol=1e-5)
 
 
-def test_many_samples_are_not_embedded_once_more(faces, monkeypatch):
-    monkeypatch.setattr("skfer.embedders._directions._MOST_SAMPLES", 10)
+def test_many_passes_forget_the_first_ones(faces):
+    """A network that has just begun puts the mean elsewhere."""
     X, y = faces.images, faces.target
-    model = CrossEntropyEmbedder(normalize_embedding=True, **QUICK).fit(X, y)
-    chosen = X[np.linspace(0, len(X) - 1, 10).round().astype(int)]
-    raw = np.concatenate([output.embedding.numpy() for output in model.network_outputs(chosen)])
-    assert_allclose(model.embedding_mean_, raw.mean(0), atol=1e-5)
+    model = CrossEntropyEmbedder(backbone="scratch", normalize_embedding=True, random_state=0)
+    for _ in range(25):
+        model.partial_fit(X, y)
+    raw = np.concatenate([output.embedding.numpy() for output in model.network_outputs(X)])
+    spread = np.linalg.norm(raw - raw.mean(0), axis=1).mean()
+    assert np.linalg.norm(model.embedding_mean_ - raw.mean(0)) < 0.5 * spread
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_partial_fit_heeds_a_changed_parameter(value, faces):
+    X, y = faces.images, faces.target
+    model = CrossEntropyEmbedder(normalize_embedding=not value, **QUICK).partial_fit(X, y)
+    model.set_params(normalize_embedding=value).partial_fit(X, y)
+    lengths = np.linalg.norm(model.transform(X), axis=1)
+    assert (np.abs(lengths - 1).max() < 1e-5) == value
+
+
+def test_the_ready_model_stays_as_it_is():
+    model = skfer.load_expression_model()[-1]
+    assert model.embedding_mean_ is None
+    X = np.random.RandomState(0).randint(0, 256, (16, *model.input_shape_)).astype(np.uint8)
+    model.set_params(lr=1e-6).partial_fit(X, model.classes_[np.arange(16) % 8])
+    assert model.embedding_mean_ is None
+
+
+def test_of_many_samples_some_tell_the_mean(faces, monkeypatch):
+    monkeypatch.setattr("skfer.embedders._directions._MOST_SAMPLES", 10)
+    X = faces.images
+    some = some_labeled(X, np.arange(len(X)) % 2)
+    assert len(some) == 10
+    assert set(some.rows % 2) == {0, 1}
+    model = CrossEntropyEmbedder(normalize_embedding=True, **QUICK).fit(X, np.arange(len(X)) % 2)
+    raw = [output.embedding.numpy() for output in model.network_outputs(X[some.rows])]
+    assert_allclose(model.embedding_mean_, np.concatenate(raw).mean(0), atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", [None, "r"])
+def test_a_mean_that_cannot_be_written_to(mode, faces, tmp_path):
+    model = CrossEntropyEmbedder(**QUICK).fit(faces.images, faces.target)
+    joblib.dump(model, tmp_path / "model.joblib")
+    again = joblib.load(tmp_path / "model.joblib", mmap_mode=mode)
+    assert_array_equal(again.transform(faces.images), model.transform(faces.images))
 
 
 def test_kept_and_loaded(faces, tmp_path):

@@ -215,7 +215,10 @@ def short(embeddings, labels):
             r"labels \[0, 1, 2\]\. .* give its class, with loss_params",
         ),
         ({"loss": losses.ProxyAnchorLoss(4, 5)}, "loss failed: RuntimeError: .*shape.* 8"),
-        ({"loss": losses.TripletMarginLoss(), "miner": short}, "miner must return rows of .* 300"),
+        ({"loss": MultiThresholdTripletLoss([0.5]), "miner": short}, "return rows of .* 300"),
+        ({"loss": losses.TripletMarginLoss(), "miner": short}, "loss failed: IndexError: .*300"),
+        ({"miner": lambda embeddings: 3}, r"miner failed: TypeError: .*labels \[0, 1, 2\]\.$"),
+        ({"loss": lambda Z, y: Z[300]}, r"loss failed: IndexError: .*labels \[0, 1, 2\]\.$"),
         ({"loss": "supcon"}, "Got 'supcon' instead, a name: .*make_methods.*LOSSES"),
     ],
 )

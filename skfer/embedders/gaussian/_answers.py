@@ -95,7 +95,8 @@ class MixtureClassifier(ClassifierEmbedder):
         Returns
         -------
         ndarray of shape (n,)
-            Log densities, of the embedding.
+            Log densities, of what ``transform`` gives: mostly directions. What is no face at all
+            may be told better by its length too (``normalize_embedding=False``).
         """
         return logsumexp(self._log_joint(X), axis=1)
 

@@ -90,7 +90,8 @@ class GaussianMetricEmbedder(MixtureClassifier):
         Mean of each (sub-)class over the training set.
     covariances_ : ndarray
         (embedding_dim, embedding_dim) if tied, (n_subclasses, embedding_dim, embedding_dim) if
-        full, (n_subclasses, embedding_dim) if diagonal, (n_subclasses,) if spherical.
+        full, (n_subclasses, embedding_dim) if diagonal, (n_subclasses,) if spherical. A tied one is
+        that of new faces (Notes).
     weights_ : ndarray of shape (n_subclasses,)
         Prior of the class of each (sub-)class, times its share of the samples of that class.
     subclass_to_class_ : ndarray of shape (n_subclasses,)
@@ -114,11 +115,12 @@ class GaussianMetricEmbedder(MixtureClassifier):
     In the space that the means of the (sub-)classes span, the loss gives all classes the same round
     Gaussian, and so does a tied covariance after training: which sample is of which class is told
     by the nearest mean, but for the priors. The covariance of the training samples would mislead
-    there, since training has pulled them together, in some directions more than in others. Outside
-    of that space, where a face that the network does not know differs, it is theirs.
-    All this is so of the directions that ``transform`` gives (`normalize_embedding`), as are
-    ``means_`` and ``covariances_``. Here they are taken from the origin: where classes are skewed,
-    the mean lies in the largest class, which would be scattered.
+    there, since training has pulled them together, in some directions more than in others; new ones
+    are taken to be twice as far from their mean, in variance. Outside of that space, where a face
+    that the network does not know differs, it is theirs. All this is so of the directions that
+    ``transform`` gives (`normalize_embedding`), as are ``means_`` and ``covariances_``. Here they
+    are taken from the origin: where classes are skewed, the mean lies in the largest class, which
+    would be scattered.
 
     A covariance is shrunk toward the one of all (sub-)classes together, which counts as
     ``embedding_dim`` samples (one, if diagonal or spherical), and that one toward a multiple of the
@@ -341,7 +343,6 @@ class GaussianMetricEmbedder(MixtureClassifier):
         return cls(**published | reading | parameters)
 
     accepts_unlabeled = True
-    directions_from_mean = False
     learns_from_triplets = False
 
     def check_params(self) -> None:

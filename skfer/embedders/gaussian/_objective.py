@@ -32,6 +32,10 @@ class GaussianObjective(Objective):
 
     component_classes: Tensor
 
+    def directions_from_mean(self) -> bool:
+        """Return False: where classes are skewed the mean lies in the largest one."""
+        return False
+
     def __init__(
         self,
         loss: GaussianMetricLoss,
