@@ -67,8 +67,9 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         Returns
         -------
         ndarray of shape (n, embedding_dim)
-            The embedding, float32. Every batch is padded to one size, so that the embedding of a
-            row does not depend on the other rows.
+            The embedding, float32: directions, of length 1, unless `normalize_embedding` says
+            otherwise. Every batch is padded to one size, so that the embedding of a row does not
+            depend on the other rows.
         """
         check_is_fitted(self)
         return self._embedded(X)
