@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks._starts import LENGTHS, METHODS, SHORTER, noise_of
 from benchmarks._suites import SKEWED, Suite
 from benchmarks._timing import record, table
-from benchmarks.accuracy import BUDGETS, FOLD_SEEDS, mean, report, run
+from benchmarks.accuracy import BUDGETS, FOLD_SEEDS, MEASURES, mean, paired, report, run
 
 TITLE = "Start from drawn faces"
 ABOUT = (
@@ -56,6 +56,20 @@ def fits_of(name: str, arguments: argparse.Namespace, methods: Any) -> list[dict
         suite="transfer", budget=budget, methods=list(methods), **vars(arguments)
     )
     return run(suite_of(skewed), dataset, wanted)
+
+
+def against_baseline(fits: list[dict[str, Any]]) -> str:
+    """Tell how far the methods are from cross-entropy from the same start, paired."""
+    by_method = {method: [r for r in fits if r["method"] == method] for method in METHODS}
+    header = ["minus cross-entropy from the same start", *MEASURES.values()]
+    rows = []
+    for method, found in by_method.items():
+        start = method.rpartition(", ")[2]
+        baseline = by_method.get(f"cross-entropy, {start}")
+        if found and baseline and not method.startswith("cross-entropy"):
+            differences = (mean(found, m) - mean(baseline, m) for m in MEASURES)
+            rows.append([method, *map(paired, differences)])
+    return table(header, rows)
 
 
 def time_to_accuracy(fits: list[dict[str, Any]]) -> str:
@@ -96,6 +110,7 @@ def main() -> int:
     for name in sets:
         fits = fits_of(name, given, methods)
         text = report(replace(suite_of(SETS[name][2]), methods=METHODS), name, fits)
+        text += "\n\n" + against_baseline(fits)
         if arguments.lengths:
             text += "\n\n" + time_to_accuracy(fits + fits_of(name, given, SHORTER))
         print(text, "\n", flush=True)
