@@ -329,6 +329,10 @@ class MultiThresholdObjective(Objective):
         """Return the loss with pairs that count as much as people agree on them."""
         return self.metric_loss(output.embedding, labels, votes=votes)
 
+    def is_recordable(self, n_samples: int) -> bool:
+        """Return whether the loss is, too."""
+        return self.metric_loss.is_recordable(n_samples)
+
     def features(self, embedding: Tensor) -> Tensor:
         """Return the unit slices side by side, divided by the root of their number."""
         n = len(self.metric_loss.thresholds)

@@ -22,6 +22,8 @@ from skfer.validation import check_flag, check_real, refusal
 # cache, on other devices so that they fit in memory.
 _CPU_CHUNK = 2**18
 _DEVICE_CHUNK = 2**25
+SMALL_BATCH = 128
+"""Samples; in so few a GPU looks at all of them for an anchor's positives."""
 
 
 def triplet_hinges(
@@ -295,7 +297,12 @@ def _all_triplets(
 
 def _positives_table(partners: _Partners) -> tuple[Tensor, Tensor]:
     """Return each sample's positives as a row of indices, and what excludes the padding."""
-    width = max(1, int(partners.n_positives.max()))
+    n_samples = len(partners.n_positives)
+    if partners.n_positives.device.type == "cpu" or n_samples > SMALL_BATCH:
+        width = int(partners.n_positives.max())
+    else:
+        width = n_samples - 1  # to ask a GPU takes longer than some more padding
+    width = max(1, width)
     padding, places = partners.not_positive.topk(width, dim=1)
     return places, padding
 

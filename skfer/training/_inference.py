@@ -9,7 +9,7 @@ from skfer.exceptions import ArgumentError
 from skfer.nets import Embedded
 from skfer.training._modes import autocast, getting_ready, plain_modes
 from skfer.training._pictures import fetched
-from skfer.training._source import RowSource, Source
+from skfer.training._source import RowSource, Source, on_device
 
 
 def run_network(
@@ -69,7 +69,7 @@ def run_network(
     for rows, inputs in zip(parts, fetched(source, parts), strict=True):
         batch = _pad(inputs, size)
         with plain_modes(), torch.inference_mode(), autocast(device, precision):
-            output = network(batch.to(device, non_blocking=True))
+            output = network(on_device(batch, device))
         n = rows.stop - rows.start
         output = Embedded._make(None if t is None else t[:n] for t in output)
         _check_finite(output.embedding, rows.start)

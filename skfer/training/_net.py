@@ -17,8 +17,11 @@ from torch import Tensor, nn
 from skfer.exceptions import ArgumentError
 from skfer.training._checkpoint import Checkpoint, KeepEachEpoch
 from skfer.training._modes import autocast
-from skfer.training._recorded import RecordedNetwork
+from skfer.training._norms import Norm, norms_of
+from skfer.training._recorded import RecordedTraining
+from skfer.training._replay import Part
 from skfer.training._schedule import SCHEDULES
+from skfer.training._source import on_device
 from skfer.training._spread import spread
 from skfer.training._world import World, find_world, norms_of_whole_batches
 
@@ -50,12 +53,14 @@ class _Run:
     """
 
     n_steps: int
-    norms: list[tuple[nn.BatchNorm1d | nn.BatchNorm2d, float]]
+    norms: list[Norm]
     heard: frozenset[str]
     """The events that a callback reacts to; nothing is done for the others."""
     world: World | None
     """The processes that train together, if there are several."""
-    recorded: RecordedNetwork
+    recorded: RecordedTraining
+    is_touched: bool = True
+    """Whether a callback may have changed something since the latest step."""
     step: int = 0
     epoch: int = 0
     """Number of epochs that are over."""
@@ -170,13 +175,6 @@ class MetricNet(NeuralNet):
         ArgumentError
             If the loss or the weights are not finite.
         """
-        norms = [
-            (norm, norm.momentum)
-            for norm in self.module_.modules()
-            if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d)
-            and norm.momentum
-            and norm.track_running_stats
-        ]
         # A backbone that comes from a fitted model may be in inference mode.
         super()._set_training(True)
         own = self.callbacks_
@@ -186,8 +184,12 @@ class MetricNet(NeuralNet):
         )
         self.callbacks_ = before + own + after
         heard = _heard_events(callback for _, callback in self.callbacks_)
-        recorded = RecordedNetwork(torch.device(self.device), self.precision)
-        self._run = _Run(max(1, epochs * len(batches)), norms, heard, find_world(), recorded)
+        recorded = RecordedTraining(torch.device(self.device), self.precision)
+        n_steps, norms = max(1, epochs * len(batches)), norms_of(self.module_)
+        self._run = _Run(n_steps, norms, heard, find_world(), recorded)
+        for data in (batches, validation):
+            if data is not None and self._run.world is None:
+                data.to(self.device)
         try:
             self.notify("on_train_begin", X=batches, y=None)
             if checkpoint is not None and checkpoint.resume(self, batches, validation):
@@ -217,21 +219,21 @@ class MetricNet(NeuralNet):
         except StopTraining:
             pass
         finally:
-            for norm, momentum in self._run.norms:
-                norm.momentum = momentum
+            for norm in self._run.norms:
+                norm.module.momentum = norm.momentum
 
     def run_state(self) -> dict[str, Any]:
         """Return how far the present training is, as plain values."""
         run = self._run
-        momenta = [norm.momentum for norm, _ in run.norms]
+        momenta = [norm.module.momentum for norm in run.norms]
         return {"step": run.step, "epoch": run.epoch, "best": run.best, "momenta": momenta}
 
     def set_run_state(self, state: dict[str, Any]) -> None:
         """Set the present training to where another one was."""
         run = self._run
         run.step, run.epoch, run.best = state["step"], state["epoch"], state["best"]
-        for (norm, _), momentum in zip(run.norms, state["momenta"], strict=True):
-            norm.momentum = momentum
+        for norm, momentum in zip(run.norms, state["momenta"], strict=True):
+            norm.module.momentum = momentum
 
     def resume_from(self, other: Self, *, with_optimizer: bool) -> None:
         """Copy everything but the weights from another net that has the same module.
@@ -262,6 +264,7 @@ class MetricNet(NeuralNet):
         getattr(self, method_name)(self, **cb_kwargs)
         if method_name not in self._run.heard:
             return
+        self._run.is_touched = True
         for _, callback in self.callbacks_:
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
@@ -322,15 +325,32 @@ class MetricNet(NeuralNet):
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one optimization step, without skorch's support of closures."""
+        run = self._run
+        recorded = None if run.world or run.batches_are_watched else self._recorded_step(*batch)
+        if recorded is not None:
+            return recorded
         self.optimizer_.zero_grad()
         step = self.train_step_single(batch, **fit_params)
-        if self._run.world is not None:
-            self._run.world.sum_gradients(self.module_)
-        if "on_grad_computed" in self._run.heard:
+        if run.world is not None:
+            run.world.sum_gradients(self.module_)
+        if "on_grad_computed" in run.heard:
             named = list(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=named, batch=batch, training=True)
         self.optimizer_.step()
         return step
+
+    def _recorded_step(self, inputs: Tensor, targets: Any) -> dict[str, Any] | None:
+        """Take a step that is recorded on a GPU; return None where it is not."""
+        self._set_training(True)
+        run, part = self._run, Part(self.module_, self.criterion_, self.optimizer_)
+        x, targets = on_device(inputs, self.device), self._on_device(targets)
+        step = run.recorded.step(part, x, targets, run.n_steps_alike, looks=run.is_touched)
+        if step is None:
+            return None
+        run.is_touched = False
+        output, loss, stats = step
+        self._note(output, stats)
+        return {"loss": loss, "y_pred": output}
 
     def _set_training(self, training: bool = True) -> None:
         # Setting the mode walks through all modules: not for every batch.
@@ -339,24 +359,32 @@ class MetricNet(NeuralNet):
 
     def infer(self, x: Tensor, **fit_params: Any) -> Any:
         """Run the network on one batch, in the precision that was asked for."""
-        x = x.to(self.device, non_blocking=True)
-        run = self._run
+        x, run = on_device(x, self.device), self._run
         if run.world is None or not self.module_.training:
-            return run.recorded(self.module_, x, run.n_steps_alike)
+            output = run.recorded.output(self.module_, x, run.n_steps_alike, looks=run.is_touched)
+            run.is_touched = False
+            return output
         with autocast(self.device, self.precision):
             return run.world.gathered(self.module_(x, run.world.part(len(x))), len(x))
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
         """Return the loss of one batch; in training its statistics are kept for the history."""
-        targets = y_true if isinstance(y_true, dict) else {"labels": y_true}
-        moved = {name: target.to(self.device) for name, target in targets.items()}
-        loss = self.criterion_(y_pred, moved.pop("labels"), **moved)
+        loss = self.criterion_(y_pred, **self._on_device(y_true))
         if training:
-            run = self._run
-            run.embedding = y_pred.embedding.detach()
-            for name, value in self.criterion_.stats.items():
-                run.totals[name] = run.totals[name] + value if name in run.totals else value
+            self._note(y_pred, self.criterion_.stats)
         return loss
+
+    def _on_device(self, targets: Any) -> dict[str, Tensor]:
+        """Return what the objective is called with, on the device."""
+        named = targets if isinstance(targets, dict) else {"labels": targets}
+        return {name: on_device(target, self.device) for name, target in named.items()}
+
+    def _note(self, output: Any, stats: dict[str, Tensor]) -> None:
+        """Keep of a step what the history will tell."""
+        run = self._run
+        run.embedding = output.embedding.detach()
+        for name, value in stats.items():
+            run.totals[name] = run.totals[name] + value if name in run.totals else value
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Start the clock and the sums of an epoch."""
@@ -378,7 +406,8 @@ class MetricNet(NeuralNet):
         for group in self.optimizer_.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
         if run.step <= _WARM_BATCHES:
-            _warm(run.norms)
+            for norm in run.norms:
+                norm.warm_up(run.step)
         run.step += 1
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -449,16 +478,6 @@ def _heard_events(callbacks: Iterable[Callback]) -> frozenset[str]:
         for event in _EVENTS
         if getattr(getattr(callback, event), "__func__", None) is not getattr(Callback, event)
     )
-
-
-def _warm(norms: list[tuple[nn.BatchNorm1d | nn.BatchNorm2d, float]]) -> None:
-    """Make running means start as plain means of the first batches.
-
-    With the usual momentum, a short training would leave them halfway to their arbitrary start.
-    """
-    for norm, momentum in norms:
-        seen = int(norm.num_batches_tracked)  # type: ignore[arg-type]
-        norm.momentum = max(momentum, 1 / (seen + 1))
 
 
 def on_cpu(module: nn.Module) -> nn.Module:

@@ -132,6 +132,13 @@ class Objective(nn.Module):
         gains = torch.expm1(q * log_posterior) / q if q else log_posterior
         return -(weights * gains).sum() / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
+    def is_recordable(self, n_samples: int) -> bool:
+        """Return whether a GPU computes a batch of so many samples, of labels alone, by itself.
+
+        That is without asking for a number of it in between, always by the same kernels.
+        """
+        return self.metric_loss is None
+
     @property
     def heeds_votes(self) -> bool:
         """Whether votes change anything: in cross-entropy, or in a metric loss made for them."""

@@ -16,6 +16,12 @@ from skfer.training._pictures import PictureSource, fetched
 
 _RELEASE_BYTES = 2**18
 _FEW_ROWS_BYTES = 2**22
+_SMALL_BYTES = 2**16
+"""So few are taken from the processor's memory at once."""
+_SHARE = 0.1
+"""Of a GPU's free memory, for samples that lie there."""
+_PART = 2**12
+"""Samples that are sent together."""
 _ROUNDING = 1e-12
 """Smaller differences of numbers around 1 may come from rounding alone."""
 
@@ -224,6 +230,47 @@ class RowSource(Dataset):
         return narrow
 
 
+def on_device(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """Return a tensor of the processor on a device, without waiting for a GPU to take it."""
+    if tensor.device.type != "cpu" or torch.device(device).type != "cuda":
+        return tensor.to(device)
+    if tensor.nbytes > _SMALL_BYTES:
+        # From other memory a GPU would copy as soon as it has done all that it was told before.
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+class ResidentSource(Dataset):
+    """Samples that lie on a GPU, all of them."""
+
+    def __init__(self, samples: torch.Tensor) -> None:
+        self.samples = samples
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.samples)
+
+    def __getitem__(self, indices: NDArray[np.intp]) -> torch.Tensor:
+        """Return the samples of an index array."""
+        rows = torch.from_numpy(np.asarray(indices, dtype=np.int64))
+        return self.samples.index_select(0, on_device(rows, self.samples.device))
+
+
+def resident(source: Any, device: torch.device | str) -> Any:
+    """Return the samples of a source on a GPU, if they take little of its free memory.
+
+    A batch of them has then not to be fetched and sent. Elsewhere, and for pictures that are
+    decoded on the way, it is the source itself.
+    """
+    whole = source.source if isinstance(source, SamplePart) else source
+    if torch.device(device).type != "cuda" or not isinstance(whole, ImageSource | RowSource):
+        return source
+    if len(source) * source[np.arange(1)].nbytes > _SHARE * torch.cuda.mem_get_info(device)[0]:
+        return source
+    parts = np.split(np.arange(len(source)), range(_PART, len(source), _PART))
+    return ResidentSource(torch.cat([on_device(source[rows], device) for rows in parts]))
+
+
 Source = ImageSource | RowSource | PictureSource | SamplePart
 """What gives the inputs of an index array or a slice as a tensor."""
 
@@ -284,6 +331,10 @@ class Batches:
         """
         self._labels = torch.from_numpy(np.array(labels, dtype=np.int64))
         self._is_pseudo = None if is_pseudo is None else torch.from_numpy(np.array(is_pseudo))
+
+    def to(self, device: torch.device | str) -> None:
+        """Have the inputs lie on a GPU from now on, if they take little of its memory."""
+        self.source = resident(self.source, device)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the labels, and the state of the sampler; a list of batches has none."""

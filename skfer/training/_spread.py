@@ -28,7 +28,9 @@ def spread(features: Tensor) -> float:
     >>> spread(torch.ones(4, 2)), spread(torch.tensor([[1.0], [-1.0]]))
     (0.0, 1.0)
     """
-    whole = float(torch.linalg.vector_norm(features))
-    centered = float(torch.linalg.vector_norm(features - features.mean(0)))
+    lengths = [
+        torch.linalg.vector_norm(points) for points in (features, features - features.mean(0))
+    ]
+    whole, centered = torch.stack(lengths).tolist()
     # Rounding may take it a little above 1.
     return min((centered / whole) ** 2, 1.0) if whole > 0 else 0.0

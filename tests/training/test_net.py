@@ -5,11 +5,24 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from skorch.callbacks import Callback
 from torch import nn
 
 from skfer import CrossEntropyEmbedder
-from skfer.training import SCHEDULES, Batches, ImageSource, RowSource, on_cpu, seeded, spread
-from skfer.training._net import _warm
+from skfer.datasets import make_expressions
+from skfer.training import (
+    SCHEDULES,
+    Batches,
+    ImageSource,
+    PictureSource,
+    RowSource,
+    SamplePart,
+    _source,
+    on_cpu,
+    seeded,
+    spread,
+)
+from skfer.training._norms import norms_of
 
 
 @given(st.sampled_from(sorted(SCHEDULES)), st.floats(0, 1))
@@ -112,14 +125,36 @@ def test_memmaps_let_go_of_their_pages_and_lose_nothing(tmp_path, mode, monkeypa
 def test_running_means_start_as_means_of_the_first_batches():
     norm = nn.BatchNorm1d(3)
     batches = torch.randn(5, 8, 3, generator=torch.Generator().manual_seed(0))
-    for batch in batches:
-        _warm([(norm, 0.1)])
+    (found,) = norms_of(norm)
+    for step, batch in enumerate(batches[:3]):
+        found.warm_up(step)
+        norm(batch)
+    norm.momentum = found.momentum
+    (again,) = norms_of(norm)  # another training goes on where it was
+    for step, batch in enumerate(batches[3:]):
+        again.warm_up(step)
         norm(batch)
     torch.testing.assert_close(norm.running_mean, batches.mean(dim=(0, 1)))
-    for _ in range(20):
-        _warm([(norm, 0.1)])
-        norm(batches[0])
-    assert norm.momentum == 0.1
+    again.warm_up(7)
+    assert norm.momentum == again.momentum
+
+
+def test_a_frozen_norm_has_its_momentum_once_it_learns():
+    """Its batches are not counted meanwhile, as if each of them were its first."""
+    momenta = []
+
+    class Noted(Callback):
+        def on_batch_end(self, net, training=False, **kwargs):
+            if training:
+                norms = [m for m in net.module_.backbone.modules() if hasattr(m, "momentum")]
+                momenta.append({norm.momentum for norm in norms})
+
+    faces = make_expressions(2, 2, image_size=16, random_state=0)
+    model = CrossEntropyEmbedder(
+        4, backbone="scratch", freeze_backbone=12, max_epochs=14, callbacks=[Noted()]
+    )
+    model.set_params(samples_per_class=4, random_state=0).fit(faces.images, faces.target)
+    assert momenta[-1] == {nn.BatchNorm2d(1).momentum}
 
 
 def test_momentum_is_what_it_was_after_a_training():
@@ -128,3 +163,47 @@ def test_momentum_is_what_it_was_after_a_training():
     norms = [m for m in model.net_.module_.modules() if isinstance(m, nn.BatchNorm1d)]
     assert norms
     assert {norm.momentum for norm in norms} == {nn.BatchNorm1d(1).momentum}
+
+
+X = np.random.RandomState(0).randint(0, 256, (50, 4, 4)).astype(np.uint8)
+SOURCES = {
+    "images": lambda: ImageSource(X, (4, 4)),
+    "some of them": lambda: SamplePart(ImageSource(X, (4, 4)), np.arange(49, -1, -2)),
+    "rows": lambda: RowSource(X.reshape(50, -1), np.full(16, 99.0), np.full(16, 7.0)),
+}
+
+
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_samples_on_a_gpu_are_those_of_the_source(source, monkeypatch):
+    """Played on a processor."""
+    free = [10**6]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[0], 10**9))
+    monkeypatch.setattr(_source, "on_device", lambda tensor, device: tensor)
+    monkeypatch.setattr(_source, "_PART", 7)
+    source = source()
+    there = _source.resident(source, "cuda")
+    assert len(there) == len(source)
+    chosen = np.random.RandomState(1).permutation(len(source))[:9]
+    assert torch.equal(there[chosen], source[chosen])
+    assert _source.resident(source, "cpu") is source
+    free[0] = 1000
+    assert _source.resident(source, "cuda") is source
+
+
+def test_pictures_that_are_decoded_on_the_way_do_not_lie_on_a_gpu():
+    pictures = SamplePart(PictureSource(["none.png"], np.array, (16, 16)), np.array([0]))
+    assert _source.resident(pictures, "cuda") is pictures
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+def test_batches_on_a_gpu_are_those_of_the_source(source):
+    source = source()
+    sampler = [np.array([3, 1, 4]), np.array([20, 3])]
+    batches = Batches(source, np.arange(len(source)) % 3, sampler)
+    expected = list(batches)
+    batches.to("cuda")
+    for (x, labels), (there, same) in zip(expected, batches, strict=True):
+        assert there.device.type == "cuda"
+        assert torch.equal(there.cpu(), x)
+        assert torch.equal(same, labels)
