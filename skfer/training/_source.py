@@ -20,8 +20,8 @@ _SMALL_BYTES = 2**16
 """So few are taken from the processor's memory at once."""
 _SHARE = 0.1
 """Of a GPU's free memory, for samples that lie there."""
-_PART = 2**12
-"""Samples that are sent together."""
+_PART_BYTES = 2**25
+"""Of samples that are sent together."""
 _ROUNDING = 1e-12
 """Smaller differences of numbers around 1 may come from rounding alone."""
 
@@ -265,9 +265,11 @@ def resident(source: Any, device: torch.device | str) -> Any:
     whole = source.source if isinstance(source, SamplePart) else source
     if torch.device(device).type != "cuda" or not isinstance(whole, ImageSource | RowSource):
         return source
-    if len(source) * source[np.arange(1)].nbytes > _SHARE * torch.cuda.mem_get_info(device)[0]:
+    n, size = len(source), source[np.arange(1)].nbytes
+    if n * size > _SHARE * torch.cuda.mem_get_info(device)[0]:
         return source
-    parts = np.split(np.arange(len(source)), range(_PART, len(source), _PART))
+    step = max(1, _PART_BYTES // size)
+    parts = np.split(np.arange(n), range(step, n, step))
     return ResidentSource(torch.cat([on_device(source[rows], device) for rows in parts]))
 
 

@@ -179,7 +179,7 @@ def test_samples_on_a_gpu_are_those_of_the_source(source, monkeypatch):
     free = [10**6]
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[0], 10**9))
     monkeypatch.setattr(_source, "on_device", lambda tensor, device: tensor)
-    monkeypatch.setattr(_source, "_PART", 7)
+    monkeypatch.setattr(_source, "_PART_BYTES", 150)
     source = source()
     there = _source.resident(source, "cuda")
     assert len(there) == len(source)
