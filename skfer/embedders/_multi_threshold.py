@@ -331,7 +331,9 @@ class MultiThresholdObjective(Objective):
 
     def is_recordable(self, n_samples: int) -> bool:
         """Return whether the loss is, too."""
-        return self.metric_loss.is_recordable(n_samples)
+        ours = type(self), type(self.metric_loss)
+        known = ours == (MultiThresholdObjective, MultiThresholdTripletLoss)
+        return known and self.metric_loss.is_recordable(n_samples)
 
     def features(self, embedding: Tensor) -> Tensor:
         """Return the unit slices side by side, divided by the root of their number."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from skfer.exceptions import ArgumentError
 from skfer.training._checkpoint import Checkpoint, KeepEachEpoch
 from skfer.training._modes import autocast
-from skfer.training._norms import Norm, norms_of
+from skfer.training._norms import Norm, norms_of, warm_up
 from skfer.training._recorded import RecordedTraining
 from skfer.training._replay import Part
 from skfer.training._schedule import SCHEDULES
@@ -25,7 +25,6 @@ from skfer.training._source import on_device
 from skfer.training._spread import spread
 from skfer.training._world import World, find_world, norms_of_whole_batches
 
-_WARM_BATCHES = 10
 _BATCH_EVENTS = {"on_batch_begin", "on_batch_end", "on_grad_computed"}
 _EVENTS = {"on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", *_BATCH_EVENTS}
 
@@ -61,6 +60,7 @@ class _Run:
     recorded: RecordedTraining
     is_touched: bool = True
     """Whether a callback may have changed something since the latest step."""
+    norms_are_warm: bool = False
     step: int = 0
     epoch: int = 0
     """Number of epochs that are over."""
@@ -74,7 +74,7 @@ class _Run:
     @property
     def n_steps_alike(self) -> int:
         """How many steps are left that have the momentum of this one, if it changes no more."""
-        return self.n_steps - self.step if self.step > _WARM_BATCHES + 1 else 0
+        return self.n_steps - self.step if self.norms_are_warm else 0
 
     @property
     def batches_are_watched(self) -> bool:
@@ -187,10 +187,9 @@ class MetricNet(NeuralNet):
         recorded = RecordedTraining(torch.device(self.device), self.precision)
         n_steps, norms = max(1, epochs * len(batches)), norms_of(self.module_)
         self._run = _Run(n_steps, norms, heard, find_world(), recorded)
-        for data in (batches, validation):
-            if data is not None and self._run.world is None:
-                data.to(self.device)
         try:
+            if self._run.world is None and not self._run.batches_are_watched:
+                batches.to(self.device, and_of=validation)
             self.notify("on_train_begin", X=batches, y=None)
             if checkpoint is not None and checkpoint.resume(self, batches, validation):
                 checkpoint = None  # nothing is left to be done, or to be kept
@@ -225,15 +224,15 @@ class MetricNet(NeuralNet):
     def run_state(self) -> dict[str, Any]:
         """Return how far the present training is, as plain values."""
         run = self._run
-        momenta = [norm.module.momentum for norm in run.norms]
-        return {"step": run.step, "epoch": run.epoch, "best": run.best, "momenta": momenta}
+        norms = [(norm.module.momentum, norm.n_seen) for norm in run.norms]
+        return {"step": run.step, "epoch": run.epoch, "best": run.best, "norms": norms}
 
     def set_run_state(self, state: dict[str, Any]) -> None:
         """Set the present training to where another one was."""
         run = self._run
         run.step, run.epoch, run.best = state["step"], state["epoch"], state["best"]
-        for norm, momentum in zip(run.norms, state["momenta"], strict=True):
-            norm.module.momentum = momentum
+        for norm, (momentum, n_seen) in zip(run.norms, state["norms"], strict=True):
+            norm.module.momentum, norm.n_seen = momentum, n_seen
 
     def resume_from(self, other: Self, *, with_optimizer: bool) -> None:
         """Copy everything but the weights from another net that has the same module.
@@ -326,11 +325,15 @@ class MetricNet(NeuralNet):
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one optimization step, without skorch's support of closures."""
         run = self._run
-        recorded = None if run.world or run.batches_are_watched else self._recorded_step(*batch)
+        self._set_training(True)
+        if run.is_touched or not run.norms_are_warm:
+            run.norms_are_warm = warm_up(run.norms)
+        moved = on_device(batch[0], self.device), self._on_device(batch[1])
+        recorded = None if run.world or run.batches_are_watched else self._recorded_step(*moved)
         if recorded is not None:
             return recorded
         self.optimizer_.zero_grad()
-        step = self.train_step_single(batch, **fit_params)
+        step = self.train_step_single(moved, **fit_params)
         if run.world is not None:
             run.world.sum_gradients(self.module_)
         if "on_grad_computed" in run.heard:
@@ -339,11 +342,9 @@ class MetricNet(NeuralNet):
         self.optimizer_.step()
         return step
 
-    def _recorded_step(self, inputs: Tensor, targets: Any) -> dict[str, Any] | None:
+    def _recorded_step(self, x: Tensor, targets: dict[str, Tensor]) -> dict[str, Any] | None:
         """Take a step that is recorded on a GPU; return None where it is not."""
-        self._set_training(True)
         run, part = self._run, Part(self.module_, self.criterion_, self.optimizer_)
-        x, targets = on_device(inputs, self.device), self._on_device(targets)
         step = run.recorded.step(part, x, targets, run.n_steps_alike, looks=run.is_touched)
         if step is None:
             return None
@@ -369,7 +370,8 @@ class MetricNet(NeuralNet):
 
     def get_loss(self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False) -> Tensor:
         """Return the loss of one batch; in training its statistics are kept for the history."""
-        loss = self.criterion_(y_pred, **self._on_device(y_true))
+        targets = self._on_device(y_true)
+        loss = self.criterion_(y_pred, targets.pop("labels"), **targets)
         if training:
             self._note(y_pred, self.criterion_.stats)
         return loss
@@ -405,9 +407,6 @@ class MetricNet(NeuralNet):
         factor = SCHEDULES[self.schedule](run.step / run.n_steps)
         for group in self.optimizer_.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
-        if run.step <= _WARM_BATCHES:
-            for norm in run.norms:
-                norm.warm_up(run.step)
         run.step += 1
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:

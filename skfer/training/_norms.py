@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
+_WARM_BATCHES = 11
+"""In so many the momentum of a norm falls to what it was given."""
+
 
 @dataclass
 class Norm:
@@ -12,15 +15,24 @@ class Norm:
     module: nn.BatchNorm1d | nn.BatchNorm2d
     momentum: float
     """As it was given."""
-    n_seen: int
+    n_before: int
     """Batches that it had seen before the training."""
+    n_seen: int = 0
+    """Batches of this training; none while it is frozen."""
 
-    def warm_up(self, step: int) -> None:
-        """Make its running means start as plain means of the first batches.
+    def warm_up(self) -> bool:
+        """Set the momentum of the batch to come, and return whether it is the given one for good.
 
-        With the usual momentum, a short training would leave them halfway to their arbitrary start.
+        Running means so start as plain means of the first batches. With the usual momentum, a
+        short training would leave them halfway to their arbitrary start.
         """
-        self.module.momentum = max(self.momentum, 1 / (self.n_seen + step + 1))
+        if not self.module.training:
+            return True
+        is_warm = self.n_seen >= _WARM_BATCHES
+        share = 0.0 if is_warm else 1 / (self.n_before + self.n_seen + 1)
+        self.module.momentum = max(self.momentum, share)
+        self.n_seen += 1
+        return is_warm
 
 
 def norms_of(network: nn.Module) -> list[Norm]:
@@ -32,3 +44,9 @@ def norms_of(network: nn.Module) -> list[Norm]:
         and module.momentum
         and module.track_running_stats
     ]
+
+
+def warm_up(norms: list[Norm]) -> bool:
+    """Warm up all norms for the batch to come; return whether those that learn are warm."""
+    are_warm = [norm.warm_up() for norm in norms]
+    return all(are_warm)

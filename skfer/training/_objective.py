@@ -135,9 +135,10 @@ class Objective(nn.Module):
     def is_recordable(self, n_samples: int) -> bool:
         """Return whether a GPU computes a batch of so many samples, of labels alone, by itself.
 
-        That is without asking for a number of it in between, always by the same kernels.
+        That is without asking for a number of it in between, always by the same kernels. What
+        another class does is not known here.
         """
-        return self.metric_loss is None
+        return type(self) is Objective and self.metric_loss is None
 
     @property
     def heeds_votes(self) -> bool:
@@ -192,6 +193,11 @@ class Objective(nn.Module):
     def stats(self) -> dict[str, Tensor]:
         """Detached scalars of the latest batch, such as the fraction of active triplets."""
         return getattr(self.metric_loss, "stats", {})
+
+    @stats.setter
+    def stats(self, values: dict[str, Tensor]) -> None:
+        if self.metric_loss is not None:
+            self.metric_loss.stats = values
 
 
 def _as_votes(labels: Tensor, logits: Any) -> Tensor:

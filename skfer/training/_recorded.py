@@ -12,7 +12,7 @@ from torch.nn.modules.module import _has_any_global_hook
 
 from skfer.nets import Embedded, EmbeddingNet
 from skfer.training._modes import autocast
-from skfer.training._replay import NetworkReplay, Part, StepReplay, n_hooks
+from skfer.training._replay import NetworkReplay, Part, StepReplay, n_hooks, n_hooks_of_gradient
 
 _LARGEST_BATCH = 2**22
 """Numbers; of a larger batch a GPU computes longer than its kernels take to launch."""
@@ -46,6 +46,7 @@ class RecordedTraining:
         self._n_left = _MOST if device.type == "cuda" else 0
         self._replay: Any = None
         self._n_unlike = 0
+        self._takes_steps = True
 
     def step(
         self,
@@ -72,14 +73,19 @@ class RecordedTraining:
         looks : bool, default=True
             Whether anything but weights may have changed since the last batch.
         """
-        known = targets.keys() == {"labels"} and part.objective.is_recordable(len(x))
-        if not known or not self._finds(part, (x, targets["labels"]), n_steps_left, looks):
+        if not self._records_step(part, targets):
+            return None
+        if not self._finds(part, (x, targets["labels"]), n_steps_left, looks):
             return None
         return self._replay(x, targets["labels"])
 
     def output(self, network: Any, x: Tensor, n_steps_left: int, *, looks: bool = True) -> Embedded:
         """Return the network's output for a batch; the arguments are those of a step."""
-        if self._finds(Part(network), (x,), n_steps_left, looks):
+        part, inputs = Part(network), (x,)
+        # Beside a recorded step only batches unlike it come here, which were looked at before.
+        replay = self._replay
+        is_unlike = replay is not None and replay.is_whole and replay.is_of(part, inputs, looks)
+        if not is_unlike and self._finds(part, inputs, n_steps_left, looks):
             return self._replay(x)
         with autocast(self.device, self.precision):
             return network(x)
@@ -90,6 +96,15 @@ class RecordedTraining:
         if self._replay is not None:
             self._replay.drop_gradients()
             self._replay = None
+
+    def _records_step(self, part: Part, targets: dict[str, Tensor]) -> bool:
+        """Whether a whole step may be recorded, or has been."""
+        return (
+            (self._replay is not None or self._n_left > 0)
+            and self._takes_steps
+            and targets.keys() == {"labels"}
+            and part.is_known(len(targets["labels"]))
+        )
 
     def _finds(
         self, part: Part, inputs: tuple[Tensor, ...], n_steps_left: int, looks: bool
@@ -122,8 +137,10 @@ class RecordedTraining:
         try:
             kind = NetworkReplay if part.objective is None else StepReplay
             self._replay = kind(part, inputs, self.precision)
-        except RuntimeError:  # torch cannot record it
-            self._n_left = 0
+        except RuntimeError:  # torch cannot record it; of a step, maybe the network's passes
+            if part.objective is None:
+                self._n_left = 0
+            self._takes_steps = False
         finally:
             if self._replay is None:
                 generator.graphsafe_set_state(state)  # the other one is still being recorded
@@ -145,7 +162,7 @@ def is_recordable(network: nn.Module) -> bool:
         type(network) is EmbeddingNet
         and not _has_any_global_hook()
         and all(_is_ours(module) and not n_hooks(module) for module in network.modules())
-        and not any(map(_n_hooks_of_gradient, network.parameters()))
+        and not any(map(n_hooks_of_gradient, network.parameters()))
     )
 
 
@@ -153,8 +170,3 @@ def _is_ours(module: nn.Module) -> bool:
     # A norm without momentum counts its batches in Python.
     counts = getattr(module, "track_running_stats", False) and module.momentum is None
     return type(module).__module__.startswith(("torch.nn.", "skfer.")) and not counts
-
-
-def _n_hooks_of_gradient(parameter: nn.Parameter) -> int:
-    kinds = ("_backward_hooks", "_post_accumulate_grad_hooks")
-    return sum(len(getattr(parameter, kind, None) or ()) for kind in kinds)

@@ -32,6 +32,22 @@ class Part:
     objective: Any = None
     optimizer: Any = None
 
+    def is_known(self, n_samples: int) -> bool:
+        """Return whether a whole step on so many samples can be recorded, as far as is known.
+
+        Nobody may watch the loss or the optimizer, whose fused form has all that it needs on the
+        device.
+        """
+        optimizer = self.optimizer
+        return (
+            type(optimizer) is torch.optim.AdamW
+            and all(group["fused"] for group in optimizer.param_groups)
+            and not optimizer._optimizer_step_pre_hooks
+            and not optimizer._optimizer_step_post_hooks
+            and not any(map(n_hooks, self.objective.modules()))
+            and self.objective.is_recordable(n_samples)
+        )
+
     def parameters(self) -> list[nn.Parameter]:
         """Return those that learn."""
         return [p for root in self._roots() for p in root.parameters() if p.requires_grad]
@@ -63,7 +79,7 @@ class Part:
             for module in self.modules()
         ]
         tensors = [t for root in self._roots() for t in (*root.parameters(), *root.buffers())]
-        places = [(tensor.data_ptr(), tensor.requires_grad) for tensor in tensors]
+        places = [(t.data_ptr(), t.requires_grad, n_hooks_of_gradient(t)) for t in tensors]
         if self.optimizer is None:
             return [modules, places]
         groups = [
@@ -86,6 +102,8 @@ class _Replay(ABC):
     precision : {"float32", "bfloat16"}
         Arithmetic of the layers.
     """
+
+    _gradients: list[Tensor | None]
 
     def __init__(self, part: Part, inputs: tuple[Tensor, ...], precision: str) -> None:
         self._batch = _shapes(inputs)
@@ -141,6 +159,11 @@ class _Replay(ABC):
             and (not looks or mine.made_of() == self._made_of)
         )
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is of whole steps."""
+        return self._part.objective is not None
+
     def takes(self, inputs: tuple[Tensor, ...]) -> bool:
         """Whether the inputs are like those that were recorded."""
         return _shapes(inputs) == self._batch
@@ -148,6 +171,10 @@ class _Replay(ABC):
     def _take(self, inputs: tuple[Tensor, ...]) -> None:
         for mine, tensor in zip(self._inputs, inputs, strict=True):
             mine.copy_(tensor)
+
+    def _show_gradients(self) -> None:
+        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
+            parameter.grad = gradient
 
     def drop_gradients(self) -> None:
         """Take the gradients from the parameters."""
@@ -196,8 +223,7 @@ class NetworkReplay(_Replay):
         for mine, pull in zip(self._pulls, pulls, strict=True):
             mine.copy_(pull)
         self._backward.replay()
-        for parameter, gradient in zip(self._parameters, self._gradients, strict=True):
-            parameter.grad = gradient
+        self._show_gradients()
 
 
 class _Replayed(torch.autograd.Function):
@@ -233,13 +259,14 @@ class StepReplay(_Replay):
         self._lr = [torch.zeros((), device=device) for _ in groups]
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph, **how):
-            output, loss, gradients = self._compute()
+            output, loss, self._gradients = self._compute()
             settings = [{"lr": lr, "capturable": True} for lr in self._lr]
-            with _given(self._part.optimizer, self._parameters, gradients, settings):
+            with _given(self._part.optimizer, self._parameters, self._gradients, settings):
                 self._part.optimizer.step()
         # Without what autograd knows, which the next recording could not do with.
         self._output = Embedded._make(None if t is None else t.detach() for t in output)
         self._loss, self._stats = loss.detach(), dict(self._part.objective.stats)
+        self._part.objective.stats = {}
 
     def __call__(self, x: Tensor, labels: Tensor) -> tuple[Embedded, Tensor, dict[str, Tensor]]:
         """Take a step; the next one overwrites the output that is returned, but not the loss."""
@@ -247,7 +274,10 @@ class StepReplay(_Replay):
         for mine, group in zip(self._lr, self._part.optimizer.param_groups, strict=True):
             mine.fill_(group["lr"])
         self._graph.replay()
-        return self._output, self._loss.clone(), {k: v.clone() for k, v in self._stats.items()}
+        self._show_gradients()
+        stats = {name: value.clone() for name, value in self._stats.items()}
+        self._part.objective.stats = stats
+        return self._output, self._loss.clone(), stats
 
 
 @contextmanager
@@ -290,3 +320,9 @@ def n_hooks(module: nn.Module) -> int:
     """Return how many hooks a module has."""
     kinds = ("forward", "forward_pre", "backward", "backward_pre")
     return sum(len(getattr(module, f"_{kind}_hooks")) for kind in kinds)
+
+
+def n_hooks_of_gradient(tensor: Tensor) -> int:
+    """Return how many hooks a parameter has."""
+    kinds = ("_backward_hooks", "_post_accumulate_grad_hooks")
+    return sum(len(getattr(tensor, kind, None) or ()) for kind in kinds)

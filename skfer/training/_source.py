@@ -252,7 +252,8 @@ class ResidentSource(Dataset):
 
     def __getitem__(self, indices: NDArray[np.intp]) -> torch.Tensor:
         """Return the samples of an index array."""
-        rows = torch.from_numpy(np.asarray(indices, dtype=np.int64))
+        # Looked up here, since an index that is out of range would end the work of the GPU.
+        rows = torch.from_numpy(np.arange(len(self))[indices])
         return self.samples.index_select(0, on_device(rows, self.samples.device))
 
 
@@ -265,12 +266,15 @@ def resident(source: Any, device: torch.device | str) -> Any:
     whole = source.source if isinstance(source, SamplePart) else source
     if torch.device(device).type != "cuda" or not isinstance(whole, ImageSource | RowSource):
         return source
-    n, size = len(source), source[np.arange(1)].nbytes
+    n, first = len(source), source[np.arange(1)]
+    size = first.nbytes
     if n * size > _SHARE * torch.cuda.mem_get_info(device)[0]:
         return source
     step = max(1, _PART_BYTES // size)
-    parts = np.split(np.arange(n), range(step, n, step))
-    return ResidentSource(torch.cat([on_device(source[rows], device) for rows in parts]))
+    there = torch.empty((n, *first.shape[1:]), dtype=first.dtype, device=device)
+    for rows in np.split(np.arange(n), range(step, n, step)):
+        there[rows[0] : rows[-1] + 1] = on_device(source[rows], device)
+    return ResidentSource(there)
 
 
 Source = ImageSource | RowSource | PictureSource | SamplePart
@@ -334,9 +338,15 @@ class Batches:
         self._labels = torch.from_numpy(np.array(labels, dtype=np.int64))
         self._is_pseudo = None if is_pseudo is None else torch.from_numpy(np.array(is_pseudo))
 
-    def to(self, device: torch.device | str) -> None:
-        """Have the inputs lie on a GPU from now on, if they take little of its memory."""
-        self.source = resident(self.source, device)
+    def to(self, device: torch.device | str, *, and_of: "Batches | None" = None) -> None:
+        """Have the inputs lie on a GPU from now on, if they take little of its memory.
+
+        Those of other batches lie there too if they are the same.
+        """
+        there = resident(self.source, device)
+        if and_of is not None and and_of.source is self.source:
+            and_of.source = there
+        self.source = there
 
     def state_dict(self) -> dict[str, Any]:
         """Return the labels, and the state of the sampler; a list of batches has none."""

@@ -123,38 +123,61 @@ def test_memmaps_let_go_of_their_pages_and_lose_nothing(tmp_path, mode, monkeypa
 
 
 def test_running_means_start_as_means_of_the_first_batches():
-    norm = nn.BatchNorm1d(3)
+    norm = nn.BatchNorm1d(3, momentum=0.01)
     batches = torch.randn(5, 8, 3, generator=torch.Generator().manual_seed(0))
-    (found,) = norms_of(norm)
-    for step, batch in enumerate(batches[:3]):
-        found.warm_up(step)
-        norm(batch)
-    norm.momentum = found.momentum
-    (again,) = norms_of(norm)  # another training goes on where it was
-    for step, batch in enumerate(batches[3:]):
-        again.warm_up(step)
-        norm(batch)
+    for part in (batches[:3], batches[3:]):
+        (found,) = norms_of(norm)  # another training goes on where it was
+        for batch in part:
+            assert not found.warm_up()
+            norm(batch)
+        norm.momentum = found.momentum
     torch.testing.assert_close(norm.running_mean, batches.mean(dim=(0, 1)))
-    again.warm_up(7)
-    assert norm.momentum == again.momentum
+    while not found.warm_up():
+        pass
+    assert norm.momentum == 0.01
+    assert found.n_seen == 12
 
 
-def test_a_frozen_norm_has_its_momentum_once_it_learns():
-    """Its batches are not counted meanwhile, as if each of them were its first."""
+class Shifted(nn.Module):
+    """A backbone whose norm sees a mean of 10."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(1)
+
+    def forward(self, x):
+        return self.norm(x + 10)  # the mean of an image is 0
+
+
+@pytest.mark.parametrize(
+    ("n_frozen", "n_epochs", "more"),
+    [
+        (False, 8, {}),
+        (False, 8, {"early_stopping": True}),  # where the network is in inference mode in between
+        (5, 14, {}),
+        (12, 24, {}),
+        (12, 60, {}),
+    ],
+)
+def test_a_norm_warms_up_once_it_learns(n_frozen, n_epochs, more):
     momenta = []
 
     class Noted(Callback):
         def on_batch_end(self, net, training=False, **kwargs):
-            if training:
-                norms = [m for m in net.module_.backbone.modules() if hasattr(m, "momentum")]
-                momenta.append({norm.momentum for norm in norms})
+            if training and net.module_.backbone.norm.training:
+                momenta.append(net.module_.backbone.norm.momentum)
 
     faces = make_expressions(2, 2, image_size=16, random_state=0)
     model = CrossEntropyEmbedder(
-        4, backbone="scratch", freeze_backbone=12, max_epochs=14, callbacks=[Noted()]
+        4, backbone=Shifted(), freeze_backbone=n_frozen, max_epochs=n_epochs, callbacks=[Noted()]
     )
-    model.set_params(samples_per_class=4, random_state=0).fit(faces.images, faces.target)
-    assert momenta[-1] == {nn.BatchNorm2d(1).momentum}
+    model.set_params(samples_per_class=2, augment=None, random_state=0, **more)
+    model.fit(faces.images, faces.target)
+    expected = [max(1 / (n + 1), 0.1) for n in range(len(momenta))]
+    np.testing.assert_allclose(momenta, expected)
+    norm = model.net_.module_.backbone.norm
+    assert float(norm.running_mean) == pytest.approx(10, rel=1e-4)
+    assert norm.momentum == 0.1
 
 
 def test_momentum_is_what_it_was_after_a_training():
@@ -176,9 +199,11 @@ SOURCES = {
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_samples_on_a_gpu_are_those_of_the_source(source, monkeypatch):
     """Played on a processor."""
-    free = [10**6]
+    free, y = [10**6], np.zeros(50, int)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[0], 10**9))
     monkeypatch.setattr(_source, "on_device", lambda tensor, device: tensor)
+    empty = torch.empty
+    monkeypatch.setattr(torch, "empty", lambda *shape, dtype, device: empty(*shape, dtype=dtype))
     monkeypatch.setattr(_source, "_PART_BYTES", 150)
     source = source()
     there = _source.resident(source, "cuda")
@@ -186,7 +211,16 @@ def test_samples_on_a_gpu_are_those_of_the_source(source, monkeypatch):
     chosen = np.random.RandomState(1).permutation(len(source))[:9]
     assert torch.equal(there[chosen], source[chosen])
     assert _source.resident(source, "cpu") is source
-    free[0] = 1000
+    assert torch.equal(there[np.array([-1, 0])], source[np.array([-1, 0])])
+    with pytest.raises(IndexError):
+        there[np.array([50])]
+    batches, same, other = (Batches(s, y, []) for s in (source, source, SOURCES["rows"]()))
+    other.to("cuda", and_of=batches)
+    assert batches.source is source
+    batches.to("cuda", and_of=same)
+    assert batches.source is same.source
+    assert batches.source is not source
+    free[0] = 100
     assert _source.resident(source, "cuda") is source
 
 

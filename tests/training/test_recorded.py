@@ -433,6 +433,172 @@ def test_nobody_looks_where_nothing_has_changed(recorder, monkeypatch):
     assert PLAYED == [4, 4]
 
 
+class Graph:
+    """Stands for one of a GPU: what is recorded is computed once, then, and never replayed."""
+
+    def wait_stream(self, other):
+        pass
+
+    def pool(self):
+        return None
+
+    def replay(self):
+        pass
+
+
+@pytest.fixture
+def on_processor(monkeypatch):
+    """Recordings are made on a processor."""
+    for name in ("current_stream", "Stream", "CUDAGraph"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: Graph())
+    for name in ("device", "stream", "graph"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, **__: nullcontext())
+
+
+@pytest.mark.parametrize("objective", [labeled, lambda: Objective(None, 1.0)])
+def test_what_a_recorded_step_gives(objective, on_processor):
+    net, objective = network(n_classes=3), objective()
+    (x,), labels = batches(6), torch.arange(6) % 2
+    twin = copy.deepcopy(net)
+    expected = twin(x)
+    loss = objective(expected, labels)
+    loss.backward()
+    stats = dict(objective.stats)
+
+    optimizer = optimizer_of(net)
+    net.project.weight.grad = torch.ones_like(net.project.weight)
+    part = Part(net, objective, optimizer)
+    before = copy.deepcopy(net.state_dict())
+    replay = _replay.StepReplay(part, (x, labels), "float32")
+    # What was computed had a learning rate of 0, which the replays set.
+    for name, parameter in net.named_parameters():
+        assert torch.equal(parameter, before[name])
+    assert torch.equal(net.project.weight.grad, torch.ones_like(net.project.weight))
+    assert objective.stats == {}
+    assert replay.takes((x, labels))
+    assert replay.is_whole
+    assert replay.is_of(part, (x, labels), looks=True)
+
+    output, found, found_stats = replay(x, labels)
+    torch.testing.assert_close(output.embedding, expected.embedding)
+    torch.testing.assert_close(output.logits, expected.logits)
+    torch.testing.assert_close(found, loss.detach())
+    assert not found.requires_grad
+    assert not output.embedding.requires_grad
+    torch.testing.assert_close(found_stats, stats)
+    assert objective.stats == found_stats
+    assert all(found_stats[name] is not replay._stats[name] for name in stats)
+    for one, other in zip(net.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["capturable"]) == (0.1, False)
+    assert float(replay._lr[0]) == pytest.approx(0.1)
+    assert {int(state["step"]) for state in optimizer.state.values()} == {1}
+    replay.drop_gradients()
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_what_a_recorded_network_gives(on_processor):
+    net = network(n_classes=3, attention="element")
+    (x,) = batches(6)
+    expected = copy.deepcopy(net)(x)
+    replay = _replay.NetworkReplay(Part(net), (x,), "float32")
+    assert not replay.is_whole
+    output = replay(x)
+    assert output.pixel_map is None
+    torch.testing.assert_close(output.attention, expected.attention)
+    torch.testing.assert_close(output.embedding, expected.embedding)
+    output.embedding.sum().backward()
+    for parameter, gradient in zip(net.parameters(), replay._gradients, strict=True):
+        assert parameter.grad is gradient
+
+
+class Counting(Objective):
+    """Someone's own: it does something else at every call."""
+
+    def forward(self, output, labels, votes=None):
+        return super().forward(output, labels, votes) * random.random()
+
+
+def stepped(group):
+    return torch.optim.SGD(group, lr=0.1)
+
+
+def plainly(group):
+    return torch.optim.AdamW(group, lr=0.1, fused=False)
+
+
+def watched(group):
+    optimizer = torch.optim.AdamW(group, lr=0.1, fused=True)
+    optimizer.register_step_post_hook(lambda *arguments: None)
+    return optimizer
+
+
+def hooked():
+    objective = Objective(None, 1.0)
+    objective.register_forward_hook(lambda *arguments: None)
+    return objective
+
+
+@pytest.mark.parametrize(
+    ("objective", "optimizer"),
+    [
+        (lambda: Counting(None, 1.0), None),
+        (hooked, None),
+        (labeled, stepped),
+        (labeled, plainly),
+        (labeled, watched),
+        (lambda: MultiThresholdObjective(Louder([0.1])), None),
+    ],
+)
+def test_steps_that_are_not_known_are_not_recorded_whole(objective, optimizer, recorder):
+    run, made, _ = recorder
+    net = network(n_classes=3)
+    made_by = None if optimizer is None else optimizer(net.parameters())
+    for x in batches(4, 4):
+        call(run, net, x, objective(), made_by)
+    assert made == [4]
+    assert run._replay._part.objective is None
+
+
+class Louder(MultiThresholdTripletLoss):
+    """Someone's own loss."""
+
+
+def test_another_batch_size_is_recorded_whole_too(recorder):
+    run, made, _ = recorder
+    net, objective = network(n_classes=3), labeled()
+    for x in batches(4, *[6] * 7, 4, *[6] * 8, 4):
+        call(run, net, x, objective)
+    assert made == [4, 6]
+    assert PLAYED == [4, 4, 6]
+    assert run._replay._part.objective is objective
+
+
+def test_where_a_step_cannot_be_recorded_the_network_is(recorder, monkeypatch):
+    run, made, _ = recorder
+
+    def fails(part, inputs, precision):
+        raise torch.OutOfMemoryError("as on a GPU")
+
+    monkeypatch.setattr(_recorded, "StepReplay", fails)
+    net, objective = network(n_classes=3), labeled()
+    for x in batches(4, 4):
+        call(run, net, x, objective)
+    assert made == [4]
+    assert run._replay._part.objective is None
+
+
+def test_a_gradient_that_is_watched_later_is_a_change(recorder):
+    run, made, _ = recorder
+    net = network(n_classes=3)
+    call(run, net, batches(4)[0])
+    net.project.weight.register_hook(lambda grad: None)
+    call(run, net, batches(4)[0])
+    assert made == [4]
+    assert run._replay is None
+
+
 def test_votes_are_not_recorded(recorder):
     run, made, _ = recorder
     net, objective = network(n_classes=3), Objective(None, 1.0)
