@@ -4,7 +4,7 @@ import mmap
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -338,7 +338,7 @@ class Batches:
         self._labels = torch.from_numpy(np.array(labels, dtype=np.int64))
         self._is_pseudo = None if is_pseudo is None else torch.from_numpy(np.array(is_pseudo))
 
-    def to(self, device: torch.device | str, *, and_of: "Batches | None" = None) -> None:
+    def to(self, device: torch.device | str, *, and_of: Self | None = None) -> None:
         """Have the inputs lie on a GPU from now on, if they take little of its memory.
 
         Those of other batches lie there too if they are the same.
