@@ -1,0 +1,133 @@
+"""What a recording gives, and what can be one."""
+
+import copy
+from contextlib import nullcontext
+
+import pytest
+import torch
+from helpers.recorded import batches, labeled, network, optimizer_of
+
+from skfer.losses import MultiThresholdTripletLoss, TripletCenterLoss
+from skfer.nets import Embedded
+from skfer.training import Objective, _replay
+from skfer.training._replay import Part
+
+
+def test_states_of_an_optimizer_are_made_without_a_step():
+    net = network(n_classes=3)
+    optimizer = optimizer_of(net)
+    first, *others = net.parameters()
+    first.grad = torch.ones_like(first)
+    optimizer.step()
+    before = copy.deepcopy((net.state_dict(), optimizer.state_dict()))
+    _replay._make_states(optimizer, [first, *others])
+    assert torch.equal(first.grad, torch.ones_like(first))
+    assert all(parameter.grad is None for parameter in others)
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[0][name])
+    assert int(optimizer.state[first]["step"]) == 1
+    assert optimizer.state_dict()["param_groups"] == before[1]["param_groups"]
+    for parameter in others:
+        assert not any(value.any() for value in optimizer.state[parameter].values())
+
+
+class Graph:
+    """Stands for one of a GPU: what is recorded is computed once, then, and never replayed."""
+
+    def wait_stream(self, other):
+        pass
+
+    def pool(self):
+        return None
+
+    def replay(self):
+        pass
+
+
+@pytest.fixture
+def on_processor(monkeypatch):
+    """Recordings are made on a processor."""
+    for name in ("current_stream", "Stream", "CUDAGraph"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: Graph())
+    for name in ("device", "stream", "graph"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, **__: nullcontext())
+
+
+@pytest.mark.parametrize("objective", [labeled, lambda: Objective(None, 1.0)])
+def test_what_a_recorded_step_gives(objective, on_processor):
+    net, objective = network(n_classes=3), objective()
+    (x,), labels = batches(6), torch.arange(6) % 2
+    twin = copy.deepcopy(net)
+    expected = twin(x)
+    loss = objective(expected, labels)
+    loss.backward()
+    stats = dict(objective.stats)
+
+    optimizer = optimizer_of(net)
+    net.project.weight.grad = torch.ones_like(net.project.weight)
+    part = Part(net, objective, optimizer)
+    before = copy.deepcopy(net.state_dict())
+    replay = _replay.StepReplay(part, (x, labels), "float32")
+    # What was computed had a learning rate of 0, which the replays set.
+    for name, parameter in net.named_parameters():
+        assert torch.equal(parameter, before[name])
+    assert torch.equal(net.project.weight.grad, torch.ones_like(net.project.weight))
+    assert objective.stats == {}
+    assert replay.takes((x, labels))
+    assert replay.is_whole
+    assert replay.is_of(part, (x, labels), looks=True)
+
+    output, found, found_stats = replay(x, labels)
+    torch.testing.assert_close(output.embedding, expected.embedding)
+    torch.testing.assert_close(output.logits, expected.logits)
+    torch.testing.assert_close(found, loss.detach())
+    assert not found.requires_grad
+    assert not output.embedding.requires_grad
+    torch.testing.assert_close(found_stats, stats)
+    assert objective.stats == found_stats
+    assert all(found_stats[name] is not replay._stats[name] for name in stats)
+    for one, other in zip(net.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["capturable"]) == (0.1, False)
+    assert float(replay._lr[0]) == pytest.approx(0.1)
+    assert {int(state["step"]) for state in optimizer.state.values()} == {1}
+    replay.drop_gradients()
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_what_a_recorded_network_gives(on_processor):
+    net = network(n_classes=3, attention="element")
+    (x,) = batches(6)
+    expected = copy.deepcopy(net)(x)
+    replay = _replay.NetworkReplay(Part(net), (x,), "float32")
+    assert not replay.is_whole
+    output = replay(x)
+    assert output.pixel_map is None
+    torch.testing.assert_close(output.attention, expected.attention)
+    torch.testing.assert_close(output.embedding, expected.embedding)
+    output.embedding.sum().backward()
+    for parameter, gradient in zip(net.parameters(), replay._gradients, strict=True):
+        assert parameter.grad is gradient
+
+
+def test_what_is_recorded_asks_for_no_number():
+    """As on a GPU, where it would have to wait for it; tensors without values cannot tell any."""
+    output = Embedded(*(torch.empty(24, 8, device="meta", requires_grad=True) for _ in range(2)))
+    labels = torch.empty(24, dtype=torch.long, device="meta")
+    cross_entropy = Objective(None, 1.0)
+    assert cross_entropy.is_recordable(24)
+    cross_entropy(output, labels).backward()
+    for mining in ("batch-all", "batch-hard"):
+        triplets = MultiThresholdTripletLoss([0.1, 1.0], mining=mining).to("meta")
+        assert triplets.is_recordable(24)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # there is none there
+            triplets(output.embedding, labels).backward()
+    assert output.embedding.grad.device.type == "meta"
+
+
+def test_what_asks_for_numbers_is_not_recorded():
+    assert not MultiThresholdTripletLoss([0.1]).is_recordable(129)
+    assert MultiThresholdTripletLoss([0.1], mining="batch-hard").is_recordable(129)
+    assert not Objective(TripletCenterLoss(3, 8), 1.0).is_recordable(4)
