@@ -61,16 +61,18 @@ classification_weight : float, default={classification_weight}
         ``transform`` twice the time. "auto" does so where the augmentation mirrors images and
         ``fit`` sees at most 2,000 samples: few faces teach a network little of symmetry.
     label_noise : bool, default=False
-        Whether many of the labels are wrong, about three in ten; where none is, it costs some of
-        the accuracy. A network that starts from learned weights (a backbone "auto" for images,
-        "large", or one of `backbone_weights`) is asked before it is trained: by Bayes' rule a
-        label, presumed wrong with a probability of 0.3, is joined with what a logistic regression
-        on its features, which has not seen this label, finds; the losses then aim at the result, as
-        they do at votes. Elsewhere, with votes, in ``partial_fit`` and where a training goes on,
-        the classifier learns by the generalized cross-entropy (Z. Zhang, M. Sabuncu, "Generalized
-        cross entropy loss for training deep neural networks with noisy labels", NeurIPS 2018, eq.
-        6; q=0.85), to which labels that it finds improbable matter less, and `max_epochs` "auto" is
-        a third: mistakes are what a network learns last. Needs a `classification_weight` above 0.
+        Whether many of the labels may be wrong. A network that starts from learned weights (a
+        backbone "auto" for images, "large", or one of `backbone_weights`) is asked before it is
+        trained: a logistic regression on its features says of each sample what it finds without
+        having seen this label, and how many labels are wrong is what makes the given ones most
+        probable (`wrong_label_share_`; where the features tell nothing, 0.3). Bayes' rule joins
+        both, and the losses then aim at the result, as they do at votes; where all labels are found
+        right, a fit is as good as without. Elsewhere, with votes, in ``partial_fit`` and where a
+        training goes on, the classifier learns by the generalized cross-entropy (Z. Zhang, M.
+        Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy
+        labels", NeurIPS 2018, eq. 6; q=0.85), to which labels that it finds improbable matter less,
+        and `max_epochs` "auto" is a third, which costs accuracy where few are wrong: mistakes are
+        what a network learns last. Needs a `classification_weight` above 0.
     max_epochs : int or "auto", default="{max_epochs}"
         Passes over the training set. "auto" is as many as show the network 40,000 images, but
         from 12 to 160: 160 passes over 200 faces, 40 over 1,000, 12 over 10,000 and more.
@@ -141,6 +143,9 @@ classes_ : ndarray of shape (n_classes,)
         How many subjects there were, if ``fit`` was told.
     n_features_in_ : int
         Number of values of one input: features of a row, or pixels times channels.
+    wrong_label_share_ : float or None
+        The share of wrong labels that a learned start found, with `label_noise`; None where none
+        was asked.
     embedding_mean_ : ndarray of shape (embedding_dim,) or None
         What ``transform`` takes directions from: the mean of the labeled samples that ``fit`` got,
         or of 4,096 of them; in ``partial_fit`` it moves with each pass. With a Gaussian metric loss

@@ -358,7 +358,9 @@ class BaseEmbedder(MethodHooks):
             with frozen_backbone(self.net_.module_, n_frozen) as callbacks:
                 labels = self.prepare_training(data)
                 sampler = self._sampler(labels, data.train)
-                votes = self._weigh_labels(data) if asks_start else data.votes
+                votes, self.wrong_label_share_ = data.votes, None
+                if asks_start:
+                    votes, self.wrong_label_share_ = self._weigh_labels(data)
                 batches = Batches(data.source, labels, sampler, votes)
                 validation = self._validation_batches(data, labels)
                 callbacks += self.make_callbacks(data)
@@ -382,8 +384,8 @@ class BaseEmbedder(MethodHooks):
         self.embedding_mean_ = self._find_mean(data, goes_on=goes_on)
         self.finish_training(data)
 
-    def _weigh_labels(self, data: TrainingData) -> NDArray[np.float32]:
-        """Return how probable each class is, by the labels and by what the network knows so far."""
+    def _weigh_labels(self, data: TrainingData) -> tuple[NDArray[np.float32], float]:
+        """Weigh the labels against what the network knows so far; return classes and mistakes."""
         features = pooled_features(self.net_, data.source, CELLS)
         known = np.where(np.isin(np.arange(len(data.codes)), data.train), data.codes, -1)
         return credible_votes(features, known, len(self.classes_), self._random_state)

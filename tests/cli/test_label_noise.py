@@ -1,5 +1,6 @@
 """`--label-noise`: many labels may be wrong."""
 
+from skfer.cli import main
 from skfer.cli._evaluate import wanted_methods
 from skfer.cli._train import wanted_embedder
 from skfer.cli.options import make_parser
@@ -12,3 +13,11 @@ def test_commands_pass_it_on():
     methods = wanted_methods(compared)
     assert all(method.label_noise for name, method in methods.items() if name != "pca")
     assert not wanted_methods(make_parser().parse_args(["evaluate"]))["gaussian"].label_noise
+
+
+def test_training_tells_how_many_seem_wrong(capsys, tmp_path):
+    drawn = ["train", "--epochs", "1", "--max-per-class", "20"]
+    assert main([*drawn, "--label-noise", "-o", str(tmp_path / "robust.skfer")]) == 0
+    assert "of the labels 0% seem to be wrong" in capsys.readouterr().out
+    assert main([*drawn, "-o", str(tmp_path / "plain.skfer")]) == 0
+    assert "seem to be wrong" not in capsys.readouterr().out

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder
 from skfer.datasets import EXPRESSIONS, make_expressions
-from skfer.embedders._credibility import PRESUMED, credible_votes
+from skfer.embedders._credibility import PRESUMED, _wrong_share, credible_votes
 from skfer.embedders._features import count_cells
 
 
@@ -28,8 +28,12 @@ def clusters(n=120, n_classes=4, spread=0.3, seed=0):
     return ((X - X.mean(axis=0)) / X.std(axis=0)).astype(np.float32), y
 
 
-def votes_of(X, codes, n_classes=4):
+def weighed(X, codes, n_classes=4):
     return credible_votes(X, codes, n_classes, np.random.RandomState(0))
+
+
+def votes_of(X, codes):
+    return weighed(X, codes)[0]
 
 
 def test_wrong_labels_are_seen_through():
@@ -40,12 +44,49 @@ def test_wrong_labels_are_seen_through():
     assert (votes.argmax(axis=1) == y)[~wrong].all()
 
 
+@pytest.mark.parametrize("share", [0, 0.1, 0.3, 0.5])
+@pytest.mark.parametrize("n_classes", [3, 4])
+def test_the_share_of_wrong_labels_is_found(share, n_classes):
+    X, y = clusters(n=600, n_classes=n_classes)
+    codes, _ = spoiled(y, n_classes, share)
+    votes, found = weighed(X, codes, n_classes)
+    assert_allclose(found, share, atol=0.03)
+    if not share:
+        assert_allclose(votes, np.eye(n_classes)[y], atol=0.01)
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.3])
+def test_of_two_classes_too(share):
+    X, y = clusters(n=600, n_classes=2)
+    assert_allclose(weighed(X, spoiled(y, 2, share)[0], 2)[1], share, atol=0.05)
+
+
+@pytest.mark.parametrize("share", [0, 0.3])
+def test_hard_classes_are_no_mistakes(share):
+    """What features cannot tell apart makes the posterior blunt, and not the labels wrong."""
+    X, y = clusters(n=2000, spread=2.5)
+    codes, _ = spoiled(y, 4, share)
+    assert_allclose(weighed(X, codes)[1], share, atol=0.12)
+
+
 def test_features_that_tell_nothing_leave_the_labels():
     X = np.random.RandomState(1).randn(400, 5).astype(np.float32)
     codes = np.arange(400) % 4
-    votes = votes_of(X, codes)
+    votes, share = weighed(X, codes)
     assert_allclose(votes[np.arange(400), codes].mean(), 1 - PRESUMED, atol=0.02)
+    assert_allclose(share, PRESUMED, atol=0.02)
     assert (votes.argmax(axis=1) == codes).all()
+
+
+def test_how_blunt_and_how_frequent_is_not_taken_for_mistakes():
+    """Labels are drawn from posteriors that are known; what is handed over is blurred."""
+    rng = np.random.RandomState(0)
+    posterior = rng.dirichlet([0.2, 0.4, 1.0], 4000)
+    y = np.array([rng.choice(3, p=row) for row in posterior])
+    blurred = posterior.clip(1e-9) ** 0.3 * [3.0, 1.0, 0.5]
+    blurred /= blurred.sum(axis=1, keepdims=True)
+    for share in (0, 0.1, 0.3):
+        assert_allclose(_wrong_share(blurred, spoiled(y, 3, share)[0]), share, atol=0.03)
 
 
 def test_few_of_a_class_are_no_reason_to_doubt_it():
@@ -56,12 +97,24 @@ def test_few_of_a_class_are_no_reason_to_doubt_it():
 
 
 def test_very_many_samples_take_no_longer_to_learn_from(monkeypatch):
-    monkeypatch.setattr("skfer.embedders._credibility._LEARNED_FROM", 40)
     X, y = clusters(n=400)
     kept = np.flatnonzero((y != 3) | (np.arange(len(y)) < 40))  # all ten of the last class count
     codes, _ = spoiled(y[kept], 4, share=0.1)
-    votes = votes_of(X[kept], codes)
-    assert (votes.argmax(axis=1) == y[kept]).mean() > 0.97
+
+    def right():
+        return (votes_of(X[kept], codes).argmax(axis=1) == y[kept]).mean()
+
+    with_all = right()
+    monkeypatch.setattr("skfer.embedders._credibility._LEARNED_FROM", 40)
+    assert right() > with_all - 0.02 > 0.92
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.2])
+def test_a_rare_class_full_of_mistakes_does_not_hide_their_share(share):
+    X, y = clusters(n=2000)
+    kept = np.flatnonzero((y != 3) | (np.arange(len(y)) < 200))
+    codes, _ = spoiled(y[kept], 4, share)
+    assert_allclose(weighed(X[kept], codes)[1], share, atol=0.03)
 
 
 def test_cells_are_fewer_where_features_would_fill_the_memory():
@@ -81,8 +134,9 @@ def test_a_class_of_four_samples_is_believed():
 
 def test_one_class_of_enough_samples():
     codes = np.array([0] * 8 + [1] * 3)
-    votes = credible_votes(np.zeros((11, 2), np.float32), codes, 2, np.random.RandomState(0))
+    votes, share = weighed(np.zeros((11, 2), np.float32), codes, 2)
     assert_array_equal(votes, np.eye(2)[codes])
+    assert share == 0
 
 
 @settings(max_examples=8)
@@ -93,8 +147,9 @@ def test_rows_are_shares(seed, n_classes, unlabeled):
     if unlabeled:
         codes[::3] = -1
     X = rng.randn(40, 3).astype(np.float32)
-    votes = credible_votes(X, codes, n_classes, np.random.RandomState(seed))
+    votes, share = weighed(X, codes, n_classes)
     assert_allclose(votes.sum(axis=1), (codes >= 0).astype(float), atol=1e-6)
+    assert 0 <= share < 0.9 * (1 - 1 / n_classes)
     assert (votes >= 0).all()
 
 
@@ -111,12 +166,20 @@ def faces():
 def test_a_learned_start_sees_through_wrong_labels(faces):
     X, y, X_test, y_test = faces
     plain, robust = (
-        CrossEntropyEmbedder(label_noise=noise, max_epochs=20, random_state=0)
-        .fit(X, y)
-        .score(X_test, y_test)
+        CrossEntropyEmbedder(label_noise=noise, max_epochs=20, random_state=0).fit(X, y)
         for noise in (False, True)
     )
-    assert robust > plain + 0.05
+    assert robust.score(X_test, y_test) > plain.score(X_test, y_test) + 0.05
+    assert_allclose(robust.wrong_label_share_, 0.3, atol=0.1)
+    assert plain.wrong_label_share_ is None
+
+
+def test_right_labels_are_found_to_be_right(faces):
+    X, y = faces[2:]
+    model = CrossEntropyEmbedder(label_noise=True, max_epochs=1, random_state=0).fit(X, y)
+    assert model.wrong_label_share_ < 0.01
+    scratch = {"backbone": "scratch", "label_noise": True, "max_epochs": 1, "random_state": 0}
+    assert CrossEntropyEmbedder(**scratch).fit(X, y).wrong_label_share_ is None
 
 
 def length_of(model, *data, **more):

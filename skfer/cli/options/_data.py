@@ -99,7 +99,7 @@ def add_label_noise(group: Any) -> None:
         "--label-noise",
         action="store_true",
         default=None,
-        help="many labels, about three in ten, may be wrong: learn so that they matter less",
+        help="many labels may be wrong: find how many, and learn so that they matter less",
     )
 
 
