@@ -114,7 +114,7 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
         thresholds: Sequence[float] | None = None,
         loss: str = "dual-triplet",
         mining: str | Mapping[float, str] = "batch-all",
-        classification_weight: float = 1.0,
+        classification_weight: float = 2.0,
         standardize_embedding: bool = True,
         normalize_embedding: bool | str = "auto",
         backbone: Any = "auto",
