@@ -98,8 +98,9 @@ def _single(threshold: float) -> Callable[[int], Any]:
 MULTI_THRESHOLD = Suite(
     about="Many thresholds at once against a search for one, cross-entropy and the losses of "
     "pytorch-metric-learning. All but PCA have the same network and budget, and all but "
-    "cross-entropy have the same classification term beside their metric loss. In each fold the "
-    "search takes the threshold that was best on the other folds, and costs the sum of five fits.",
+    "cross-entropy have a classification term beside their metric loss, of the weight that is its "
+    "default: 2 beside thresholds, 1 beside the others. In each fold the search takes the "
+    "threshold that was best on the other folds, and costs the sum of five fits.",
     reference="multi-threshold",
     searched=tuple(f"one threshold, {t}" for t in SINGLE),
     methods={
@@ -285,7 +286,7 @@ def _published(cls: type, **parameters: Any) -> Callable[[int], Any]:
     return lambda seed: cls.from_paper(random_state=seed, **_SHORT | parameters)
 
 
-def _from_start(cls: type, label_noise: bool, seed: int) -> Any:
+def _from_start(cls: type, label_noise: bool | str, seed: int) -> Any:
     return cls(label_noise=label_noise, random_state=seed)
 
 
@@ -325,7 +326,11 @@ LABEL_NOISE = Suite(
     methods={
         f"{name}{words}": partial(_from_start, cls, label_noise)
         for name, cls in _DEFAULTS.items()
-        for words, label_noise in {"": False, ", label_noise": True}.items()
+        for words, label_noise in {
+            "": False,
+            ", label_noise": True,
+            ", label_noise=auto": "auto",
+        }.items()
     },
 )
 

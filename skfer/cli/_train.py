@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     first, last = embedder.history_[0]["train_loss"], embedder.history_[-1]["train_loss"]
     seconds = time.perf_counter() - start
     say(f"trained in {seconds:.1f} s, {embedder.n_iter_} epochs; loss {first:.3f} -> {last:.3f}")
-    if embedder.wrong_label_share_ is not None:
+    if arguments.label_noise == "auto" and embedder.wrong_label_share_ is not None:
         say(f"of the labels {embedder.wrong_label_share_:.0%} seem to be wrong")
     save(model, arguments.output, card=make_card(name, faces, loaded, arguments))
     size = arguments.output.stat().st_size / 2**20

@@ -12,9 +12,10 @@ CELLS = 6
 """In how many parts of its height and width a map of features is averaged: it matters where in a
 face a fold lies."""
 PRESUMED = 0.3
-"""The share of wrong labels that is presumed before the labels have been looked at."""
+"""The share of wrong labels that is presumed, where none is given."""
 _SPREAD = 0.15
-"""The standard deviation of the presumption: it decides only where features tell nothing."""
+"""The standard deviation of the presumption where the share is found: it decides only where
+features tell nothing."""
 _STRENGTHS = (0.3, 1.0, 3.0)
 """Inverse regularizations of the logistic regression among which the labels choose, times the
 number of features."""
@@ -28,15 +29,14 @@ def credible_votes(
     features: NDArray[np.float32],
     codes: NDArray[np.intp],
     n_classes: int,
+    label_noise: bool | float | str,
     random_state: np.random.RandomState,
 ) -> tuple[NDArray[np.float32], float]:
     """Return how probable each class is, given a label that may be wrong and the features.
 
     A logistic regression on features that have not been trained on the labels, by folds, says
-    what it finds of each sample without having seen its label. A wrong label is any other class
-    with equal probability; how many labels are wrong is the most probable share of them, given
-    what was found and a presumption of 0.3 ± 0.15. Bayes' rule joins what was found with the
-    label.
+    what it finds of each sample without having seen its label. A wrong label is presumed to be
+    any other class with equal probability; Bayes' rule joins what was found with the label.
 
     Parameters
     ----------
@@ -46,8 +46,11 @@ def credible_votes(
         Given class of each sample, -1 for one without a label.
     n_classes : int
         Number of classes.
+    label_noise : True, float or "auto"
+        The share of wrong labels; True is 0.3. "auto" finds the most probable one, given what was
+        found of the samples and a presumption of 0.3 ± 0.15.
     random_state : RandomState
-        Draws the folds.
+        Draws the folds, and samples where there are very many.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def credible_votes(
         Rows sum to 1; those of samples without a label are 0. Labels of a class of fewer than five
         samples are believed.
     share : float
-        The share of wrong labels; 0 where all are believed.
+        The share of wrong labels that was given or found; 0 where all are believed.
     """
     votes = np.zeros((len(codes), n_classes), np.float32)
     labeled = np.flatnonzero(codes >= 0)
@@ -67,7 +70,7 @@ def credible_votes(
     judged = np.flatnonzero(np.isin(codes, classes))
     given = np.searchsorted(classes, codes[judged])
     found = _out_of_fold(features[judged], given, random_state)
-    share = _wrong_share(found, given)
+    share = _share_of(label_noise, found, given, random_state)
     votes[np.ix_(judged, classes)] = _joined(found, given, share)
     return votes, share
 
@@ -105,31 +108,54 @@ def _at_most(shuffled: NDArray[np.intp], given: NDArray[np.intp]) -> NDArray[np.
     return np.sort(shuffled[np.argsort(place, kind="stable")[:_LEARNED_FROM]])
 
 
-def _wrong_share(found: NDArray[np.float64], given: NDArray[np.intp]) -> float:
+def _share_of(
+    label_noise: bool | float | str,
+    found: NDArray[np.float64],
+    given: NDArray[np.intp],
+    random_state: np.random.RandomState,
+) -> float:
+    if label_noise == "auto":
+        return _wrong_share(found, given, random_state)
+    return PRESUMED if isinstance(label_noise, bool | np.bool_) else float(label_noise)
+
+
+def _wrong_share(
+    found: NDArray[np.float64], given: NDArray[np.intp], random_state: np.random.RandomState
+) -> float:
     """Return the share of wrong labels that is most probable, by what was found of each sample.
 
     How sharp that should be, since regularization has blurred it, and how frequent the classes are
     is fitted at the same time: either would be taken for mistakes.
     """
     frequency = np.log(np.bincount(given) / len(given))
-    rows = np.linspace(0, len(given) - 1, min(len(given), _LEARNED_FROM)).astype(int)
+    rows = random_state.permutation(len(given))[:_LEARNED_FROM]
     found, given = np.log(found[rows].clip(_LEAST**2)), given[rows]
+    n_classes = len(frequency)
     # Of two classes nearly half of the labels can be wrong, not more.
-    most = 0.9 * (1 - 1 / len(frequency))
+    most = 0.9 * (1 - 1 / n_classes)
+    labels = np.eye(n_classes)[given]
 
-    def improbability(chosen: NDArray[np.float64]) -> float:
+    def improbability(chosen: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         share, power, shifts = most * expit(chosen[0]), chosen[1], chosen[2:]
-        right = softmax(np.exp(power) * found + frequency + shifts, axis=1)
-        right = right[np.arange(len(given)), given]
-        seen = (1 - share) * right + share / (len(frequency) - 1) * (1 - right)
-        doubt = ((share - PRESUMED) / _SPREAD) ** 2 / 2
-        return float(doubt + 0.01 * (power**2 + shifts @ shifts) - np.log(seen).sum())
+        posterior = softmax(np.exp(power) * found + frequency + shifts, axis=1)
+        right = (posterior * labels).sum(axis=1)
+        other = share / (n_classes - 1)
+        seen = other + (1 - share - other) * right
+        doubt = (share - PRESUMED) / _SPREAD
+        value = doubt**2 / 2 + 0.01 * (power**2 + shifts @ shifts) - np.log(seen).sum()
+        slopes = ((other + share - 1) / seen * right)[:, None] * (labels - posterior)
+        by_share = doubt / _SPREAD + ((right - (1 - right) / (n_classes - 1)) / seen).sum()
+        gradient = [
+            by_share * share * (1 - share / most),
+            (slopes * found).sum() * np.exp(power) + 0.02 * power,
+            *(slopes.sum(axis=0) + 0.02 * shifts),
+        ]
+        return float(value), np.array(gradient)
 
-    # From nearly all labels right, and from the presumption: there may be a valley at either.
-    starts = (np.r_[at, 0, np.zeros_like(frequency)] for at in (-5.0, logit(PRESUMED / most)))
-    bounds = [(-12, 12), (-3, 4), *[(-5, 5)] * len(frequency)]
-    fits = [minimize(improbability, start, bounds=bounds) for start in starts]
-    return float(most * expit(min(fits, key=lambda fit: fit.fun).x[0]))
+    start = np.r_[logit(PRESUMED / most), np.zeros(1 + n_classes)]
+    bounds = [(-12, 12), (-3, 4), *[(-5, 5)] * n_classes]
+    best = minimize(improbability, start, jac=True, bounds=bounds).x[0]
+    return float(most * expit(best))
 
 
 def _joined(

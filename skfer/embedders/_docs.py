@@ -60,19 +60,20 @@ classification_weight : float, default={classification_weight}
         Whether an image's embedding is the mean of its own and its mirror image's, which takes
         ``transform`` twice the time. "auto" does so where the augmentation mirrors images and
         ``fit`` sees at most 2,000 samples: few faces teach a network little of symmetry.
-    label_noise : bool, default=False
-        Whether many of the labels may be wrong. A network that starts from learned weights (a
-        backbone "auto" for images, "large", or one of `backbone_weights`) is asked before it is
-        trained: a logistic regression on its features says of each sample what it finds without
-        having seen this label, and how many labels are wrong is what makes the given ones most
-        probable (`wrong_label_share_`; where the features tell nothing, 0.3). Bayes' rule joins
-        both, and the losses then aim at the result, as they do at votes; where all labels are found
-        right, a fit is as good as without. Elsewhere, with votes, in ``partial_fit`` and where a
-        training goes on, the classifier learns by the generalized cross-entropy (Z. Zhang, M.
-        Sabuncu, "Generalized cross entropy loss for training deep neural networks with noisy
-        labels", NeurIPS 2018, eq. 6; q=0.85), to which labels that it finds improbable matter less,
-        and `max_epochs` "auto" is a third, which costs accuracy where few are wrong: mistakes are
-        what a network learns last. Needs a `classification_weight` above 0.
+    label_noise : bool, float or "auto", default=False
+        Whether many of the labels are wrong: the share of them, below 0.5; True presumes 0.3,
+        which costs some of the accuracy where none is. "auto" finds the share, and costs next to
+        nothing where all are right; but mistakes that prefer a class it takes for faces that are
+        hard to tell apart, so give the share of such ones. A network that starts from learned
+        weights (a backbone "auto" for images, "large", or one of `backbone_weights`) is asked
+        before it is trained: what a logistic regression on its features says of each sample,
+        without having seen this label, is joined with the label by Bayes' rule, a wrong label being
+        any other class alike; the losses then aim at the result, as they do at votes. Elsewhere,
+        with votes, in ``partial_fit`` and where a training goes on, the share does not matter: the
+        classifier learns by the generalized cross-entropy (Z. Zhang, M. Sabuncu, "Generalized cross
+        entropy loss for training deep neural networks with noisy labels", NeurIPS 2018, eq. 6;
+        q=0.85), to which labels that it finds improbable matter less, and `max_epochs` "auto" is a
+        third: mistakes are what a network learns last. Needs a `classification_weight` above 0.
     max_epochs : int or "auto", default="{max_epochs}"
         Passes over the training set. "auto" is as many as show the network 40,000 images, but
         from 12 to 160: 160 passes over 200 faces, 40 over 1,000, 12 over 10,000 and more.
@@ -144,7 +145,7 @@ classes_ : ndarray of shape (n_classes,)
     n_features_in_ : int
         Number of values of one input: features of a row, or pixels times channels.
     wrong_label_share_ : float or None
-        The share of wrong labels that a learned start found, with `label_noise`; None where none
+        The share of wrong labels that `label_noise` presumed or found; None where no learned start
         was asked.
     embedding_mean_ : ndarray of shape (embedding_dim,) or None
         What ``transform`` takes directions from: the mean of the labeled samples that ``fit`` got,

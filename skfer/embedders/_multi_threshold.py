@@ -126,7 +126,7 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
         on_error: str = "raise",
         augment: Any = "auto",
         mirror: bool | str = "auto",
-        label_noise: bool = False,
+        label_noise: bool | float | str = False,
         max_epochs: int | str = "auto",
         classes_per_batch: int = 8,
         samples_per_class: int | str = "auto",

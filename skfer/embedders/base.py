@@ -247,7 +247,7 @@ class BaseEmbedder(MethodHooks):
         seed = self._random_state.randint(MAX_SEED)
         train, valid = self._split(codes, groups)
         self.n_groups_ = None if groups is None else len(np.unique(groups))
-        shorter = self.label_noise and not self._asks_start(votes, resume=resume)
+        shorter = bool(self.label_noise) and not self._asks_start(votes, resume=resume)
         epochs = count_epochs(self.max_epochs, codes[train], label_noise=shorter)
         data = TrainingData(source, codes, train, valid, epochs, votes=votes)
         if self.verbose:
@@ -256,7 +256,8 @@ class BaseEmbedder(MethodHooks):
 
     def _asks_start(self, votes: Any, *, resume: bool) -> bool:
         """Whether what a learned start knows weighs the labels, before it is trained on them."""
-        return self.label_noise and votes is None and not resume and self._starts_learned()
+        noise = bool(self.label_noise)
+        return noise and votes is None and not resume and self._starts_learned()
 
     def _starts_learned(self) -> bool:
         """Whether a network comes to its first training with what it has learned from faces."""
@@ -351,14 +352,16 @@ class BaseEmbedder(MethodHooks):
             world.check_same([*parts, np.array(data.epochs)], seed)
         with seeded(seed, find_device(self.device)):
             asks_start = not data.partial and self._asks_start(data.votes, resume=resume)
-            robust = self.label_noise and not asks_start
+            robust = bool(self.label_noise) and not asks_start
             self.net_ = self._make_net(data, resume=resume, robust=robust)
             n_passes = len(self.net_.history) if data.partial else None
             n_frozen = count_frozen_epochs(self.freeze_backbone, data.epochs, n_passes=n_passes)
             with frozen_backbone(self.net_.module_, n_frozen) as callbacks:
                 labels = self.prepare_training(data)
                 sampler = self._sampler(labels, data.train)
-                votes, self.wrong_label_share_ = data.votes, None
+                votes = data.votes
+                if not resume:
+                    self.wrong_label_share_ = None
                 if asks_start:
                     votes, self.wrong_label_share_ = self._weigh_labels(data)
                 batches = Batches(data.source, labels, sampler, votes)
@@ -388,7 +391,8 @@ class BaseEmbedder(MethodHooks):
         """Weigh the labels against what the network knows so far; return classes and mistakes."""
         features = pooled_features(self.net_, data.source, CELLS)
         known = np.where(np.isin(np.arange(len(data.codes)), data.train), data.codes, -1)
-        return credible_votes(features, known, len(self.classes_), self._random_state)
+        n_classes = len(self.classes_)
+        return credible_votes(features, known, n_classes, self.label_noise, self._random_state)
 
     def _averaging(self, epochs: int) -> list[AverageWeights]:
         """Return what averages the weights of a training, if those of several epochs count."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from skfer.cli.options._values import frames, image_size, one_of, several
+from skfer.cli.options._values import frames, image_size, one_of, several, share_of_labels
 
 PUBLISHED = ("affectnet", "bu3dfe", "ck+", "fer+", "fer2013", "jaffe", "mmi", "raf-db", "sfew")
 CHECKABLE = (*PUBLISHED, "folder")
@@ -97,9 +97,11 @@ def add_label_noise(group: Any) -> None:
     """Add what says that labels may be wrong."""
     group.add_argument(
         "--label-noise",
-        action="store_true",
-        default=None,
-        help="many labels may be wrong: find how many, and learn so that they matter less",
+        nargs="?",
+        type=share_of_labels,
+        const=True,
+        metavar="SHARE",
+        help="let wrong labels matter less: the share of them (0.3), or 'auto' to find it",
     )
 
 

@@ -1,6 +1,7 @@
 """What reads the values of options, and says what is wrong with one."""
 
 import argparse
+import contextlib
 import difflib
 import re
 from collections.abc import Callable, Sequence
@@ -33,6 +34,14 @@ def _plain(text: str) -> str:
 def frames(text: str) -> int | str:
     """Read a number of frames, or which."""
     return text if text in ("peak", "all") else _whole(text, "'peak', 'all' or a whole number")
+
+
+def share_of_labels(text: str) -> float | str:
+    """Read a share of wrong labels, or that it is to be found."""
+    with contextlib.suppress(ValueError):
+        if text == "auto" or 0 <= float(text) < 0.5:
+            return text if text == "auto" else float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither 'auto' nor a number below 0.5.")
 
 
 def positive(text: str) -> int:

@@ -226,7 +226,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
         on_error: str = "raise",
         augment: Any = "auto",
         mirror: bool | str = "auto",
-        label_noise: bool = False,
+        label_noise: bool | float | str = False,
         max_epochs: int | str = "auto",
         classes_per_batch: int = 8,
         samples_per_class: int | str = "auto",
