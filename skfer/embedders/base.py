@@ -256,8 +256,8 @@ class BaseEmbedder(MethodHooks):
 
     def _asks_start(self, votes: Any, *, resume: bool) -> bool:
         """Whether what a learned start knows weighs the labels, before it is trained on them."""
-        noise = bool(self.label_noise)
-        return noise and votes is None and not resume and self._starts_learned()
+        noisy = bool(self.label_noise) and votes is None
+        return noisy and not resume and self._starts_learned()
 
     def _starts_learned(self) -> bool:
         """Whether a network comes to its first training with what it has learned from faces."""

@@ -41,7 +41,9 @@ def share_of_labels(text: str) -> float | str:
     with contextlib.suppress(ValueError):
         if text == "auto" or 0 <= float(text) < 0.5:
             return text if text == "auto" else float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is neither 'auto' nor a number below 0.5.")
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is neither 'auto' nor a number from 0 to below 0.5."
+    )
 
 
 def positive(text: str) -> int:
