@@ -256,8 +256,7 @@ class BaseEmbedder(MethodHooks):
 
     def _asks_start(self, votes: Any, *, resume: bool) -> bool:
         """Whether what a learned start knows weighs the labels, before it is trained on them."""
-        noisy = bool(self.label_noise) and votes is None
-        return noisy and not resume and self._starts_learned()
+        return bool(self.label_noise) and votes is None and not resume and self._starts_learned()
 
     def _starts_learned(self) -> bool:
         """Whether a network comes to its first training with what it has learned from faces."""
@@ -285,8 +284,9 @@ class BaseEmbedder(MethodHooks):
         self.check_params()
         if self.label_noise and not self._has_classifier():
             raise ArgumentError(
-                "{label_noise=True} has the classifier withstand wrong labels, and there is none: "
-                "set {classification_weight} above 0."
+                "{label_noise=} has the classifier withstand wrong labels, and there is none: "
+                "set {classification_weight} above 0.",
+                label_noise=self.label_noise,
             )
         X = as_arrays(X)
         allow_unlabeled = self.accepts_unlabeled or votes is not None

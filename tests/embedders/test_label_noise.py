@@ -108,8 +108,10 @@ def test_passes_are_a_third(blobs):
     assert passes == [133, 44]
 
 
-def test_needs_a_classifier(blobs):
+@pytest.mark.parametrize("label_noise", [True, 0.2, "auto"])
+def test_needs_a_classifier(blobs, label_noise):
     X, y, *_ = blobs
-    model = MultiThresholdEmbedder(label_noise=True, classification_weight=0)
-    with pytest.raises(ArgumentError, match="set classification_weight above 0"):
+    model = MultiThresholdEmbedder(label_noise=label_noise, classification_weight=0)
+    told = f"label_noise={label_noise!r} has .* set classification_weight above 0"
+    with pytest.raises(ArgumentError, match=told):
         model.fit(X, y)
