@@ -30,7 +30,8 @@ from skfer.metrics import clustering_nmi, mean_average_precision_at_r, recall_at
 
 FOLD_SEEDS = {"choose": 7, "report": 11}
 BUDGETS = {
-    # Most images of a class, before the folds or in the training part of each; folds, seeds.
+    # Most images of a class, before the folds or in the training part of each, or most of all
+    # classes in that part; folds, seeds.
     "quick": {"cap": 600, "folds": 3, "seeds": 2},
     # To see that a suite works; drawn faces alone are fewer too.
     "tiny": {"cap": 60, "folds": 2, "seeds": 1, "n_subjects": 10},
@@ -39,6 +40,8 @@ BUDGETS = {
     # would tell little.
     "120": {"cap": None, "train": 96, "folds": 5, "seeds": 3},
     "30": {"cap": None, "train": 24, "folds": 5, "seeds": 3},
+    # As skewed as the whole. Of 2,000 faces a fold would leave seven sad ones to test on.
+    "skewed": {"cap": None, "train_in_all": 2000, "folds": 5, "seeds": 3},
 }
 RANKS = (1, 2, 4, 8)
 MEASURES = {
@@ -82,7 +85,9 @@ def fit_once(job: dict[str, Any], suite: Suite, data: Any) -> dict[str, Any]:
         job["folds"], shuffle=True, random_state=FOLD_SEEDS[job["purpose"]]
     )
     train, test = list(splitter.split(X, y, groups))[job["fold"]]
-    train = at_most(train, y, job.get("train"), (job["seed"], job["fold"]))
+    seed = job["seed"], job["fold"]
+    train = at_most(train, y, job.get("train"), seed)
+    train = at_most_in_all(train, job.get("train_in_all"), seed)
     embedder = suite.methods[job["method"]](job["seed"])
     y_train = with_wrong_labels(y[train], job.get("wrong", 0), job["fold"])
     with one_thread():
@@ -118,6 +123,11 @@ def at_most(
     shuffled = np.random.default_rng(seed).permutation(chosen)
     parts = [shuffled[y[shuffled] == c][:n_samples] for c in np.unique(y)]
     return np.sort(np.concatenate(parts))
+
+
+def at_most_in_all(chosen: np.ndarray, n_samples: int | None, seed: tuple[int, int]) -> np.ndarray:
+    """Return indices of at most so many samples, whatever their classes."""
+    return np.sort(np.random.default_rng(seed).permutation(chosen)[:n_samples])
 
 
 def with_wrong_labels(y: np.ndarray, share: float, seed: int) -> np.ndarray:
@@ -161,6 +171,7 @@ def jobs_of(suite: Suite, dataset: str, arguments: argparse.Namespace) -> Iterat
                     "method": method,
                     "wrong": getattr(arguments, "wrong", 0),
                     "train": budget.get("train"),
+                    "train_in_all": budget.get("train_in_all"),
                     "code": code,
                     "fold": fold,
                     "folds": budget["folds"],

@@ -33,7 +33,7 @@ SETS = {
     "wild-30": ("wild", "30", False),
     "wild-120": ("wild", "120", False),
     "wild-all": ("wild", "full", False),
-    "wild-skewed": ("wild", "quick", True),
+    "wild-skewed": ("wild", "skewed", True),
     "drawn": ("synthetic", "30", False),
 }
 REFERENCE = "cross-entropy, noise"
