@@ -9,6 +9,11 @@ from torch import Tensor
 from skfer._typing import NDArray
 from skfer.training import SamplePart, Source
 
+GAUSSIAN_SHARE_OF_MEAN = 0.5
+"""How far the center of directions is, with the Gaussian loss, from amid the classes to the mean of
+the samples. From amid the classes rare ones are found less often; the mean of skewed classes lies
+in the largest one, whose samples would be scattered."""
+
 _LEAST_LENGTH = 8
 _LEAST_MOVE = 0.5
 _MOST_SAMPLES = 4096  # of which the mean is taken: a large training set is not embedded once more

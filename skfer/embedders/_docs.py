@@ -150,7 +150,8 @@ classes_ : ndarray of shape (n_classes,)
     embedding_mean_ : ndarray of shape (embedding_dim,) or None
         What ``transform`` takes directions from: the mean of the labeled samples that ``fit`` got,
         or of 4,096 of them; in ``partial_fit`` it moves with each pass. With a Gaussian metric loss
-        and a standardized embedding it is the origin.
+        and a standardized embedding it is half of that mean. It is a point of what the network
+        gives, before slices are scaled to unit length.
     mirror_ : bool
         Whether the mirror image of an image counts too.
     input_shape_ : tuple of int

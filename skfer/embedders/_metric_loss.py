@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from skfer.embedders._classifier import ClassifierEmbedder
+from skfer.embedders._directions import GAUSSIAN_SHARE_OF_MEAN
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._loss_recipes import (
     MinedLoss,
@@ -243,9 +244,10 @@ class MinedObjective(Objective):
         """Whether votes change anything: in cross-entropy, or in a loss that has the argument."""
         return bool(self.classification_weight) or takes_votes(self.metric_loss.loss)
 
-    def directions_from_mean(self) -> bool:
-        """Return False of the Gaussian loss, as in the Gaussian embedder."""
-        return not isinstance(self.metric_loss.loss, GaussianMetricLoss)
+    def share_of_mean(self) -> float:
+        """Return that of the Gaussian embedder of its loss, and 1 of others."""
+        is_gaussian = isinstance(self.metric_loss.loss, GaussianMetricLoss)
+        return GAUSSIAN_SHARE_OF_MEAN if is_gaussian else super().share_of_mean()
 
     def copy_learned(self, other: Objective) -> None:
         """Take over a copy of the loss and its miner: they may remember more than parameters."""

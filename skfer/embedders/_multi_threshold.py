@@ -72,9 +72,9 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
 
     Notes
     -----
-    ``transform`` returns the normalized slices side by side, each as a direction from its mean
-    (`normalize_embedding`), divided by the square root of their number: the Euclidean distance of
-    two rows is the root mean square of the distances in the slices, and lies in [0, 2].
+    ``transform`` returns the normalized slices side by side, of what the network gives less its
+    mean (`normalize_embedding`), divided by the square root of their number: the Euclidean distance
+    of two rows is the root mean square of the distances in the slices, and lies in [0, 2].
 
     References
     ----------
@@ -342,9 +342,13 @@ class MultiThresholdObjective(Objective):
             return self.directions(embedding) / n**0.5
         return normalize_slices(embedding, n).flatten(1) / n**0.5
 
-    def directed(self, features: Tensor, center: Tensor) -> Tensor:
-        """Return unit slices again, each as a direction from its part of the center."""
-        return self.features(features - center)
+    def points(self, embedding: Tensor) -> Tensor:
+        """Return the embedding as it is: the mean of unit slices would be that of directions."""
+        return embedding
+
+    def directed(self, points: Tensor, center: Tensor) -> Tensor:
+        """Return the unit slices of the directions from a center."""
+        return self.features(points - center)
 
     def n_directions(self) -> int:
         """Return the number of slices."""

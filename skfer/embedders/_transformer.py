@@ -88,10 +88,10 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         length = self._n_features_out // objective.n_directions()
         if not gives_directions(wanted, length, len(self.classes_)):
             return None
-        if self.standardize_embedding and not objective.directions_from_mean():
-            return np.zeros(self._n_features_out, dtype=np.float32)
         batches = self._run(some_labeled(data.source, data.codes))
-        mean = mean_of(objective.features(output.embedding) for _, output in batches)
+        mean = mean_of(objective.points(output.embedding) for _, output in batches)
+        # Batches are balanced: that of a standardized embedding lies amid the classes.
+        mean *= np.float32(objective.share_of_mean() if self.standardize_embedding else 1)
         return mean if former is None else moved(former, mean, len(data.codes), self.class_count_)
 
     @on_snapshot

@@ -15,7 +15,7 @@ class Objective(nn.Module):
     For most losses this class will do as it is. An embedder whose loss needs more than the
     embedding and the labels overrides :meth:`metric`; one whose ``transform`` gives something
     other than the output of the network, or directions of it, overrides :meth:`features`, or
-    :meth:`directed` with :meth:`n_directions`. Parameters of the losses, such
+    :meth:`points` and :meth:`directed` with :meth:`n_directions`. Parameters of the losses, such
     as learned centers, are trained together with the network.
 
     Parameters
@@ -147,32 +147,38 @@ class Objective(nn.Module):
         return bool(self.classification_weight) or made_for
 
     def features(self, embedding: Tensor) -> Tensor:
-        """Map embeddings (n, embedding_dim) to what ``transform`` takes directions of, same shape.
+        """Map embeddings (n, embedding_dim) to what ``transform`` returns, of the same shape.
 
-        Without ``normalize_embedding`` it is what ``transform`` returns.
+        That is without ``normalize_embedding``.
         """
         return embedding
 
-    def placed(self, embedding: Tensor, center: Tensor | None) -> Tensor:
-        """Return :meth:`features`, as directions from a center if there is one."""
-        features = self.features(embedding)
-        return features if center is None else self.directed(features, center.to(features))
+    def points(self, embedding: Tensor) -> Tensor:
+        """Map embeddings to what ``transform`` takes directions of: :meth:`features`."""
+        return self.features(embedding)
 
-    def directed(self, features: Tensor, center: Tensor) -> Tensor:
-        """Return :meth:`features` as directions from a point: their difference, of unit length.
+    def placed(self, embedding: Tensor, center: Tensor | None) -> Tensor:
+        """Return :meth:`features`, or :meth:`points` as directions from a center."""
+        if center is None:
+            return self.features(embedding)
+        points = self.points(embedding)
+        return self.directed(points, center.to(points))
+
+    def directed(self, points: Tensor, center: Tensor) -> Tensor:
+        """Return points as directions from a center: their difference, of unit length.
 
         Parameters
         ----------
-        features : Tensor of shape (n, embedding_dim)
-            What :meth:`features` returned.
+        points : Tensor of shape (n, embedding_dim)
+            What :meth:`points` returned.
         center : Tensor of shape (embedding_dim,)
-            The point, such as the mean of the features of a training set.
+            Such as the mean of the points of a training set.
         """
-        return F.normalize(features - center)
+        return F.normalize(points - center)
 
-    def directions_from_mean(self) -> bool:
-        """Return whether directions are taken from the mean: the origin will do otherwise."""
-        return True
+    def share_of_mean(self) -> float:
+        """Return how far the center is from the origin of a standardized embedding to the mean."""
+        return 1.0
 
     def n_directions(self) -> int:
         """Return of how many directions, of equal length, :meth:`directed` is made."""

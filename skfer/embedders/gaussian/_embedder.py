@@ -119,8 +119,9 @@ class GaussianMetricEmbedder(MixtureClassifier):
     are taken to be twice as far from their mean, in variance. Outside of that space, where a face
     that the network does not know differs, it is theirs. All this is so of the directions that
     ``transform`` gives (`normalize_embedding`), as are ``means_`` and ``covariances_``. Here they
-    are taken from the origin: where classes are skewed, the mean lies in the largest class, which
-    would be scattered.
+    are taken from halfway between the origin of the standardized embedding, which lies amid the
+    classes, and the mean: where classes are skewed, the mean lies in the largest class, which would
+    be scattered, and from the origin rare classes are found less often.
 
     A covariance is shrunk toward the one of all (sub-)classes together, which counts as
     ``embedding_dim`` samples (one, if diagonal or spherical), and that one toward a multiple of the

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from skfer._typing import NDArray
+from skfer.embedders._directions import GAUSSIAN_SHARE_OF_MEAN
 from skfer.losses import GaussianMetricLoss, mixup, mixup_within_classes
 from skfer.nets import Embedded
 from skfer.training import Objective
@@ -32,9 +33,9 @@ class GaussianObjective(Objective):
 
     component_classes: Tensor
 
-    def directions_from_mean(self) -> bool:
-        """Return False: where classes are skewed the mean lies in the largest one."""
-        return False
+    def share_of_mean(self) -> float:
+        """Return a half: where classes are skewed the mean lies in the largest one."""
+        return GAUSSIAN_SHARE_OF_MEAN
 
     def __init__(
         self,
