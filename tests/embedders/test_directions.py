@@ -16,6 +16,7 @@ from skfer import (
     TripletCenterEmbedder,
 )
 from skfer.embedders._directions import some_labeled
+from skfer.losses import GaussianMetricLoss, MultiThresholdTripletLoss
 
 ALL = [
     CrossEntropyEmbedder,
@@ -51,6 +52,23 @@ def test_directions_by_a_loop(cls, faces):
     found = model.transform(faces.images)
     assert_allclose(found, _directions(Z, mean, n_parts), atol=1e-5)
     assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "share"),
+    [
+        (GaussianMetricEmbedder(**QUICK), 0.5),
+        (GaussianMetricEmbedder(standardize_embedding=False, **QUICK), 1),
+        (MetricLossEmbedder(GaussianMetricLoss(), **QUICK), 0.5),
+        (MetricLossEmbedder(MultiThresholdTripletLoss([0.5]), **QUICK), 1),
+        (MultiThresholdEmbedder(**QUICK), 1),
+    ],
+)
+def test_how_far_it_is_to_the_mean(model, share, faces):
+    """Only a standardized embedding has an origin that lies amid the classes."""
+    raw = model.fit(faces.images, faces.target).network_outputs(faces.images)
+    mean = np.concatenate([output.embedding.numpy() for output in raw]).mean(0)
+    assert_allclose(model.embedding_mean_, share * mean, atol=1e-5)
 
 
 @pytest.mark.parametrize("cls", [CrossEntropyEmbedder, TripletCenterEmbedder])
