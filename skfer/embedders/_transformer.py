@@ -90,7 +90,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
             return None
         batches = self._run(some_labeled(data.source, data.codes))
         mean = mean_of(objective.points(output.embedding) for _, output in batches)
-        # Batches are balanced: that of a standardized embedding lies amid the classes.
+        # Batches are balanced, so the origin of a standardized embedding lies amid the classes.
         mean *= np.float32(objective.share_of_mean() if self.standardize_embedding else 1)
         return mean if former is None else moved(former, mean, len(data.codes), self.class_count_)
 
