@@ -1,4 +1,4 @@
-"""Whether an embedding is given as directions from its mean, and where that mean is."""
+"""Whether an embedding is given as directions from a center, and where that is."""
 
 from collections.abc import Iterator
 
@@ -10,9 +10,9 @@ from skfer._typing import NDArray
 from skfer.training import SamplePart, Source
 
 GAUSSIAN_SHARE_OF_MEAN = 0.5
-"""How far the center of directions is, with the Gaussian loss, from amid the classes to the mean of
-the samples. From amid the classes rare ones are found less often; the mean of skewed classes lies
-in the largest one, whose samples would be scattered."""
+"""Which part of the mean of the samples is the center of directions, with the Gaussian loss: 0
+would be amid the classes, from where rare ones are found less often; the mean itself lies in the
+largest of skewed classes, whose samples would be scattered."""
 
 _LEAST_LENGTH = 8
 _LEAST_MOVE = 0.5

@@ -17,7 +17,8 @@ classification_weight : float, default={classification_weight}
         embedding to a point.
     normalize_embedding : bool or "auto", default="auto"
         Whether ``transform`` gives directions: the network's embedding less the mean of the
-        training samples, scaled to unit length ("CL2N" of Wang et al., "SimpleShot", 2019). The
+        training samples (of Gaussians, less half of it; ``embedding_center_``), or each slice of
+        that difference, scaled to unit length ("CL2N" of Wang et al., "SimpleShot", 2019). The
         length of an embedding tells how strong an expression is rather than which, and distances
         between directions rank faces better; the mean counts where classes are skewed. "auto" does
         so if the embedding (of many thresholds, a slice) has at least 8 coordinates, and one for
@@ -147,11 +148,12 @@ classes_ : ndarray of shape (n_classes,)
     wrong_label_share_ : float or None
         The share of wrong labels that `label_noise` presumed or found; None where no learned start
         was asked.
-    embedding_mean_ : ndarray of shape (embedding_dim,) or None
-        What ``transform`` takes directions from: the mean of the labeled samples that ``fit`` got,
-        or of 4,096 of them; in ``partial_fit`` it moves with each pass. With a Gaussian metric loss
-        and a standardized embedding it is half of that mean. It is a point of what the network
-        gives, before slices are scaled to unit length.
+    embedding_center_ : ndarray of shape (embedding_dim,) or None
+        What ``transform`` takes directions from: the mean of the network's embeddings of the
+        labeled samples that ``fit`` got, or of 4,096 of them (with many thresholds, before slices
+        are scaled to unit length; where a loss has embeddings scaled, after it); in ``partial_fit``
+        it moves with each pass. With a Gaussian metric loss and a standardized embedding it is half
+        of that mean.
     mirror_ : bool
         Whether the mirror image of an image counts too.
     input_shape_ : tuple of int

@@ -48,7 +48,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
     """Checks inputs, and runs a network that a subclass has trained as ``net_`` on them."""
 
     classes_: NDArray[Any]
-    embedding_mean_: NDArray[np.float32] | None
+    embedding_center_: NDArray[np.float32] | None
     input_shape_: tuple[int, ...]
     n_features_in_: int
     net_: MetricNet
@@ -74,13 +74,13 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         check_is_fitted(self)
         return self._embedded(X)
 
-    def _find_mean(self, data: TrainingData, *, goes_on: bool) -> NDArray[np.float32] | None:
-        """Return the mean that directions are taken from, if they are wanted.
+    def _find_center(self, data: TrainingData, *, goes_on: bool) -> NDArray[np.float32] | None:
+        """Return the point that directions are taken from, if they are wanted.
 
-        Where a training goes on, pass by pass, the mean moves towards that of each pass, and "auto"
-        leaves an embedder without a mean, as of an earlier version, without one.
+        Where a training goes on, pass by pass, it moves towards that of each pass, and "auto"
+        leaves an embedder without a center, as of an earlier version, without one.
         """
-        former = getattr(self, "embedding_mean_", None) if goes_on else None
+        former = getattr(self, "embedding_center_", None) if goes_on else None
         wanted = self.normalize_embedding
         if goes_on and wanted == "auto":
             wanted = former is not None
@@ -89,10 +89,13 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         if not gives_directions(wanted, length, len(self.classes_)):
             return None
         batches = self._run(some_labeled(data.source, data.codes))
-        mean = mean_of(objective.points(output.embedding) for _, output in batches)
-        # Batches are balanced, so the origin of a standardized embedding lies amid the classes.
-        mean *= np.float32(objective.share_of_mean() if self.standardize_embedding else 1)
-        return mean if former is None else moved(former, mean, len(data.codes), self.class_count_)
+        center = mean_of(objective.points(output.embedding) for _, output in batches)
+        if self.standardize_embedding:
+            # Batches of labeled samples are balanced, so its origin lies amid the classes.
+            center *= np.float32(objective.share_of_mean())
+        if former is None:
+            return center
+        return moved(former, center, len(data.codes), self.class_count_)
 
     @on_snapshot
     def network_outputs(self, X: Any) -> Iterator[Embedded]:
@@ -130,11 +133,11 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         Returns
         -------
         Tensor of shape (n, embedding_dim)
-            With ``normalize_embedding``, directions from the mean of the training samples.
+            With ``normalize_embedding``, directions from ``embedding_center_``.
         """
         check_is_fitted(self)
-        mean = getattr(self, "embedding_mean_", None)  # an earlier version had none
-        center = None if mean is None else torch.tensor(mean)
+        center = getattr(self, "embedding_center_", None)  # an earlier version had none
+        center = None if center is None else torch.tensor(center)
         return self.net_.criterion_.placed(embedding, center)
 
     def _run(self, source: Source) -> Iterator[tuple[slice, Embedded]]:

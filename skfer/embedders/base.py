@@ -384,7 +384,7 @@ class BaseEmbedder(MethodHooks):
 
     def _finish(self, data: TrainingData, *, goes_on: bool = False) -> None:
         """Set what is known once the network is trained on all of these samples."""
-        self.embedding_mean_ = self._find_mean(data, goes_on=goes_on)
+        self.embedding_center_ = self._find_center(data, goes_on=goes_on)
         self.finish_training(data)
 
     def _weigh_labels(self, data: TrainingData) -> tuple[NDArray[np.float32], float]:

@@ -50,8 +50,8 @@ def _similarity_maps(
     network = copy.deepcopy(embedder.net_.module_).cpu().float().eval()
     network.mirror = False  # one look, at the picture as it is
     objective = copy.deepcopy(embedder.net_.criterion_).cpu()
-    mean = getattr(embedder, "embedding_mean_", None)
-    center = None if mean is None else torch.tensor(mean)
+    center = getattr(embedder, "embedding_center_", None)
+    center = None if center is None else torch.tensor(center)
 
     def look(pictures: Tensor) -> Tensor:
         return objective.placed(network(pictures).embedding, center)

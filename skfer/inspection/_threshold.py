@@ -67,11 +67,10 @@ class ThresholdDisplay:
     Notes
     -----
     Slices are brought to unit length, so that squared distances are between 0 and 4. They are as
-    ``transform`` gives them: with ``normalize_embedding`` as directions from their mean, which the
-    loss does not take off. A triplet is
-    satisfied in a slice where the face of another class is farther than the one of the same class
-    by the slice's threshold. On average it is where the mean of the distances to other classes lies
-    beyond the line that is drawn.
+    ``transform`` gives them: with ``normalize_embedding``, of the embedding less its mean, which
+    the loss does not take off. A triplet is satisfied in a slice where the face of another class is
+    farther than the one of the same class by the slice's threshold. On average it is where the mean
+    of the distances to other classes lies beyond the line that is drawn.
 
     Examples
     --------

@@ -106,7 +106,7 @@ def _as_embedder(ready: ExpressionNet, device: str) -> CrossEntropyEmbedder:
         history_=[],
         n_iter_=0,
         n_groups_=None,
-        embedding_mean_=None,
+        embedding_center_=None,
         wrong_label_share_=None,
         class_count_=np.zeros(len(ready.classes), dtype=int),
         _built_from=embedder.get_params(deep=False),

@@ -15,8 +15,8 @@ class Objective(nn.Module):
     For most losses this class will do as it is. An embedder whose loss needs more than the
     embedding and the labels overrides :meth:`metric`; one whose ``transform`` gives something
     other than the output of the network, or directions of it, overrides :meth:`features`, or
-    :meth:`points` and :meth:`directed` with :meth:`n_directions`. Parameters of the losses, such
-    as learned centers, are trained together with the network.
+    :meth:`points`, :meth:`share_of_mean`, and :meth:`directed` with :meth:`n_directions`.
+    Parameters of the losses, such as learned centers, are trained together with the network.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ class Objective(nn.Module):
     def features(self, embedding: Tensor) -> Tensor:
         """Map embeddings (n, embedding_dim) to what ``transform`` returns, of the same shape.
 
-        That is without ``normalize_embedding``.
+        So it is where no directions are wanted (``normalize_embedding``).
         """
         return embedding
 
@@ -177,7 +177,10 @@ class Objective(nn.Module):
         return F.normalize(points - center)
 
     def share_of_mean(self) -> float:
-        """Return how far the center is from the origin of a standardized embedding to the mean."""
+        """Return which part of the mean is the center of directions: 1 is the mean itself.
+
+        It counts where the embedding is standardized, so that 0, the origin, lies amid the classes.
+        """
         return 1.0
 
     def n_directions(self) -> int:

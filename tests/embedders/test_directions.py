@@ -46,8 +46,8 @@ def test_directions_by_a_loop(cls, faces):
     Z = np.concatenate(raw).astype(np.float64)
     gaussian = cls in (GaussianMetricEmbedder, MetricLossEmbedder)  # by default the same loss
     mean = Z.mean(0) / 2 if gaussian else Z.mean(0)
-    assert plain.embedding_mean_ is None
-    assert_allclose(model.embedding_mean_, mean, atol=1e-6)
+    assert plain.embedding_center_ is None
+    assert_allclose(model.embedding_center_, mean, atol=1e-6)
     n_parts = len(model.slices_) if cls is MultiThresholdEmbedder else 1
     found = model.transform(faces.images)
     assert_allclose(found, _directions(Z, mean, n_parts), atol=1e-5)
@@ -68,7 +68,7 @@ def test_how_far_it_is_to_the_mean(model, share, faces):
     """Only a standardized embedding has an origin that lies amid the classes."""
     raw = model.fit(faces.images, faces.target).network_outputs(faces.images)
     mean = np.concatenate([output.embedding.numpy() for output in raw]).mean(0)
-    assert_allclose(model.embedding_mean_, share * mean, atol=1e-5)
+    assert_allclose(model.embedding_center_, share * mean, atol=1e-5)
 
 
 @pytest.mark.parametrize("cls", [CrossEntropyEmbedder, TripletCenterEmbedder])
@@ -91,7 +91,7 @@ def test_the_classifier_does_not_change(cls, faces):
 )
 def test_auto_needs_room(cls, length, normalized, faces):
     model = cls(embedding_dim=length, **QUICK).fit(faces.images, faces.target)
-    assert (model.embedding_mean_ is not None) == normalized
+    assert (model.embedding_center_ is not None) == normalized
 
 
 def test_auto_needs_a_coordinate_for_each_class(rows):
@@ -99,7 +99,7 @@ def test_auto_needs_a_coordinate_for_each_class(rows):
     y = np.arange(len(X)) % 10
     for length, normalized in ((9, False), (10, True)):
         model = CrossEntropyEmbedder(embedding_dim=length, **QUICK).fit(X, y)
-        assert (model.embedding_mean_ is not None) == normalized
+        assert (model.embedding_center_ is not None) == normalized
 
 
 def test_a_short_embedding_is_normalized_where_asked_for(faces):
@@ -127,15 +127,19 @@ def test_samples_without_a_label_do_not_move_the_mean(faces):
 
 
 @pytest.mark.parametrize(("n_first", "share"), [(40, 0.5), (16, 0.75)])
-def test_partial_fit_moves_the_mean(n_first, share, faces):
+@pytest.mark.parametrize(
+    ("cls", "part"),
+    [(CrossEntropyEmbedder, 1), (GaussianMetricEmbedder, 0.5), (MultiThresholdEmbedder, 1)],
+)
+def test_partial_fit_moves_the_center(cls, part, n_first, share, faces):
     """By the share of the new samples, and by half at least."""
     X, y = faces.images, faces.target
-    model = CrossEntropyEmbedder(normalize_embedding=True, **QUICK)
-    first = model.partial_fit(X[:n_first], y[:n_first], classes=np.unique(y)).embedding_mean_
+    model = cls(normalize_embedding=True, **QUICK)
+    first = model.partial_fit(X[:n_first], y[:n_first], classes=np.unique(y)).embedding_center_
     model.partial_fit(X[n_first:], y[n_first:])
     raw = [output.embedding.numpy() for output in model.network_outputs(X[n_first:])]
-    now = np.concatenate(raw).astype(np.float64).mean(0)
-    assert_allclose(model.embedding_mean_, (1 - share) * first + share * now, atol=1e-5)
+    now = part * np.concatenate(raw).astype(np.float64).mean(0)
+    assert_allclose(model.embedding_center_, (1 - share) * first + share * now, atol=1e-5)
 
 
 def test_many_passes_forget_the_first_ones(faces):
@@ -146,7 +150,7 @@ def test_many_passes_forget_the_first_ones(faces):
         model.partial_fit(X, y)
     raw = np.concatenate([output.embedding.numpy() for output in model.network_outputs(X)])
     spread = np.linalg.norm(raw - raw.mean(0), axis=1).mean()
-    assert np.linalg.norm(model.embedding_mean_ - raw.mean(0)) < 0.5 * spread
+    assert np.linalg.norm(model.embedding_center_ - raw.mean(0)) < 0.5 * spread
 
 
 @pytest.mark.parametrize("value", [True, False])
@@ -160,10 +164,10 @@ def test_partial_fit_heeds_a_changed_parameter(value, faces):
 
 def test_the_ready_model_stays_as_it_is():
     model = skfer.load_expression_model()[-1]
-    assert model.embedding_mean_ is None
+    assert model.embedding_center_ is None
     X = np.random.RandomState(0).randint(0, 256, (16, *model.input_shape_)).astype(np.uint8)
     model.set_params(lr=1e-6).partial_fit(X, model.classes_[np.arange(16) % 8])
-    assert model.embedding_mean_ is None
+    assert model.embedding_center_ is None
 
 
 def test_of_many_samples_some_tell_the_mean(faces, monkeypatch):
@@ -174,7 +178,7 @@ def test_of_many_samples_some_tell_the_mean(faces, monkeypatch):
     assert set(some.rows % 2) == {0, 1}
     model = CrossEntropyEmbedder(normalize_embedding=True, **QUICK).fit(X, np.arange(len(X)) % 2)
     raw = [output.embedding.numpy() for output in model.network_outputs(X[some.rows])]
-    assert_allclose(model.embedding_mean_, np.concatenate(raw).mean(0), atol=1e-5)
+    assert_allclose(model.embedding_center_, np.concatenate(raw).mean(0), atol=1e-5)
 
 
 @pytest.mark.parametrize("mode", [None, "r"])
@@ -190,7 +194,7 @@ def test_kept_and_loaded(faces, tmp_path):
     Z = model.transform(faces.images)
     skfer.save(model, tmp_path / "model.skfer")
     for again in (skfer.load(tmp_path / "model.skfer"), pickle.loads(pickle.dumps(model))):
-        assert_array_equal(again.embedding_mean_, model.embedding_mean_)
+        assert_array_equal(again.embedding_center_, model.embedding_center_)
         assert_array_equal(again.transform(faces.images), Z)
 
 
@@ -199,12 +203,12 @@ def test_a_model_of_an_earlier_version_stays_as_it_was(faces):
     plain = CrossEntropyEmbedder(normalize_embedding=False, **QUICK)
     Z = plain.fit(faces.images, faces.target).transform(faces.images)
     old = pickle.loads(pickle.dumps(plain))
-    del old.embedding_mean_
+    del old.embedding_center_
     old.normalize_embedding = "auto"
     assert_array_equal(old.transform(faces.images), Z)
     old.partial_fit(faces.images, faces.target)
-    assert old.embedding_mean_ is None
-    assert old.fit(faces.images, faces.target).embedding_mean_ is not None
+    assert old.embedding_center_ is None
+    assert old.fit(faces.images, faces.target).embedding_center_ is not None
 
 
 def test_scores_of_early_stopping_see_directions(faces):

@@ -121,7 +121,8 @@ class GaussianMetricEmbedder(MixtureClassifier):
     ``transform`` gives (`normalize_embedding`), as are ``means_`` and ``covariances_``. Here they
     are taken from halfway between the origin of the standardized embedding, which lies amid the
     classes, and the mean: where classes are skewed, the mean lies in the largest class, which would
-    be scattered, and from the origin rare classes are found less often.
+    be scattered, and from the origin rare classes are found less often. In ``partial_fit``, means
+    of classes that a pass has no sample of stay where the center of an earlier pass put them.
 
     A covariance is shrunk toward the one of all (sub-)classes together, which counts as
     ``embedding_dim`` samples (one, if diagonal or spherical), and that one toward a multiple of the
