@@ -61,6 +61,8 @@ def test_directions_by_a_loop(cls, faces):
         (GaussianMetricEmbedder(standardize_embedding=False, **QUICK), 1),
         (MetricLossEmbedder(GaussianMetricLoss(), **QUICK), 0.5),
         (MetricLossEmbedder(MultiThresholdTripletLoss([0.5]), **QUICK), 1),
+        (MetricLossEmbedder(GaussianMetricLoss(), unit_length=True, **QUICK), 0.5),
+        (MetricLossEmbedder(MultiThresholdTripletLoss([0.5]), unit_length=True, **QUICK), 1),
         (MultiThresholdEmbedder(**QUICK), 1),
     ],
 )
@@ -69,6 +71,8 @@ def test_how_far_it_is_to_the_mean(model, share, faces):
     raw = model.fit(faces.images, faces.target).network_outputs(faces.images)
     mean = np.concatenate([output.embedding.numpy() for output in raw]).mean(0)
     assert_allclose(model.embedding_center_, share * mean, atol=1e-5)
+    Z, lengths = model.transform(faces.images), np.ones(len(faces.images))
+    assert_allclose(np.linalg.norm(Z, axis=1), lengths, atol=1e-5)
 
 
 @pytest.mark.parametrize("cls", [CrossEntropyEmbedder, TripletCenterEmbedder])
