@@ -150,9 +150,10 @@ classes_ : ndarray of shape (n_classes,)
         was asked.
     embedding_center_ : ndarray of shape (embedding_dim,) or None
         What ``transform`` takes directions from: the mean of the network's embeddings of the
-        labeled samples that ``fit`` got, or of 4,096 of them, before they or their slices are
-        scaled to unit length; in ``partial_fit`` it moves with each pass. With a Gaussian metric
-        loss and a standardized embedding it is half of that mean.
+        labeled samples that ``fit`` got, or of 4,096 of them (with many thresholds, before slices
+        are scaled to unit length; where a loss has embeddings scaled, after it); in ``partial_fit``
+        it moves with each pass. With a Gaussian metric loss and a standardized embedding it is half
+        of that mean.
     mirror_ : bool
         Whether the mirror image of an image counts too.
     input_shape_ : tuple of int

@@ -264,7 +264,3 @@ class UnitObjective(MinedObjective):
     def features(self, embedding: Tensor) -> Tensor:
         """Return the embeddings, scaled to unit length."""
         return F.normalize(embedding)
-
-    def points(self, embedding: Tensor) -> Tensor:
-        """Return the embedding as it is: the mean of unit vectors would be that of directions."""
-        return embedding

@@ -69,8 +69,10 @@ def test_directions_by_a_loop(cls, faces):
 def test_how_far_it_is_to_the_mean(model, share, faces):
     """Only a standardized embedding has an origin that lies amid the classes."""
     raw = model.fit(faces.images, faces.target).network_outputs(faces.images)
-    mean = np.concatenate([output.embedding.numpy() for output in raw]).mean(0)
-    assert_allclose(model.embedding_center_, share * mean, atol=1e-5)
+    points = np.concatenate([output.embedding.numpy() for output in raw])
+    if getattr(model, "unit_length", False) is True:
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+    assert_allclose(model.embedding_center_, share * points.mean(0), atol=1e-5)
     Z, lengths = model.transform(faces.images), np.ones(len(faces.images))
     assert_allclose(np.linalg.norm(Z, axis=1), lengths, atol=1e-5)
 
