@@ -235,8 +235,9 @@ def run(suite: Suite, dataset: str, arguments: argparse.Namespace) -> list[dict[
 
 def key(job: dict[str, Any]) -> tuple[Any, ...]:
     """Return what tells one fit from another."""
-    names = ("dataset", "budget", "purpose", "method", "code", "fold", "folds", "seed")
-    return (*(job.get(n) for n in (*names, "train", "train_in_all")), job.get("wrong", 0))
+    names = ["dataset", "budget", "purpose", "method", "code", "fold", "folds", "seed"]
+    names += ["train", "train_in_all"]
+    return (*(job.get(name) for name in names), job.get("wrong", 0))
 
 
 def mean(results: list[dict[str, Any]], measure: str) -> np.ndarray:

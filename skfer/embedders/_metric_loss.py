@@ -259,7 +259,10 @@ class MinedObjective(Objective):
 
 
 class UnitObjective(MinedObjective):
-    """A loss of angles: features are of unit length."""
+    """A loss of angles: features are of unit length, and so are those that a mean is taken of.
+
+    A proxy, which ``features_of`` places among them, has no length.
+    """
 
     def features(self, embedding: Tensor) -> Tensor:
         """Return the embeddings, scaled to unit length."""
