@@ -8,7 +8,7 @@ import torch
 from pytorch_metric_learning import losses, miners
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks._fer import CLASSES, fer_file, read_weights, run_fer
@@ -115,6 +115,12 @@ def _started(cls: type, backbone: str, **parameters: Any) -> Callable[[int], Any
     return lambda seed: cls(backbone=backbone, random_state=seed, **parameters)
 
 
+def _side_by_side(*names: str, backbone: str) -> Callable[[int], Any]:
+    return lambda seed: make_union(
+        *(_started(_DEFAULTS[name], backbone, **_BESIDE.get(name, {}))(seed) for name in names)
+    )
+
+
 def _peer(parameters: dict[str, Any]) -> Callable[[int], Any]:
     return lambda seed: MetricLossEmbedder(random_state=seed, **parameters)
 
@@ -125,6 +131,9 @@ METHODS: dict[str, Callable[[int], Any]] = {
         for name, cls in _DEFAULTS.items()
         for words, backbone in _BACKBONES.items()
     },
+    "multi-threshold beside triplet-center, large start": _side_by_side(
+        "multi-threshold", "triplet-center", backbone="large"
+    ),
     "cross-entropy, start, no mirror": _started(CrossEntropyEmbedder, "auto", mirror=False),
     **{f"peer: {name}, start": _peer(peer) for name, peer in _PEERS.items()},
     "start, frozen": lambda seed: FrozenStart(),

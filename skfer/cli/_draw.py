@@ -1,5 +1,6 @@
 """Pictures with what was found in them: boxes and expressions."""
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -31,7 +32,7 @@ def draw_faces(rows: Sequence[dict[str, Any]], folder: Path) -> int:
         Those of ``skfer predict``; the faces of one picture follow each other.
     folder : Path
         Created if it does not exist. A picture "x.png" becomes "x.jpg", and a second one of this
-        name "x-2.jpg".
+        name "x-2.jpg", or the first if "x.jpg" is itself among the pictures.
 
     Returns
     -------
@@ -39,7 +40,7 @@ def draw_faces(rows: Sequence[dict[str, Any]], folder: Path) -> int:
         How many pictures were written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    taken: set[str] = set()
+    taken = {os.path.realpath(row["file"]) for row in rows}
     n_drawn = 0
     for name, faces in groupby(rows, key=lambda row: row["file"]):
         known = list(faces)
@@ -47,9 +48,10 @@ def draw_faces(rows: Sequence[dict[str, Any]], folder: Path) -> int:
             continue
         found = [face for face in known if face["error"] is None]
         picture = _drawn(Image.fromarray(read_picture(name, None, True)), found)
-        target = next(word for word in _names(Path(name).stem) if word not in taken)
+        places = (os.path.realpath(folder / f"{word}.jpg") for word in _names(Path(name).stem))
+        target = next(place for place in places if place not in taken)
         taken.add(target)
-        picture.save(folder / f"{target}.jpg", quality=_QUALITY)
+        picture.save(target, quality=_QUALITY)
         n_drawn += 1
     return n_drawn
 

@@ -22,7 +22,7 @@ from skfer.cli._pictures import (
     without_aligner,
 )
 from skfer.cli._stage import Stage
-from skfer.cli._tables import writer_of
+from skfer.cli._tables import check_names, writer_of
 from skfer.exceptions import ArgumentError
 from skfer.pictures import Chunk
 from skfer.training import release_pages
@@ -35,12 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the embedding of each picture; 1 if some could not be used."""
     path: Path = arguments.output
     write = writer_of(path)
-    check_writable(path, "--output", or_stdout=False)
+    check_writable(path, "--output", or_stdout=False, inputs=arguments.places)
     model_file, places = model_and_pictures(arguments)
     whole = load_model(model_file, arguments)
     reader = reader_of(whole, arguments.detector)
     model = _without_classifier(without_aligner(whole))
     images, names = _images(places, model)
+    check_names(path, names)
     key = _key(model_file, names, repr(reader))
     with Stage(path, key, _n_columns(model)) as stage:
         if stage.n_rows:

@@ -54,7 +54,7 @@ class Comparison:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare the embedders on the wanted data and print the tables."""
-    check_writable(arguments.json)
+    check_writable(arguments.json, inputs=(arguments.labels, arguments.root))
     check_drawable(arguments.figures)
     # Numbers on standard output are for a program: the table would be in its way.
     out = sys.stderr if is_stdout(arguments.json) else sys.stdout

@@ -9,7 +9,7 @@ from skfer.persistence import export_onnx, load, load_expression_model
 def run(arguments: argparse.Namespace) -> int:
     """Write a model for other runtimes."""
     path = arguments.onnx
-    check_writable(path, "--onnx", or_stdout=False)
+    check_writable(path, "--onnx", or_stdout=False, inputs=[arguments.model])
     ready = arguments.model is None
     model = load_expression_model() if ready else load(arguments.model, device="cpu")
     export_onnx(model, path)

@@ -4,9 +4,12 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TextIO
-from uuid import uuid4
+
+from skfer._replacing import replaced
+from skfer.pictures import EXTENSIONS
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
@@ -46,7 +49,13 @@ def bars_wanted(quiet: bool) -> bool:
     return not quiet and sys.stderr.isatty()
 
 
-def check_writable(path: Path | None, option: str = "--json", *, or_stdout: bool = True) -> None:
+def check_writable(
+    path: Path | None,
+    option: str = "--json",
+    *,
+    or_stdout: bool = True,
+    inputs: Iterable[Path | str | None] = (),
+) -> None:
     """Raise ValueError if a file cannot be written: better now than after minutes of training.
 
     Parameters
@@ -56,17 +65,38 @@ def check_writable(path: Path | None, option: str = "--json", *, or_stdout: bool
     option : str, default="--json"
         Names it in errors.
     or_stdout : bool, default=True
-        Whether it may be standard output.
+        Whether it may be standard output, a device or a pipe.
+    inputs : iterable of path-like or None
+        What is read, and so must not be written.
     """
     if path is None or (or_stdout and is_stdout(path)):
         return
+    if not or_stdout and (is_stdout(path) or _is_special(path)) and not path.is_dir():
+        raise ValueError(f"{option} {path} is no place for a file: give the name of one.")
     if path.is_dir():
         raise ValueError(f"{option} {path} is a folder: give the name of a file in it.")
     if path.exists() and not os.access(path, os.W_OK):
         raise ValueError(f"{option} {path} is write-protected: choose another place.")
+    _check_not_read(path, option, inputs)
     if not _is_special(path):
         hint = ", or - for standard output" if or_stdout else ""
         _check_folder(path, _behind_links(path).parent, option, hint)
+
+
+def _check_not_read(path: Path, option: str, inputs: Iterable[Path | str | None]) -> None:
+    if not path.is_file():
+        return
+    if path.suffix.lower() in EXTENSIONS:
+        raise ValueError(f"{option} {path} is a picture, which would be lost: give another name.")
+    if any(given is not None and _is_same(path, given) for given in inputs):
+        raise ValueError(f"{option} {path} is read, and would be lost: give another name.")
+
+
+def _is_same(path: Path, given: Path | str) -> bool:
+    try:
+        return os.path.samefile(path, given)
+    except OSError:  # which is told when it is read
+        return False
 
 
 def _check_folder(path: Path, folder: Path, option: str, hint: str) -> None:
@@ -116,25 +146,13 @@ def write_text(path: Path, text: str, option: str) -> None:
     if is_stdout(path):
         sys.stdout.write(text)
         return
+    # A name of a file may hold bytes that are no UTF-8: they are written as they are.
+    content = text.encode("utf-8", "surrogateescape")
     try:
         if _is_special(path):
-            path.write_text(text, encoding="utf-8")
+            path.write_bytes(content)
         else:
-            _replace(_behind_links(path), text)
+            with replaced(path) as temporary:
+                temporary.write_bytes(content)
     except OSError as error:
         raise ValueError(f"{option} {path} could not be written: {error.strerror}.") from error
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, through one of a name that nobody else uses."""
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
-    # Opened exclusively: neither a file nor a link that is there is written to.
-    with open(temporary, "x", encoding="utf-8") as file:
-        try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise

@@ -4,6 +4,7 @@ import argparse
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,7 +44,7 @@ _CHUNK = 256  # pictures in memory: some full batches of the network
 def run(arguments: argparse.Namespace) -> int:
     """Print the expression of each face; 1 if there are pictures without one."""
     for option in ("json", "csv"):
-        check_writable(getattr(arguments, option), f"--{option}")
+        check_writable(getattr(arguments, option), f"--{option}", inputs=arguments.places)
     check_folder(arguments.draw)
     path, places = model_and_pictures(arguments)
     model = load_model(path, arguments)
@@ -140,7 +141,9 @@ def _rows_of(
 
 
 def _as_json(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:
-    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(rows, indent=1, ensure_ascii=False)
+    # Bytes of a file's name that are no UTF-8 are surrogates, which JSON can hold as escapes alone.
+    return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def _as_csv(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:

@@ -14,7 +14,8 @@ from skfer.persistence import load
 
 def run(arguments: argparse.Namespace) -> int:
     """Show a model on the wanted faces, as a page."""
-    check_writable(arguments.output, "--output", or_stdout=False)
+    read = (arguments.model, arguments.labels, arguments.root)
+    check_writable(arguments.output, "--output", or_stdout=False, inputs=read)
     model = load(arguments.model, device=arguments.device or "auto")
     _read_as_trained(model, arguments)
     _, loaded = load_faces(arguments)

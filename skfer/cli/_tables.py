@@ -1,17 +1,15 @@
 """Tables of embeddings as files: written row by row, whole or not at all."""
 
 import csv
-import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
+from skfer._replacing import replaced
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError, install_hint
 
@@ -27,7 +25,7 @@ def write_npz(path: Path, names: Sequence[str], rows: NDArray[Any], kept: NDArra
         "embedding": (np.dtype("<f4"), (len(kept), rows.shape[1]), lambda part: rows[part]),
         "filenames": (np.dtype(f"<U{width}"), (len(kept),), lambda part: [names[i] for i in part]),
     }
-    with _replaced(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with replaced(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, (dtype, shape, take) in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 header = {"descr": dtype.str, "fortran_order": False, "shape": shape}
@@ -39,7 +37,7 @@ def write_npz(path: Path, names: Sequence[str], rows: NDArray[Any], kept: NDArra
 def write_csv(path: Path, names: Sequence[str], rows: NDArray[Any], kept: NDArray[np.intp]) -> None:
     """Write the kept rows as text, with a column of file names and one for each coordinate."""
     with (
-        _replaced(path) as temporary,
+        replaced(path) as temporary,
         open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
@@ -59,7 +57,7 @@ def write_parquet(
 
     vector = pa.list_(pa.float32(), rows.shape[1])
     schema = pa.schema([("file", pa.string()), ("embedding", vector)])
-    with _replaced(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+    with replaced(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for part in _parts(kept):
             values = pa.array(np.ascontiguousarray(rows[part]).ravel())
             table = [
@@ -92,19 +90,21 @@ def writer_of(path: Path) -> Write:
     return _WRITERS[ending]
 
 
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Raise ArgumentError if a file of this ending cannot hold the names of the pictures."""
+    if path.suffix.lower() != ".parquet":
+        return
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise ArgumentError(
+                "{output}: parquet holds UTF-8 alone, and the name {} is none: rename the "
+                "picture, or write .npz or .csv.",
+                ascii(name),
+            ) from None
+
+
 def _parts(kept: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
     for start in range(0, len(kept), _ROWS):
         yield kept[start : start + _ROWS]
-
-
-@contextmanager
-def _replaced(path: Path) -> Iterator[Path]:
-    """Give a file of a name of its own, which takes the place of another when all is written."""
-    real = Path(os.path.realpath(path))
-    temporary = real.with_name(f".{real.name}.{uuid4().hex}.part")
-    temporary.touch(exist_ok=False)
-    try:
-        yield temporary
-        temporary.replace(real)
-    finally:
-        temporary.unlink(missing_ok=True)

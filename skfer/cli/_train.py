@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shlex
 import time
 from typing import Any
 
@@ -42,7 +43,8 @@ class EpochBar(Callback):
 
 def run(arguments: argparse.Namespace) -> int:
     """Train a model on the wanted data and keep it."""
-    check_writable(arguments.output, "--output", or_stdout=False)
+    read = (arguments.labels, arguments.root)
+    check_writable(arguments.output, "--output", or_stdout=False, inputs=read)
     name, loaded = load_faces(arguments)
     kept, _ = without_duplicates(loaded, arguments.duplicates or "drop")
     faces = prepare(kept, max_per_class=arguments.max_per_class, random_state=arguments.seed)
@@ -63,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     save(model, arguments.output, card=make_card(name, faces, loaded, arguments))
     size = arguments.output.stat().st_size / 2**20
     say(f"\nModel: {arguments.output} ({size:.1f} MiB)")
-    say(f"Try it: skfer predict {arguments.output} PICTURE ...")
+    say(f"Try it: skfer predict {shlex.quote(str(arguments.output))} PICTURE ...")
     return 0
 
 

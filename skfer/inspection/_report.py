@@ -2,7 +2,6 @@
 
 import base64
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from html import escape
 from io import BytesIO
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, recall_score
 
+from skfer._replacing import replaced
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._attention import AttentionDisplay
@@ -93,6 +93,8 @@ def report(model: Any, bunch: Any, path: str | os.PathLike[str]) -> Path:
     place = Path(path)
     if not place.parent.is_dir():
         raise ArgumentError("{path=} is in a folder that does not exist: make it.", path=str(path))
+    if place.is_dir():
+        raise ArgumentError("{path=} is a folder: name a file in it.", path=str(path))
     if not hasattr(bunch, "images") or not hasattr(bunch, "target"):
         raise ArgumentError("{bunch} must have images and target, as the loaders' Bunches have.")
     labels = read_labels(bunch.target, _names(bunch), n_samples=len(bunch.images))
@@ -104,7 +106,8 @@ def report(model: Any, bunch: Any, path: str | os.PathLike[str]) -> Path:
     y = _as_fitted(model, np.asarray(bunch.target)[known], _names(bunch))
     faces = _Faces(bunch.images[known], y, groups, _names(bunch))
     sections = [_about(model, faces, labels), *_figures(model, faces)]
-    _write(place, _page(f"{name_of(model)}: report", sections))
+    with replaced(place) as temporary:
+        temporary.write_text(_page(f"{name_of(model)}: report", sections), encoding="utf-8")
     return place
 
 
@@ -190,7 +193,9 @@ def _figures(model: Any, faces: _Faces) -> Iterator[str]:
         yield _figure(
             "Where it looks",
             "The mean over the faces of each class.",
-            lambda: AttentionDisplay.from_estimator(model, X, y, names=names, kind="classes"),
+            lambda: AttentionDisplay.from_estimator(
+                model, X, y, names=names, kind="classes", random_state=0
+            ),
         )
     if hasattr(embedder, "predict_subclass"):
         yield _figure(
@@ -254,15 +259,3 @@ def _page(title: str, sections: list[str]) -> str:
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
         f"<body><main><h1>{escape(title)}</h1>\n{body}\n</main></body></html>\n"
     )
-
-
-def _write(place: Path, page: str) -> None:
-    """Write a file at once: what was there before stays until all is written."""
-    handle, temporary = tempfile.mkstemp(prefix=place.name, suffix=".part", dir=place.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        os.replace(temporary, place)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -7,13 +7,13 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from skfer._replacing import replaced
 from skfer._typing import NDArray
 from skfer.exceptions import ModelFileError
 
@@ -41,7 +41,9 @@ def write_file(path: Path, document: Mapping[str, Any], tensors: Tensors) -> Non
     """
     text = json.dumps(document, allow_nan=False, ensure_ascii=False)
     metadata = {"format": str(FORMAT), _KEY: text, "sha256": _digest(text, tensors)}
-    replace_file(Path(os.path.realpath(path)), save_tensors(tensors, metadata))
+    content = save_tensors(tensors, metadata)
+    with replaced(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], Tensors]:
@@ -140,31 +142,6 @@ def _digest(text: str, tensors: Tensors) -> str:
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
     return digest.hexdigest()
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write beside the file under a name that nobody else has, then rename.
-
-    Parameters
-    ----------
-    path : Path
-        Where to, behind links.
-    content : bytes
-        All of it.
-    """
-    temporary = path.with_name(f".{path.name[:100]}.{uuid4().hex}")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
-        os.replace(temporary, path)
-    except OSError as error:  # of the file that was asked for, and not of the one beside it
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _short(error: BaseException) -> str:

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +15,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from skfer._replacing import replaced
 from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder
 from skfer.exceptions import ArgumentError, install_hint, shorten
 from skfer.nets import FaceBackbone
-from skfer.persistence._file import replace_file
 from skfer.persistence._model import model_card
 from skfer.persistence._onnx_steps import (
     classifier_module,
@@ -108,7 +107,8 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
     about = {"classes": json.dumps(graph.classes), "card": model_card(model)}
     onnx.helper.set_model_props(written, about)
     onnx.checker.check_model(written)
-    replace_file(Path(os.path.realpath(path)), written.SerializeToString())
+    with replaced(path) as temporary:
+        temporary.write_bytes(written.SerializeToString())
 
 
 def _on_cpu(model: Any) -> Any:

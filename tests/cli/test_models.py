@@ -11,7 +11,7 @@ from helpers import trees
 from PIL import Image
 
 import skfer
-from skfer.cli import _embed, _pictures, _stage, _tables, main
+from skfer.cli import _embed, _pictures, _predict, _stage, _tables, main
 from skfer.cli.exit_codes import FAILED
 from skfer.datasets import decode_images, make_expressions
 from skfer.exceptions import ArgumentError
@@ -129,6 +129,39 @@ def test_files_stand_as_they_are_given(smile, folder, capsys):
     assert main(["predict", str(smile), first, second]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [first, second]
+
+
+def test_what_is_read_stays(smile, folder, tmp_path, capsys):
+    """Neither the model nor a picture is written over, whatever the output is called."""
+    model, own = tmp_path / "own.skfer", tmp_path / "own"
+    model.write_bytes(smile.read_bytes())
+    own.mkdir()
+    for name in ("x", "y"):
+        Image.open(_names(folder)[0]).save(own / f"{name}.jpg")
+    before = {path: path.read_bytes() for path in (model, *own.iterdir())}
+    first = str(own / "x.jpg")
+    for words in (
+        ["predict", str(model), first, "--json", str(model)],
+        ["predict", str(model), first, "--csv", first],
+        ["export", str(model), "--onnx", str(model)],
+        ["report", str(model), "-o", str(model)],
+        ["train", *QUICK, "-o", first],
+    ):
+        assert main(words) == FAILED, words
+        assert "would be lost: give another name" in capsys.readouterr().err
+    assert main(["predict", str(model), str(own), "--draw", str(own)]) == 0
+    assert {path: path.read_bytes() for path in before} == before
+    assert sorted(os.listdir(own)) == ["x-2.jpg", "x.jpg", "y-2.jpg", "y.jpg"]
+
+
+def test_names_that_are_no_utf8_are_told_or_kept(tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    assert json.loads(_predict._as_json([{"file": name}], [])) == [{"file": name}]
+    _predict._as_json([{"file": name}], []).encode()
+    for ending in (".npz", ".csv"):
+        _tables.check_names(tmp_path / f"x{ending}", [name])
+    with pytest.raises(ArgumentError, match=r"the name 'caf\\udce9\.png' is none"):
+        _tables.check_names(tmp_path / "x.parquet", ["fine.png", name])
 
 
 @pytest.mark.parametrize("command", ["predict", "embed"])

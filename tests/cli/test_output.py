@@ -4,7 +4,7 @@ import io
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
+from pathlib import Path
 
 import pytest
 from helpers.calls import QUICK
@@ -64,6 +64,35 @@ def test_json_into_a_pipe_leaves_the_pipe(tmp_path):
     assert pipe.is_fifo()
 
 
+@pytest.mark.parametrize("option", ["--output", "--onnx"])
+def test_what_is_no_file_is_not_replaced(tmp_path, option):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place in (pipe, Path("-"), Path("/dev/null")):
+        with pytest.raises(ValueError, match=rf"{option} {place} is no place for a file"):
+            _output.check_writable(place, option, or_stdout=False)
+
+
+def test_what_is_read_is_not_written(tmp_path):
+    table, link, picture = tmp_path / "labels.csv", tmp_path / "link.csv", tmp_path / "x.PNG"
+    table.write_text("path,label")
+    link.symlink_to(table)
+    picture.write_bytes(b"")
+    for place in (table, link):
+        with pytest.raises(ValueError, match=rf"--json {place} is read, and would be lost"):
+            _output.check_writable(place, inputs=[None, tmp_path / "none", table])
+    with pytest.raises(ValueError, match=rf"--json {picture} is a picture, which would be lost"):
+        _output.check_writable(picture)
+    _output.check_writable(tmp_path / "new.png", inputs=[table])
+    _output.check_writable(table, inputs=[tmp_path])
+
+
+def test_bytes_of_names_that_are_no_utf8_are_kept(tmp_path):
+    path = tmp_path / "x.csv"
+    _output.write_text(path, os.fsdecode(b"caf\xe9.png\n"), "--csv")
+    assert path.read_bytes() == b"caf\xe9.png\n"
+
+
 def test_json_that_fails_at_the_end_is_told(tmp_path):
     with pytest.raises(ValueError, match=r"--json .*x\.json could not be written: No such file"):
         _output.write_json(tmp_path / "gone" / "x.json", {})
@@ -94,31 +123,6 @@ def test_four_writers_at_a_time(tmp_path):
     assert len(seen) == 160
     assert theirs.read_text() == "mine"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.json", "x.json.part"]
-
-
-def test_a_planted_link_is_not_followed(tmp_path, monkeypatch):
-    """Even where somebody has guessed the temporary name."""
-    monkeypatch.setattr(_output, "uuid4", lambda: SimpleNamespace(hex="guessed"))
-    victim = tmp_path / "victim"
-    victim.write_text("mine")
-    (tmp_path / ".x.json.guessed.part").symlink_to(victim)
-    with pytest.raises(ValueError, match=r"x\.json could not be written: File exists"):
-        _output.write_json(tmp_path / "x.json", {})
-    assert victim.read_text() == "mine"
-
-
-def test_nothing_is_left_of_a_file_that_fails(tmp_path, monkeypatch):
-    path = tmp_path / "x.json"
-    path.write_text("before")
-
-    def full(file):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(_output.os, "fsync", full)
-    with pytest.raises(ValueError, match=r"could not be written: No space left"):
-        _output.write_json(path, {})
-    assert path.read_text() == "before"
-    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
 
 
 class _Ascii(io.StringIO):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.utils import Bunch
+from sklearn.utils import Bunch, check_random_state
 from torch import nn
 
 import skfer
@@ -73,6 +73,18 @@ def test_page_of_a_model_of_words_without_a_map(faces, tmp_path):
     page = report(model, faces, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Where it looks" not in titles(page)
     assert "Nearest faces" in titles(page)
+
+
+def test_a_report_leaves_the_generator_and_has_the_mode_of_a_file(faces, gaussian, tmp_path):
+    other = tmp_path / "other.html"
+    other.write_text("")
+    generator = check_random_state(None)
+    before = generator.get_state()[1].copy()
+    page = report(gaussian, faces, tmp_path / "report.html")
+    assert (generator.get_state()[1] == before).all()
+    assert page.stat().st_mode == other.stat().st_mode
+    with pytest.raises(ArgumentError, match="is a folder: name a file in it"):
+        report(gaussian, faces, tmp_path)
 
 
 def test_what_cannot_be_reported_leaves_the_old_page(faces, gaussian, tmp_path):
