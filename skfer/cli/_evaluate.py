@@ -125,8 +125,10 @@ def wanted_methods(arguments: argparse.Namespace) -> dict[str, Any]:
         "backbone": start,
         "label_noise": arguments.label_noise,
     }
+    # PCA predicts nothing by itself.
+    usual = [name for name in METHODS if name != "pca" or arguments.classifier != "own"]
     return make_methods(
-        arguments.embedders or METHODS,
+        arguments.embedders or usual,
         random_state=arguments.seed,
         negatives=arguments.negatives,
         **{name: value for name, value in given.items() if value is not None},

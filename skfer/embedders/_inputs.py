@@ -38,6 +38,7 @@ _PIXELS = re.compile(r"\s*\d{1,3}([\s,;]+\d{1,3}){8}")
 _MOMENTS_CELLS = 2**20
 _EXTREME = 400  # in powers of two: squares of float64 are in its range, sums of many too
 
+_STAND_IN = "{on_error='skip'} has another picture of its class stand in for it."
 _LOOKED_AT = 100  # pictures whose sizes are read: photographs do not come alone
 Shape = tuple[int, ...]
 """Of one input: (height, width), (height, width, channels) or (n_features,)."""
@@ -100,7 +101,7 @@ def decode_paths(
             f"with {channels} channels."
         )
     try:
-        source = _picture_source(paths, size, channels)
+        source = _picture_source(paths, size, channels, lazily)
         if lazily or len(paths) * math.prod(source.shape) > MOST_DECODED:
             return source
         images = decode_images(paths, image_size=size, color=channels == 3, n_jobs=-1)
@@ -128,9 +129,12 @@ def photographs_among(X: Any, size: tuple[int, ...] | None) -> list[str]:
 
 
 def _picture_source(
-    paths: list[Any], size: tuple[int, int] | None, channels: int | None
+    paths: list[Any], size: tuple[int, int] | None, channels: int | None, skips: bool
 ) -> PictureSource:
-    """Return a source that decodes pictures when they are needed."""
+    """Return a source that decodes pictures when they are needed.
+
+    If it `skips`, an error does not advise to skip what is broken.
+    """
     names = [str(path) for path in paths]
     read = picture_reader(paths, size, channels == 3)
     shape = (*(size or first_shape(names, read)[:2]), *((channels,) if channels else ()))
@@ -139,19 +143,37 @@ def _picture_source(
         try:
             picture = read_picture(item, size, channels == 3)
         except PictureError as error:
-            raise _breaks(item, str(error)) from error
+            raise _breaks(item, str(error), skips) from error
         if picture.shape[:2] != shape[:2]:
-            raise _breaks(item, f"{picture.shape[:2]} pixels, not {shape[:2]}: give image_size")
+            why = f"{picture.shape[:2]} pixels, not {shape[:2]}: give image_size"
+            raise _breaks(item, why, skips)
         return picture.reshape(shape)
 
     return PictureSource(paths, read_checked, shape)
 
 
-def _breaks(item: Any, why: str) -> DatasetError:
+def _breaks(item: Any, why: str, skips: bool) -> DatasetError:
     name = shorten(str(item))
-    text = "X holds {}, which cannot be used: {}. Mend it, or leave it and its label out; in fit, "
-    text += "{on_error='skip'} has another picture of its class stand in for it."
+    text = "X holds {}, which cannot be used: {}. Mend it, or leave it and its label out"
+    text += "." if skips else "; in fit, " + _STAND_IN
     return DatasetError(text, name, why, problems=[(name, why)])
+
+
+def to_learn_and_embed(X: Any, decoded: Any) -> Any:
+    """Return what ``fit`` and then ``transform`` get: `decoded`, or X where that is not kept.
+
+    Raises
+    ------
+    DatasetError
+        If a picture breaks: better before the training than after it. ``fit`` might do without it
+        (`on_error`), but there is no embedding of it.
+    """
+    if not isinstance(decoded, PictureSource):
+        return decoded
+    n_parts = -(-len(decoded) // _CHECK_CHUNK)
+    for _ in decoded.ahead(np.array_split(np.arange(len(decoded)), n_parts)):
+        pass
+    return X
 
 
 def tell_broken(i: int, error: Exception) -> None:

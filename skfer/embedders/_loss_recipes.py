@@ -120,6 +120,12 @@ class MinedLoss(nn.Module):
         if not isinstance(loss, Tensor) or loss.ndim:
             got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
             raise ArgumentError("{loss} must return a tensor with one number, got {}.", got)
+        # A constant 0 is what a batch without a pair may give.
+        if embeddings.requires_grad and not loss.requires_grad and loss != 0:
+            raise ArgumentError(
+                "{loss} must have a gradient with respect to the embeddings, and has none: compute "
+                "it by operations of torch on them, without detach or numpy."
+            )
         return loss
 
     def _loss_of_mined(self, embeddings: Tensor, labels: Tensor, votes: Tensor | None) -> Any:

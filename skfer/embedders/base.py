@@ -22,7 +22,7 @@ from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._features import pooled_features
 from skfer.embedders._freezing import count_frozen_epochs, frozen_backbone
 from skfer.embedders._hooks import MethodHooks
-from skfer.embedders._inputs import as_arrays, tell_broken
+from skfer.embedders._inputs import as_arrays, tell_broken, to_learn_and_embed
 from skfer.embedders._labels import (
     check_classes,
     check_same_classes,
@@ -213,9 +213,7 @@ class BaseEmbedder(MethodHooks):
         ndarray of shape (n, embedding_dim)
             The embedding, float32.
         """
-        decoded = self._decode_paths(X, reset=not self._resumes())
-        if not isinstance(decoded, PictureSource):
-            X = decoded
+        X = to_learn_and_embed(X, self._decode_paths(X, reset=not self._resumes()))
         return self.fit(X, y, groups=groups, votes=votes).transform(X)
 
     # -- how it is done -------------------------------------------------------------------
@@ -331,8 +329,8 @@ class BaseEmbedder(MethodHooks):
             parts = (self.net_.module_, self.net_.criterion_)
             data["start"] = [len(self.history_), *(part.state_dict() for part in parts)]
         parameters = self.get_params(deep=False)
-        name = type(self).__name__
-        return open_checkpoint(self.checkpoint, name, parameters, data, self._random_state)
+        kind = type(self)
+        return open_checkpoint(self.checkpoint, kind, parameters, data, self._random_state)
 
     def _train(
         self,

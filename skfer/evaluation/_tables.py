@@ -61,6 +61,11 @@ class Table:
     rows : sequence of (str, sequence of Cell)
         The name of each row, and a cell for each column.
 
+    Raises
+    ------
+    ArgumentError
+        If a row has more or fewer cells than there are columns.
+
     See Also
     --------
     format_tables : Writes tables.
@@ -77,6 +82,16 @@ class Table:
     title: str
     columns: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Cell]]]
+
+    def __post_init__(self) -> None:
+        for name, cells in self.rows:
+            if len(cells) != len(self.columns):
+                raise ArgumentError(
+                    "{rows}: the row {} must have a cell for each of {} columns, got {}.",
+                    repr(name),
+                    len(self.columns),
+                    len(cells),
+                )
 
 
 def format_tables(tables: Sequence[Table], style: str = "text") -> str:
@@ -150,7 +165,8 @@ def _as_text(table: Table) -> str:
 
 
 def _as_markdown(table: Table) -> str:
-    head, *body = _justified(_cells(table))
+    cells = [[cell.replace("|", r"\|") for cell in line] for line in _cells(table)]
+    head, *body = _justified(cells)
     rule = [
         ":" + "-" * max(len(cell) - 1, 2) if i == 0 else "-" * (len(cell) - 1) + ":"
         for i, cell in enumerate(head)

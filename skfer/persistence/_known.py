@@ -21,6 +21,7 @@ _SKLEARN: Mapping[str, tuple[str, ...]] = {
         "QuadraticDiscriminantAnalysis",
     ),
     "sklearn.dummy": ("DummyClassifier", "DummyRegressor"),
+    "sklearn.ensemble": ("StackingClassifier", "VotingClassifier"),
     "sklearn.feature_selection": ("VarianceThreshold",),
     "sklearn.frozen": ("FrozenEstimator",),
     "sklearn.impute": ("SimpleImputer",),
@@ -185,8 +186,9 @@ def find_named(name: Any, trusted: Trusted) -> Any:
             return given
     if name not in [given for given in trusted if isinstance(given, str)]:
         raise ModelFileError(
-            f"the file needs {_quoted(name)}, which is no part of skfer, scikit-learn or torch: if "
-            f"you trust it and the file, load(path, trusted=[{_quoted(name)}])."
+            f"the file needs {_quoted(name)}, which is not among the parts of skfer, scikit-learn "
+            f"and torch that are loaded unasked: if you trust it and the file, load(path, "
+            f"trusted=[{_quoted(name)}])."
         )
     return _imported(name)
 

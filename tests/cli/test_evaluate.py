@@ -21,6 +21,13 @@ from skfer.datasets import make_expressions
 from skfer.evaluation import METHODS, prepare
 
 
+def test_own_predictions_are_compared_without_pca(capsys):
+    assert main(["evaluate", *QUICK, "--image-size", "24", "--classifier", "own"]) == 0
+    rows = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert "pca" not in rows
+    assert {name for name in METHODS if name != "pca"} <= set(rows)
+
+
 def test_evaluate_prints_a_table_and_writes_json(tmp_path, capsys):
     path = tmp_path / "numbers.json"
     assert main(["evaluate", *QUICK, "--image-size", "24", "--json", str(path)]) == 0

@@ -1,6 +1,7 @@
 """A fit that is kept on disk: what a killed one goes on from, and what is refused."""
 
 import hashlib
+import importlib
 import io
 import os
 import runpy
@@ -276,6 +277,63 @@ def test_votes_and_other_settings_of_a_loss_have_a_file_of_their_own(rows, tmp_p
     model.fit(X, y, votes=votes + np.eye(3)[0])
     model.fit(X, y, votes=2 * votes)  # the same shares
     assert len(list(tmp_path.iterdir())) == 4
+
+
+OWN = """
+import torch
+from own_parts import scaled
+from skfer.embedders import CrossEntropyEmbedder
+from skfer.training import Objective
+
+FACTOR = {"pull": [1.0]}
+
+class Pull(torch.nn.Module):
+    power = 2
+
+    def forward(self, embeddings, labels):
+        return scaled(embeddings, FACTOR["pull"][0]).abs().pow(self.power).mean()
+
+class Mine(CrossEntropyEmbedder):
+    def make_objective(self):
+        return Objective(own_loss, 1.0)
+
+def own_loss(embeddings, labels, **more):
+    return Pull()(embeddings, labels)
+
+def net(shape):
+    return torch.nn.Linear(5, 4)
+"""
+EDITS = {
+    "nothing": ("", ""),
+    "a method": (".abs()", ".square()"),
+    "a value of a class": ("power = 2", "power = 3"),
+    "a global": ("[1.0]", "[3.0]"),
+    "a function that a function uses": ("factor * ", "0.5 * factor * "),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("kind", ["class", "module", "function", "embedder"])
+def test_code_that_was_edited_has_a_file_of_its_own(rows, tmp_path, monkeypatch, kind, edit):
+    """What a user wrote is looked at, in each process anew."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    parts = "def scaled(x, factor):\n    return factor * x\n"
+    for before, after in (("", ""), EDITS[edit]):
+        for name, text in {"own": OWN, "own_parts": parts}.items():
+            (folder / f"{name}.py").write_text(text.replace(before, after) if before else text)
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        importlib.invalidate_caches()
+        own = importlib.import_module("own")
+        given = QUICK | {"max_epochs": 1, "checkpoint": tmp_path / "fits"}
+        if kind == "embedder":
+            own.Mine(**given).fit(*rows)
+        else:
+            loss = {"class": own.Pull, "module": own.Pull(), "function": own.own_loss}[kind]
+            MetricLossEmbedder(loss, **given).fit(*rows)
+    assert len(list((tmp_path / "fits").iterdir())) == (1 if edit == "nothing" else 2)
 
 
 def test_files_that_do_not_fit_are_refused(rows, tmp_path, monkeypatch):

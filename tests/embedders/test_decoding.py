@@ -69,16 +69,18 @@ def test_a_fit_of_pictures_goes_on(faces, paths, tmp_path):
     whole = CrossEntropyEmbedder(**QUICK).fit(paths, faces.target).transform(paths)
     model = CrossEntropyEmbedder(**QUICK, checkpoint=tmp_path / "fits")
 
+    away = [True]
+
     class Spoils(Callback):
-        """Breaks a file on disk after the first epoch."""
+        """Breaks a fit after the first epoch."""
 
         def on_epoch_begin(self, net, **kwargs):
-            if len(net.history) == 2:
+            if away and len(net.history) == 2:
                 raise OSError("disk is away")
 
     with pytest.raises(OSError, match="away"):
         model.set_params(callbacks=[Spoils()]).fit(paths, faces.target)
-    Spoils.on_epoch_begin = Callback.on_epoch_begin
+    away.clear()
     assert_array_equal(model.fit(paths, faces.target).transform(paths), whole)
     Image.fromarray(255 - faces.images[0]).save(paths[0])
     model.fit(paths, faces.target)
@@ -119,6 +121,27 @@ def test_a_picture_of_its_class_stands_in(faces, paths):
     assert_array_equal(model.transform(images), expected.transform(images))
     with pytest.raises(DatasetError, match=r"4\.png"):
         model.transform(paths)
+
+
+def test_a_pipeline_tells_before_it_trains(faces, paths):
+    """It embeds what it has learned from, and of a broken picture there is no embedding."""
+    with open(paths[5], "wb") as file:
+        file.write(b"no picture")
+    epochs = []
+
+    class Counts(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            epochs.append(len(net.history))
+
+    model = CrossEntropyEmbedder(**QUICK, on_error="skip", callbacks=[Counts()])
+    with pytest.raises(DatasetError, match=r"5\.png") as caught:
+        model.fit_transform(paths, faces.target)
+    assert "on_error" not in str(caught.value)  # which is given
+    assert not epochs
+    y = np.delete(faces.target, 5)
+    fine = [path for path in paths if path != paths[5]]
+    Z = model.fit_transform(fine, y)
+    assert_array_equal(Z, model.transform(fine))
 
 
 def test_a_class_without_a_picture_ends_the_fit(faces, paths):

@@ -309,6 +309,14 @@ def test_on_cuda(name, rows):
     assert_allclose(again.transform(rows[0]), model.transform(rows[0]), atol=1e-4)
 
 
+def test_a_batch_that_has_nothing_to_learn_may_be_a_constant(rows):
+    def nothing(embeddings, labels):
+        return torch.zeros((), device=embeddings.device)
+
+    model = MetricLossEmbedder(nothing, **QUICK).fit(*rows)
+    assert np.isfinite(model.transform(rows[0])).all()
+
+
 class Vector(nn.Module):
     def forward(self, embeddings, labels):
         return embeddings.sum(1)
@@ -319,6 +327,7 @@ class Vector(nn.Module):
     [
         ({"loss": Vector()}, r"loss must return a tensor with one number, got \(\d+,\)"),
         ({"loss": lambda embeddings, labels: 0.5}, "loss must return .* got float"),
+        ({"loss": lambda embeddings, labels: embeddings.detach().abs().mean()}, "have a gradient"),
         ({"loss": pull, "loss_params": {"a": 1}}, "loss_params=.* is made already"),
         ({"loss": losses.ProxyAnchorLoss, "loss_params": {"betta": 1}}, "cannot be made by .*bett"),
         ({"loss": dict}, r"loss must make what is called as .*, and .*dict.* makes \{\}"),

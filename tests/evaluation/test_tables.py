@@ -70,3 +70,14 @@ def test_signs_are_not_given_to_spreads():
 def test_unknown_style():
     with pytest.raises(ArgumentError, match="style='html' is unknown: give one of text, markdown"):
         format_tables([TABLE], "html")
+
+
+def test_rows_of_another_length_are_refused():
+    with pytest.raises(ArgumentError, match="the row 'pca' must have a cell for each of 2 columns"):
+        Table("scores", ["a", "b"], [("pca", [Cell(0.5)])])
+
+
+def test_bars_in_names_do_not_end_cells():
+    table = Table("scores", ["a|b"], [("x|y", [Cell(0.5)])])
+    *_, head, _, body = format_tables([table], "markdown").splitlines()
+    assert head.count("|") - head.count(r"\|") == body.count("|") - body.count(r"\|") == 3

@@ -70,6 +70,8 @@ NEEDED = {
     "OneVsRestClassifier": {"estimator": SVC()},
     "Pipeline": {"steps": [("scaler", StandardScaler()), ("pca", PCA(2))]},
     "QuantileTransformer": {"n_quantiles": 20},
+    "StackingClassifier": {"estimators": [("svm", SVC()), ("bayes", GaussianNB())], "cv": 2},
+    "VotingClassifier": {"estimators": [("svm", SVC()), ("bayes", GaussianNB())]},
     "RadiusNeighborsClassifier": {"outlier_label": 0},
 }
 OF_LABELS = ("LabelBinarizer", "LabelEncoder")  # which are no steps
@@ -188,7 +190,7 @@ def test_a_module_as_parameter(faces, fitted, tmp_path):
 @pytest.mark.parametrize("backbone", [Tiny, Tiny((4,))], ids=["class", "module"])
 def test_a_class_of_ones_own_is_loaded_when_it_is_trusted(backbone, tmp_path):
     model = CrossEntropyEmbedder(8, backbone=backbone, max_epochs=1, random_state=0).fit(X, Y)
-    with pytest.raises(ModelFileError, match=r"trusted=\['.*Tiny'\]"):
+    with pytest.raises(ModelFileError, match=r"loaded unasked.* trusted=\['.*Tiny'\]"):
         kept(model, tmp_path)
     loaded = kept(model, tmp_path, trusted=[Tiny])
     assert_array_equal(loaded.transform(X), model.transform(X))

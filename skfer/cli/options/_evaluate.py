@@ -88,7 +88,7 @@ def _add_methods(how: Any) -> None:
         choices=CLASSIFIERS,
         default="knn",
         help="what classifies: 5 nearest neighbors (the default), an SVM or logistic regression on "
-        "the embedding, or the embedder itself (own)",
+        "the embedding, or the embedder itself (own, which PCA is left out of)",
     )
     how.add_argument(
         "--negatives",
