@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from skfer._replacing import replaced
-from skfer.pictures import EXTENSIONS
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
@@ -84,6 +83,8 @@ def check_writable(
 
 
 def _check_not_read(path: Path, option: str, inputs: Iterable[Path | str | None]) -> None:
+    from skfer.pictures import EXTENSIONS  # heavy, and not needed to read the options
+
     if not path.is_file():
         return
     if path.suffix.lower() in EXTENSIONS:

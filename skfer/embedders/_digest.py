@@ -50,6 +50,8 @@ class Digest:
             self._add_array(flat.view(torch.uint8).numpy())
         elif isinstance(value, ImageSource | RowSource):
             self._add_array(value.images if isinstance(value, ImageSource) else value.rows)
+        elif isinstance(value, FunctionType) and self._knows(value):
+            self._word(value.__qualname__)
         elif not any(value is outer for outer in self._within):
             self._within.append(value)
             for part in _parts(value):
@@ -64,9 +66,14 @@ class Digest:
     def add_code(self, kind: type) -> None:
         """Take in what the methods of a class do, if it is the user's, who may edit it."""
         for base in kind.__mro__:
-            if _is_own(base) and not any(base is known for known in self._read):
-                self._read.append(base)
+            if _is_own(base) and not self._knows(base):
                 self.add(_written_in(base))
+
+    def _knows(self, code: type | FunctionType) -> bool:
+        """Whether a class or function was taken in before; from now on it was."""
+        known = any(code is other for other in self._read)
+        self._read.append(code)
+        return known
 
     def _word(self, text: str) -> None:
         self._hash.update(f"{len(text)}:{text}".encode())
@@ -114,6 +121,8 @@ def _parts(value: Any) -> list[Any]:
         return [*parts, _named_in(value)] if _is_own(value) else parts
     if isinstance(value, CodeType):
         return [value.co_code, value.co_names, value.co_consts]
+    if isinstance(value, type) and _is_own(value):
+        return [value.__qualname__.encode()]  # a script may be imported under another name
     if isinstance(value, type) or not hasattr(value, "__dict__"):
         return [f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}"]
     if hasattr(value, "get_params"):
@@ -135,8 +144,8 @@ def _picture(item: Any) -> Any:
 
 
 def _is_own(thing: Any) -> bool:
-    """Whether a function or class is of no installed package."""
-    name = str(getattr(thing, "__module__", None))
+    """Whether a module, function or class is of no installed package."""
+    name = thing.__name__ if isinstance(thing, ModuleType) else str(thing.__module__)
     top = name.partition(".")[0]
     if top == "__main__":  # whose file is another one in a worker process
         return True
@@ -175,8 +184,8 @@ def _named_in(function: FunctionType) -> dict[str, Any]:
     names = sorted(set(_names_of(function.__code__)))
     for name in names:
         value = function.__globals__.get(name)
-        if isinstance(value, ModuleType):  # of the user's: what is taken from it
-            inside = {n: vars(value).get(n) for n in names}
+        if isinstance(value, ModuleType):
+            inside = {n: vars(value).get(n) for n in names if _is_own(value)}
             found |= {f"{name}.{n}": item for n, item in inside.items() if _matters(item)}
         elif name in function.__globals__ and _matters(value):
             found[name] = value
