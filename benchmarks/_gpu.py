@@ -26,13 +26,15 @@ N_CLASSES = 8
 BATCHES = (64, 512, 4096)
 STEPS = {64: 64}
 """Batches of an epoch, by their size; of others there are 8."""
-EPOCHS = {64: 8, 128: 4}
+EPOCHS = {64: 8}
 """Of a fit, likewise; of others 25. What a fit does once counts too."""
 KINDS = {"cross-entropy": CrossEntropyEmbedder, "multi-threshold": MultiThresholdEmbedder}
 
 
 class ResNet18(nn.Module):
     """The classic network of 18 layers for colour images of 224 pixels, without its classifier."""
+
+    recordable = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,6 +61,8 @@ class Residual(nn.Module):
     inputs, outputs : int
         Channels.
     """
+
+    recordable = True
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -172,6 +176,8 @@ def again(run: Callable[[], None], n: int) -> Callable[[], None]:
 
 class Watch(Callback):
     """Notes when the epochs of a fit end, and what the GPU does in one of them."""
+
+    only_watches = True
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch

@@ -329,11 +329,10 @@ class MultiThresholdObjective(Objective):
         """Return the loss with pairs that count as much as people agree on them."""
         return self.metric_loss(output.embedding, labels, votes=votes)
 
-    def is_recordable(self, n_samples: int) -> bool:
-        """Return whether the loss is, too."""
+    def is_recordable(self) -> bool:
+        """Return whether both the objective and its loss are those of this package."""
         ours = type(self), type(self.metric_loss)
-        known = ours == (MultiThresholdObjective, MultiThresholdTripletLoss)
-        return known and self.metric_loss.is_recordable(n_samples)
+        return ours == (MultiThresholdObjective, MultiThresholdTripletLoss)
 
     def features(self, embedding: Tensor) -> Tensor:
         """Return the unit slices side by side, divided by the root of their number."""

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -378,7 +379,8 @@ class BaseEmbedder(MethodHooks):
         self.n_iter_ = len(self.history_)
         counts = np.bincount(data.codes[data.codes >= 0], minlength=len(self.classes_))
         self.class_count_ = counts + (getattr(self, "class_count_", 0) if data.partial else 0)
-        self._finish(data, goes_on=data.partial and resume)
+        there = replace(data, source=batches.source)  # on a GPU, if training has brought it there
+        self._finish(there, goes_on=data.partial and resume)
 
     def _finish(self, data: TrainingData, *, goes_on: bool = False) -> None:
         """Set what is known once the network is trained on all of these samples."""

@@ -20,6 +20,8 @@ class Ticker(Callback):
     On another machine there is no such file: there, a fit counts when it is done.
     """
 
+    only_watches = True
+
     def __init__(self, path: Path) -> None:
         self.path = path
 

@@ -12,7 +12,7 @@ from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.losses._checks import check_indices, check_labels, check_points, shown_tensor
 from skfer.losses._voted import voted_triplet_loss
-from skfer.losses.triplet import SMALL_BATCH, batch_triplet_losses, triplet_hinges
+from skfer.losses.triplet import batch_triplet_losses, triplet_hinges
 from skfer.validation import check_choice, check_flag, check_int, check_real, shown
 
 # Points of the unit sphere are at most this far apart (squared).
@@ -171,18 +171,6 @@ class MultiThresholdTripletLoss(nn.Module):
             )
         self.stats = {"active_fraction": active.detach()}
         return loss
-
-    def is_recordable(self, n_samples: int) -> bool:
-        """Return whether a GPU computes the loss of a batch without being asked in between.
-
-        It is asked how many positives an anchor has where all triplets of a large batch count.
-
-        Parameters
-        ----------
-        n_samples : int
-            Size of the batch, which is given without triplets or votes.
-        """
-        return self.mining == "batch-hard" or n_samples <= SMALL_BATCH
 
     def __getstate__(self) -> dict[str, Any]:
         # The statistics of the latest batch may lie on a GPU, which a pickle must not depend on.

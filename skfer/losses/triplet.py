@@ -22,8 +22,8 @@ from skfer.validation import check_flag, check_real, refusal
 # cache, on other devices so that they fit in memory.
 _CPU_CHUNK = 2**18
 _DEVICE_CHUNK = 2**25
-SMALL_BATCH = 128
-"""Samples; in so few a GPU looks at all of them for an anchor's positives."""
+_SMALL_BATCH = 128
+"""Samples; in so few another device than a CPU looks at all of them for an anchor's positives."""
 
 
 def triplet_hinges(
@@ -160,7 +160,7 @@ def batch_triplet_losses(
             evaluate = partial(_hardest_triplets, partners=partners, dual=dual)
             item_size = n_samples * max(n_samples // 2, 2 * n_features)
         else:
-            evaluate = partial(_all_triplets, partners=partners, table=_positives_table(partners))
+            evaluate = partial(_all_triplets, partners=partners, weigh=_way_to_weigh(partners))
             item_size = n_samples * max(n_samples, n_features)
         step = _items_per_chunk(points, item_size)
         for start in range(0, n_slices, step):
@@ -277,17 +277,15 @@ def _edge_gradients(edges: Tensor, weights: Tensor, rows: Tensor) -> Tensor:
 
 
 def _all_triplets(
-    points: Tensor, margins: Tensor, partners: _Partners, table: tuple[Tensor, Tensor]
+    points: Tensor,
+    margins: Tensor,
+    partners: _Partners,
+    weigh: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return losses, active fractions and gradients of all triplets of some slices."""
     distances = _distances(points)
-    places, padding = table[0].expand(len(points), -1, -1), table[1]
-    near = distances.gather(2, places) + padding
     bounds = (distances - margins[:, None]).sub_(partners.not_negative)
-    of_positives, of_negatives = _count_active(near, bounds)
-
-    count = of_positives.sum((1, 2))
-    weights = of_negatives.neg_().scatter_add_(2, places, of_positives)
+    weights, count = weigh(distances, bounds)
     n_active = count.clamp_min(1)
     gradient = _pair_gradients(weights, points).div_(n_active[:, None, None])
     total = weights.mul_(distances).sum((1, 2)) + margins[:, 0] * count
@@ -295,16 +293,48 @@ def _all_triplets(
     return total.clamp_min_(0) / n_active, count / n_triplets, gradient
 
 
-def _positives_table(partners: _Partners) -> tuple[Tensor, Tensor]:
-    """Return each sample's positives as a row of indices, and what excludes the padding."""
-    n_samples = len(partners.n_positives)
-    if partners.n_positives.device.type == "cpu" or n_samples > SMALL_BATCH:
-        width = int(partners.n_positives.max())
-    else:
-        width = n_samples - 1  # to ask a GPU takes longer than some more padding
-    width = max(1, width)
-    padding, places = partners.not_positive.topk(width, dim=1)
-    return places, padding
+def _way_to_weigh(partners: _Partners) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return what finds the weights of all distances, as is fastest for a batch.
+
+    It takes the distances and the negatives' bounds, (n_slices, n_anchors, n_samples) both. It
+    returns in how many active triplets a distance should shrink, less in how many it should grow,
+    and the number of active triplets of each slice.
+    """
+    n_samples, kind = len(partners.n_positives), partners.n_positives.device.type
+    is_small = n_samples <= _SMALL_BATCH
+    if kind == "cuda" and not is_small:  # without asking, too
+        return partial(_weigh_by_sorting, not_positive=partners.not_positive)
+    # To ask another device than a CPU takes longer than some more padding.
+    width = n_samples - 1 if is_small and kind != "cpu" else int(partners.n_positives.max())
+    padding, places = partners.not_positive.topk(max(1, width), dim=1)
+    return partial(_weigh_by_comparing, places=places, padding=padding)
+
+
+def _weigh_by_comparing(
+    distances: Tensor, bounds: Tensor, places: Tensor, padding: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Compare every positive with every negative; `places` has a row of positives a sample.
+
+    To `padding`, where a row has more places than positives, nothing compares.
+    """
+    places = places.expand(len(distances), -1, -1)
+    near = distances.gather(2, places) + padding
+    of_positives, of_negatives = _count_active(near, bounds)
+    return of_negatives.neg_().scatter_add_(2, places, of_positives), of_positives.sum((1, 2))
+
+
+def _weigh_by_sorting(
+    distances: Tensor, bounds: Tensor, not_positive: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Search the sorted positives for the bound of every negative, and the other way round.
+
+    A processor mispredicts the branches of a search; a GPU has none to predict.
+    """
+    near = distances + not_positive
+    below = torch.searchsorted(bounds.sort(2)[0], near, out_int32=True)
+    not_above = torch.searchsorted(near.sort(2)[0], bounds, right=True, out_int32=True)
+    above = distances.shape[2] - not_above
+    return (below - above).to(distances.dtype), below.sum((1, 2), dtype=distances.dtype)
 
 
 def _count_active(near: Tensor, bounds: Tensor) -> tuple[Tensor, Tensor]:
@@ -318,8 +348,7 @@ def _count_active(near: Tensor, bounds: Tensor) -> tuple[Tensor, Tensor]:
     n_rows = near.shape[0] * near.shape[1]
     space = near.new_empty(min(step, n_rows), near.shape[2], bounds.shape[2])
     columns = (near[..., None], bounds[:, :, None], of_positives, of_negatives)
-    # Comparing every positive with every negative is faster than a search in sorted positives,
-    # whose branches a processor mispredicts; written to floating point, comparisons are vectorized.
+    # Written to floating point, comparisons are vectorized.
     for chunk in zip(*(column.flatten(0, 1).split(step) for column in columns), strict=True):
         active = space[: len(chunk[0])]
         torch.gt(chunk[0], chunk[1], out=active)

@@ -28,6 +28,8 @@ class TrainingBar(Callback):
     >>> model = CrossEntropyEmbedder(callbacks=[TrainingBar()])
     """
 
+    only_watches = True
+
     def __init__(self, leave: bool = True) -> None:
         self.leave = leave
 

@@ -181,6 +181,8 @@ class KeepEachEpoch(Callback):
         Writes it.
     """
 
+    only_watches = True
+
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
 

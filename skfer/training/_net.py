@@ -3,18 +3,19 @@
 import copy
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, EarlyStopping, PrintLog
+from skorch.callbacks import Callback, PrintLog
 from skorch.history import History
 from torch import Tensor, nn
 
 from skfer.exceptions import ArgumentError
+from skfer.training._callbacks import BATCH_EVENTS, has_waited, heard_events, only_watches
 from skfer.training._checkpoint import Checkpoint, KeepEachEpoch
 from skfer.training._modes import autocast
 from skfer.training._norms import Norm, norms_of, warm_up
@@ -24,9 +25,6 @@ from skfer.training._schedule import SCHEDULES
 from skfer.training._source import on_device
 from skfer.training._spread import spread
 from skfer.training._world import World, find_world, norms_of_whole_batches
-
-_BATCH_EVENTS = {"on_batch_begin", "on_batch_end", "on_grad_computed"}
-_EVENTS = {"on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", *_BATCH_EVENTS}
 
 
 class StopTraining(Exception):  # noqa: N818
@@ -78,7 +76,7 @@ class _Run:
 
     @property
     def batches_are_watched(self) -> bool:
-        return not self.heard.isdisjoint(_BATCH_EVENTS)
+        return not self.heard.isdisjoint(BATCH_EVENTS)
 
 
 class MetricNet(NeuralNet):
@@ -183,7 +181,7 @@ class MetricNet(NeuralNet):
             [(type(c).__name__, c.initialize()) for c in some] for some in (callbacks, last)
         )
         self.callbacks_ = before + own + after
-        heard = _heard_events(callback for _, callback in self.callbacks_)
+        heard = heard_events(callback for _, callback in self.callbacks_)
         recorded = RecordedTraining(torch.device(self.device), self.precision)
         n_steps, norms = max(1, epochs * len(batches)), norms_of(self.module_)
         self._run = _Run(n_steps, norms, heard, find_world(), recorded)
@@ -263,12 +261,12 @@ class MetricNet(NeuralNet):
         getattr(self, method_name)(self, **cb_kwargs)
         if method_name not in self._run.heard:
             return
-        self._run.is_touched = True
         for _, callback in self.callbacks_:
+            self._run.is_touched |= not only_watches(callback)
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
             except KeyboardInterrupt:
-                if method_name == "on_epoch_end" and _has_waited(callback):
+                if method_name == "on_epoch_end" and has_waited(callback):
                     raise StopTraining from None
                 raise
 
@@ -462,21 +460,6 @@ class MetricNet(NeuralNet):
         net.history_ = History(history)
         net.__dict__.update(module_=module, criterion_=criterion, initialized_=False)
         return net
-
-
-def _has_waited(callback: Callback) -> bool:
-    """Whether a callback is skorch's early stopping, which ends a training as Ctrl-C does."""
-    return isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
-
-
-def _heard_events(callbacks: Iterable[Callback]) -> frozenset[str]:
-    """Return the events that at least one of the callbacks overrides."""
-    return frozenset(
-        event
-        for callback in callbacks
-        for event in _EVENTS
-        if getattr(getattr(callback, event), "__func__", None) is not getattr(Callback, event)
-    )
 
 
 def on_cpu(module: nn.Module) -> nn.Module:

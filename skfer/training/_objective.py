@@ -132,8 +132,8 @@ class Objective(nn.Module):
         gains = torch.expm1(q * log_posterior) / q if q else log_posterior
         return -(weights * gains).sum() / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
-    def is_recordable(self, n_samples: int) -> bool:
-        """Return whether a GPU computes a batch of so many samples, of labels alone, by itself.
+    def is_recordable(self) -> bool:
+        """Return whether a GPU computes a batch of labels alone by itself.
 
         That is without asking for a number of it in between, always by the same kernels. What
         another class does is not known here.

@@ -14,8 +14,10 @@ from skfer.nets import Embedded, EmbeddingNet
 from skfer.training._modes import autocast
 from skfer.training._replay import NetworkReplay, Part, StepReplay, n_hooks, n_hooks_of_gradient
 
-_LARGEST_BATCH = 2**22
+_LARGEST_BATCH = 2**25
 """Numbers; of a larger batch a GPU computes longer than its kernels take to launch."""
+_LIBRARIES = ("torch.nn.", "skfer.", "torchvision.", "timm.")
+"""Their networks take from Python nothing that changes from batch to batch."""
 _WORTH = 50
 """Steps that a recording is made for: it takes the time of a few."""
 _PATIENCE = 8
@@ -27,8 +29,9 @@ _MOST = 8
 class RecordedTraining:
     """Takes the steps of a training, or runs its network alone, recorded where that is faster.
 
-    Only networks made of torch's layers and this package's are recorded: every batch of a shape
-    gets the same kernels from them. Others may draw at random in Python, and a recording would
+    Only networks are recorded of which every batch of a shape gets the same kernels: those made of
+    layers of torch, of this package and of a few others, and of modules whose class says so by an
+    attribute ``recordable = True``. Others may draw at random in Python, and a recording would
     repeat that draw for ever. Whole steps are recorded where the objective says that it can be;
     otherwise it is called between the network's forward and backward pass.
 
@@ -103,7 +106,7 @@ class RecordedTraining:
             (self._replay is not None or self._n_left > 0)
             and self._takes_steps
             and targets.keys() == {"labels"}
-            and part.is_known(len(targets["labels"]))
+            and part.is_known()
         )
 
     def _finds(
@@ -157,16 +160,18 @@ def _generator_of(device: torch.device) -> torch.Generator:
 
 
 def is_recordable(network: nn.Module) -> bool:
-    """Whether a network is made of torch's layers and this package's alone, without hooks."""
+    """Whether a network is made of modules alone that are known to be, without hooks."""
     return (
         type(network) is EmbeddingNet
         and not _has_any_global_hook()
-        and all(_is_ours(module) and not n_hooks(module) for module in network.modules())
+        and all(_is_known(module) and not n_hooks(module) for module in network.modules())
         and not any(map(n_hooks_of_gradient, network.parameters()))
     )
 
 
-def _is_ours(module: nn.Module) -> bool:
+def _is_known(module: nn.Module) -> bool:
     # A norm without momentum counts its batches in Python.
     counts = getattr(module, "track_running_stats", False) and module.momentum is None
-    return type(module).__module__.startswith(("torch.nn.", "skfer.")) and not counts
+    # A class is asked itself, since one that is made from it may have another forward pass.
+    says_so = vars(type(module)).get("recordable") is True
+    return (says_so or type(module).__module__.startswith(_LIBRARIES)) and not counts

@@ -32,8 +32,8 @@ class Part:
     objective: Any = None
     optimizer: Any = None
 
-    def is_known(self, n_samples: int) -> bool:
-        """Return whether a whole step on so many samples can be recorded, as far as is known.
+    def is_known(self) -> bool:
+        """Return whether a whole step can be recorded, as far as is known.
 
         Nobody may watch the loss or the optimizer, whose fused form has all that it needs on the
         device.
@@ -45,7 +45,7 @@ class Part:
             and not optimizer._optimizer_step_pre_hooks
             and not optimizer._optimizer_step_post_hooks
             and not any(map(n_hooks, self.objective.modules()))
-            and self.objective.is_recordable(n_samples)
+            and self.objective.is_recordable()
         )
 
     def parameters(self) -> list[nn.Parameter]:

@@ -272,8 +272,8 @@ def resident(source: Any, device: torch.device | str) -> Any:
         return source
     step = max(1, _PART_BYTES // size)
     there = torch.empty((n, *first.shape[1:]), dtype=first.dtype, device=device)
-    for rows in np.split(np.arange(n), range(step, n, step)):
-        there[rows[0] : rows[-1] + 1] = on_device(source[rows], device)
+    for rows in (slice(i, i + step) for i in range(0, n, step)):
+        there[rows] = on_device(source[rows], device)
     return ResidentSource(there)
 
 

@@ -5,6 +5,7 @@ import pickle
 import joblib
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 import skfer
@@ -17,6 +18,8 @@ from skfer import (
 )
 from skfer.embedders._directions import some_labeled
 from skfer.losses import GaussianMetricLoss, MultiThresholdTripletLoss
+from skfer.training import Batches
+from skfer.training._source import ResidentSource
 
 ALL = [
     CrossEntropyEmbedder,
@@ -229,3 +232,22 @@ def test_scores_of_early_stopping_see_directions(faces):
     )
     assert len(lengths) == 2
     assert_allclose(np.concatenate(lengths), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("cls", ALL)
+def test_samples_that_lie_on_a_gpu_are_embedded_there(cls, faces, monkeypatch):
+    """Played on a processor."""
+    expected = cls(normalize_embedding=True, **QUICK).fit(faces.images, faces.target)
+    images = torch.from_numpy(faces.images)
+    source, asked = ResidentSource(images), []
+    monkeypatch.setattr(Batches, "to", lambda batches, *_, **__: setattr(batches, "source", source))
+
+    def noted(self, indices):
+        asked.append(np.arange(len(self))[indices])
+        return self.samples[torch.from_numpy(asked[-1])]
+
+    monkeypatch.setattr(ResidentSource, "__getitem__", noted)
+    model = cls(normalize_embedding=True, **QUICK).fit(faces.images, faces.target)
+    assert_array_equal(np.concatenate(asked)[-len(images) :], np.arange(len(images)))
+    assert_array_equal(model.embedding_center_, expected.embedding_center_)
+    assert_array_equal(model.transform(faces.images), expected.transform(faces.images))

@@ -29,7 +29,7 @@ def network(**settings):
 class OnItsOwn(Objective):
     """Is never part of a recording."""
 
-    def is_recordable(self, n_samples):
+    def is_recordable(self):
         return False
 
 

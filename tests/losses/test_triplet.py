@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -50,6 +52,10 @@ def evaluate_in_loops(points, labels, margin, mining, dual):
     active = [side for side in sides if side > 0]
     count = len(active) if mining == "batch-all" else len(triplets)
     return sum(active, points.sum() * 0) / max(1, count), len(active) / max(1, len(sides))
+
+
+def sorting(partners):
+    return partial(triplet._weigh_by_sorting, not_positive=partners.not_positive)
 
 
 class TestTripletHinges:
@@ -149,6 +155,37 @@ class TestBatchTripletLosses:
             in_chunks = batch_triplet_losses(*batch, mining=mining, dual=dual)
         for one, other in zip(whole, in_chunks, strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+    @quick
+    @given(batches(), st.booleans())
+    def test_sorting_finds_what_comparing_finds(self, batch, has_ties):
+        """As on a GPU, where a batch is large."""
+        points, labels, margin = batch
+        if has_ties:
+            points, margin = points.mul(2).round(), margin.mul(4).ceil()
+        compared = batch_triplet_losses(points, labels, margin, mining="batch-all", dual=False)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(triplet, "_way_to_weigh", sorting)
+            found = batch_triplet_losses(points, labels, margin, mining="batch-all", dual=False)
+        for one, other in zip(compared, found, strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+
+    @pytest.mark.cuda
+    @pytest.mark.parametrize("mining", ["batch-all", "batch-hard"])
+    def test_a_gpu_is_asked_for_nothing(self, mining):
+        """In a large batch, too, whose triplets are found in another way."""
+        points = torch.randn(3, 300, 5, dtype=torch.float64)
+        labels, margin = torch.arange(300) % 7, torch.tensor([0.1, 0.5, 1.0]).double()
+        expected = batch_triplet_losses(points, labels, margin, mining=mining, dual=True)
+        there = [tensor.cuda() for tensor in (points, labels, margin)]
+        batch_triplet_losses(*there, mining=mining, dual=True)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            found = batch_triplet_losses(*there, mining=mining, dual=True)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        for one, other in zip(expected, found, strict=True):
+            torch.testing.assert_close(one, other.cpu(), rtol=1e-9, atol=1e-12)
 
     @quick
     @given(batches(), minings, st.booleans())

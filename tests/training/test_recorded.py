@@ -22,6 +22,27 @@ def test_what_can_be_recorded():
     assert not is_recordable(nn.Linear(2, 2))
 
 
+class Flips(nn.Module):
+    """Turns each batch upside down."""
+
+    recordable = True
+
+    def forward(self, x):
+        return x.flip(2)
+
+
+class FlipsSome(Flips):
+    """What it is made from can be recorded; whether it can itself, nobody has said."""
+
+    def forward(self, x):
+        return x if random.random() < 0.5 else x.flip(2)
+
+
+def test_a_module_of_ones_own_is_recorded_if_its_class_says_so():
+    assert is_recordable(network(augment=Flips()))
+    assert not is_recordable(network(augment=FlipsSome()))
+
+
 @pytest.mark.parametrize(
     "register",
     [
@@ -171,11 +192,14 @@ def test_a_recording_that_fails_leaves_no_trace(error, recorder, monkeypatch):
     assert generator.calls == [("replaced", "whole state")]
 
 
-def test_a_short_training_is_not_recorded(recorder):
+def test_a_short_training_is_not_recorded(recorder, monkeypatch):
     run, made, _ = recorder
     call(run, network(n_classes=3), batches(4)[0], n_steps_left=10)
-    call(run, network(n_classes=3), torch.rand(2**11, 46, 46))  # a large batch neither
+    monkeypatch.setattr(_recorded, "_LARGEST_BATCH", 16 * 16 * 4)
+    call(run, network(n_classes=3), batches(5)[0])  # a large batch neither
     assert made == []
+    call(run, network(n_classes=3), batches(4)[0])
+    assert made == [4]
 
 
 def test_another_shape_is_recorded_once_it_is_the_usual_one(recorder):
@@ -270,16 +294,17 @@ def test_batches_of_another_shape_leave_the_recorded_step_alone(recorder):
 def test_a_step_is_recorded_whole_once_it_can_be(recorder):
     run, made, _ = recorder
     net, objective = network(n_classes=3), labeled()
-    all_triplets = batches(*[132, 20] * 2)
-    for x in all_triplets:
+    some = batches(*[4, 3] * 2)
+    watching = objective.metric_loss.register_forward_hook(lambda *_: None)
+    for x in some:
         call(run, net, x, objective)
-    assert made == [132]
+    assert made == [4]
     assert run._replay._part.objective is None
-    objective.metric_loss.mining = "batch-hard"
-    call(run, net, all_triplets[0], objective)
-    assert made == [132, 132]
+    watching.remove()
+    call(run, net, some[0], objective)
+    assert made == [4, 4]
     assert run._replay._part.objective is objective
-    assert PLAYED == [132, 132, 132]
+    assert PLAYED == [4, 4, 4]
 
 
 OTHERS = {

@@ -29,7 +29,7 @@ EMBEDDERS = (
 OTHER_WAYS = {
     "as it is": {},
     "from the start": {"backbone": "auto"},
-    "frozen at first": {"freeze_backbone": 0.5},
+    "frozen at first": {"freeze_backbone": 0.5, "max_epochs": 80},
     "in bfloat16": {"precision": "bfloat16"},
 }
 MINING = {"mining": {0: "batch-all", 0.5: "batch-hard"}}
@@ -77,7 +77,7 @@ class Weighted(Objective):
         terms = [(t * w).sum() for t, w in zip(present, weights, strict=True)]
         return sum(terms) * (1 + labels.sum() / 100)
 
-    def is_recordable(self, n_samples):
+    def is_recordable(self):
         return not self.alone
 
 

@@ -1,0 +1,31 @@
+"""What callbacks hear of a training, and whether they change it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from skorch.callbacks import Callback, EarlyStopping
+
+from skfer.training._averaging import AverageWeights
+
+BATCH_EVENTS = {"on_batch_begin", "on_batch_end", "on_grad_computed"}
+_EVENTS = {"on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", *BATCH_EVENTS}
+
+
+def heard_events(callbacks: Iterable[Callback]) -> frozenset[str]:
+    """Return the events that at least one of the callbacks overrides."""
+    return frozenset(
+        event
+        for callback in callbacks
+        for event in _EVENTS
+        if getattr(getattr(callback, event), "__func__", None) is not getattr(Callback, event)
+    )
+
+
+def only_watches(callback: Any) -> bool:
+    """Whether a callback changes nothing as long as a training lasts, by what its class says."""
+    return getattr(callback, "only_watches", False) or type(callback) is AverageWeights
+
+
+def has_waited(callback: Callback) -> bool:
+    """Whether a callback is skorch's early stopping, which ends a training as Ctrl-C does."""
+    return isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
