@@ -329,7 +329,7 @@ class MultiThresholdObjective(Objective):
         """Return the loss with pairs that count as much as people agree on them."""
         return self.metric_loss(output.embedding, labels, votes=votes)
 
-    def is_recordable(self) -> bool:
+    def is_recordable(self, *, bounded: bool) -> bool:
         """Return whether both the objective and its loss are those of this package."""
         ours = type(self), type(self.metric_loss)
         return ours == (MultiThresholdObjective, MultiThresholdTripletLoss)

@@ -424,6 +424,11 @@ class TripletCenterObjective(Objective):
         super().copy_learned(other)
         self.has_centers.fill_(bool(other.has_centers))
 
+    def is_recordable(self, *, bounded: bool) -> bool:
+        """Return whether both are those of this package, and embeddings need not be looked at."""
+        ours = type(self), type(self.metric_loss)
+        return bounded and ours == (TripletCenterObjective, TripletCenterLoss)
+
     def metric(self, output: Embedded, labels: Tensor) -> Tensor:
         """Return the center term of a batch."""
         return self.metric_loss(output.embedding, labels, output.logits, output.attention)

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skfer._asking import may_ask
+
 
 def safe_factor(*tensors: Tensor, width: float = 1.0) -> float:
     """Return by what to multiply tensors of one dtype, so that their squares stay finite.
@@ -21,9 +23,14 @@ def safe_factor(*tensors: Tensor, width: float = 1.0) -> float:
         Distances may be divided by this length before they are squared.
     """
     limits = torch.finfo(tensors[0].dtype)
+    is_wide = width > limits.tiny**0.125
+    if not may_ask():
+        if not is_wide:
+            raise RuntimeError("what is divided by so short a length has to be looked at.")
+        return 1.0
     # One number, since each that a GPU is asked for makes it wait.
     largest = float(torch.stack([tensor.detach().abs().amax() for tensor in tensors]).max())
-    ordinary = largest < limits.max**0.25 and width > limits.tiny**0.125
+    ordinary = largest < limits.max**0.25 and is_wide
     if ordinary or not math.isfinite(largest):
         return 1.0
     widest = -math.frexp(limits.tiny)[1]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from skfer._asking import may_ask
 from skfer.exceptions import ArgumentError
 from skfer.losses._checks import (
     check_companion,
@@ -86,10 +87,11 @@ class GaussianMetricLoss(nn.Module):
         self.sigma = check_real(sigma, "sigma", above=0)
         self.relative_sigma = check_flag(relative_sigma, "relative_sigma")
         self._error: Tensor | None = None
+        self._stats: dict[str, Tensor] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         # The errors of the latest batch may lie on a GPU, which a pickle must not depend on.
-        return self.__dict__ | {"_error": None}
+        return self.__dict__ | {"_error": None, "_stats": {}}
 
     def forward(
         self,
@@ -98,6 +100,7 @@ class GaussianMetricLoss(nn.Module):
         *,
         queries: Tensor | None = None,
         targets: Tensor | None = None,
+        n_classes: int | None = None,
     ) -> Tensor:
         """Return the loss of a batch.
 
@@ -113,6 +116,8 @@ class GaussianMetricLoss(nn.Module):
         targets : Tensor of shape (n_queries, n_classes), optional
             What the posterior should be: rows that sum to 1. By default the one-hot labels.
             Columns of classes that have no sample among `labels` are ignored.
+        n_classes : int, optional
+            If given, labels are from 0 to ``n_classes - 1``; `targets` have as many columns.
 
         Returns
         -------
@@ -123,7 +128,9 @@ class GaussianMetricLoss(nn.Module):
             raise ArgumentError("{targets} must be given with {queries}, one row for each of them.")
         embeddings, queries, variance = self._scaled(*_check_points(embeddings, queries))
         n_queries = len(embeddings if queries is None else queries)
-        n_classes = None if targets is None else _check_targets(targets, n_queries).shape[1]
+        n_classes = check_int(n_classes, "n_classes", at_least=1, optional=True)
+        if targets is not None:
+            n_classes = _check_targets(targets, n_queries, n_classes).shape[1]
         # Autocast would compute the products in half precision.
         with torch.autocast(embeddings.device.type, enabled=False):
             classes, onehot = _present_classes(embeddings, labels, n_classes)
@@ -174,9 +181,13 @@ class GaussianMetricLoss(nn.Module):
     def stats(self) -> dict[str, Tensor]:
         """What the latest call saw."""
         if self._error is None:
-            return {}
+            return self.__dict__.get("_stats", {})  # an earlier version had none
         misplaced = self._error.abs().sum(0) > 1
         return {"active_fraction": misplaced.to(self._error.dtype).mean()}
+
+    @stats.setter
+    def stats(self, values: dict[str, Tensor]) -> None:
+        self._error, self._stats = None, values
 
     def extra_repr(self) -> str:
         """Return the settings for the module's representation."""
@@ -343,7 +354,10 @@ class _PosteriorError(torch.autograd.Function):
         points, centered = _center(embeddings, queries)
         weights = _mean_weights(onehot)
         means = weights @ points
-        posterior = _scores(centered, means, var).log_softmax(0).exp_()
+        scores = _scores(centered, means, var)
+        if not may_ask():
+            scores.masked_fill_(onehot.sum(1, keepdim=True) == 0, -torch.inf)  # of absent classes
+        posterior = scores.log_softmax(0).exp_()
         error = posterior - targets
         ctx.mark_non_differentiable(error)
         if any(ctx.needs_input_grad):
@@ -390,15 +404,23 @@ def _center(embeddings: Tensor, queries: Tensor | None) -> tuple[Tensor, Tensor]
 
 def _mean_weights(onehot: Tensor) -> Tensor:
     """Return the weight of each sample in each class mean, of shape (n_classes, n_samples)."""
-    return onehot / onehot.sum(1, keepdim=True)
+    return onehot / onehot.sum(1, keepdim=True).clamp_min(1)
 
 
 def _present_classes(
     embeddings: Tensor, labels: Tensor, n_classes: int | None
 ) -> tuple[Tensor, Tensor]:
-    """Return the classes among the labels and the labels as (n_present, n_samples) one-hot rows."""
+    """Return the classes among the labels and the labels as (n_present, n_samples) one-hot rows.
+
+    Where it may not be asked which are present, these are all, and rows of absent ones are 0.
+    """
     labels = check_labels(labels, len(embeddings), n_classes).to(embeddings.device)
-    classes, places = labels.unique(return_inverse=True)
+    if may_ask():
+        classes, places = labels.unique(return_inverse=True)
+    elif n_classes is not None:
+        classes, places = torch.arange(n_classes, device=labels.device), labels
+    else:
+        raise RuntimeError("how many classes there are has to be known.")
     onehot = embeddings.new_zeros(len(classes), len(embeddings))
     return classes, onehot.scatter_(0, places[None], 1)
 
@@ -410,14 +432,17 @@ def _check_points(embeddings: Tensor, queries: Tensor | None) -> tuple[Tensor, T
     return embeddings, queries
 
 
-def _check_targets(targets: Tensor, n_points: int) -> Tensor:
+def _check_targets(targets: Tensor, n_points: int, n_classes: int | None = None) -> Tensor:
     """Return targets (n_points, n_classes)."""
     is_table = isinstance(targets, Tensor) and targets.ndim == 2 and targets.is_floating_point()
-    if not is_table or len(targets) != n_points or not targets.shape[1]:
+    n_columns = targets.shape[1] if is_table else 0
+    fits = n_columns and n_classes in (None, n_columns)
+    if not fits or len(targets) != n_points:
         raise ArgumentError(
-            "{targets} must be a floating-point tensor of shape ({}, n_classes), one row for each "
+            "{targets} must be a floating-point tensor of shape ({}, {}), one row for each "
             "point; got {}.",
             n_points,
+            n_classes or "n_classes",
             shown_tensor(targets),
         )
     return targets

@@ -21,7 +21,7 @@ from skfer.validation import check_flag, check_real, refusal
 # Work is split into chunks of this many numbers: on a CPU so that a few chunks fit in a core's
 # cache, on other devices so that they fit in memory.
 _CPU_CHUNK = 2**18
-_DEVICE_CHUNK = 2**25
+_DEVICE_CHUNK = 2**24
 _SMALL_BATCH = 128
 """Samples; in so few another device than a CPU looks at all of them for an anchor's positives."""
 

@@ -132,11 +132,16 @@ class Objective(nn.Module):
         gains = torch.expm1(q * log_posterior) / q if q else log_posterior
         return -(weights * gains).sum() / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)
 
-    def is_recordable(self) -> bool:
+    def is_recordable(self, *, bounded: bool) -> bool:
         """Return whether a GPU computes a batch of labels alone by itself.
 
         That is without asking for a number of it in between, always by the same kernels. What
         another class does is not known here.
+
+        Parameters
+        ----------
+        bounded : bool
+            Whether no coordinate of an embedding is large, as where embeddings are standardized.
         """
         return type(self) is Objective and self.metric_loss is None
 

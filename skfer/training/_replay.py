@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from skfer._asking import without_asking
 from skfer.nets import Embedded
 from skfer.training._modes import autocast
 
@@ -45,7 +46,9 @@ class Part:
             and not optimizer._optimizer_step_pre_hooks
             and not optimizer._optimizer_step_post_hooks
             and not any(map(n_hooks, self.objective.modules()))
-            and self.objective.is_recordable()
+            and self.objective.is_recordable(
+                bounded=isinstance(self.network.standardize, nn.BatchNorm1d)
+            )
         )
 
     def parameters(self) -> list[nn.Parameter]:
@@ -244,13 +247,15 @@ class _Replayed(torch.autograd.Function):
 class StepReplay(_Replay):
     """A whole step: network, objective, gradients and what the optimizer makes of them."""
 
-    def _compute(self) -> tuple[Embedded, Tensor, list[Tensor | None]]:
-        output = self._run_network()
-        loss = self._part.objective(output, self._inputs[1])
-        return output, loss, self._differentiate([loss], [torch.ones_like(loss)])
+    def _compute(self) -> tuple[Embedded, Tensor, dict[str, Tensor], list[Tensor | None]]:
+        output, objective = self._run_network(), self._part.objective
+        with without_asking():
+            loss = objective(output, self._inputs[1])
+            stats = dict(objective.stats)
+            return output, loss, stats, self._differentiate([loss], [torch.ones_like(loss)])
 
     def _warm_up(self) -> None:
-        gradients = self._compute()[2]
+        gradients = self._compute()[-1]
         learning = [p for p, g in zip(self._parameters, gradients, strict=True) if g is not None]
         _make_states(self._part.optimizer, learning)
 
@@ -259,13 +264,13 @@ class StepReplay(_Replay):
         self._lr = [torch.zeros((), device=device) for _ in groups]
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph, **how):
-            output, loss, self._gradients = self._compute()
+            output, loss, self._stats, self._gradients = self._compute()
             settings = [{"lr": lr, "capturable": True} for lr in self._lr]
             with _given(self._part.optimizer, self._parameters, self._gradients, settings):
                 self._part.optimizer.step()
         # Without what autograd knows, which the next recording could not do with.
         self._output = Embedded._make(None if t is None else t.detach() for t in output)
-        self._loss, self._stats = loss.detach(), dict(self._part.objective.stats)
+        self._loss = loss.detach()
         self._part.objective.stats = {}
 
     def __call__(self, x: Tensor, labels: Tensor) -> tuple[Embedded, Tensor, dict[str, Tensor]]:

@@ -29,7 +29,7 @@ def network(**settings):
 class OnItsOwn(Objective):
     """Is never part of a recording."""
 
-    def is_recordable(self):
+    def is_recordable(self, *, bounded):
         return False
 
 
@@ -41,9 +41,10 @@ class Taken(NamedTuple):
     stats: Any
 
 
-def optimizer_of(net):
+def optimizer_of(*parts):
     """Return one whose steps are in proportion to the gradients, nearly."""
-    return torch.optim.AdamW(net.parameters(), lr=0.1, eps=1.0, fused=True)
+    parameters = [parameter for part in parts for parameter in part.parameters()]
+    return torch.optim.AdamW(parameters, lr=0.1, eps=1.0, fused=True)
 
 
 def call(run, net, x, objective=None, optimizer=None, n_steps_left=1000, looks=True, **targets):

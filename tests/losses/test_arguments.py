@@ -36,9 +36,10 @@ CASES = {
     ),
     "GaussianMetricLoss.forward": Case(
         GaussianMetricLoss().forward,
-        {**BATCH, "queries": F, "targets": ONEHOT},
+        {**BATCH, "queries": F, "targets": ONEHOT, "n_classes": 3},
         queries="None",
         targets="",
+        n_classes="None",
     ),
     "GaussianMetricLoss.log_posterior": Case(
         GaussianMetricLoss().log_posterior,

@@ -1,5 +1,6 @@
 """A network recorded on a GPU trains as one whose kernels are launched one by one."""
 
+import copy
 from functools import partial
 
 import numpy as np
@@ -15,7 +16,9 @@ from skfer import (
 )
 from skfer.datasets import make_expressions
 from skfer.embedders._multi_threshold import MultiThresholdObjective
-from skfer.losses import MultiThresholdTripletLoss
+from skfer.embedders._triplet_center import NEGATIVES, TripletCenterObjective
+from skfer.embedders.gaussian._objective import GaussianObjective
+from skfer.losses import GaussianMetricLoss, MultiThresholdTripletLoss, TripletCenterLoss
 from skfer.nets import FaceAugment
 from skfer.training import Objective, _recorded, _replay
 from skfer.training._recorded import RecordedTraining
@@ -77,7 +80,7 @@ class Weighted(Objective):
         terms = [(t * w).sum() for t, w in zip(present, weights, strict=True)]
         return sum(terms) * (1 + labels.sum() / 100)
 
-    def is_recordable(self):
+    def is_recordable(self, *, bounded):
         return not self.alone
 
 
@@ -86,7 +89,7 @@ def take_step(run, net, objective, optimizer, x):
     torch.cuda.manual_seed(0)
     step = call(run, net, x, objective, optimizer)
     outputs = [step.loss, *step.stats.values(), *(t for t in step.output if t is not None)]
-    parts = outputs, net.parameters(), net.buffers()
+    parts = outputs, [*net.parameters(), *objective.parameters()], net.buffers()
     return [torch.cat([tensor.detach().float().flatten() for tensor in part]) for part in parts]
 
 
@@ -108,6 +111,12 @@ def robust():
     return objective
 
 
+def centered(negatives):
+    objective = TripletCenterObjective(TripletCenterLoss(3, 6, negatives=negatives), 1.0)
+    objective.set_centers(torch.eye(6)[:3], torch.arange(3))
+    return objective
+
+
 LOSSES = {
     "cross-entropy": lambda: Objective(None, 1.0),
     "where labels may be wrong": robust,
@@ -116,6 +125,11 @@ LOSSES = {
     "batch-hard": lambda: MultiThresholdObjective(
         MultiThresholdTripletLoss([0.1, 1.0], mining="batch-hard", dual=True)
     ),
+    **{
+        f"triplet-center, {negatives}": partial(centered, negatives)
+        for negatives in sorted(NEGATIVES)
+    },
+    "Gaussian": lambda: GaussianObjective(GaussianMetricLoss(), 1.0, n_classes=3, mixup=None),
 }
 
 
@@ -130,15 +144,16 @@ def check_recorded_steps(net, objective, precision, share):
     torch.manual_seed(0)
     net, device = net.cuda(), torch.device("cuda", 0)
     objective = objective.to(device)
-    start = {name: value.clone() for name, value in net.state_dict().items()}
+    start = copy.deepcopy([part.state_dict() for part in (net, objective)])
     x = torch.rand(3, 12, 16, 16, device=device)
     plain, recorded = (RecordedTraining(device, precision) for _ in range(2))
     plain.forget()
     ways = []
     with torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
         for run in (plain, recorded):
-            net.load_state_dict(start)
-            optimizer = optimizer_of(net)
+            net.load_state_dict(start[0])
+            objective.load_state_dict(start[1])
+            optimizer = optimizer_of(net, objective)
             # Of another shape in between: what the kernels use is to stay where it is.
             some = (x[0], x[1, :7], *x[1:])
             ways.append([take_step(run, net, objective, optimizer, batch) for batch in some])
@@ -189,8 +204,7 @@ def test_a_recorded_training(cls, settings, faces, recordings, monkeypatch):
     losses = [epoch["train_loss"] for epoch in model.fit(X, y).history_]
     n_recorded = 1 if settings.keys().isdisjoint({"freeze_backbone", "mining"}) else 2
     assert len(recordings) == n_recorded
-    with_loss = cls in (CrossEntropyEmbedder, MultiThresholdEmbedder)
-    assert all((part.objective is not None) == with_loss for part in recordings)
+    assert all(part.objective is not None for part in recordings)
     monkeypatch.setattr(_recorded, "_WORTH", 10**9)
     plain = [epoch["train_loss"] for epoch in model.fit(X, y).history_]
     assert len(recordings) == n_recorded

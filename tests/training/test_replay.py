@@ -2,12 +2,17 @@
 
 import copy
 from contextlib import nullcontext
+from functools import partial
 
 import pytest
 import torch
 from helpers.recorded import batches, labeled, network, optimizer_of
 
-from skfer.losses import MultiThresholdTripletLoss, TripletCenterLoss
+from skfer._asking import without_asking
+from skfer.embedders._multi_threshold import MultiThresholdObjective
+from skfer.embedders._triplet_center import NEGATIVES, TripletCenterObjective
+from skfer.embedders.gaussian._objective import GaussianObjective
+from skfer.losses import GaussianMetricLoss, MultiThresholdTripletLoss, TripletCenterLoss
 from skfer.nets import Embedded
 from skfer.training import Objective, _replay
 from skfer.training._replay import Part
@@ -111,20 +116,73 @@ def test_what_a_recorded_network_gives(on_processor):
         assert parameter.grad is gradient
 
 
-def test_what_is_recorded_asks_for_no_number():
+def triplet_center(**settings):
+    return TripletCenterObjective(TripletCenterLoss(8, 8, **settings), 1.0)
+
+
+def gaussian(mixup=None):
+    return GaussianObjective(GaussianMetricLoss(), 1.0, n_classes=8, mixup=mixup)
+
+
+def triplets(mining):
+    return MultiThresholdObjective(MultiThresholdTripletLoss([0.1, 1.0], mining=mining), 1.0)
+
+
+IN_ONE_WAY = {
+    "cross-entropy": lambda: Objective(None, 1.0),
+    **{f"triplets, {name}": partial(triplets, name) for name in ("batch-all", "batch-hard")},
+}
+OBJECTIVES = IN_ONE_WAY | {
+    **{
+        f"triplet-center, {name}": partial(triplet_center, negatives=name)
+        for name in sorted(NEGATIVES)
+    },
+    "Gaussian": gaussian,
+}
+
+
+@pytest.mark.parametrize("objective", [make() for make in OBJECTIVES.values()], ids=OBJECTIVES)
+def test_what_is_recorded_asks_for_no_number(objective):
     """As on a GPU, where it would have to wait for it; tensors without values cannot tell any."""
-    output = Embedded(*(torch.empty(24, 8, device="meta", requires_grad=True) for _ in range(2)))
+    output = Embedded(*(torch.empty(24, 8, device="meta", requires_grad=True) for _ in range(3)))
     labels = torch.empty(24, dtype=torch.long, device="meta")
-    cross_entropy = Objective(None, 1.0)
-    assert cross_entropy.is_recordable()
-    cross_entropy(output, labels).backward()
-    for mining in ("batch-all", "batch-hard"):
-        triplets = MultiThresholdTripletLoss([0.1, 1.0], mining=mining).to("meta")
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # there is none there
-            triplets(output.embedding, labels).backward()
-    assert output.embedding.grad.device.type == "meta"
+    objective = objective.to("meta")
+    assert objective.is_recordable(bounded=True)
+    with pytest.MonkeyPatch.context() as patch, without_asking():
+        patch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # there is none there
+        objective(output, labels).backward()
+    assert output.embedding.grad is None or output.embedding.grad.device.type == "meta"
+    assert all(value.device.type == "meta" for value in objective.stats.values())
 
 
-def test_what_asks_for_numbers_is_not_recorded():
-    assert not Objective(TripletCenterLoss(3, 8), 1.0).is_recordable()
+@pytest.mark.parametrize("name", [name for name in OBJECTIVES if name not in IN_ONE_WAY])
+def test_what_is_computed_without_asking_is_the_same(name):
+    torch.manual_seed(0)
+    outputs = [torch.randn(24, 8, requires_grad=True) for _ in range(2)]
+    labels = torch.arange(24) % 5 + 1  # of eight
+    results = []
+    for context in (nullcontext, without_asking):
+        objective = OBJECTIVES[name]()
+        if isinstance(objective, TripletCenterObjective):
+            objective.set_centers(outputs[0], labels)
+        with context():
+            loss = objective(Embedded(*outputs, attention=outputs[1].sigmoid()), labels)
+        wanted = [*outputs, *objective.parameters()]
+        results.append([loss, *torch.autograd.grad(loss, wanted, allow_unused=True)])
+        results[-1] += objective.stats.values()
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_what_has_to_ask_is_not_recorded():
+    assert not Objective(TripletCenterLoss(3, 8), 1.0).is_recordable(bounded=True)
+    assert not triplet_center().is_recordable(bounded=False)
+    assert not gaussian().is_recordable(bounded=False)
+    assert not gaussian(mixup=0.5).is_recordable(bounded=True)
+    x, labels = torch.rand(4, 8), torch.arange(4)
+    with without_asking():
+        with pytest.raises(RuntimeError, match="so short a length"):
+            GaussianMetricLoss(1e-9, relative_sigma=False)(x, labels, n_classes=4)
+        with pytest.raises(RuntimeError, match="how many classes"):
+            GaussianMetricLoss()(x, labels)
+    GaussianMetricLoss()(x, labels)

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from skfer._asking import may_ask
 from skfer._typing import NDArray
 from skfer.embedders._directions import GAUSSIAN_SHARE_OF_MEAN
 from skfer.losses import GaussianMetricLoss, mixup, mixup_within_classes
@@ -86,11 +87,18 @@ class GaussianObjective(Objective):
         votes = None if votes is None else votes[is_labeled]
         return super().forward(labeled, labels[is_labeled], votes) + loss
 
+    def is_recordable(self, *, bounded: bool) -> bool:
+        """Return whether it is as above, without mixtures, and embeddings need not be looked at."""
+        ours = type(self), type(self.metric_loss), self.mixup
+        return bounded and ours == (GaussianObjective, GaussianMetricLoss, None)
+
     def metric(self, output: Embedded, labels: Tensor) -> Tensor:
         """Return the Gaussian loss; in training of mixed samples, if `mixup` is set."""
         points = output.embedding
         if self.mixup is None or not self.training:
-            return self.metric_loss(points, labels)
+            # To say so where the labels could be asked would have them checked, each time.
+            n_classes = None if may_ask() else len(self.component_classes)
+            return self.metric_loss(points, labels, n_classes=n_classes)
         if self.mixup == "batch":
             partners, share = _draw_mixtures(points, 2.0, 1)
             points, labels = mixup_within_classes(points, labels, partners, share.item())
