@@ -295,9 +295,13 @@ def negative_indices(
 
 def _gaps(embeddings: Tensor, centers: Tensor, labels: Tensor) -> Tensor:
     """Return |f_j - c_kj| of shape (n_samples, n_classes, n_features), infinite for own classes."""
-    gaps = (embeddings[:, None] - centers).abs_()
-    gaps[torch.arange(len(labels), device=labels.device), labels] = torch.inf
-    return gaps
+    return _without_own((embeddings[:, None] - centers).abs_(), labels)
+
+
+def _without_own(values: Tensor, labels: Tensor) -> Tensor:
+    """Make values (n_samples, n_classes, n) of the own classes infinite, in place."""
+    # By an index a GPU would have to wait for the number that it is to set.
+    return values.scatter_(1, labels[:, None, None].expand(-1, 1, values.shape[2]), torch.inf)
 
 
 def _nearest(gaps: Tensor, labels: Tensor, attention: Tensor | None) -> Tensor:
@@ -328,8 +332,7 @@ def _synthesized(gaps: Tensor, labels: Tensor, attention: Tensor | None, size: i
     squares = gaps.square()
     if attention is not None:
         squares *= attention[:, None]
-    distances = _of_pieces(squares, size)
-    distances[torch.arange(len(labels), device=labels.device), labels] = torch.inf
+    distances = _without_own(_of_pieces(squares, size), labels)
     return _to_coordinates(distances.min(1)[1], size, gaps.shape[2])
 
 
