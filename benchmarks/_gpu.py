@@ -159,7 +159,6 @@ def training(
             runs["compiled"] = again(bare_loop(fast, fast, loss, data, batch), epochs)
         seconds = take_turns(runs, repeats, device)
         rate = epochs * len(X) / float(np.median(seconds["ours"]))
-        busy = busy_in_training(warm, X, y)
         rows.append(
             [
                 f"{name}, batches of {batch:,} x {'x'.join(map(str, shape))}",
@@ -167,14 +166,13 @@ def training(
                 f"{1 / ratio(seconds, 'ours', 'bare'):.2f}",
                 f"{1 / ratio(seconds, 'ours', 'compiled'):.2f}" if compiles else "-",
                 f"{ratio(seconds, 'bare', 'compiled'):.2f}" if compiles else "-",
-                busy,
             ]
         )
     torch._dynamo.reset()
     return rows
 
 
-TRAINING = ["epoch", "images/s", "speed / bare", "speed / compiled", "compiled / bare", "GPU busy"]
+TRAINING = ["fits", "images/s", "speed / bare", "speed / compiled", "compiled / bare"]
 
 
 def again(run: Callable[[], None], n: int) -> Callable[[], None]:
@@ -207,16 +205,24 @@ class Watch(Callback):
             self.profile.stop()
 
 
-def busy_in_training(model: BaseEmbedder, X: np.ndarray, y: np.ndarray) -> str:
-    """Return in which share of an epoch the GPU works, once the training is under way."""
-    if torch.device(model.device).type == "cpu":
-        return "-"
-    watch = Watch(5)
-    model.set_params(callbacks=[watch], max_epochs=12).fit(X, y)
-    model.set_params(callbacks=None)
-    epochs = np.diff(watch.ends)
-    usual = float(np.median([*epochs[2:4], *epochs[6:]]))  # neither the first nor the watched ones
-    return f"{at_work(watch.profile) / usual:.0%}"
+def under_way(
+    batch: int, shape: tuple[int, ...] = (48, 48), *, kinds: Mapping[str, Any] = KINDS, **more: Any
+) -> list[list[str]]:
+    """Measure the epochs of a training that has run for a while, and how busy the GPU is."""
+    X, y = draw(STEPS.get(batch, 8) * batch, shape)
+    rows = []
+    for name, kind in kinds.items():
+        watch = Watch(5)
+        model = make(kind, batch, "cuda", callbacks=[watch], **more)
+        model.set_params(max_epochs=24 if batch == 64 else 50).fit(X, y)
+        epochs = np.diff(watch.ends)[8:]  # after the watched one
+        usual = float(np.median(epochs))
+        what = f"{name}, batches of {batch:,} x {'x'.join(map(str, shape))}"
+        rows.append([what, f"{len(X) / usual:,.0f}", f"{at_work(watch.profile) / usual:.0%}"])
+    return rows
+
+
+UNDER_WAY = ["once under way", "images/s", "GPU busy"]
 
 
 def busy_share(run: Callable[[], object], seconds: list[float], device: str) -> str:
@@ -283,7 +289,7 @@ def embedding_speed(
     ]
 
 
-EMBEDDING = ["transform", *TRAINING[1:]]
+EMBEDDING = ["transform", *TRAINING[1:], "GPU busy"]
 
 
 def graphs(batch: int, repeats: int) -> list[list[str]]:
@@ -397,6 +403,14 @@ PARTS: dict[str, tuple[list[str], list[Callable[[], list[list[str]]]]]] = {
             *(lambda batch=batch: training(batch, "cuda", 3) for batch in BATCHES),
             lambda: training(64, "cuda", 3, kinds=OTHERS, compiles=False),
             lambda: training(128, "cuda", 3, (224, 224, 3), **COLOR),
+        ],
+    ),
+    "under-way": (
+        UNDER_WAY,
+        [
+            lambda: under_way(64, kinds=KINDS | OTHERS),
+            *(lambda batch=batch: under_way(batch) for batch in BATCHES[1:]),
+            lambda: under_way(128, (224, 224, 3), **COLOR),
         ],
     ),
     "transform": (
