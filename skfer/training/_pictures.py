@@ -130,7 +130,9 @@ class PictureSource(Dataset):
                 if self._labels is None:
                     raise
                 self.broken[j] = error
-        raise first or self.broken[i]
+        error = first or self.broken[i]
+        error.add_note(f"No picture with the label of X[{i}] can be read: none stands in for it.")
+        raise error
 
     def _candidates(self, i: int) -> Iterable[int]:
         """Return a picture and, should it break, those that may stand in for it, lazily."""

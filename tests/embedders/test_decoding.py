@@ -149,8 +149,9 @@ def test_a_class_without_a_picture_ends_the_fit(faces, paths):
         with open(paths[i], "wb") as file:
             file.write(b"no picture")
     model = CrossEntropyEmbedder(**QUICK, on_error="skip")
-    with pytest.raises(DatasetError, match=r"\.png"):
+    with pytest.raises(DatasetError, match=r"\.png") as caught:
         model.fit(paths, faces.target)
+    assert "No picture with the label of X[" in caught.value.__notes__[0]
 
 
 @pytest.mark.usefixtures("lazily")
