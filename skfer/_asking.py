@@ -21,8 +21,9 @@ def may_ask() -> bool:
 def without_asking() -> Iterator[None]:
     """Have this thread ask for nothing inside a block.
 
-    Losses then take it for granted that labels are classes and that embeddings are of ordinary
-    magnitude, and do what suits all numbers. What cannot do without raises a ``RuntimeError``.
+    Losses then take it for granted that labels are classes and that embeddings, and centers that
+    are learned, are of ordinary magnitude, and do what suits all numbers. What cannot do without
+    raises a ``RuntimeError``.
     """
     before = _THREAD.may_ask
     _THREAD.may_ask = False

@@ -60,8 +60,8 @@ def open_checkpoint(
     # A callback may say that it changes nothing.
     matters["callbacks"] = [
         callback
-        for callback in parameters["callbacks"] or []
-        if not getattr(callback, "only_watches", False)
+        for callback in parameters.get("callbacks") or []
+        if vars(type(callback)).get("only_watches") is not True
     ]
     digest = Digest()
     digest.add({"parameters": matters, "data": dict(data), "generator": random_state})

@@ -109,8 +109,9 @@ classification_weight : float, default={classification_weight}
         What to measure on the samples set aside, after each epoch: a name of scikit-learn's
         scorers such as "balanced_accuracy", "recall_at_1", "mean_average_precision_at_r" or
         "clustering_nmi" of the embedding, ``scorer(estimator, X, y)``, several names, or a dict of
-        scorers by name. The scores go to ``history_``; the loss still decides when to stop. Needs
-        `early_stopping`, which sets samples aside.
+        scorers by name. The scores go to ``history_``, as NaN where one needs a class that was not
+        set aside; the loss still decides when to stop. Needs `early_stopping`, which sets samples
+        aside.
     device : str, default="auto"
         "auto" is CUDA if available and the CPU otherwise; or any available device of torch.
     precision : {{"auto", "float32", "bfloat16"}}, default="auto"

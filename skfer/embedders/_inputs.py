@@ -176,6 +176,13 @@ def to_learn_and_embed(X: Any, decoded: Any) -> Any:
     return X
 
 
+def indexed_as(X: Any, Z: Any) -> Any:
+    """Return what ``transform`` gave of decoded samples; a data frame, with the index of X."""
+    if hasattr(X, "iloc") and hasattr(Z, "iloc"):
+        Z.index = X.index
+    return Z
+
+
 def tell_broken(i: int, error: Exception) -> None:
     """Warn of a picture that another one stands in for."""
     problems = getattr(error, "problems", None) or [("", str(error))]

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics import get_scorer, get_scorer_names
 from skorch.callbacks import Callback
 
+from skfer.embedders._collapse import warn_caller
 from skfer.exceptions import ArgumentError, shorten
 from skfer.metrics import (
     clustering_nmi,
@@ -16,6 +17,7 @@ from skfer.metrics import (
     recall_at_k,
 )
 from skfer.training import SamplePart, TrainingData
+from skfer.validation import shown
 
 EMBEDDING_SCORERS = {
     "recall_at_1": make_embedding_scorer(recall_at_k),
@@ -23,6 +25,9 @@ EMBEDDING_SCORERS = {
     "clustering_nmi": make_embedding_scorer(clustering_nmi),
 }
 """Names beside those of scikit-learn."""
+
+_TAKEN = {"loss", "loss_best", "batch_count", "batch_size"}
+"""What the history has of the validation as it is, beside the scores."""
 
 Scorer = Callable[[Any, Any, Any], float]
 
@@ -40,7 +45,7 @@ def find_scorers(scoring: Any, *, early_stopping: bool) -> dict[str, Scorer]:
     Raises
     ------
     ArgumentError
-        If there are none, or a name is unknown.
+        If there are none, a name is unknown, or it is what the history calls the loss.
     """
     if scoring is None:
         return {}
@@ -59,6 +64,13 @@ def find_scorers(scoring: Any, *, early_stopping: bool) -> dict[str, Scorer]:
         named = {"score": scoring}
     else:
         named = {name: name for name in scoring}
+    taken = sorted(_TAKEN.intersection(named))
+    if taken:
+        raise ArgumentError(
+            "{scoring} has a scorer named {}, as the history calls what it has of the validation "
+            "loss: give it another name.",
+            taken[0],
+        )
     return {f"valid_{name}": _find_scorer(scorer) for name, scorer in named.items()}
 
 
@@ -97,12 +109,30 @@ class ScoreEachEpoch(Callback):
         rows = np.sort(valid)
         self._X = data.source.take(rows)
         self._y = embedder.classes_[data.codes[rows]]
+        self._undefined: set[str] = set()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Write the scores into the history."""
         model = self._finished(net)
         for name, scorer in self.scorers.items():
-            net.history.record(name, float(scorer(model, self._X, self._y)))
+            net.history.record(name, self._score(name, scorer, model))
+
+    def _score(self, name: str, scorer: Scorer, model: Any) -> float:
+        """Return a score; NaN, with a warning, of one that needs a class that is not there."""
+        try:
+            return float(scorer(model, self._X, self._y))
+        except ValueError as error:
+            absent = np.setdiff1d(self.embedder.classes_, self._y)
+            if not len(absent):
+                raise
+            if name not in self._undefined:
+                self._undefined.add(name)
+                warn_caller(
+                    f"{name} is NaN: the samples that early stopping sets aside have none of the "
+                    f"classes {shown(absent.tolist())}, and the scorer says: {error}",
+                    UserWarning,
+                )
+            return np.nan
 
     def state_dict(self) -> dict[str, Any]:
         """Return nothing: scores depend on no earlier ones."""

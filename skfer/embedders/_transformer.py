@@ -36,7 +36,7 @@ from skfer.embedders._snapshots import on_snapshot
 from skfer.exceptions import InconsistentVersionWarning
 from skfer.nets import Embedded
 from skfer.pictures import check_image_size, warn_of_photographs
-from skfer.training import MetricNet, PictureSource, Source, TrainingData, run_network
+from skfer.training import MetricNet, PictureSource, Source, run_network
 
 _LOOK_FOR_FACES = (
     "Put a FaceAligner with a detector before the embedder, or cut faces out by detect_faces; if "
@@ -74,7 +74,27 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         check_is_fitted(self)
         return self._embedded(X)
 
-    def _find_center(self, data: TrainingData, *, goes_on: bool) -> NDArray[np.float32] | None:
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Return the names of the embedding's coordinates.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of rows, as seen in ``fit``; those of pictures, which may be a
+            column of paths, do not matter.
+
+        Returns
+        -------
+        ndarray of shape (embedding_dim,)
+            The name of the class, in small letters, and a number.
+        """
+        check_is_fitted(self)
+        have_columns = len(self.input_shape_) < 2 or hasattr(self, "feature_names_in_")
+        return super().get_feature_names_out(input_features if have_columns else None)
+
+    def _find_center(
+        self, source: Source, codes: NDArray[np.intp], *, goes_on: bool
+    ) -> NDArray[np.float32] | None:
         """Return the point that directions are taken from, if they are wanted.
 
         Where a training goes on, pass by pass, it moves towards that of each pass, and "auto"
@@ -88,14 +108,14 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         length = self._n_features_out // objective.n_directions()
         if not gives_directions(wanted, length, len(self.classes_)):
             return None
-        batches = self._run(some_labeled(data.source, data.codes))
+        batches = self._run(some_labeled(source, codes))
         center = mean_of(objective.points(output.embedding) for _, output in batches)
         if self.standardize_embedding:
             # Batches of labeled samples are balanced, so its origin lies amid the classes.
             center *= np.float32(objective.share_of_mean())
         if former is None:
             return center
-        return moved(former, center, len(data.codes), self.class_count_)
+        return moved(former, center, len(codes), self.class_count_)
 
     @on_snapshot
     def network_outputs(self, X: Any) -> Iterator[Embedded]:

@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -23,7 +22,7 @@ from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._features import pooled_features
 from skfer.embedders._freezing import count_frozen_epochs, frozen_backbone
 from skfer.embedders._hooks import MethodHooks
-from skfer.embedders._inputs import as_arrays, tell_broken, to_learn_and_embed
+from skfer.embedders._inputs import as_arrays, indexed_as, tell_broken, to_learn_and_embed
 from skfer.embedders._labels import (
     check_classes,
     check_same_classes,
@@ -214,8 +213,8 @@ class BaseEmbedder(MethodHooks):
         ndarray of shape (n, embedding_dim)
             The embedding, float32.
         """
-        X = to_learn_and_embed(X, self._decode_paths(X, reset=not self._resumes()))
-        return self.fit(X, y, groups=groups, votes=votes).transform(X)
+        given = to_learn_and_embed(X, self._decode_paths(X, reset=not self._resumes()))
+        return indexed_as(X, self.fit(given, y, groups=groups, votes=votes).transform(given))
 
     # -- how it is done -------------------------------------------------------------------
 
@@ -379,12 +378,12 @@ class BaseEmbedder(MethodHooks):
         self.n_iter_ = len(self.history_)
         counts = np.bincount(data.codes[data.codes >= 0], minlength=len(self.classes_))
         self.class_count_ = counts + (getattr(self, "class_count_", 0) if data.partial else 0)
-        there = replace(data, source=batches.source)  # on a GPU, if training has brought it there
-        self._finish(there, goes_on=data.partial and resume)
+        self._finish(data, batches.source, goes_on=data.partial and resume)
 
-    def _finish(self, data: TrainingData, *, goes_on: bool = False) -> None:
-        """Set what is known once the network is trained on all of these samples."""
-        self.embedding_center_ = self._find_center(data, goes_on=goes_on)
+    def _finish(self, data: TrainingData, there: Any = None, *, goes_on: bool = False) -> None:
+        """Set what is known once the network is trained on all of these, which may lie `there`."""
+        source = there or data.source
+        self.embedding_center_ = self._find_center(source, data.codes, goes_on=goes_on)
         self.finish_training(data)
 
     def _weigh_labels(self, data: TrainingData) -> tuple[NDArray[np.float32], float]:
@@ -461,7 +460,7 @@ class BaseEmbedder(MethodHooks):
 
     def _check_unchanged(self, resumed_by: str) -> None:
         made_of = {name: self._built_from[name] for name in self.network_parameters}
-        check_unchanged(made_of, self.get_params(deep=False), resumed_by)
+        check_unchanged(made_of, vars(self), resumed_by)
         if self._has_classifier() and self.net_.module_.classify is None:
             raise ValueError(
                 f"classification_weight={self.classification_weight}, but {resumed_by} goes on "

@@ -53,9 +53,9 @@ def compare(
     ----------
     methods : mapping of str to transformer
         Unfitted embedders by name.
-    X : ndarray of shape (n, ...)
-        Images.
-    y : ndarray of shape (n,)
+    X : array-like of shape (n, ...)
+        Images, or paths.
+    y : array-like of shape (n,)
         Labels.
     splits : sequence of (train, test)
         Indices of each fold.
@@ -101,7 +101,7 @@ def compare(
     >>> sorted(fit.n_test for fit in fits)
     [48, 48]
     """
-    if not hasattr(X, "shape"):
+    if not hasattr(X, "shape") or hasattr(X, "iloc"):  # data frames are indexed by names
         X = as_array(X, "X")
     y = check_labels(y, n_samples=len(X) if X.ndim else 0)
     if groups is not None:

@@ -12,6 +12,9 @@ from skfer.evaluation._fits import Fit
 from skfer.exceptions import ArgumentError
 from skfer.validation import as_array, check_real
 
+_ROUNDING = 16 * np.finfo(float).eps
+"""Share of the largest score; differences that are no larger may come from rounding alone."""
+
 
 class PairedDifference(NamedTuple):
     """A mean difference over folds and how sure it is.
@@ -68,7 +71,8 @@ def paired_difference(
     Returns
     -------
     PairedDifference
-        Where all differences are equal the error is 0, and the p value 0, or 1 if they are 0.
+        Where all differences are equal, but for rounding, the error is 0, and the p value 0, or 1
+        if they are 0.
 
     Raises
     ------
@@ -107,10 +111,14 @@ def paired_difference(
             "{n_train=} and {n_test=} are no sizes of two parts.", n_train=n_train, n_test=n_test
         )
     differences = ours - theirs
+    # Means of the same scores, summed in another order, differ by rounding.
+    rounding = _ROUNDING * np.maximum(np.abs(ours), np.abs(theirs)).max()
+    differences[np.abs(differences) <= rounding] = 0
     n, mean = len(differences), float(differences.mean())
     if n == 1:
         return PairedDifference(mean, None, None, None, 1)
-    error = float(np.sqrt((1 / n + n_test / n_train) * differences.var(ddof=1)))
+    variance = 0.0 if np.ptp(differences) <= rounding else differences.var(ddof=1)
+    error = float(np.sqrt((1 / n + n_test / n_train) * variance))
     certain = error == 0 and mean != 0
     ratio = float(np.copysign(np.inf, mean)) if certain else mean / (error or 1)
     return PairedDifference(mean, error, ratio, float(2 * student_t.sf(abs(ratio), n - 1)), n)

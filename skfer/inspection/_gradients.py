@@ -77,6 +77,10 @@ def input_pictures(embedder: Any, X: Any) -> NDArray[Any]:
             "{estimator} was fitted on rows of {} numbers, which have no places to look at.",
             shape[0],
         )
+    if hasattr(X, "to_numpy"):  # of pandas or polars
+        X = X.to_numpy()
+    if getattr(X, "ndim", 1) == 2 and X.shape[1] == 1 and X.dtype.kind in "OUS":
+        X = X[:, 0]  # a column of paths
     ndim = getattr(X, "ndim", None)
     if ndim is None or (ndim == 1 and X.dtype == object) or X.dtype.kind in "US":
         items = list(X)

@@ -135,6 +135,8 @@ class GaussianMetricLoss(nn.Module):
         with torch.autocast(embeddings.device.type, enabled=False):
             classes, onehot = _present_classes(embeddings, labels, n_classes)
             targets = onehot if targets is None else targets.to(onehot).t()[classes]
+            if not may_ask():
+                targets = targets.masked_fill(_is_absent(onehot), 0)
             loss, self._error = _PosteriorError.apply(
                 embeddings, queries, onehot, targets, variance
             )
@@ -170,8 +172,7 @@ class GaussianMetricLoss(nn.Module):
             classes, onehot = _present_classes(embeddings, labels, n_classes)
             points, centered = _center(embeddings, queries)
             means = _mean_weights(onehot) @ points
-            scores = _scores(centered, means, variance)
-            logarithms = scores.log_softmax(0).t()
+            logarithms = _log_posterior(centered, means, variance, onehot).t()
         if n_classes is None:
             return logarithms
         absent = logarithms.new_full((len(logarithms), n_classes), -torch.inf)
@@ -354,10 +355,7 @@ class _PosteriorError(torch.autograd.Function):
         points, centered = _center(embeddings, queries)
         weights = _mean_weights(onehot)
         means = weights @ points
-        scores = _scores(centered, means, var)
-        if not may_ask():
-            scores.masked_fill_(onehot.sum(1, keepdim=True) == 0, -torch.inf)  # of absent classes
-        posterior = scores.log_softmax(0).exp_()
+        posterior = _log_posterior(centered, means, var, onehot).exp_()
         error = posterior - targets
         ctx.mark_non_differentiable(error)
         if any(ctx.needs_input_grad):
@@ -380,6 +378,19 @@ class _PosteriorError(torch.autograd.Function):
         to_queries = to_queries * grad if of_queries else None
         to_targets = error * (grad * (-2 / error.shape[1])) if of_targets else None
         return to_points * grad, to_queries, None, to_targets, None
+
+
+def _log_posterior(centered: Tensor, means: Tensor, var: float, onehot: Tensor) -> Tensor:
+    """Return the logarithms of the posteriors, of shape (n_classes, n_queries)."""
+    scores = _scores(centered, means, var)
+    if not may_ask():  # else all are present
+        scores = scores.masked_fill(_is_absent(onehot), -torch.inf)
+    return scores.log_softmax(0)
+
+
+def _is_absent(onehot: Tensor) -> Tensor:
+    """Tell of each class, (n_classes, 1), whether it has no sample."""
+    return onehot.sum(1, keepdim=True) == 0
 
 
 def _scores(centered: Tensor, means: Tensor, var: float) -> Tensor:

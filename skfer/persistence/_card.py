@@ -1,6 +1,7 @@
 """Model cards: what is known of a model, as Markdown that model hubs read."""
 
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -81,17 +82,22 @@ def _word(value: Any) -> str:
 def _history(history: list[Mapping[str, Any]]) -> Facts:
     if not history:
         return {"epochs": 0}
+    ends = (history[0], history[-1])
+    # A score that is not defined is NaN, of which there is nothing to tell.
     numbers = [
         name
-        for name, value in history[-1].items()
-        if isinstance(value, float) and name in history[0] and name != "dur"
+        for name in history[-1]
+        if name != "dur" and all(_is_finite(epoch.get(name)) for epoch in ends)
     ]
-    ends = (history[0], history[-1])
     return {
         "epochs": len(history),
         "seconds": round(sum(float(epoch.get("dur", 0)) for epoch in history), 1),
         "first_and_last": {name: [round(float(e[name]), 4) for e in ends] for name in numbers},
     }
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def card_text(facts: Mapping[str, Any], given: Mapping[str, Any]) -> str:

@@ -77,7 +77,7 @@ def put_together(
     for name in net.get("unchanged", ()):  # one module was read as several
         for known in (embedder._built_from, embedder._trained_with):
             if name in known:
-                known[name] = now[name]
+                known[name] = getattr(embedder, name)
     with plain_modes(), seeded(0, torch.device("cpu")):  # weights are drawn, and replaced
         try:
             # Not the present parameters, which may have changed after the training.

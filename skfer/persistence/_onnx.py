@@ -117,7 +117,9 @@ def _on_cpu(model: Any) -> Any:
         return Pipeline([(name, _on_cpu(step)) for name, step in model.steps])
     if isinstance(model, BaseEmbedder):
         # Its copy is that of a pickle, which no tensor is left on a GPU in.
-        return copy.copy(model).set_params(device="cpu", precision="float32")
+        model = copy.copy(model)
+        # They are attributes of an embedder, too, whose signature leaves them out.
+        model.device, model.precision = "cpu", "float32"
     return model
 
 

@@ -265,6 +265,7 @@ class MetricNet(NeuralNet):
             self._run.is_touched |= not only_watches(callback)
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
+                self._run.is_touched |= not only_watches(callback)  # it may have run the network
             except KeyboardInterrupt:
                 if method_name == "on_epoch_end" and has_waited(callback):
                     raise StopTraining from None
@@ -361,7 +362,7 @@ class MetricNet(NeuralNet):
         x, run = on_device(x, self.device), self._run
         if run.world is None or not self.module_.training:
             output = run.recorded.output(self.module_, x, run.n_steps_alike, looks=run.is_touched)
-            run.is_touched = False
+            run.is_touched &= not self.module_.training  # else nothing was looked at
             return output
         with autocast(self.device, self.precision):
             return run.world.gathered(self.module_(x, run.world.part(len(x))), len(x))

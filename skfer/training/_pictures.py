@@ -130,9 +130,9 @@ class PictureSource(Dataset):
                 if self._labels is None:
                     raise
                 self.broken[j] = error
-        error = first or self.broken[i]
-        error.add_note(f"No picture with the label of X[{i}] can be read: none stands in for it.")
-        raise error
+        broken = first or self.broken[i]
+        broken.add_note(f"No picture with the label of X[{i}] can be read: none stands in for it.")
+        raise broken
 
     def _candidates(self, i: int) -> Iterable[int]:
         """Return a picture and, should it break, those that may stand in for it, lazily."""

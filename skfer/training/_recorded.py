@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import _has_any_global_hook
+from torch.nn.utils import parametrize
 
 from skfer.nets import Embedded, EmbeddingNet
 from skfer.training._modes import autocast
@@ -16,14 +17,22 @@ from skfer.training._replay import NetworkReplay, Part, StepReplay, n_hooks, n_h
 
 _LARGEST_BATCH = 2**25
 """Numbers; of a larger batch a GPU computes longer than its kernels take to launch."""
-_LIBRARIES = ("torch.nn.", "skfer.", "torchvision.", "timm.")
-"""Their networks take from Python nothing that changes from batch to batch."""
+_LIBRARIES = (
+    *("torch.nn.", "skfer."),
+    *("torchvision.models.", "torchvision.ops.", "timm.models.", "timm.layers."),
+)
+"""What is in them takes from Python nothing that changes from batch to batch. (The transforms of
+torchvision are modules too, and draw there.)"""
+_SHARE = 0.4
+"""Of a GPU's memory: no more may be in use when a recording is made, which takes as much again."""
 _WORTH = 50
 """Steps that a recording is made for: it takes the time of a few."""
 _PATIENCE = 8
 """So many batches in a row that are not like the recorded one have another one recorded."""
 _MOST = 8
 """Recordings of a training; one that needs more goes on without."""
+_FEWEST = 4
+"""So many are kept for the network alone, where a step changes ever again."""
 
 
 class RecordedTraining:
@@ -102,8 +111,9 @@ class RecordedTraining:
 
     def _records_step(self, part: Part, targets: dict[str, Tensor]) -> bool:
         """Whether a whole step may be recorded, or has been."""
+        is_there = self._replay is not None and self._replay.is_whole
         return (
-            (self._replay is not None or self._n_left > 0)
+            (is_there or self._n_left > _FEWEST)
             and self._takes_steps
             and targets.keys() == {"labels"}
             and part.is_known()
@@ -118,15 +128,23 @@ class RecordedTraining:
         if self._replay is not None and not self._replay.is_of(part, inputs, looks):
             self._replay = None
         enough = n_steps_left >= _WORTH and inputs[0].numel() <= _LARGEST_BATCH
-        if self._wants(inputs) and enough:
+        may_be_made = self._n_left > (0 if part.objective is None else _FEWEST)
+        if may_be_made and self._wants(inputs) and enough and self._has_room():
             self._record(part, inputs)
         return self._replay is not None and self._replay.takes(inputs)
+
+    def _has_room(self) -> bool:
+        """Whether a GPU has memory for a step as often as it takes: recorded, and beside it."""
+        if self.device.type != "cuda":
+            return True
+        total = torch.cuda.get_device_properties(self.device).total_memory
+        return torch.cuda.memory_reserved(self.device) < _SHARE * total
 
     def _wants(self, inputs: tuple[Tensor, ...]) -> bool:
         """Whether a batch like this one should be recorded."""
         if self._replay is not None:
             self._n_unlike = 0 if self._replay.takes(inputs) else self._n_unlike + 1
-        return self._n_left > 0 and (self._replay is None or self._n_unlike >= _PATIENCE)
+        return self._replay is None or self._n_unlike >= _PATIENCE
 
     def _record(self, part: Part, inputs: tuple[Tensor, ...]) -> None:
         if not is_recordable(part.network):
@@ -173,5 +191,6 @@ def _is_known(module: nn.Module) -> bool:
     # A norm without momentum counts its batches in Python.
     counts = getattr(module, "track_running_stats", False) and module.momentum is None
     # A class is asked itself, since one that is made from it may have another forward pass.
-    says_so = vars(type(module)).get("recordable") is True
-    return (says_so or type(module).__module__.startswith(_LIBRARIES)) and not counts
+    kind = next(k for k in type(module).__mro__ if k.__module__ != parametrize.__name__)
+    says_so = vars(kind).get("recordable") is True
+    return (says_so or kind.__module__.startswith(_LIBRARIES)) and not counts

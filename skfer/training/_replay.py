@@ -46,10 +46,13 @@ class Part:
             and not optimizer._optimizer_step_pre_hooks
             and not optimizer._optimizer_step_post_hooks
             and not any(map(n_hooks, self.objective.modules()))
-            and self.objective.is_recordable(
-                bounded=isinstance(self.network.standardize, nn.BatchNorm1d)
-            )
+            and self.objective.is_recordable(bounded=self._is_bounded())
         )
+
+    def _is_bounded(self) -> bool:
+        """Whether embeddings are standardized over their batch."""
+        norm = getattr(self.network, "standardize", None)
+        return isinstance(norm, nn.BatchNorm1d) and norm.training
 
     def parameters(self) -> list[nn.Parameter]:
         """Return those that learn."""
@@ -82,7 +85,7 @@ class Part:
             for module in self.modules()
         ]
         tensors = [t for root in self._roots() for t in (*root.parameters(), *root.buffers())]
-        places = [(t.data_ptr(), t.requires_grad, n_hooks_of_gradient(t)) for t in tensors]
+        places = [(t.data_ptr(), t.shape, t.requires_grad, n_hooks_of_gradient(t)) for t in tensors]
         if self.optimizer is None:
             return [modules, places]
         groups = [

@@ -45,6 +45,8 @@ def as_column(values: Any, name: str) -> NDArray[Any]:
         values = np.array(values.tolist(), dtype=object)
     elif not hasattr(values, "dtype") and not hasattr(values, "__array__"):
         values = _as_objects(values, name) if _would_change(values) else values
+    elif _has_gaps_among_integers(values):
+        values = values.astype(object)  # which numpy would make floats of
     try:
         column = np.asarray(values)
     except (TypeError, ValueError) as error:
@@ -60,6 +62,13 @@ def as_column(values: Any, name: str) -> NDArray[Any]:
             shown(column if column.ndim else values),
         )
     return column
+
+
+def _has_gaps_among_integers(values: Any) -> bool:
+    """Whether values are a column of pandas, of integers some of which are missing."""
+    dtype = getattr(values, "dtype", None)
+    is_of_pandas = not isinstance(dtype, np.dtype) and hasattr(values, "isna")
+    return is_of_pandas and getattr(dtype, "kind", "") in tuple("iu") and bool(values.isna().any())
 
 
 def as_array(values: Any, name: str, dtype: Any = None) -> NDArray[Any]:

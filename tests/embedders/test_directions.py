@@ -18,7 +18,7 @@ from skfer import (
 )
 from skfer.embedders._directions import some_labeled
 from skfer.losses import GaussianMetricLoss, MultiThresholdTripletLoss
-from skfer.training import Batches
+from skfer.training import Batches, ImageSource
 from skfer.training._source import ResidentSource
 
 ALL = [
@@ -247,7 +247,15 @@ def test_samples_that_lie_on_a_gpu_are_embedded_there(cls, faces, monkeypatch):
         return self.samples[torch.from_numpy(asked[-1])]
 
     monkeypatch.setattr(ResidentSource, "__getitem__", noted)
+    finish, finished = cls.finish_training, []
+
+    def finish_training(self, data):
+        finished.append(data.source)
+        finish(self, data)
+
+    monkeypatch.setattr(cls, "finish_training", finish_training)
     model = cls(normalize_embedding=True, **QUICK).fit(faces.images, faces.target)
+    assert isinstance(finished[0], ImageSource)  # as it is told of
     assert_array_equal(np.concatenate(asked)[-len(images) :], np.arange(len(images)))
     assert_array_equal(model.embedding_center_, expected.embedding_center_)
     assert_array_equal(model.transform(faces.images), expected.transform(faces.images))

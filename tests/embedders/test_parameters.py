@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from helpers.embedders import Case
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
 from skorch.callbacks import Callback
 from torch import nn
 
 import skfer
+from skfer import MultiThresholdEmbedder
 from skfer.losses import GaussianMetricLoss
 from skfer.nets import FaceAugment
 
@@ -153,3 +155,39 @@ def test_a_model_is_kept_as_it_was_trained(faces, change, tmp_path):
     assert_array_equal(loaded.transform(faces.data), Z)
     assert loaded.get_params().keys() == model.get_params().keys()
     assert loaded.thresholds_.tolist() == model.thresholds_.tolist()
+
+
+class Shortened(MultiThresholdEmbedder):
+    """One that takes few of the shared parameters, as the guide to embedders of one's own does."""
+
+    def __init__(
+        self, scale=8.0, *, max_epochs=1, checkpoint=None, warm_start=False, random_state=0
+    ):
+        super().__init__(
+            max_epochs=max_epochs,
+            checkpoint=checkpoint,
+            warm_start=warm_start,
+            random_state=random_state,
+        )
+        self.scale = scale
+
+
+def test_parameters_that_a_signature_leaves_out_have_their_defaults(faces, tmp_path):
+    X, y = faces.images, faces.target
+    expected = MultiThresholdEmbedder(max_epochs=1, random_state=0).fit(X, y)
+    model = Shortened().fit(X, y)
+    assert_array_equal(model.transform(X), expected.transform(X))
+    assert_array_equal(
+        model.partial_fit(X, y).transform(X), expected.partial_fit(X, y).transform(X)
+    )
+    again = Shortened(warm_start=True).fit(X, y).fit(X, y)
+    warm = MultiThresholdEmbedder(max_epochs=1, warm_start=True, random_state=0)
+    assert_array_equal(again.transform(X), warm.fit(X, y).fit(X, y).transform(X))
+    kept = Shortened(checkpoint=tmp_path).fit(X, y)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert_array_equal(kept.transform(X), Shortened().fit(X, y).transform(X))
+    twice = Shortened().partial_fit(X, y).partial_fit(X, y)
+    assert_array_equal(clone(twice).fit(X, y).transform(X), kept.transform(X))
+    model.embedding_dim = 64
+    with pytest.raises(ValueError, match="embedding_dim=64, but"):
+        model.partial_fit(X, y)

@@ -10,6 +10,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.pipeline import FeatureUnion
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skfer import CrossEntropyEmbedder
 from skfer.preprocessing import NoFaceWarning
@@ -158,3 +161,35 @@ def test_who_learned_from_photographs_is_given_them(faces, tmp_path, fit):
     photographs = [Image.fromarray(picture) for picture in pictures]
     getattr(model, fit)(photographs, [0, 1, 0, 1])
     assert len(model.predict([_photograph(tmp_path)])) == 1
+
+
+def names_of(paths):
+    return pd.Series(paths, index=[f"face {i}" for i in range(len(paths))])
+
+
+def test_a_data_frame_has_the_index_of_the_paths(faces, paths):
+    X, model = names_of(paths), CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    model.set_output(transform="pandas")
+    Z = model.fit_transform(X, faces.target)
+    assert Z.index.equals(X.index)
+    pd.testing.assert_frame_equal(Z, model.transform(X))
+    length = FunctionTransformer(lambda column: column.str.len().to_frame("length"))
+    union = FeatureUnion([("face", model), ("length", length)]).set_output(transform="pandas")
+    both = union.fit_transform(X, faces.target)
+    assert both.index.equals(X.index)
+    assert not both.isna().any(axis=None)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "default"])
+@pytest.mark.parametrize("column", ["file", ["file"]])
+@pytest.mark.parametrize("image_size", [None, 16])
+def test_a_column_of_paths_among_others(faces, paths, column, kind, image_size):
+    X = names_of(paths).to_frame("file").assign(age=np.arange(len(paths), dtype=float))
+    model = CrossEntropyEmbedder(8, max_epochs=1, image_size=image_size, random_state=0)
+    steps = [("face", model, column), ("others", StandardScaler(), ["age"])]
+    table = ColumnTransformer(steps).set_output(transform=kind)
+    Z = table.fit_transform(X, faces.target)
+    assert Z.shape == (len(X), 9)
+    assert_array_equal(Z, table.transform(X))
+    names = [*(f"face__crossentropyembedder{i}" for i in range(8)), "others__age"]
+    assert table.get_feature_names_out().tolist() == names

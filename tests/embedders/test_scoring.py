@@ -118,6 +118,8 @@ def test_scores_are_kept(rows, tmp_path):
         ({"scoring": "accuracy", "early_stopping": False}, "early_stopping=True"),
         ({"scoring": "acuracy"}, r"'acuracy', which is neither.*recall_at_1"),
         ({"scoring": {"mine": 3}}, "has 3, which is neither"),
+        ({"scoring": {"loss": "accuracy"}}, "has a scorer named loss, as the history calls"),
+        ({"scoring": {"loss_best": "accuracy"}}, "has a scorer named loss_best"),
         ({"callbacks": [EpochScoring("accuracy")]}, "scoring='balanced_accuracy'"),
     ],
 )
@@ -163,3 +165,36 @@ def test_the_measure_by_name_is_the_measure(faces):
     model.set_params(scoring={"own": scorer, "name": "recall_at_1"})
     model.fit(faces.images, faces.target)
     assert model.history_[0]["valid_own"] == model.history_[0]["valid_name"] == seen[0]
+
+
+def test_a_score_that_is_none_is_kept(rows, tmp_path):
+    model = CrossEntropyEmbedder(**QUICK, scoring=lambda *_: np.nan).fit(*rows)
+    skfer.save(model, tmp_path / "model.skfer")
+    again = skfer.load(tmp_path / "model.skfer")
+    assert all(np.isnan(epoch["valid_score"]) for epoch in again.history_)
+    assert "valid_loss" in skfer.model_card(again)
+    assert "valid_score" not in skfer.model_card(again)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc_ovr"])
+def test_a_score_that_lacks_a_class_is_none(rows, scoring):
+    X, y = rows
+    watch = Split()
+    CrossEntropyEmbedder(**QUICK, callbacks=[watch]).fit(X, y)
+    alone = np.setdiff1d(np.arange(len(y)), watch.valid)[:1]  # of its class, and trained on
+    y = np.where(np.isin(np.arange(len(y)), alone), "zest", y)
+    model = CrossEntropyEmbedder(**QUICK, scoring=["accuracy", scoring])
+    words = rf"valid_{scoring} is NaN.* none of the classes \['zest'\]"
+    with pytest.warns(UserWarning, match=words) as caught:
+        history = model.fit(X, y).history_
+    assert len(caught) == 1
+    assert all(np.isnan(epoch[f"valid_{scoring}"]) for epoch in history)
+    assert all(0 <= epoch["valid_accuracy"] <= 1 for epoch in history)
+
+
+def test_a_scorer_that_fails_ends_the_fit(rows):
+    def fails(model, X, y):
+        raise ValueError("no such file")
+
+    with pytest.raises(ValueError, match="no such file"):
+        CrossEntropyEmbedder(**QUICK, scoring=fails).fit(*rows)

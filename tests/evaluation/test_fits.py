@@ -4,9 +4,13 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from skfer import CrossEntropyEmbedder
+from skfer.datasets import make_expressions
 from skfer.evaluation import (
     Fit,
     compare,
@@ -53,3 +57,18 @@ def test_warnings_of_training_come_with_the_score():
     X, y, half = np.eye(12), np.arange(12) % 2, np.arange(6)
     (score,) = compare({"mine": _Warning()}, X, y, [(half, half + 6)])
     assert score.warnings == ("it collapsed",)
+
+
+@pytest.mark.parametrize("index", [range(24), range(23, -1, -1), [f"row {i}" for i in range(24)]])
+@pytest.mark.parametrize("kind", [pd.Series, pd.DataFrame])
+def test_rows_of_pandas_are_taken_by_their_place(kind, index, tmp_path):
+    faces = make_expressions(3, 1, image_size=16, random_state=0)
+    for i, image in enumerate(faces.images):
+        Image.fromarray(image).save(tmp_path / f"{i:02d}.png")
+    paths = sorted(map(str, tmp_path.glob("*.png")))
+    splits = [(np.arange(0, 24, 2), np.arange(1, 24, 2))]
+    model = CrossEntropyEmbedder(4, max_epochs=1, random_state=0)
+    (expected,) = compare({"e": model}, np.array(paths), faces.target, splits, classifier="own")
+    X, y = kind(paths, index=index), pd.Series(faces.target, index=index)
+    (found,) = compare({"e": model}, X, y, splits, classifier="own")
+    assert (found.scores, found.predicted) == (expected.scores, expected.predicted)

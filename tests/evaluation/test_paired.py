@@ -49,6 +49,29 @@ def test_edges():
     assert sure == (0.25, 0, np.inf, 0, 2)
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_rounding_is_no_difference(scale):
+    ours, theirs = np.array([0.1 + 0.2] * 3) * scale, np.array([0.3] * 3) * scale
+    assert paired_difference(ours, theirs, n_train=2, n_test=1) == (0, 0, 0, 1, 3)
+    sure = paired_difference(ours + 0.1 * scale, theirs, n_train=2, n_test=1)
+    assert sure[1:] == (0, np.inf, 0, 3)
+    some = paired_difference(ours, [0.3 * scale, 0.3 * scale, 0.2999 * scale], n_train=2, n_test=1)
+    assert some.error > 0
+    assert 0 < some.p_value < 1
+
+
+def test_the_order_of_seeds_is_no_difference():
+    """Their means are summed in it."""
+    scores = {"a": [[0.7, 0.8, 0.9], [0.6, 0.7, 0.8]], "b": [[0.9, 0.8, 0.7], [0.8, 0.7, 0.6]]}
+    fits = [
+        Fit(name, fold, seed, {"accuracy": score}, [], 1.0, 1.0, 80, 40)
+        for name, folds in scores.items()
+        for fold, seeds in enumerate(folds)
+        for seed, score in enumerate(seeds)
+    ]
+    assert compare_with(fits, "a", "b", "accuracy") == (0, 0, 0, 1, 2)
+
+
 @pytest.mark.parametrize(
     ("scores", "reference", "sizes", "about"),
     [

@@ -4,6 +4,7 @@ import copy
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers.own_embedder import ProxyEmbedder
@@ -102,7 +103,9 @@ def test_gradients_of_any_embedder(kind, faces, request, tmp_path):
     paths = [tmp_path / f"{i}.png" for i in range(12)]
     for path, face in zip(paths, X, strict=True):
         Image.fromarray(face).save(path)
-    for door in (paths, [Image.fromarray(face) for face in X], list(X)):
+    column = pd.Series(map(str, paths), index=[f"face {i}" for i in range(12)])
+    pictures = [Image.fromarray(face) for face in X]
+    for door in (paths, pictures, list(X), column, column.to_frame(), column.array):
         other = AttentionDisplay.from_estimator(model, door, y, method="gradient")
         np.testing.assert_allclose(other.maps, display.maps, atol=1e-5)
     some = np.where(np.arange(12) % 4 == 0, -1, y)

@@ -385,8 +385,23 @@ def test_pickles():
     embeddings, labels = torch.randn(6, 3), torch.arange(6) % 2
     expected = loss(embeddings, labels)
     again = pickle.loads(pickle.dumps(loss))
+    assert again.stats == {}
     assert again(embeddings, labels) == expected
+    assert again.stats == loss.stats
     assert repr(again) == "GaussianMetricLoss(sigma=0.7, relative_sigma=False)"
+    del again.__dict__["_stats"]  # as in an earlier version's pickle
+    assert pickle.loads(pickle.dumps(again)).stats == {}
+
+
+def test_what_the_latest_call_saw_can_be_told_to_it():
+    """As a recording does, whose calls the loss does not see."""
+    loss = GaussianMetricLoss()
+    loss(torch.randn(6, 3), torch.arange(6) % 2)
+    loss.stats = {"active_fraction": torch.tensor(0.5)}
+    assert loss.stats == {"active_fraction": torch.tensor(0.5)}
+    assert pickle.loads(pickle.dumps(loss)).stats == {}
+    loss(torch.zeros(6, 3), torch.arange(6) % 2)
+    assert loss.stats["active_fraction"] != 0.5
 
 
 class TestMixup:

@@ -108,6 +108,21 @@ def test_every_embedder(case, faces, tmp_path):
     assert ("posterior" in found) == hasattr(model, "predict_proba")
 
 
+class Few(CrossEntropyEmbedder):
+    """Its signature leaves out where and how precisely it computes."""
+
+    def __init__(self, embedding_dim=8, *, max_epochs=1, random_state=0):
+        super().__init__(embedding_dim, max_epochs=max_epochs, random_state=random_state)
+
+
+def test_an_embedder_of_few_parameters(faces, tmp_path):
+    model = Few().fit(faces.images, faces.target)
+    skfer.export_onnx(model, tmp_path / "x.onnx")
+    found = answers(tmp_path / "x.onnx", faces.images)["embedding"]
+    model.precision = "float32"
+    assert_allclose(found, model.transform(faces.images), rtol=1e-5, atol=5e-5)
+
+
 @pytest.mark.parametrize("color", [False, True])
 @pytest.mark.parametrize("name", EMBEDDERS)
 def test_from_the_usual_start_it_is_the_same_to_1e_5(name, color, faces, tmp_path):

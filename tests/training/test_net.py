@@ -23,6 +23,7 @@ from skfer.training import (
     spread,
 )
 from skfer.training._norms import norms_of
+from skfer.training._recorded import RecordedTraining
 
 
 @given(st.sampled_from(sorted(SCHEDULES)), st.floats(0, 1))
@@ -241,3 +242,45 @@ def test_batches_on_a_gpu_are_those_of_the_source(source):
         assert there.device.type == "cuda"
         assert torch.equal(there.cpu(), x)
         assert torch.equal(same, labels)
+
+
+class Looks(Callback):
+    """Watches, and says so."""
+
+    only_watches = True
+
+    def on_epoch_begin(self, net, **kwargs):
+        pass
+
+
+class MayChange(Looks):
+    """Is made from it, and has not said so."""
+
+
+class RunsTheNetwork(Callback):
+    """In inference mode, ahead of what it may change."""
+
+    def on_epoch_begin(self, net, dataset_train, **kwargs):
+        net.module_.eval()
+        net.infer(next(iter(dataset_train))[0])
+        net.module_.train()
+
+
+@pytest.mark.parametrize(
+    ("callback", "n_looks"), [(None, 1), (Looks, 1), (MayChange, 3), (RunsTheNetwork, 3)]
+)
+def test_changes_are_looked_for_after_who_may_make_them(callback, n_looks, monkeypatch):
+    faces = make_expressions(3, 1, image_size=16, random_state=0)
+    looked, run = [], RecordedTraining.output
+
+    def output(self, network, x, n_steps_left, *, looks):
+        if network.training:
+            looked.append(looks)
+        return run(self, network, x, n_steps_left, looks=looks)
+
+    monkeypatch.setattr(RecordedTraining, "output", output)
+    callbacks = None if callback is None else [callback()]
+    model = CrossEntropyEmbedder(4, max_epochs=3, samples_per_class=2, callbacks=callbacks)
+    model.set_params(average_weights=False, device="cpu").fit(faces.images, faces.target)
+    assert len(looked) > 3
+    assert sum(looked) == n_looks

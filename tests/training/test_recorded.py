@@ -38,6 +38,37 @@ class FlipsSome(Flips):
         return x if random.random() < 0.5 else x.flip(2)
 
 
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("torchvision.models.resnet", True),
+        ("torchvision.ops.stochastic_depth", True),
+        ("torchvision.transforms.transforms", False),
+        ("torchvision.transforms.v2._geometry", False),
+        ("timm.models.vision_transformer", True),
+        ("timm.layers.drop", True),
+        ("timm.data.transforms", False),
+        ("timmy.layers", False),
+    ],
+)
+def test_networks_of_libraries_are_recorded_and_their_draws_are_not(module, expected):
+    kind = type("Kind", (FlipsSome,), {"__module__": module})
+    assert is_recordable(network(augment=kind())) == expected
+
+
+class Own(nn.Linear):
+    """A layer of someone's own."""
+
+
+@pytest.mark.parametrize(("kind", "expected"), [(nn.Linear, True), (Own, False)])
+def test_a_constraint_on_weights_hides_nobodys_class(kind, expected):
+    net = network()
+    net.project = nn.utils.parametrizations.spectral_norm(
+        kind(net.project.in_features, net.project.out_features)
+    )
+    assert is_recordable(net) == expected
+
+
 def test_a_module_of_ones_own_is_recorded_if_its_class_says_so():
     assert is_recordable(network(augment=Flips()))
     assert not is_recordable(network(augment=FlipsSome()))
@@ -289,6 +320,17 @@ def test_batches_of_another_shape_leave_the_recorded_step_alone(recorder):
         call(run, net, x, objective)
     assert made == [4]
     assert PLAYED == [4, 4, 4]
+
+
+def test_where_a_step_changes_ever_again_the_network_is_recorded(recorder):
+    run, made, _ = recorder
+    net, objective = network(n_classes=3), labeled()
+    (x,) = batches(4)
+    for _ in range(6):
+        objective.metric_loss.thresholds = objective.metric_loss.thresholds.clone()
+        call(run, net, x, objective)
+    assert made == [4] * 5  # four whole steps, and the network, which does not change
+    assert not run._replay.is_whole
 
 
 def test_a_step_is_recorded_whole_once_it_can_be(recorder):

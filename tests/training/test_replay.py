@@ -1,14 +1,16 @@
 """What a recording gives, and what can be one."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import partial
 
 import pytest
 import torch
 from helpers.recorded import batches, labeled, network, optimizer_of
+from torch import nn
 
-from skfer._asking import without_asking
+from skfer._asking import may_ask, without_asking
 from skfer.embedders._multi_threshold import MultiThresholdObjective
 from skfer.embedders._triplet_center import NEGATIVES, TripletCenterObjective
 from skfer.embedders.gaussian._objective import GaussianObjective
@@ -151,14 +153,17 @@ def test_what_is_recorded_asks_for_no_number(objective):
     with pytest.MonkeyPatch.context() as patch, without_asking():
         patch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # there is none there
         objective(output, labels).backward()
-    assert output.embedding.grad is None or output.embedding.grad.device.type == "meta"
+    gradients = [tensor.grad for tensor in output[:2] if tensor.grad is not None]
+    assert {gradient.device.type for gradient in gradients} == {"meta"}
     assert all(value.device.type == "meta" for value in objective.stats.values())
 
 
+@pytest.mark.parametrize("has_ties", [False, True])
 @pytest.mark.parametrize("name", [name for name in OBJECTIVES if name not in IN_ONE_WAY])
-def test_what_is_computed_without_asking_is_the_same(name):
+def test_what_is_computed_without_asking_is_the_same(name, has_ties):
     torch.manual_seed(0)
-    outputs = [torch.randn(24, 8, requires_grad=True) for _ in range(2)]
+    values = torch.randn(2, 24, 8)
+    outputs = [t.requires_grad_() for t in (values.round() if has_ties else values).unbind()]
     labels = torch.arange(24) % 5 + 1  # of eight
     results = []
     for context in (nullcontext, without_asking):
@@ -172,6 +177,64 @@ def test_what_is_computed_without_asking_is_the_same(name):
         results[-1] += objective.stats.values()
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_absent_classes_count_nowhere():
+    torch.manual_seed(0)
+    x, labels, targets = torch.randn(6, 4), torch.arange(6) % 2 * 3, torch.rand(6, 5)
+    loss = GaussianMetricLoss()
+    expected = loss(x, labels, targets=targets), loss.log_posterior(x, labels, n_classes=5)
+    with without_asking():
+        found = loss(x, labels, targets=targets), loss.log_posterior(x, labels, n_classes=5)
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_thread_may_ask_while_another_may_not():
+    with without_asking():
+        assert not may_ask()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(may_ask).result()
+    assert may_ask()
+
+
+class Asks(Objective):
+    """Notes whether it may ask."""
+
+    def __init__(self):
+        super().__init__(None, 1.0)
+        self.noted = []
+
+    def forward(self, output, labels, votes=None):
+        self.noted.append(may_ask())
+        return super().forward(output, labels, votes)
+
+
+def test_what_is_recorded_may_not_ask(on_processor):
+    net, objective = network(n_classes=3), Asks()
+    (x,), optimizer = batches(6), optimizer_of(net)
+    _replay.StepReplay(Part(net, objective, optimizer), (x, torch.arange(6) % 2), "float32")
+    assert set(objective.noted) == {False}
+
+
+def test_only_what_is_standardized_over_its_batch_is_bounded():
+    net, objective = network(n_classes=8), gaussian()
+    part = Part(net, objective, optimizer_of(net))
+    assert part.is_known()
+    net.standardize.eval()
+    assert not part.is_known()
+    net.standardize = nn.Identity()
+    assert not part.is_known()
+    plain = nn.Linear(2, 2)
+    assert not Part(plain, objective, optimizer_of(plain)).is_known()
+    assert Part(plain, Objective(None, 1.0), optimizer_of(plain)).is_known()
+
+
+def test_a_recording_of_other_shapes_is_another():
+    part = Part(network(n_classes=8), gaussian(), None)
+    before = part.made_of()
+    part.objective.component_classes = part.objective.component_classes[:5]
+    assert part.made_of() != before
 
 
 def test_what_has_to_ask_is_not_recorded():

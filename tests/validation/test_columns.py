@@ -252,3 +252,11 @@ def test_lengths_are_compared_with_the_first():
     assert info.value.arguments == ("groups",)
     with pytest.raises(ArgumentError, match="y must have one entry for each sample, got 3"):
         check_same_length(X=[1], y=3)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "UInt8"])
+def test_integers_stay_integers_beside_gaps(dtype):
+    column = as_column(pd.Series([3, None, 5], dtype=dtype), "y")
+    assert [type(value) for value in column[[0, 2]]] == [int, int]
+    assert missing_mask(column).tolist() == [False, True, False]
+    assert as_column(pd.Series([3, 5], dtype=dtype), "y").dtype.kind in "iu"

@@ -52,8 +52,11 @@ class GaussianObjective(Objective):
 
     def set_component_classes(self, classes: NDArray[np.intp]) -> None:
         """Take labels for components of these classes from now on."""
-        device = self.component_classes.device
-        self.component_classes = torch.from_numpy(np.array(classes, dtype=np.int64)).to(device)
+        before, now = self.component_classes, torch.from_numpy(np.array(classes, dtype=np.int64))
+        if now.shape == before.shape:
+            before.copy_(now)  # where it was, so that a recording that reads it stays right
+        else:
+            self.component_classes = now.to(before.device)
 
     def forward(
         self,

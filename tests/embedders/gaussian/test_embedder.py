@@ -444,6 +444,7 @@ def test_unlabeled_marks_among_numbers(rows, mark):
     model = _model(max_epochs=2).fit(X, y)
     expected = _model(max_epochs=2).fit(X, _marked(codes, -1, int))
     assert_array_equal(model.classes_, [0, 1, 2])
+    assert (model.classes_.dtype.kind == "f") == (mark is np.nan or mark == -1.0)
     assert_array_equal(model.transduction_, expected.transduction_)
     model.partial_fit(X, y)
     assert_array_equal(model.predict_subclass(X, y), model.predict_subclass(X, _marked(codes, -1)))

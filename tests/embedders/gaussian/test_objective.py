@@ -33,6 +33,14 @@ def test_cross_entropy_is_on_classes():
     torch.testing.assert_close(total, metric + 2 * expected)
 
 
+def test_as_many_components_stay_where_they_were():
+    objective = _objective()
+    before = objective.component_classes
+    objective.set_component_classes(np.arange(len(before))[::-1])
+    assert objective.component_classes is before
+    assert before.tolist() == list(range(len(before)))[::-1]
+
+
 def test_unlabeled_samples_without_a_pseudo_label_do_not_count():
     points, codes = _batch()
     points.requires_grad_()
