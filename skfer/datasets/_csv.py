@@ -23,7 +23,8 @@ def read_cells(
     line = 0
     try:
         with io.TextIOWrapper(open_table(path), encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter, strict=strict)
+            # A quote after a comma and a space opens a cell, too.
+            reader = csv.reader(file, delimiter=delimiter, strict=strict, skipinitialspace=True)
             for cells in reader:
                 line = reader.line_num
                 yield line, cells

@@ -12,7 +12,7 @@ from skfer.datasets._labels import canonical, encode
 from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options
 from skfer.datasets._photographs import load_detected
-from skfer.datasets._rows import Row, without_copies
+from skfer.datasets._rows import PARTS, Row, without_copies
 from skfer.datasets._tree import MissingPathError, Tree, inside
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, DatasetWarning, Problem
@@ -48,6 +48,7 @@ class _Line(NamedTuple):
 
     place: str
     cells: dict[str, str]
+    surplus: str = ""  # what stands beyond the last column
 
     def cell(self, column: str | None) -> str:
         """Return what a cell says, "" for a missing value."""
@@ -93,7 +94,8 @@ def load_image_table(
     group_column : str, default=None
         The column of the group, such as the person shown. A row without one is faulty.
     split_column : str, default=None
-        The column of the official part, such as train or test.
+        The column of the official part. The usual words for them, such as "Training", "val" or
+        "PublicTest", become "train", "validation" and "test"; others stay as they are.
     subgroup_column : str, default=None
         The column of a subgroup to be told apart in reports, such as age or skin tone: the Bunch
         has it as `subgroup`, "" where a row has none.
@@ -246,13 +248,19 @@ def _row(tree: Tree, line: _Line, columns: Columns) -> Row:
     """Return the picture of a line, or raise ValueError."""
     if columns.label not in line.cells or columns.file not in line.cells:
         raise ValueError("fewer cells than the header has names")
+    if line.surplus:
+        raise ValueError(
+            f"more cells than the header has names, {line.surplus!r} being the first: put a cell "
+            "that holds a separator into double quotes"
+        )
     label, group = line.cell(columns.label), line.cell(columns.group)
     name = _file_name(tree, line.cell(columns.file), label)
     if columns.group is not None and not group:
         # Otherwise all unknown persons would be one person.
         raise ValueError(f"no group in the column {columns.group!r}")
     extra = () if columns.subgroup is None else (line.cell(columns.subgroup),)
-    return Row(name, label, line.cell(columns.split), group, place=line.place, extra=extra)
+    part = line.cell(columns.split)
+    return Row(name, label, PARTS.get(part.lower(), part), group, place=line.place, extra=extra)
 
 
 def _file_name(tree: Tree, given: str, label: str) -> str:
@@ -276,7 +284,11 @@ def _read_lines(csv: Path, columns: Columns) -> list[_Line]:
     header = [name.strip() for name in next(cells, (1, []))[1]]
     _check_columns(csv, header, columns.named())
     return [
-        _Line(f"{csv.name}, line {line}", dict(zip(header, row, strict=False)))
+        _Line(
+            f"{csv.name}, line {line}",
+            dict(zip(header, row, strict=False)),
+            next(filter(None, map(str.strip, row[len(header) :])), ""),
+        )
         for line, row in cells
         if any(cell.strip() for cell in row)
     ]

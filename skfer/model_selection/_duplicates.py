@@ -9,6 +9,8 @@ from skfer.exceptions import ArgumentError, shorten
 from skfer.model_selection._leakage import number_identical_images
 from skfer.validation import UNLABELED, check_choice, refusal, shown
 
+_COLUMNS = ("images", "target", "groups", "filenames", "split", "subgroup")
+"""What may be a list with an entry for each image."""
 _MAX_LINES = 10
 
 
@@ -89,11 +91,12 @@ def _pairs(numbers: NDArray[np.intp], target: NDArray[Any]) -> list[tuple[int, i
 
 
 def _listed(bunch: Any, pairs: list[tuple[int, int]]) -> str:
-    names = getattr(bunch, "filenames", None)
-    words = getattr(bunch, "target_names", None)
+    names, words = (getattr(bunch, name, None) for name in ("filenames", "target_names"))
+    names = None if names is None else np.asarray(names)
+    target = np.asarray(bunch.target)
 
     def called(row: int) -> str:
-        code = bunch.target[row]
+        code = target[row]
         label = str(code) if words is None or code < 0 else str(words[code])
         return shorten(f"{f'sample {row}' if names is None else names[row]} ({label})", 100)
 
@@ -109,11 +112,25 @@ def _without(bunch: Any, rows: list[int]) -> Any:
     kept = np.setdiff1d(np.arange(n_images), rows)
     left = type(bunch)(**bunch)
     for name, value in bunch.items():
-        is_column = np.ndim(value) > 0 and hasattr(value, "dtype") and len(value) == n_images
-        if is_column and not name.endswith("_names"):
-            left[name] = value[kept]
+        if _is_column(name, value, n_images):
+            left[name] = _taken(value, kept)
     if "data" in left:
         left["data"] = left["images"].reshape(left["data"].shape)
     if left.get("frame") is not None:
         left["frame"] = left["frame"].iloc[kept].reset_index(drop=True)
     return left
+
+
+def _is_column(name: str, value: Any, n_images: int) -> bool:
+    """Whether a value of a bunch has an entry for each image."""
+    is_array = hasattr(value, "dtype") and np.ndim(value) > 0
+    # What another list of this length is of, nobody knows.
+    is_sequence = is_array or (name in _COLUMNS and isinstance(value, list | tuple))
+    return is_sequence and len(value) == n_images and not name.endswith("_names")
+
+
+def _taken(column: Any, kept: NDArray[np.intp]) -> Any:
+    """Return the entries of a column in some places."""
+    if isinstance(column, list | tuple):
+        return type(column)(column[i] for i in kept)
+    return column.iloc[kept] if hasattr(column, "iloc") else column[kept]

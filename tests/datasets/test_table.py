@@ -272,3 +272,50 @@ def test_any_labels_and_groups(tmp_path_factory, labels, groups):
 def test_a_table_that_is_not_there_is_named_and_not_its_folder(tmp_path, name):
     with pytest.raises(FileNotFoundError, match=r"csv='.*csv' does not exist"):
         load_image_table(tmp_path / name)
+
+
+PEOPLE = ["Doe, John", "Doe, Jane", "Roe"]
+
+
+@pytest.mark.parametrize("space", ["", " "])
+def test_a_separator_in_quotes_is_none(tmp_path, space):
+    """With a space before the quotes, too, as people write tables by hand."""
+    trees.folder(tmp_path, ["0.png", "1.png", "2.png"])
+    rows = [f'{i}.png,{space}x,{space}"{name}"' for i, name in enumerate(PEOPLE)]
+    text = "\n".join([f"file,{space}label,{space}person", *rows])
+    (tmp_path / "t.csv").write_text(text)
+    faces = load_image_table(tmp_path / "t.csv", group_column="person")
+    assert faces.groups.tolist() == PEOPLE
+
+
+def test_a_separator_without_quotes_is_told(tmp_path):
+    """Else what follows it would be in the wrong column, or two persons would be one."""
+    trees.folder(tmp_path, ["0.png", "1.png", "2.png"])
+    rows = [f"{i}.png,x,{name}" for i, name in enumerate(PEOPLE)]
+    (tmp_path / "t.csv").write_text("\n".join(["file,label,person", *rows]))
+    with pytest.raises(DatasetError, match=r"line 2: more cells .*'John' .* double quotes"):
+        load_image_table(tmp_path / "t.csv", group_column="person")
+    with pytest.warns(DatasetWarning):
+        faces = load_image_table(tmp_path / "t.csv", group_column="person", on_error="skip")
+    assert faces.groups.tolist() == ["Roe"]
+    (tmp_path / "t.csv").write_text("file,label\n0.png,x,,\n1.png,y, ,\n")  # as spreadsheets end
+    assert len(load_image_table(tmp_path / "t.csv").images) == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "part"),
+    [
+        ("Train", "train"),
+        ("Training", "train"),
+        ("val", "validation"),
+        ("VALIDATION", "validation"),
+        ("PublicTest", "validation"),
+        ("PrivateTest", "test"),
+        ("test", "test"),
+        ("fold 3", "fold 3"),
+    ],
+)
+def test_parts_have_their_usual_names(tmp_path, word, part):
+    rows = [(*row[:3], word) for row in ROWS]
+    faces = load_image_table(make(tmp_path, rows), split_column="part")
+    assert faces.split.tolist() == [part] * 3

@@ -172,8 +172,7 @@ def test_a_score_that_is_none_is_kept(rows, tmp_path):
     skfer.save(model, tmp_path / "model.skfer")
     again = skfer.load(tmp_path / "model.skfer")
     assert all(np.isnan(epoch["valid_score"]) for epoch in again.history_)
-    assert "valid_loss" in skfer.model_card(again)
-    assert "valid_score" not in skfer.model_card(again)
+    assert not {"nan", "score"} & set(skfer.model_card(again).lower().replace("_", " ").split())
 
 
 @pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc_ovr"])

@@ -1,6 +1,7 @@
 """resolve_duplicates."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -90,3 +91,30 @@ def test_refuse():
     assert resolve_duplicates(faces, "refuse") == (faces, [])
     with pytest.raises(ArgumentError, match="duplicates"):
         resolve_duplicates(faces, "ask")
+
+
+COLUMNS = {
+    "arrays": np.array,
+    "lists": list,
+    "tuples": tuple,
+    "series": pd.Series,
+    "series in another order": lambda values: pd.Series(values, index=range(len(values))[::-1]),
+    "series with names": lambda values: pd.Series(values, index=list("uvwxyz")),
+}
+
+
+@pytest.mark.parametrize("column", COLUMNS.values(), ids=COLUMNS)
+@pytest.mark.parametrize("as_list", [False, True])
+def test_columns_of_all_kinds_are_taken_by_place(column, as_list):
+    faces = bunch([0, 1, 2, 1, 4, 5], [])
+    faces.target, faces.groups = column(list("abcbef")), column([f"p{i}" for i in range(6)])
+    faces.images = list(faces.images) if as_list else faces.images
+    left, pairs = resolve_duplicates(faces)
+    assert pairs == [(1, 3)]
+    assert np.ravel(left.images).tolist() == [0, 1, 2, 4, 5]
+    assert list(left.target) == list("abcef")
+    assert list(left.groups) == ["p0", "p1", "p2", "p4", "p5"]
+    assert type(left.target) is type(faces.target)
+    faces.target = column(list("abcdef"))
+    with pytest.raises(ArgumentError, match=r"sample 1 \(b\) and sample 3 \(d\)"):
+        resolve_duplicates(faces)
