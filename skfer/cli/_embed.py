@@ -1,6 +1,7 @@
 """`skfer embed`."""
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from skfer._typing import NDArray
 from skfer.cli._output import bars_wanted, check_writable, counted, say, warn
 from skfer.cli._pictures import (
+    FaceReader,
     decoded,
     find_pictures,
     load_model,
@@ -25,6 +27,7 @@ from skfer.cli._stage import Stage
 from skfer.cli._tables import check_names, writer_of
 from skfer.exceptions import ArgumentError
 from skfer.pictures import Chunk
+from skfer.preprocessing import FaceDetector
 from skfer.training import release_pages
 
 UNUSABLE = 1
@@ -40,9 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
     whole = load_model(model_file, arguments)
     reader = reader_of(whole, arguments.detector)
     model = _without_classifier(without_aligner(whole))
-    images, names = _images(places, model)
+    images, names = _images(places, model, arguments.detector)
     check_names(path, names)
-    key = _key(model_file, names, repr(reader))
+    files = names if images is None else [os.path.realpath(places[0])]
+    key = _key(model_file, names, files, _reading(reader))
     with Stage(path, key, _n_columns(model)) as stage:
         if stage.n_rows:
             say(f"{stage.n_rows:,} of {len(names):,} pictures were embedded before.")
@@ -77,10 +81,17 @@ def _without_classifier(model: Any) -> Any:
     return model
 
 
-def _images(places: Sequence[Path], model: Any) -> tuple[NDArray[Any] | None, list[str]]:
+def _images(
+    places: Sequence[Path], model: Any, detector: str | bool | None
+) -> tuple[NDArray[Any] | None, list[str]]:
     """Return pictures that are an array on disk already, or None, and the names of the rows."""
     if len(places) != 1 or places[0].suffix != ".npy":
-        return None, find_pictures(places)
+        return None, _in_order(find_pictures(places))
+    if isinstance(detector, str):
+        raise ArgumentError(
+            "{detector} does not belong to {}, an array of faces that are cut out: leave it out.",
+            places[0],
+        )
     images = np.load(places[0], mmap_mode="r")
     shape = picture_shape(model)
     if images.shape[1:] != shape:
@@ -93,12 +104,41 @@ def _images(places: Sequence[Path], model: Any) -> tuple[NDArray[Any] | None, li
     return images, [f"{places[0].name}[{i}]" for i in range(len(images))]
 
 
-def _key(model: Path | None, names: Sequence[str], reading: str) -> str:
+def _reading(reader: FaceReader) -> str:
+    """Return a text that differs where pictures may be read otherwise."""
+    detector = None if reader.aligner is None else reader.aligner.detector
+    # The text of a detector leaves out the middle of long parameters.
+    found = detector.fingerprint() if isinstance(detector, FaceDetector) else ""
+    return f"{reader!r} {found}"
+
+
+def _in_order(names: Sequence[str]) -> list[str]:
+    """Return the names of pictures, each picture once, in the order of their paths."""
+    here = os.getcwd()
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(os.path.join(here, name), name)
+    return sorted(first.values(), key=lambda name: Path(name).parts)
+
+
+def _key(model: Path | None, names: Sequence[str], files: Sequence[str], reading: str) -> str:
+    """Return what differs if any row may: of files the state, as reading all takes too long."""
     digest = blake2b(reading.encode(), digest_size=16)
     digest.update(b"" if model is None else model.read_bytes())
     for name in names:
-        digest.update(b"\0" + name.encode("utf-8", "surrogateescape"))
+        digest.update(b"\0" + os.fsencode(name))
+    for file in files:
+        digest.update(b"\0" + os.fsencode(file) + b"\0" + _state(file))
     return digest.hexdigest()
+
+
+def _state(file: str) -> bytes:
+    """Return the size of a file and when it was written; nothing if it is not there."""
+    try:
+        status = os.stat(file)
+    except OSError:  # which is told when it is read
+        return b""
+    return f"{status.st_size} {status.st_mtime_ns}".encode()
 
 
 def _embed_array(model: Any, images: NDArray[Any], stage: Stage, verbose: bool) -> None:

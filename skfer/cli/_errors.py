@@ -12,9 +12,6 @@ WRONG = (MemoryError, BrokenExecutor, PicklingError, ValueError, OSError, Import
 """Errors of the call, the data or the machine, and not of skfer."""
 
 _LONGEST = 2000  # characters of a message
-_LESS = (
-    "give a smaller --image-size or --max-per-class, or keep the pictures on disk by --cache-dir"
-)
 # What functions and the command name differently, and values that are options of their own.
 _OPTIONS = {
     "cv": "the protocol",
@@ -42,11 +39,11 @@ def capped(text: str) -> str:
 
 def _explained(error: BaseException, arguments: argparse.Namespace) -> str:
     if isinstance(error, MemoryError):
-        return f"not enough memory{f' ({error})' if str(error) else ''}: {_LESS}."
+        return f"not enough memory{f' ({error})' if str(error) else ''}: {_less(arguments)}."
     if isinstance(error, BrokenExecutor):
         return (
             "a process that trained was killed, most likely since memory ran out: give --n-jobs 1; "
-            f"if it is killed again, {_LESS}."
+            f"if it is killed again, {_less(arguments)}."
         )
     if isinstance(error, PicklingError) or (isinstance(error, OSError) and _of_workers(error)):
         return _no_workers(error)
@@ -55,6 +52,12 @@ def _explained(error: BaseException, arguments: argparse.Namespace) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{error.strerror}: {_places(arguments)}."
     return in_options(error, arguments)
+
+
+def _less(arguments: argparse.Namespace) -> str:
+    # The size of a report's pictures is that of the model.
+    size = "" if arguments.command == "report" else "--image-size or "
+    return f"give a smaller {size}--max-per-class, or keep the pictures on disk by --cache-dir"
 
 
 def _of_workers(error: BaseException) -> bool:

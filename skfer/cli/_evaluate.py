@@ -127,8 +127,14 @@ def wanted_methods(arguments: argparse.Namespace) -> dict[str, Any]:
     }
     # PCA predicts nothing by itself.
     usual = [name for name in METHODS if name != "pca" or arguments.classifier != "own"]
+    names = arguments.embedders or usual
+    if arguments.negatives is not None and "triplet-center" not in names:
+        raise ArgumentError(
+            "{negatives} belongs to triplet-center alone: leave it out, or name that in "
+            "{embedders}."
+        )
     return make_methods(
-        arguments.embedders or usual,
+        names,
         random_state=arguments.seed,
         negatives=arguments.negatives,
         **{name: value for name, value in given.items() if value is not None},

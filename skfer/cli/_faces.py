@@ -64,7 +64,7 @@ def _check_belonging(name: str, arguments: argparse.Namespace) -> None:
     foreign += _TABLE_OPTIONS if name != "table" else ()
     foreign += _FILE_OPTIONS if name == "synthetic" else ()
     for key in foreign:
-        if getattr(arguments, key) is not None:
+        if getattr(arguments, key, None) is not None:  # not every command has every option
             raise ValueError(_not_here(key, name, arguments))
 
 
@@ -192,7 +192,7 @@ def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunc
             raise ValueError("--dataset table needs --labels CSV.")
         if not arguments.labels.is_file():
             raise ValueError(f"--labels {arguments.labels}: there is no such file.")
-        columns = {key: getattr(arguments, key) for key in _TABLE_OPTIONS[1:]}
+        columns = {key: getattr(arguments, key, None) for key in _TABLE_OPTIONS[1:]}
         options |= {key: column for key, column in columns.items() if column is not None}
         return _load_table(loader, arguments, options)
     if arguments.root is None:

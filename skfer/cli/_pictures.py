@@ -13,19 +13,21 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skfer._typing import NDArray
-from skfer.exceptions import ArgumentError
-from skfer.persistence import load, load_expression_model
+from skfer.datasets._tree import Tree
+from skfer.exceptions import ArgumentError, ModelFileError
+from skfer.persistence import load, load_expression_model, read_card
 from skfer.pictures import EXTENSIONS, Chunk, PictureError, decode_chunks, read_picture, sides_of
 from skfer.preprocessing import (
     DlibDetector,
     FaceAligner,
     FaceDetector,
+    Faces,
     MTCNNDetector,
     SlimeFaceDetector,
-    as_detector,
 )
 
 NO_FACE = "no face was found"
+_MODEL_ENDING = ".skfer"
 # Pictures this much longer or larger than those of the training are taken for photographs.
 _MORE_ASPECT, _MORE_SIDE = 1.25, 4.0
 _USUAL_SIDES = 2.5  # of the input: the side of training pictures, where nothing is known of them
@@ -43,8 +45,32 @@ def model_and_pictures(arguments: argparse.Namespace) -> tuple[Path | None, list
     if first.suffix.lower() in EXTENSIONS or first.is_dir():
         return None, arguments.places
     if not rest:
-        raise ArgumentError("{} is a model: give pictures, or folders of them, after it.", first)
+        raise _no_pictures(first)
     return first, rest
+
+
+def _no_pictures(path: Path) -> ArgumentError:
+    """Return what is wrong with a single file that is no picture by its name."""
+    if path.suffix.lower() == _MODEL_ENDING or _is_model(path):
+        return ArgumentError("{} is a model: give pictures, or folders of them, after it.", path)
+    if not path.exists():
+        return ArgumentError("there is no {}: give pictures, or folders of them.", path)
+    return ArgumentError(
+        "{} is neither a model nor a picture, whose name ends in one of {}: give pictures, or "
+        "folders of them.",
+        path,
+        " ".join(EXTENSIONS),
+    )
+
+
+def _is_model(path: Path) -> bool:
+    if not path.is_file():  # a pipe would be waited for
+        return False
+    try:
+        read_card(path)
+    except (ModelFileError, OSError):
+        return False
+    return True
 
 
 def load_model(path: Path | None, arguments: argparse.Namespace) -> Any:
@@ -55,6 +81,8 @@ def load_model(path: Path | None, arguments: argparse.Namespace) -> Any:
 
 def find_pictures(places: Sequence[Path]) -> list[str]:
     """Return the given files, and all pictures in the given folders, sorted there.
+
+    Folders are read as loaders of data sets do: nothing hidden is seen, and links are followed.
 
     Raises
     ------
@@ -72,11 +100,9 @@ def _pictures_of(place: Path) -> Iterator[str]:
     if not place.is_dir():
         yield str(place)
         return
-    for folder, inner, names in os.walk(place):
-        inner.sort()
-        for name in sorted(names):
-            if name.lower().endswith(EXTENSIONS) and not name.startswith("."):
-                yield os.path.join(folder, name)
+    for name in Tree(place).walk():
+        if name.lower().endswith(EXTENSIONS):
+            yield os.path.join(place, *name.split("/"))
 
 
 class Found(NamedTuple):
@@ -119,12 +145,25 @@ class FaceReader:
         if self.aligner is None or (self.photographs_only and not self._is_photograph(path)):
             return [Found(read_picture(path, self._size, self._color))]
         try:
-            found = as_detector(self.aligner.detector).detect(path)
+            found = self.aligner.find_faces(path)
         except ImportError as error:
             raise self._no_detector(error) from error
-        crops = self.aligner.crop_faces(path, found)
-        rows = zip(crops, found.boxes, found.scores, strict=True)
-        return [Found(self._fitting(crop), tuple(box), float(score)) for crop, box, score in rows]
+        each = [self._cut(path, found.take([i])) for i in range(len(found))]
+        faces = [face for face in each if isinstance(face, Found)]
+        if each and not faces:
+            raise PictureError(f"its face cannot be cut out: {each[0]}")
+        return faces
+
+    def _cut(self, path: str, face: Faces) -> Found | ValueError:
+        """Return a face, or why what the detector found cannot be one."""
+        assert self.aligner is not None
+        try:
+            (crop,) = self.aligner.crop_faces(path, face)
+        except PictureError:
+            raise
+        except ValueError as error:
+            return error
+        return Found(self._fitting(crop), tuple(face.boxes[0]), float(face.scores[0]))
 
     def largest(self, path: str) -> NDArray[np.uint8]:
         """Return the largest face in a picture.

@@ -4,6 +4,7 @@ import argparse
 import csv
 import io
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -39,12 +40,17 @@ from skfer.pictures import PictureError
 
 UNUSABLE = 1
 _CHUNK = 256  # pictures in memory: some full batches of the network
+_EDGES = ("x0", "y0", "x1", "y1")
+# Columns of the table before and after those of the classes.
+_BEFORE = ("file", "face", *_EDGES, "score", "label", "probability")
+_AFTER = ("error",)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the expression of each face; 1 if there are pictures without one."""
     for option in ("json", "csv"):
         check_writable(getattr(arguments, option), f"--{option}", inputs=arguments.places)
+    _check_apart(arguments.json, arguments.csv)
     check_folder(arguments.draw)
     path, places = model_and_pictures(arguments)
     model = load_model(path, arguments)
@@ -65,6 +71,21 @@ def run(arguments: argparse.Namespace) -> int:
     for row in bad:
         warn(f"{row['file']}: {row['error']}")
     return UNUSABLE if bad else 0
+
+
+def _check_apart(json_path: Path | None, csv_path: Path | None) -> None:
+    """Raise ValueError if both outputs are wanted in one place."""
+    if json_path is None or csv_path is None:
+        return
+    if os.path.realpath(json_path) == os.path.realpath(csv_path) and not is_stdout(csv_path):
+        raise ValueError(
+            f"--json and --csv are both {csv_path}: give another file for one of them."
+        )
+    if is_stdout(json_path) and is_stdout(csv_path):
+        raise ValueError(
+            f"--json {json_path} and --csv {csv_path} are both standard output, where they would "
+            "be mixed: give a file for one of them."
+        )
 
 
 def _write(
@@ -146,13 +167,24 @@ def _as_json(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
+def _class_columns(classes: Sequence[str]) -> list[str]:
+    """Return the name of the column of each class: its own, if no other column has it."""
+    own = {*_BEFORE, *_AFTER}
+    return [_renamed(name, own | {*classes}) if name in own else name for name in classes]
+
+
+def _renamed(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name = f"probability of {name}"
+    return name
+
+
 def _as_csv(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    edges = ("x0", "y0", "x1", "y1")
-    writer.writerow(["file", "face", *edges, "score", "label", "probability", *classes, "error"])
+    writer.writerow([*_BEFORE, *_class_columns(classes), *_AFTER])
     for row in rows:
-        box = ["" if row["box"] is None else f"{edge:g}" for edge in row["box"] or edges]
+        box = ["" if row["box"] is None else f"{edge:g}" for edge in row["box"] or _EDGES]
         each = row["probabilities"] or dict.fromkeys(classes)
         numbers = ["" if p is None else f"{p:.6f}" for p in (row["probability"], *each.values())]
         score = "" if row["score"] is None else f"{row['score']:.4f}"

@@ -55,16 +55,19 @@ def detecting_reader(tree: Tree, detector: FaceDetector, several: list[str]) -> 
         if size is None:
             raise ArgumentError("{image_size=None}: faces cut out of photographs need a size.")
         path = tree.path(row.name)
-        faces = detector.detect(path)
-        if not len(faces):
+        aligner = FaceAligner(detector=detector, image_size=max(size), color=color)
+        try:
+            faces = aligner.find_faces(path)
+            found = aligner.crop_faces(path, faces.largest()) if len(faces) else []
+        except PictureError:
+            raise
+        except ValueError as error:
+            raise PictureError(f"its face cannot be cut out: {error}") from error
+        if not found:
             raise PictureError("the detector found no face in it")
         if len(faces) > 1:
             several.append(row.name)
-        aligner = FaceAligner(image_size=max(size), color=color)
-        try:
-            face = aligner.crop_faces(path, faces.largest())[0]
-        except ValueError as error:
-            raise PictureError(f"its face cannot be cut out: {error}") from error
+        (face,) = found
         return face if face.shape[:2] == size else resized(face, size)
 
     return read

@@ -32,10 +32,11 @@ def load_detected(
     if options.cache_dir is not None and isinstance(found, FunctionDetector):
         raise ArgumentError("{cache_dir} cannot tell two functions apart: give a FaceDetector.")
     several: list[str] = []
+    key = found.fingerprint()  # its text leaves out the middle of long parameters
 
     def detecting_lister(tree: Tree) -> Listing:
         reader = detecting_reader(tree, found, several)
-        return replace(lister(tree), read=reader, reader_key=f"faces found by {found!r}")
+        return replace(lister(tree), read=reader, reader_key=f"faces found by {key}")
 
     faces = load(root, detecting_lister, options)
     if several:

@@ -41,6 +41,8 @@ def plain_picture(picture: Image.Image, color: bool | None) -> Image.Image:
         picture = _from_deep_gray(picture, bits, inverted)
     elif picture.mode == "F":
         raise PictureError("floating-point pixels of unknown range: save it with 8 or 16 bits")
+    elif picture.mode == "LAB":
+        picture = picture.convert("RGB")  # Pillow has no direct way to gray
     if color is None:
         color = picture.mode not in _GRAY
     if "transparency" in picture.info or picture.getbands()[-1] in ("A", "a"):

@@ -9,6 +9,7 @@ import numpy as np
 
 from skfer.exceptions import ArgumentError, install_hint, shorten
 from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector, named_rows
+from skfer.preprocessing._geometry import corners
 from skfer.preprocessing._libfacedetection import detect_bgr
 
 
@@ -64,7 +65,7 @@ class SlimeFaceDetector(FaceDetector):
             )  # about large pictures, which were asked for
             rows = detect_bgr(library, np.ascontiguousarray(image[..., ::-1]))
         rows = rows[rows[:, 4] >= 100 * self.min_score]
-        return Faces(_corners(rows[:, :4]), rows[:, 4] / 100)
+        return Faces(corners(rows[:, :4]), rows[:, 4] / 100)
 
 
 class DlibDetector(FaceDetector):
@@ -194,7 +195,7 @@ class YuNetDetector(FaceDetector):
         _, found = detector.detect(np.ascontiguousarray(image[..., ::-1]))
         rows = np.reshape([] if found is None else found, (-1, 15)).astype(np.float64)
         points = rows[:, 4:14].reshape(-1, 5, 2)
-        return Faces(_corners(rows[:, :4]), rows[:, 14], named_rows(points, "mtcnn5"))
+        return Faces(corners(rows[:, :4]), rows[:, 14], named_rows(points, "mtcnn5"))
 
     def _build(self) -> Any:
         library = _library("cv2", self, "opencv-python-headless")
@@ -323,7 +324,7 @@ class MediaPipeDetector(FaceDetector):
         points = np.array([[(point.x, point.y) for point in face.keypoints] for face in found])
         height, width = image.shape[:2]
         points = points.reshape(-1, 6, 2) * (width, height) - 0.5
-        return Faces(_corners(np.reshape(boxes, (-1, 4))), scores, named_rows(points, "mediapipe6"))
+        return Faces(corners(np.reshape(boxes, (-1, 4))), scores, named_rows(points, "mediapipe6"))
 
     def _build(self) -> Any:
         library = _library("mediapipe", self, "mediapipe")
@@ -394,8 +395,3 @@ def _existing(file: str | os.PathLike[str]) -> str:
         text = "{} is no file. Nothing is downloaded: give a file that you have."
         raise ArgumentError(text, repr(os.fspath(file)))
     return os.fspath(file)
-
-
-def _corners(boxes: np.ndarray) -> np.ndarray:
-    """Return boxes (x, y, width, height) as (x0, y0, x1, y1)."""
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)

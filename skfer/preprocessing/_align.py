@@ -23,8 +23,8 @@ from skfer.pictures import (
     warn_of_photographs,
 )
 from skfer.preprocessing._adapters import as_detector
-from skfer.preprocessing._detector import FaceDetector, Faces
-from skfer.preprocessing._geometry import BOX_ORDERS, LANDMARK_ORDERS, is_face
+from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector
+from skfer.preprocessing._geometry import BOX_ORDERS, LANDMARK_ORDERS, check_box, is_face
 from skfer.preprocessing._warp import align_face
 from skfer.validation import CheckedParametersMixin, as_list
 
@@ -42,7 +42,7 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
         Finds the face in each picture that has no landmarks or box of its own; of several the
         largest is taken. "default" is :class:`SlimeFaceDetector`, of the extra ``detect``. A
         callable is called with the picture, as :class:`FunctionDetector` says, and returns boxes,
-        landmarks, or nothing.
+        landmarks, or nothing, in the orders below. A FaceDetector has orders of its own.
     image_size : int, default=48
         Side of the result in pixels.
     landmark_order : {"ibug68", "mtcnn5", "dlib5", "mediapipe6"}, default=None
@@ -256,6 +256,28 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
         tags.no_validation = True
         return tags
 
+    def find_faces(self, picture: Picture) -> Faces:
+        """Find the faces in a picture by the detector.
+
+        What a plain function returns is read in the orders of the aligner.
+
+        Parameters
+        ----------
+        picture : path, PIL image or ndarray
+            The picture.
+
+        Returns
+        -------
+        faces : Faces
+            From left to right, for `crop_faces`.
+
+        Raises
+        ------
+        ValueError
+            When there is no detector, or it returns what no face can be.
+        """
+        return self._own_detector().detect(picture)
+
     def crop_faces(self, picture: Picture, faces: Faces) -> list[np.ndarray]:
         """Cut faces that a detector found out of their picture, as `transform` does with one.
 
@@ -273,12 +295,26 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
             A crop for each face, in the order of `faces`.
         """
         image = _read(picture, None, self.color)
-        crops = []
-        for i, box in enumerate(faces.boxes):
-            points = faces.landmarks_of(i)
-            place = {"box": box, "box_order": "xyxy"} if not is_face(points) else {}
-            crops.append(self._cut(image, landmarks=None if place else points, **place))
-        return crops
+        return [self._crop(image, box, faces.landmarks_of(i)) for i, box in enumerate(faces.boxes)]
+
+    def _own_detector(self) -> FaceDetector:
+        if callable(self.detector) and not isinstance(self.detector, FaceDetector):
+            return FunctionDetector(
+                self.detector, landmark_order=self.landmark_order, box_order=self.box_order
+            )
+        return as_detector(self.detector)
+
+    def _crop(
+        self, image: np.ndarray, box: np.ndarray, points: Mapping[str, np.ndarray] | None
+    ) -> np.ndarray:
+        """Return one face that a detector found, cut out by its landmarks or its box."""
+        if is_face(points):
+            return self._cut(image, landmarks=points)
+        # Only of a function it is not known whether its boxes are what they should be.
+        own = None if self.detector is None else self._own_detector()
+        may_differ = isinstance(own, FunctionDetector) and own.box_order == "xyxy"
+        check_box(box, advise_order=may_differ)
+        return self._cut(image, box=box, box_order="xyxy")
 
     def _align_one(self, item: Any, landmarks: Any, box: np.ndarray | None) -> np.ndarray:
         item = item if isinstance(item, PICTURE) else np.asarray(item)
@@ -312,7 +348,7 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
     def _find_and_cut(self, item: Any) -> np.ndarray:
         """Return the largest face that the detector finds, or the whole picture."""
         if self.detector is not None:
-            faces = as_detector(self.detector).detect(_read(item))
+            faces = self.find_faces(_read(item))
             if len(faces):
                 return self.crop_faces(item, faces.largest())[0]
             if self.no_face == "raise":

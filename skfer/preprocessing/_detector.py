@@ -13,7 +13,15 @@ from sklearn.base import BaseEstimator
 from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import Picture, read_picture, resize
-from skfer.preprocessing._geometry import LANDMARK_ORDERS, name_points
+from skfer.preprocessing._fingerprint import fingerprint
+from skfer.preprocessing._geometry import (
+    BOX_ORDERS,
+    LANDMARK_ORDERS,
+    corners,
+    find_eyes,
+    name_points,
+)
+from skfer.validation import check_choice
 
 _THREAD = threading.local()
 _LANDMARKS = ((5, 2), (6, 2), (68, 2))
@@ -202,12 +210,26 @@ class FaceDetector(BaseEstimator, ABC):
         """Find the faces in a picture; the same as `detect`."""
         return self.detect(picture)
 
+    def fingerprint(self) -> str:
+        """Return a text that differs where the detector may find something else, for caches.
+
+        Unlike ``repr`` it depends on all of every parameter, however long, and on the code of the
+        class and of what it calls, where they are of no installed package.
+
+        Returns
+        -------
+        key : str
+            The same in every process for the same parameters and code. A parameter that cannot be
+            pickled goes by its ``repr``.
+        """
+        return fingerprint(type(self), self.get_params(deep=False))
+
     def _native(self, build: Callable[[], Any]) -> Any:
         """Return what `build` makes, made once in each thread for each choice of parameters.
 
         Detectors of other libraries can mostly neither be pickled nor be shared by threads.
         """
-        key = (type(self), repr(sorted(self.get_params().items(), key=lambda item: item[0])))
+        key = (type(self), self.fingerprint())
         made = _THREAD.__dict__.setdefault("made", {})
         if key not in made:
             made[key] = build()
@@ -225,6 +247,8 @@ class FunctionDetector(FaceDetector):
         landmarks of one face of shape (68, 2), (6, 2) or (5, 2), or nothing if there is no face.
     landmark_order : {"ibug68", "mtcnn5", "dlib5", "mediapipe6"}, default=None
         The order of landmarks, as for :func:`align_face`.
+    box_order : {"xyxy", "xywh"}, default="xyxy"
+        Whether boxes are (x0, y0, x1, y1) or (x, y, width, height). `Faces` always have edges.
 
     See Also
     --------
@@ -240,10 +264,18 @@ class FunctionDetector(FaceDetector):
     """
 
     color: ClassVar[bool | None] = None
+    box_order = "xyxy"  # of those that were pickled before it was a parameter
 
-    def __init__(self, function: Callable[[np.ndarray], Any], *, landmark_order: str | None = None):
+    def __init__(
+        self,
+        function: Callable[[np.ndarray], Any],
+        *,
+        landmark_order: str | None = None,
+        box_order: str = "xyxy",
+    ):
         self.function = function
         self.landmark_order = landmark_order
+        self.box_order = box_order
 
     def find(self, image: np.ndarray) -> Faces:
         """Call the function.
@@ -257,7 +289,14 @@ class FunctionDetector(FaceDetector):
         -------
         faces : Faces
             What it found.
+
+        Raises
+        ------
+        ValueError
+            When the function returns something else, or landmarks that no face can have: they may
+            be in another order.
         """
+        check_choice(self.box_order, "box_order", BOX_ORDERS)
         found = self.function(image)
         if isinstance(found, Faces):
             return found
@@ -268,6 +307,7 @@ class FunctionDetector(FaceDetector):
         if place.size == 0:
             return Faces(np.empty((0, 4)), np.empty(0))
         if place.shape in _LANDMARKS:
+            find_eyes(place, landmark_order=self.landmark_order)  # raises where it is no face
             return _one_face(name_points(place, self.landmark_order))
         boxes = np.atleast_2d(place)
         if boxes.ndim != 2 or boxes.shape[1] not in (4, 5):
@@ -277,7 +317,7 @@ class FunctionDetector(FaceDetector):
                 f"an array of shape {place.shape}" if place.ndim > 1 else shorten(repr(found)),
             )
         scores = boxes[:, 4] if boxes.shape[1] == 5 else np.ones(len(boxes))
-        return Faces(boxes[:, :4], scores)
+        return Faces(corners(boxes[:, :4], self.box_order), scores)
 
 
 def named_rows(points: np.ndarray, order: str) -> dict[str, np.ndarray]:

@@ -115,17 +115,29 @@ def is_face(landmarks: Mapping[str, ArrayLike] | None) -> bool:
         return False
 
 
-def check_box(box: ArrayLike, order: str = "xyxy") -> np.ndarray:
-    """Return the edges (x0, y0, x1, y1) of a box, or raise ValueError if no face is like that."""
+def corners(boxes: np.ndarray, order: str = "xywh") -> np.ndarray:
+    """Return boxes (n_boxes, 4) in one of the known orders as (x0, y0, x1, y1)."""
+    check_choice(order, "box_order", BOX_ORDERS)
+    if order == "xyxy":
+        return boxes
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+
+
+def check_box(box: ArrayLike, order: str = "xyxy", *, advise_order: bool = True) -> np.ndarray:
+    """Return the edges (x0, y0, x1, y1) of a box, or raise ValueError if no face is like that.
+
+    `advise_order` is whether another ``box_order`` could be what helps.
+    """
     check_choice(order, "box_order", BOX_ORDERS)
     edges = as_array(box, "box", np.float64)
     if edges.shape != (4,) or not np.isfinite(edges).all():
         raise ValueError(f"box must be four finite numbers (x0, y0, x1, y1), got {box!r:.200}.")
     given = edges.tolist()
-    if order == "xywh":
-        edges = np.concatenate([edges[:2], edges[:2] + edges[2:]])
+    edges = corners(edges[None], order)[0]
     sides = edges[2:] - edges[:2]
-    hint = "" if order == "xywh" else " Is it (x, y, width, height)? Then give box_order='xywh'."
+    hint = ""
+    if advise_order and order == "xyxy":
+        hint = " Is it (x, y, width, height)? Then give box_order='xywh'."
     if sides.min() <= 0:
         raise ValueError(f"box must have x0 < x1 and y0 < y1, got {given}.{hint}")
     if sides.min() < _LEAST_SIDE:

@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.base import clone
 
 from skfer.exceptions import ArgumentError, shorten
-from skfer.pictures import N_SHOWN, PATH, PICTURE, NoFaceWarning, Picture, PictureError, warn_caller
-from skfer.preprocessing._adapters import as_detector
+from skfer.pictures import N_SHOWN, PATH, PICTURE, NoFaceWarning, Picture, read_picture, warn_caller
 from skfer.preprocessing._align import FaceAligner
+from skfer.preprocessing._detector import Faces
 from skfer.validation import as_list, shown
 
 
@@ -39,7 +39,7 @@ class DetectedFace(NamedTuple):
     name: str
     """Path of the photograph, "" if it came as a picture."""
     face: int
-    """Which of its faces, from 0 on the left; -1 where there is none."""
+    """Which of the faces that were found in it, from 0 on the left; -1 where there is none."""
     box: np.ndarray | None = None
     """Edges (x0, y0, x1, y1) in pixels of the upright photograph, or None."""
     score: float = float("nan")
@@ -80,12 +80,15 @@ def detect_faces(
     Warns
     -----
     NoFaceWarning
-        When there is no face in some; names them.
+        When there is no face in some; names them. Also when something that the detector found
+        cannot be a face, such as a box that is far too long or lies mostly outside; names the
+        photograph and the face, which has no row. The others keep their numbers.
 
     Raises
     ------
     ValueError
-        When a photograph cannot be read; names it.
+        When a photograph cannot be read, or a detector returns something else than faces; names
+        the photograph.
     ImportError
         When the default detector is not installed.
 
@@ -114,33 +117,58 @@ def detect_faces(
         aligner = FaceAligner(detector="default", color=False)
     elif aligner.detector is None:
         aligner = clone(aligner).set_params(detector="default")
+    photos = as_list(photos, "photos", "photographs")
+    aligner.fit(photos)  # else wrong parameters would be taken for faults of every face
     rows: list[DetectedFace] = []
-    for number, photo in enumerate(as_list(photos, "photos", "photographs")):
-        rows += _detect_in(photo, number, aligner)
+    odd: list[str] = []
+    for number, photo in enumerate(photos):
+        rows += _detect_in(photo, number, aligner, odd)
+    _warn_of_odd(odd)
     _warn_about([row for row in rows if not row.found])
     return rows
 
 
-def _detect_in(photo: Picture, number: int, aligner: FaceAligner) -> list[DetectedFace]:
+def _detect_in(
+    photo: Picture, number: int, aligner: FaceAligner, odd: list[str]
+) -> list[DetectedFace]:
+    """Return the rows of a photograph; what cannot be a face is added to `odd`, by name."""
     name = os.fsdecode(photo) if isinstance(photo, PATH) else ""
     try:
-        faces = as_detector(aligner.detector).detect(photo)
-        crops = aligner.crop_faces(photo, faces)
-    except PictureError as error:
+        faces = aligner.find_faces(photo)
+        image = read_picture(photo, None, aligner.color)
+    except ValueError as error:
         place = f"{number}], {shorten(name)}" if name else f"{number}]"
         raise ArgumentError("{photos}[{}: {}", place, error) from error
-    if not len(faces):
-        return [DetectedFace(number, name, -1)]
-    return [
-        DetectedFace(
-            number, name, i, faces.boxes[i], float(faces.scores[i]), faces.landmarks_of(i), crop
-        )
-        for i, crop in enumerate(crops)
-    ]
+    rows = []
+    for i in range(len(faces)):
+        try:
+            (crop,) = aligner.crop_faces(image, faces.take([i]))
+        except ValueError as error:
+            odd.append(f"face {i} of {_called(name, number)}: {error}")
+        else:
+            rows.append(_row_of(faces, i, crop, name, number))
+    return rows or [DetectedFace(number, name, -1)]
+
+
+def _row_of(faces: Faces, i: int, crop: np.ndarray, name: str, number: int) -> DetectedFace:
+    score, points = float(faces.scores[i]), faces.landmarks_of(i)
+    return DetectedFace(number, name, i, faces.boxes[i], score, points, crop)
+
+
+def _called(name: str, number: int) -> str:
+    return shorten(name) or f"photograph {number}"
+
+
+def _warn_of_odd(odd: list[str]) -> None:
+    if odd:
+        more = f"\n  ... and {len(odd) - N_SHOWN} more" if len(odd) > N_SHOWN else ""
+        lines = "".join(f"\n  {text}" for text in odd[:N_SHOWN])
+        text = f"the detector found what cannot be a face, which is left out:{lines}{more}"
+        warn_caller(NoFaceWarning(text))
 
 
 def _warn_about(empty: list[DetectedFace]) -> None:
     if empty:
-        names = [shorten(row.name) or f"photograph {row.photo}" for row in empty[:N_SHOWN]]
+        names = [_called(row.name, row.photo) for row in empty[:N_SHOWN]]
         more = f" and {len(empty) - N_SHOWN} more" if len(empty) > N_SHOWN else ""
         warn_caller(NoFaceWarning(f"no face was found in {', '.join(names)}{more}."))

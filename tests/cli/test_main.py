@@ -9,7 +9,7 @@ import pytest
 from helpers import trees
 from helpers.calls import QUICK, SHORT, refused, table_call
 
-from skfer.cli import _evaluate, main
+from skfer.cli import _evaluate, _report, main
 from skfer.cli.exit_codes import BROKEN, FAILED, INTERRUPTED
 
 BAD = {
@@ -121,6 +121,20 @@ def test_errors_of_the_machine(capsys, monkeypatch, error, words):
     assert said.startswith("skfer: error: ")
     assert all(word in said for word in words)
     assert "Traceback" not in said
+
+
+def test_less_memory_for_a_report_is_not_by_smaller_pictures(capsys, monkeypatch):
+    """Those of a report are as large as the model takes them."""
+
+    def fail(arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(_report, "run", fail)
+    assert main(["report", "x.skfer", "-o", "x.html"]) == FAILED
+    assert capsys.readouterr().err == (
+        "skfer: error: not enough memory: give a smaller --max-per-class, or keep the pictures on "
+        "disk by --cache-dir.\n"
+    )
 
 
 def test_places_that_may_be_full_are_named(capsys, monkeypatch, tmp_path):

@@ -12,7 +12,7 @@ from PIL import Image
 
 import skfer
 from skfer.cli import _embed, _pictures, _predict, _stage, _tables, main
-from skfer.cli.exit_codes import FAILED
+from skfer.cli.exit_codes import FAILED, INTERRUPTED
 from skfer.datasets import decode_images, make_expressions
 from skfer.exceptions import ArgumentError
 
@@ -122,6 +122,49 @@ def test_predictions_as_a_table(smile, folder, tmp_path, capsys):
     assert good["file"] == name
     assert float(good[good["label"]]) == float(good["probability"])
     assert (bad["label"], bad["error"]) == ("", "no such file")
+
+
+@pytest.mark.parametrize(
+    ("classes", "columns"),
+    [
+        (["anger", "label"], ["anger", "probability of label"]),
+        (["error", "x0"], ["probability of error", "probability of x0"]),
+        (
+            ["label", "probability of label"],
+            ["probability of probability of label", "probability of label"],
+        ),
+    ],
+)
+def test_each_column_of_a_table_has_a_name_of_its_own(classes, columns):
+    face = {"file": "x.png", "face": 0, "box": None, "score": None, "error": None}
+    row = {"label": classes[0], "probability": 0.75, "probabilities": {classes[0]: 0.75}}
+    row["probabilities"][classes[1]] = 0.25
+    (read,) = csv.DictReader(_predict._as_csv([face | row], classes).splitlines())
+    usual = ["file", "face", "x0", "y0", "x1", "y1", "score", "label", "probability"]
+    assert list(read) == [*usual, *columns, "error"]
+    assert [read[column] for column in columns] == ["0.750000", "0.250000"]
+    assert (read["label"], read["error"]) == (classes[0], "")
+
+
+def test_two_outputs_do_not_share_standard_output(smile, folder, capsys):
+    call = ["predict", str(smile), str(folder), "--csv", "-", "--json", "-"]
+    assert main(call) == FAILED
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == (
+        "skfer: error: --json - and --csv - are both standard output, where they would be mixed: "
+        "give a file for one of them.\n"
+    )
+
+
+def test_two_outputs_do_not_share_a_file(smile, folder, tmp_path, capsys):
+    path = tmp_path / "out.txt"
+    call = ["predict", str(smile), str(folder), "--csv", str(path), "--json"]
+    assert main([*call, str(tmp_path / "." / "out.txt")]) == FAILED
+    assert capsys.readouterr().err == (
+        f"skfer: error: --json and --csv are both {path}: give another file for one of them.\n"
+    )
+    assert not path.exists()
 
 
 def test_files_stand_as_they_are_given(smile, folder, capsys):
@@ -296,6 +339,81 @@ def test_a_call_that_was_broken_off_goes_on(smile, tmp_path, monkeypatch, capsys
     _, embedding = _embedded(path)
     np.testing.assert_array_equal(embedding, skfer.load(smile).transform(faces.images))
     assert not list(tmp_path.glob(".*"))
+
+
+def _as_array(root, images):
+    root.mkdir(exist_ok=True)
+    np.save(root / "faces.npy", images)
+    return root / "faces.npy"
+
+
+def _as_files(root, images):
+    root.mkdir(exist_ok=True)
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(root / f"{i:03d}.png")
+    return root
+
+
+def _break_off(monkeypatch, call):
+    """Make a call that ends when its last rows are to be told."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_stage.Stage, "read", stop)
+        assert main(call) == INTERRUPTED
+
+
+@pytest.mark.parametrize("kept", [_as_array, _as_files])
+@pytest.mark.parametrize("changed", [True, False])
+def test_pictures_that_changed_are_embedded_anew(
+    smile, tmp_path, monkeypatch, capsys, kept, changed
+):
+    """Of the same names and sizes: what was embedded of the old ones says nothing of them."""
+    old = make_expressions(2, 1, image_size=16, random_state=1).images
+    new = old[::-1].copy() if changed else old
+    path = tmp_path / "x.npz"
+    given = kept(tmp_path / "faces", old)
+    call = ["embed", str(smile), str(given), "-o", str(path), "--quiet"]
+    _break_off(monkeypatch, call)
+    if changed:
+        kept(tmp_path / "faces", new)
+    capsys.readouterr()
+    assert main(call) == 0
+    assert ("were embedded before" in capsys.readouterr().out) is not changed
+    _, embedding = _embedded(path)
+    np.testing.assert_array_equal(embedding, skfer.load(smile).transform(new))
+
+
+def test_an_array_of_the_same_name_is_another(smile, tmp_path, monkeypatch):
+    images = make_expressions(2, 1, image_size=16, random_state=1).images
+    path = tmp_path / "x.npz"
+    first, second = _as_array(tmp_path / "a", images), _as_array(tmp_path / "b", images[::-1])
+    for file in (first, second):
+        os.utime(file, ns=(0, 0))
+    _break_off(monkeypatch, ["embed", str(smile), str(first), "-o", str(path), "--quiet"])
+    assert main(["embed", str(smile), str(second), "-o", str(path), "--quiet"]) == 0
+    _, embedding = _embedded(path)
+    np.testing.assert_array_equal(embedding, skfer.load(smile).transform(images[::-1]))
+
+
+def test_a_picture_that_was_mended_is_tried_again(smile, folder, tmp_path, monkeypatch):
+    path, picture = tmp_path / "x.npz", tmp_path / "picture.png"
+    picture.write_bytes(b"")
+    call = ["embed", str(smile), str(picture), _names(folder)[0], "-o", str(path), "--quiet"]
+    _break_off(monkeypatch, call)
+    picture.write_bytes((folder / "a" / "02.png").read_bytes())
+    assert main(call) == 0
+    names, _ = _embedded(path)
+    assert sorted(names) == sorted([str(picture), _names(folder)[0]])
+
+
+def test_detect_does_not_belong_to_an_array(smile, tmp_path, capsys):
+    array = _as_array(tmp_path, np.zeros((2, 16, 16), dtype=np.uint8))
+    call = ["embed", str(smile), str(array), "-o", str(tmp_path / "x.npz"), "--detect"]
+    assert main(call) == FAILED
+    assert f"--detect does not belong to {array}, an array of faces" in capsys.readouterr().err
 
 
 def test_another_model_begins_anew(tmp_path):

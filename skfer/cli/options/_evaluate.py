@@ -54,7 +54,7 @@ def add_evaluate(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(command="evaluate")
-    add_data(parser.add_argument_group("data"))
+    add_data(parser.add_argument_group("data"), subgroups=True)
     add_variants(parser.add_argument_group("variants of published sets"))
     how = parser.add_argument_group("evaluation")
     _add_protocol(how)

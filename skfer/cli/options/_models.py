@@ -21,17 +21,17 @@ read, in one file. How good such a model is on persons that it has not seen, `sk
 """
 PREDICT = """\
 Tell the expression of faces. A row for each face: the file, where the face is if it was looked for,
-the expression, and its probability. Folders are searched for pictures. Without a model the one that
-comes with skfer is taken. Faces are looked for as the model was trained: one that was trained on
-faces that fill their pictures takes such pictures whole, and looks for faces in those that are much
-larger or longer, as photographs are. Exit code 1 if a picture has no face or cannot be read; it has
-a row that says so.
+the expression, and its probability. Folders are searched for pictures: what is hidden in them is
+passed over, and links to folders are followed. Without a model the one that comes with skfer is
+taken. Faces are looked for as the model was trained: one that was trained on faces that fill their
+pictures takes such pictures whole, and looks for faces in those that are much larger or longer, as
+photographs are. Exit code 1 if a picture has no face or cannot be read; it has a row that says so.
 """
 EMBED = """\
 Write the embedding of every picture, or of the largest face in it, a row for each file, in the
-order of their names. Which, and by which model, is decided as in `skfer predict`. Pictures are
+order of their paths. Which, and by which model, is decided as in `skfer predict`. Pictures are
 read as they are needed, so that there may be millions. A call that was broken off goes on where it
-was when it is made again.
+was when it is made again, and begins anew if a picture has changed since.
 """
 _RAW = argparse.RawDescriptionHelpFormatter
 
@@ -121,7 +121,11 @@ def _add_predict(commands: Any) -> None:
         help="write all probabilities here; - is standard output",
     )
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE", help="the same as a table; - is standard output"
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="the same as a table; - is standard output. The column of a class has its name; that "
+        "of a class called like another column is 'probability of NAME'",
     )
     parser.add_argument(
         "--draw",
@@ -165,8 +169,8 @@ def _add_report(commands: Any) -> None:
         help="show a model on labeled faces, as a page",
         description="Write all that there is to see of a model on labeled faces as one page of\n"
         "HTML with its pictures: scores, confusion, reliability, the embedding, and what the\n"
-        "model has of its own. Give faces of persons that it was not trained on. Needs\n"
-        "matplotlib.",
+        "model has of its own. Give faces of persons that it was not trained on; they are read\n"
+        "in the size and color of those. Needs matplotlib.",
         usage="skfer report MODEL [OPTION ...] -o PAGE",
         epilog="example:\n  skfer report smile.skfer --labels test.csv --root images/ "
         "--label-column emotion \\\n    -o report.html",
@@ -176,7 +180,7 @@ def _add_report(commands: Any) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="PAGE", help="the page to write"
     )
-    add_data(parser.add_argument_group("data"))
+    add_data(parser.add_argument_group("data"), shape=False)
     add_variants(parser.add_argument_group("variants of published sets"))
     _add_device(parser)
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="chooses images (0)")

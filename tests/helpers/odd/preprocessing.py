@@ -40,7 +40,9 @@ CALLS = {
     "align_face": Call(align_face, image=PICTURE, landmarks=POINTS, box=None, **ALIGNED),
     "find_eyes": Call(find_eyes, landmarks=POINTS, landmark_order=None),
     "as_detector": Call(as_detector, also={"detector": ""}, detector=FunctionDetector(one_face)),
-    "FunctionDetector": Call(FunctionDetector, function=one_face, landmark_order=None),
+    "FunctionDetector": Call(
+        FunctionDetector, function=one_face, landmark_order=None, box_order="xyxy"
+    ),
     "FunctionDetector.find": Call(FunctionDetector(one_face).find, image=PICTURE),
     "FaceAligner": Call(
         aligned,
