@@ -44,7 +44,7 @@ def draw_faces(rows: Sequence[dict[str, Any]], folder: Path) -> int:
     n_drawn = 0
     for name, faces in groupby(rows, key=lambda row: row["file"]):
         known = list(faces)
-        if known[0]["error"] not in (None, NO_FACE):
+        if known[0]["face"] < 0 and known[0]["error"] != NO_FACE:
             continue
         found = [face for face in known if face["error"] is None]
         picture = _drawn(Image.fromarray(read_picture(name, None, True)), found)

@@ -108,9 +108,10 @@ def _pictures_of(place: Path) -> Iterator[str]:
 class Found(NamedTuple):
     """A face in a picture; the whole picture where there is no box."""
 
-    crop: NDArray[np.uint8]
+    crop: NDArray[np.uint8] | None
     box: tuple[float, ...] | None = None
     score: float | None = None
+    fault: str = ""  # why it cannot be cut out, if it has no crop
 
 
 @dataclass(frozen=True)
@@ -148,22 +149,19 @@ class FaceReader:
             found = self.aligner.find_faces(path)
         except ImportError as error:
             raise self._no_detector(error) from error
-        each = [self._cut(path, found.take([i])) for i in range(len(found))]
-        faces = [face for face in each if isinstance(face, Found)]
-        if each and not faces:
-            raise PictureError(f"its face cannot be cut out: {each[0]}")
-        return faces
+        return [self._cut(path, found.take([i])) for i in range(len(found))]
 
-    def _cut(self, path: str, face: Faces) -> Found | ValueError:
-        """Return a face, or why what the detector found cannot be one."""
+    def _cut(self, path: str, face: Faces) -> Found:
+        """Return a face, cut out unless what the detector found cannot be one."""
         assert self.aligner is not None
+        place = tuple(face.boxes[0]), float(face.scores[0])
         try:
             (crop,) = self.aligner.crop_faces(path, face)
         except PictureError:
             raise
         except ValueError as error:
-            return error
-        return Found(self._fitting(crop), tuple(face.boxes[0]), float(face.scores[0]))
+            return Found(None, *place, f"this face cannot be cut out: {error}")
+        return Found(self._fitting(crop), *place)
 
     def largest(self, path: str) -> NDArray[np.uint8]:
         """Return the largest face in a picture.
@@ -174,9 +172,10 @@ class FaceReader:
             If it cannot be read, or there is none.
         """
         faces = self.faces(path)
-        if not faces:
-            raise PictureError(NO_FACE)
-        return max(faces, key=lambda face: _area(face.box)).crop
+        crops = [(_area(face.box), face.crop) for face in faces if face.crop is not None]
+        if not crops:
+            raise PictureError(faces[0].fault if faces else NO_FACE)
+        return max(crops, key=lambda pair: pair[0])[1]
 
     def _no_detector(self, error: ImportError) -> Exception:
         remedy = f"{error} Or give --no-detect, if a face fills"

