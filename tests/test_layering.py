@@ -23,12 +23,13 @@ ROOMS = {
     "_bar": ((), {"tqdm"}),
     "_replacing": ((), set()),
     "_asking": ((), set()),
+    "_digest": (("_typing",), {"numpy"}),
     "exceptions": ((), {"sklearn"}),
     "validation": (("_typing", "exceptions"), {"numpy", "sklearn"}),
     "losses": (("_asking", *GROUND), {"torch", "numpy"}),
     "nets": (GROUND, {"torch", "timm", "safetensors"}),
     "pictures": (("_bar", *GROUND), {"numpy", "PIL", "joblib"}),
-    "preprocessing": ((*GROUND, "pictures"), {"numpy", "PIL", "sklearn"}),
+    "preprocessing": (("_digest", *GROUND, "pictures"), {"numpy", "PIL", "sklearn"}),
     "datasets.drawn": ((*GROUND, "datasets"), {"numpy", "sklearn"}),
     "datasets.published": ((*GROUND, "pictures", "datasets"), {"numpy"}),
     "datasets": (
@@ -44,6 +45,7 @@ ROOMS = {
     ),
     "embedders": (
         (
+            "_digest",
             "_version",
             *GROUND,
             "losses",
@@ -190,6 +192,7 @@ def test_every_file_is_in_a_room():
             "__main__",
             "_asking",
             "_bar",
+            "_digest",
             "_replacing",
             "_typing",
             "_version",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from skfer._version import __version__
-from skfer.embedders._digest import Digest
+from skfer.embedders._digest import TrainingDigest
 from skfer.exceptions import ArgumentError
 from skfer.training import Checkpoint
 
@@ -63,7 +63,7 @@ def open_checkpoint(
         for callback in parameters.get("callbacks") or []
         if vars(type(callback)).get("only_watches") is not True
     ]
-    digest = Digest()
+    digest = TrainingDigest()
     digest.add({"parameters": matters, "data": dict(data), "generator": random_state})
     digest.add_code(kind)
     path = Path(folder) / f"{kind.__name__}-{digest.hexdigest()}.ckpt"

@@ -1,13 +1,6 @@
-"""A hash of parameters, data and the user's own code that is the same in every process."""
+"""A hash of what a training starts from: parameters, data and the user's own code."""
 
-import functools
-import hashlib
-import inspect
 import os
-import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,121 +8,54 @@ import torch
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 
+from skfer._digest import Digest, functions_of
 from skfer._typing import NDArray
 from skfer.training import ImageSource, PictureSource, RowSource, release_pages
 
-_CHUNK_BYTES = 2**24
 _OF_TORCH = frozenset(vars(nn.Module()))
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.ndarray, Tensor)
-_INSTALLED = ("site-packages", "dist-packages")
 
 
-class Digest:
-    """A hash of values, each with its type.
+class TrainingDigest(Digest):
+    """A hash that knows tensors, networks, callbacks and where samples come from."""
 
-    Of functions and classes that a user wrote what they do counts too, for they may be edited
-    between two fits; installed ones stand for themselves.
-    """
-
-    def __init__(self) -> None:
-        self._hash = hashlib.blake2b(digest_size=12)
-        self._within: list[Any] = []  # what is being taken in: an object may hold itself
-        self._read: list[Any] = []  # whose code was taken in
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
+    plain = (*Digest.plain, Tensor)
 
     def add(self, value: Any) -> None:
-        """Take a value in, with its type, so that 1 and "1" and [1] differ."""
-        self._word(type(value).__qualname__)
-        if isinstance(value, np.ndarray) and value.dtype.kind != "O":
-            self._add_array(value)
-        elif isinstance(value, Tensor):
+        """Take a value in, with its type."""
+        if isinstance(value, Tensor):
             flat = value.detach().cpu().contiguous().flatten()  # numpy lacks some of torch's dtypes
-            self._word(f"{value.dtype} {tuple(value.shape)}")
-            self._add_array(flat.view(torch.uint8).numpy())
+            self.word(f"{type(value).__qualname__} {value.dtype} {tuple(value.shape)}")
+            self.add_array(flat.view(torch.uint8).numpy())
         elif isinstance(value, ImageSource | RowSource):
-            self._add_array(value.images if isinstance(value, ImageSource) else value.rows)
-        elif isinstance(value, FunctionType) and self._knows(value):
-            self._word(value.__qualname__)
-        elif not any(value is outer for outer in self._within):
-            self._within.append(value)
-            for part in _parts(value):
-                if isinstance(part, bytes):
-                    self._hash.update(part)
-                else:
-                    self.add(part)
-            self.add_code(value if isinstance(value, type) else type(value))
-            self._within.pop()
-            self._word("end")
+            self.word(type(value).__qualname__)
+            self.add_array(value.images if isinstance(value, ImageSource) else value.rows)
+        else:
+            super().add(value)
 
-    def add_code(self, kind: type) -> None:
-        """Take in what the methods of a class do, if it is the user's, who may edit it."""
-        for base in kind.__mro__:
-            if _is_own(base) and not self._knows(base):
-                self.add(_written_in(base))
-
-    def _knows(self, code: type | FunctionType) -> bool:
-        """Whether a class or function was taken in before; from now on it was."""
-        known = any(code is other for other in self._read)
-        self._read.append(code)
-        return known
-
-    def _word(self, text: str) -> None:
-        self._hash.update(f"{len(text)}:{text}".encode())
-
-    def _add_array(self, array: NDArray[Any]) -> None:
-        self._word(f"{array.dtype.str} {array.shape}")
-        n_rows = max(1, _CHUNK_BYTES * len(array) // max(1, array.nbytes)) if array.ndim else 1
-        for start in range(0, len(array) if array.ndim else 1, n_rows):
-            rows = array[start : start + n_rows] if array.ndim else array
-            self._hash.update(np.ascontiguousarray(rows).tobytes())
+    def add_array(self, array: NDArray[Any]) -> None:
+        """Take in the numbers of an array, of which a memmap then keeps no page."""
+        super().add_array(array)
         release_pages(array)
 
+    def parts_of(self, value: Any) -> list[Any]:
+        """Return what a value consists of."""
+        if isinstance(value, PictureSource):
+            return [value.shape, *map(_picture, value.items)]
+        if isinstance(value, nn.Module):
+            # Settings too, which the text of a module may leave out, such as the margin of a loss.
+            own = {name: item for name, item in vars(value).items() if name not in _OF_TORCH}
+            return [str(value), own, dict(value.state_dict()), *value.children()]
+        return super().parts_of(value)
 
-def _parts(value: Any) -> list[Any]:
-    """Return what a value consists of: bytes, or values that are taken in one by one."""
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes | os.PathLike):
-        return [repr(value).encode()]
-    if isinstance(value, np.generic):
-        return [np.asarray(value)]
-    if isinstance(value, Mapping):
-        return [part for item in value.items() for part in item]
-    if isinstance(value, list | tuple | np.ndarray):
-        return list(value)
-    if isinstance(value, PictureSource):
-        return [value.shape, *map(_picture, value.items)]
-    if isinstance(value, set | frozenset):
-        return sorted(map(repr, value))
-    if isinstance(value, np.random.RandomState):
-        return list(value.get_state())
-    if isinstance(value, nn.Module):
-        # Settings too, which the text of a module may leave out, such as the margin of a loss.
-        own = {name: item for name, item in vars(value).items() if name not in _OF_TORCH}
-        return [str(value), own, dict(value.state_dict()), *value.children()]
-    if isinstance(value, functools.partial):
-        return [value.func, value.args, value.keywords]
-    if isinstance(value, FunctionType):
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        parts = [
-            value.__qualname__,
-            value.__code__,
-            value.__defaults__,
-            value.__kwdefaults__,
-            cells,
-        ]
-        return [*parts, _named_in(value)] if _is_own(value) else parts
-    if isinstance(value, CodeType):
-        return [value.co_code, value.co_names, value.co_consts]
-    if isinstance(value, type) and _is_own(value):
-        return [value.__qualname__.encode()]  # a script may be imported under another name
-    if isinstance(value, type) or not hasattr(value, "__dict__"):
-        return [f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}"]
-    if hasattr(value, "get_params"):
-        # Of a callback its parameters alone: it may hold anything of an earlier training.
-        names = inspect.signature(type(value)).parameters
-        return [{name: getattr(value, name) for name in names if hasattr(value, name)}]
-    return [vars(value)]
+    def written_in(self, kind: type) -> dict[str, Any]:
+        """Return the functions and plain values that a class holds.
+
+        Of a callback the text of its functions alone: what they count and collect is no part of it.
+        """
+        if not issubclass(kind, Callback):
+            return super().written_in(kind)
+        items = sorted(vars(kind).items())
+        return {name: [f.__code__ for f in functions_of(item)] for name, item in items}
 
 
 def _picture(item: Any) -> Any:
@@ -141,73 +67,3 @@ def _picture(item: Any) -> Any:
     except OSError:
         return os.fsdecode(item)
     return [os.fsdecode(item), status.st_size, status.st_mtime_ns]
-
-
-def _is_own(thing: Any) -> bool:
-    """Whether a module, function or class is of no installed package."""
-    name = thing.__name__ if isinstance(thing, ModuleType) else str(thing.__module__)
-    top = name.partition(".")[0]
-    if top == "__main__":  # whose file is another one in a worker process
-        return True
-    if top == "skfer" or top in sys.stdlib_module_names or name not in sys.modules:
-        return False
-    file = getattr(sys.modules[name], "__file__", None)
-    return file is not None and not any(part in _INSTALLED for part in Path(file).parts)
-
-
-def _written_in(kind: type) -> dict[str, Any]:
-    """Return the functions and plain values that a class holds.
-
-    Of a callback the text of its functions alone: what they count and collect is no part of it.
-    """
-    found: dict[str, Any] = {}
-    for name, item in sorted(vars(kind).items()):
-        functions = [f for f in _functions_of(item) if isinstance(f, FunctionType)]
-        if issubclass(kind, Callback):
-            found[name] = [f.__code__ for f in functions]
-        elif functions:
-            found[name] = functions
-        elif not name.startswith("__") and _is_plain(item):
-            found[name] = item
-    return found
-
-
-def _functions_of(item: Any) -> list[Any]:
-    if isinstance(item, property):
-        return [item.fget, item.fset, item.fdel]
-    return [getattr(item, "__func__", item)]
-
-
-def _named_in(function: FunctionType) -> dict[str, Any]:
-    """Return the globals that a function uses: own code, and plain values."""
-    found: dict[str, Any] = {}
-    names = sorted(set(_names_of(function.__code__)))
-    for name in names:
-        value = function.__globals__.get(name)
-        if isinstance(value, ModuleType):
-            inside = {n: vars(value).get(n) for n in names if _is_own(value)}
-            found |= {f"{name}.{n}": item for n, item in inside.items() if _matters(item)}
-        elif name in function.__globals__ and _matters(value):
-            found[name] = value
-    return found
-
-
-def _matters(value: Any) -> bool:
-    if isinstance(value, FunctionType | type):
-        return _is_own(value)
-    return value is not None and _is_plain(value)
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    if isinstance(value, dict):
-        return all(map(_is_plain, [*value, *value.values()]))
-    return isinstance(value, _PLAIN)
-
-
-def _names_of(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            yield from _names_of(inner)

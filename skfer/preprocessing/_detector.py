@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 from sklearn.base import BaseEstimator
 
+from skfer._digest import Digest
 from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import Picture, read_picture, resize
-from skfer.preprocessing._fingerprint import fingerprint
 from skfer.preprocessing._geometry import (
     BOX_ORDERS,
     LANDMARK_ORDERS,
@@ -219,10 +219,12 @@ class FaceDetector(BaseEstimator, ABC):
         Returns
         -------
         key : str
-            The same in every process for the same parameters and code. A parameter that cannot be
-            pickled goes by its ``repr``.
+            The same in every process for the same parameters and code.
         """
-        return fingerprint(type(self), self.get_params(deep=False))
+        kind, digest = type(self), Digest()
+        digest.add([f"{kind.__module__}.{kind.__qualname__}", self.get_params(deep=False)])
+        digest.add_code(kind)
+        return digest.hexdigest()
 
     def _native(self, build: Callable[[], Any]) -> Any:
         """Return what `build` makes, made once in each thread for each choice of parameters.

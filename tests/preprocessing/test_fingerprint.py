@@ -127,7 +127,7 @@ def test_it_is_the_same_in_every_process():
     assert len(told.pop().strip()) == 24
 
 
-def test_what_cannot_be_pickled_goes_by_its_text():
+def test_what_has_no_parts_goes_by_its_text():
     own, lock, other = module_of().Own, threading.Lock(), threading.Lock()
     assert own(lock).fingerprint() == own(lock).fingerprint()
     assert own(lock).fingerprint() != own(other).fingerprint()
