@@ -133,12 +133,24 @@ def wanted_methods(arguments: argparse.Namespace) -> dict[str, Any]:
             "{negatives} belongs to triplet-center alone: leave it out, or name that in "
             "{embedders}."
         )
+    _check_networks(names, arguments)
     return make_methods(
         names,
         random_state=arguments.seed,
         negatives=arguments.negatives,
         **{name: value for name, value in given.items() if value is not None},
     )
+
+
+def _check_networks(names: Sequence[str], arguments: argparse.Namespace) -> None:
+    """Raise if something is said of networks where there are none."""
+    if set(names) != {"pca"}:
+        return
+    for name in ("epochs", "start", "device", "label_noise"):
+        if getattr(arguments, name) is not None:
+            raise ArgumentError(
+                f"{{{name}}} is about networks, and {{embedders=pca}} has none: leave it out."
+            )
 
 
 def start_of(arguments: argparse.Namespace) -> str:

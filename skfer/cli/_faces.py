@@ -40,7 +40,7 @@ def load_faces(arguments: argparse.Namespace) -> tuple[str, Bunch]:
     faces : Bunch
         As its loader returns it.
     """
-    name = arguments.dataset or ("table" if arguments.labels else "synthetic")
+    name = _name_of(arguments)
     own = own_options(name, arguments)
     if name == "synthetic":
         size, seed = arguments.image_size, arguments.seed
@@ -49,6 +49,15 @@ def load_faces(arguments: argparse.Namespace) -> tuple[str, Bunch]:
         faces = _load(name, arguments, own)
     _check_asked(name, arguments.classes or [], faces)
     return name, faces
+
+
+def finds_faces(arguments: argparse.Namespace) -> bool:
+    """Whether the wanted data set may be one of photographs, in which faces are to be found."""
+    return _has(_name_of(arguments), "detector")
+
+
+def _name_of(arguments: argparse.Namespace) -> str:
+    return arguments.dataset or ("table" if arguments.labels else "synthetic")
 
 
 def own_options(name: str, arguments: argparse.Namespace) -> dict[str, Any]:

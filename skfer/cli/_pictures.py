@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skfer._typing import NDArray
+from skfer.cli._output import warn
 from skfer.datasets._tree import Tree
 from skfer.exceptions import ArgumentError, ModelFileError
 from skfer.persistence import load, load_expression_model, read_card
@@ -83,6 +84,7 @@ def find_pictures(places: Sequence[Path]) -> list[str]:
     """Return the given files, and all pictures in the given folders, sorted there.
 
     Folders are read as loaders of data sets do: nothing hidden is seen, and links are followed.
+    Warns of one that cannot be read.
 
     Raises
     ------
@@ -100,9 +102,12 @@ def _pictures_of(place: Path) -> Iterator[str]:
     if not place.is_dir():
         yield str(place)
         return
-    for name in Tree(place).walk():
+    tree = Tree(place)
+    for name in tree.walk():
         if name.lower().endswith(EXTENSIONS):
             yield os.path.join(place, *name.split("/"))
+    for problem in tree.problems:
+        warn(f"{os.path.join(place, *problem.where.split('/'))}: {problem.what}")
 
 
 class Found(NamedTuple):

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from skfer.cli._faces import load_faces, tell_unlabeled, without_duplicates
+from skfer.cli._faces import finds_faces, load_faces, tell_unlabeled, without_duplicates
 from skfer.cli._output import check_writable, say
 from skfer.cli._pictures import picture_shape, without_aligner
 from skfer.evaluation import prepare
@@ -33,6 +33,6 @@ def _read_as_trained(model: Any, arguments: argparse.Namespace) -> None:
     if height != width:
         raise ArgumentError("{model} was trained on pictures that are not square.")
     arguments.image_size, arguments.color = height, True if channels == [3] else None
-    if arguments.detector is None:
+    if arguments.detector is None and finds_faces(arguments):
         preprocessing = getattr(model, "card_", {}).get("preprocessing") or {}
         arguments.detector = preprocessing.get("faces_found_by")

@@ -104,6 +104,15 @@ def test_negatives_belong_to_triplet_center(capsys):
 
 
 @pytest.mark.parametrize(
+    "words", [["--epochs", "3"], ["--start", "large"], ["--device", "cpu"], ["--label-noise"]]
+)
+def test_what_is_about_networks_needs_one(capsys, words):
+    assert main(["evaluate", "--embedders", "pca", "--quiet", *words]) == FAILED
+    said = capsys.readouterr().err
+    assert f"{words[0]} is about networks, and --embedders pca has none: leave it out" in said
+
+
+@pytest.mark.parametrize(
     ("first", "second"),
     [
         (("--detect",), ("--no-detect",)),

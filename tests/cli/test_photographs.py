@@ -163,7 +163,7 @@ def test_without_a_detector_a_photograph_is_not_predicted(
 
 
 @pytest.mark.filterwarnings("default:1 of 7 files:skfer.pictures.DatasetWarning")
-def test_a_model_of_photographs_keeps_how_faces_are_found(crops, tmp_path, capsys):
+def test_a_model_of_photographs_keeps_how_faces_are_found(crops, tmp_path, capsys, monkeypatch):
     Image.new("L", (60, 60), 50).save(crops / "anger" / "none.png")
     try:
         path = train(crops, tmp_path / "x.skfer", "--detect", "--skip-bad")
@@ -177,6 +177,11 @@ def test_a_model_of_photographs_keeps_how_faces_are_found(crops, tmp_path, capsy
     _, rows, _ = predicted(capsys, path, *files)
     assert [row["box"] for row in rows] == [[2, 2, 46, 46]] * 6
     assert model.predict(files).tolist() == [row["label"] for row in rows]
+    page = tmp_path / "drawn.html"
+    monkeypatch.setattr("skfer.cli._report.report", lambda model, faces, page: page)
+    drawn = ["--dataset", "synthetic", "--max-per-class", "2", "-o", str(page), "--quiet"]
+    assert main(["report", str(path), *drawn]) == 0  # whose faces are cut out already
+    capsys.readouterr()
     out = tmp_path / "x.npz"
     assert main(["embed", str(path), *files, "-o", str(out), "--quiet"]) == 0
     with np.load(out) as arrays:

@@ -8,6 +8,7 @@ from helpers import trees
 
 from skfer.cli import _embed, _pictures, main
 from skfer.cli.exit_codes import FAILED
+from skfer.datasets import _tree
 from skfer.exceptions import ArgumentError
 
 
@@ -47,6 +48,20 @@ def test_links_to_folders_are_followed_and_loops_are_not(root, tmp_path):
     (root / "itself").symlink_to(root / "itself")
     found = _pictures.find_pictures([root])
     assert _below(root, found) == ["a/1.png", "a/2.png", "a-b/3.png", "b.png", "c/4.png"]
+
+
+def test_a_folder_that_cannot_be_listed_is_told(root, monkeypatch, capsys):
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.path.basename(path) == "a":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(_tree.os, "scandir", refuse)
+    assert _below(root, _pictures.find_pictures([root])) == ["a-b/3.png", "b.png"]
+    told = "a folder that cannot be read: no permission to read it"
+    assert capsys.readouterr().err == f"skfer: warning: {root / 'a'}{os.sep}: {told}\n"
 
 
 def test_the_folder_where_one_is(root, monkeypatch):
