@@ -90,6 +90,9 @@ def fit_once(job: dict[str, Any], suite: Suite, data: Any) -> dict[str, Any]:
     train = at_most_in_all(train, job.get("train_in_all"), seed)
     embedder = suite.methods[job["method"]](job["seed"])
     y_train = with_wrong_labels(y[train], job.get("wrong", 0), job["fold"])
+    if job["method"] in suite.told:
+        right = y_train == y[train]
+        train, y_train = train[right], y_train[right]
     with one_thread():
         start = time.process_time()
         embedder.fit(X[train], y_train)

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skfer.cli._cluster import workers_at
-from skfer.cli._faces import load_faces, tell_unlabeled, without_duplicates
+from skfer.cli._faces import OWN_SETS, load_faces, parts_of, tell_unlabeled, without_duplicates
 from skfer.cli._figures import check_drawable, draw_comparison
 from skfer.cli._output import (
     bars_wanted,
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _prepare(arguments: argparse.Namespace) -> Comparison:
     name, loaded = load_faces(arguments)
-    protocol = arguments.protocol or usual_protocol(name)
+    protocol = arguments.protocol or usual_protocol(name, loaded)
     # The published split is used as it is: what its parts share is only reported.
     duplicates = arguments.duplicates or ("keep" if protocol == "official" else "drop")
     pairs: list[tuple[str, str]] = []
@@ -94,6 +94,12 @@ def _prepare(arguments: argparse.Namespace) -> Comparison:
     check_folds(faces.target, splits, arguments.classifier)
     _check_subgroups(faces, arguments.subgroup_column)
     tell_unlabeled(faces, len(kept.target))
+    parts = parts_of(faces)
+    if name in OWN_SETS and len(parts) > 1 and arguments.protocol is None:
+        warn(
+            f"the parts {', '.join(parts)} are taken together and split anew: give --protocol "
+            "official to train and test on them as they are."
+        )
     return Comparison(name, protocol, faces, splits, wanted_methods(arguments), pairs)
 
 
@@ -111,9 +117,16 @@ def _check_subgroups(faces: Bunch, column: str | None) -> None:
         )
 
 
-def usual_protocol(name: str) -> str:
-    """Return how papers split a data set."""
-    return DATASETS[name].protocol if name in DATASETS else "group-fold"
+def usual_protocol(name: str, faces: Bunch) -> str:
+    """Return how papers split a data set, or one that suits a copy without subjects."""
+    usual = DATASETS[name].protocol if name in DATASETS else "group-fold"
+    if usual not in ("subject-10fold", "leave-one-subject-out"):
+        return usual
+    if faces.get("groups") is not None and faces.group_kind == "subjects":
+        return usual
+    found = "official" if {"train", "test"}.issubset(parts_of(faces)) else "group-fold"
+    warn(f"this copy names no subjects, whom the usual protocol, {usual}, needs: {found} instead.")
+    return found
 
 
 def wanted_methods(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from skfer.model_selection import resolve_duplicates
 LOADER_OPTIONS = (
     "color",
     "classes",
+    "class_names",
+    "subset",
     "frames",
     "neutral_first",
     "intensities",
@@ -27,7 +29,14 @@ LOADER_OPTIONS = (
 _N_TOLD = 20  # pairs of identical images
 OWN_SETS = ("folder", "table")  # sets of the caller, whose classes may be anything
 _FILE_OPTIONS = ("root", "cache_dir", "skip_bad")  # drawn faces have no use for them
-_TABLE_OPTIONS = ("labels", "file_column", "label_column", "group_column", "subgroup_column")
+_TABLE_OPTIONS = (
+    "labels",
+    "file_column",
+    "label_column",
+    "group_column",
+    "split_column",
+    "subgroup_column",
+)
 
 
 def load_faces(arguments: argparse.Namespace) -> tuple[str, Bunch]:
@@ -97,6 +106,8 @@ def _has(name: str, key: str) -> bool:
 def _value(name: str, key: str, value: Any) -> Any:
     if key == "classes" and name not in OWN_SETS:
         return _expressions(value)
+    if key == "class_names":
+        return dict(value)
     if key == "detector":
         return make_detector(value) if value else None
     if key == "align" and value is not False:
@@ -165,6 +176,12 @@ def without_duplicates(faces: Bunch, duplicates: str) -> tuple[Bunch, list[tuple
     return left, pairs
 
 
+def parts_of(faces: Bunch) -> list[str]:
+    """Return the official parts that labeled images are of, sorted."""
+    split = faces.get("split")
+    return [] if split is None else sorted(str(part) for part in set(np.asarray(split)) if part)
+
+
 def tell_unlabeled(faces: Bunch, total: int) -> None:
     """Warn of images that are left out since they have no label."""
     if faces.n_unlabeled:
@@ -177,12 +194,13 @@ def _load_table(loader: Any, arguments: argparse.Namespace, options: dict[str, A
     except DatasetError as error:
         # Not one picture is there: they lie elsewhere.
         elsewhere = error.problems and all(what == "no such file" for _, what in error.problems)
-        if arguments.root is None and elsewhere:
-            raise ValueError(
-                f"--labels {arguments.labels}: of the {len(error.problems):,} files that it names "
-                "none is in its folder: give --root DIR, the folder that the names start from."
-            ) from None
-        raise
+        if not elsewhere:
+            raise
+        where = "its folder" if arguments.root is None else f"--root {arguments.root}"
+        raise ValueError(
+            f"--labels {arguments.labels}: of the {len(error.problems):,} files that it names "
+            f"none is in {where}: give --root DIR, the folder that the names start from."
+        ) from None
 
 
 def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunch:

@@ -12,8 +12,8 @@ from sklearn.utils import Bunch
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
-from skfer.cli._faces import OWN_SETS, load_faces, tell_unlabeled, without_duplicates
-from skfer.cli._output import bars_wanted, check_writable, say
+from skfer.cli._faces import OWN_SETS, load_faces, parts_of, tell_unlabeled, without_duplicates
+from skfer.cli._output import bars_wanted, check_writable, say, warn
 from skfer.cli._pictures import largest_of, make_detector
 from skfer.evaluation import make_methods, prepare, with_classifier
 from skfer.persistence import save
@@ -49,6 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
     kept, _ = without_duplicates(loaded, arguments.duplicates or "drop")
     faces = prepare(kept, max_per_class=arguments.max_per_class, random_state=arguments.seed)
     tell_unlabeled(faces, len(kept.target))
+    parts = parts_of(faces)
+    if len(parts) > 1 and arguments.subset is None:
+        warn(f"all parts are learned from ({', '.join(parts)}): --subset train keeps others back.")
     say(_headline(faces, arguments.embedder))
     embedder = wanted_embedder(arguments)
     start = time.perf_counter()

@@ -2,20 +2,28 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from skfer.datasets._classes import Part, has_classes, own_name
 from skfer.datasets._copies import without_links
-from skfer.datasets._groups import GroupOf, check_groups, with_groups
-from skfer.datasets._labels import encode
+from skfer.datasets._groups import (
+    GroupOf,
+    check_groups,
+    classes_as_groups,
+    similar_groups,
+    with_groups,
+)
+from skfer.datasets._labels import canonical, encode, rename_classes
 from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options
 from skfer.datasets._photographs import load_detected
 from skfer.datasets._rows import PARTS, Row
 from skfer.datasets._tree import Tree
-from skfer.pictures import DatasetError, Problem, in_part
+from skfer.datasets._vocabulary import EXPRESSION_CODES
+from skfer.pictures import DatasetError, DatasetWarning, Problem, in_part
 from skfer.preprocessing import FaceDetector
+from skfer.validation import MISSING_WORDS
 
 LAYOUT = Layout("<class>/*, one folder for each class")
 PART_LAYOUT = Layout("train/<class>/*, test/<class>/*, one folder for each class in each part")
@@ -33,6 +41,8 @@ def load_image_folder(
     image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
+    class_names: Mapping[Any, str] | None = None,
+    subset: str | Iterable[str] | None = None,
     groups: GroupOf | None = None,
     group_pattern: str | None = None,
     detector: FaceDetector | Callable | str | None = None,
@@ -62,6 +72,11 @@ def load_image_folder(
         RGB instead of gray.
     classes : iterable of str, default=None
         Load these classes only. They keep their codes.
+    class_names : mapping of str or int to str, default=None
+        Names for classes, by what their folders are called, such as ``{1: "surprise"}`` where
+        those are numbers. Others keep their names.
+    subset : str or iterable of str, default=None
+        Load these official parts only.
     groups : callable, default=None
         Given a file name relative to `root` (with forward slashes), returns its group, such as
         the person shown, as a str.
@@ -99,8 +114,9 @@ def load_image_folder(
             happiness 4, neutral 5, sadness 6, surprise 7, and synonyms such as happy, angry,
             fearful or calm, in any case) have the same code in every data set; other names
             follow from 8 on, sorted. Where no name is an expression, codes are positions in the
-            sorted names, or the names themselves if all are whole numbers from 0 to 99. A folder
-            "unlabeled" is -1, and so is -1 beside at least two other classes.
+            sorted names, or the names themselves if all are whole numbers from 0 to 99 (without
+            zeros before them). A folder "unlabeled" is -1, and so is -1 beside at least two other
+            classes; so is one named after no value ("None", "NA"), with a warning.
         target_names : ndarray of str
             `target_names[code]` is the word for a code.
         class_names : ndarray of str
@@ -160,6 +176,7 @@ def load_image_folder(
         image_size=image_size,
         color=color,
         classes=classes,
+        subset=subset,
         cache_dir=cache_dir,
         n_jobs=n_jobs,
         on_error=on_error,
@@ -168,12 +185,17 @@ def load_image_folder(
         verbose=verbose,
     )
     check_groups(groups, group_pattern)
-    lister = functools.partial(list_folder, groups=groups, group_pattern=group_pattern)
+    lister = functools.partial(
+        list_folder, groups=groups, group_pattern=group_pattern, class_names=class_names
+    )
     return load_detected(root, lister, options, detector)
 
 
 def list_folder(
-    tree: Tree, groups: GroupOf | None = None, group_pattern: str | None = None
+    tree: Tree,
+    groups: GroupOf | None = None,
+    group_pattern: str | None = None,
+    class_names: Mapping[Any, str] | None = None,
 ) -> Listing:
     """Return the pictures in class folders, unread."""
     parts = _part_folders(tree)
@@ -189,6 +211,8 @@ def list_folder(
                 wrong = [Problem(f"{folder}/", "a class folder without pictures")]
             rows += [Row(name, own_name(folder), part) for name in names]
             problems += [in_part(problem, part) for problem in wrong]
+    labels, slips = rename_classes([row.label for row in rows], class_names)
+    rows = [row._replace(label=label) for row, label in zip(rows, labels, strict=True)]
     rows, repeated = without_links(tree, rows)
     rows, ungrouped = with_groups(rows, groups, group_pattern)
     codes, target_names = encode(row.label for row in rows)
@@ -200,8 +224,27 @@ def list_folder(
         problems=problems + repeated + ungrouped,
         codes=codes,
         target_names=target_names,
+        warnings=[
+            *slips,
+            *_without_label(rows),
+            *classes_as_groups(rows),
+            *similar_groups(rows),
+        ],
         is_own=True,
     )
+
+
+def _without_label(rows: Sequence[Row]) -> list[Warning]:
+    """Return a warning if the name of a class folder is a word for no value, such as "None"."""
+    words = sorted({row.label for row in rows if row.label.strip() in MISSING_WORDS})
+    if not words:
+        return []
+    count = sum(row.label in words for row in rows)
+    text = (
+        "folders named {} stand for no label: their pictures ({}) are loaded as unlabeled (-1). "
+        "Call the folder 'unlabeled' if that is meant, and else give it another name."
+    )
+    return [DatasetWarning(text, ", ".join(map(repr, words)), f"{count:,}")]
 
 
 def _part_folders(tree: Tree) -> list[Part]:
@@ -209,23 +252,83 @@ def _part_folders(tree: Tree) -> list[Part]:
     folders = tree.folders()
     if not folders:
         raise DatasetError("{root=} has no class folders in it.", root=str(tree.root))
-    inner = next((f for f in folders if has_classes(tree, f)), None)
     parts = [Part(PARTS.get(own_name(folder).lower(), ""), folder) for folder in folders]
     names = [part.name for part in parts]
     if all(names) and len(set(names)) == len(names) and all(map(tree.folders, folders)):
         return parts
-    if inner is not None and not has_classes(tree, ""):
-        raise DatasetError(
-            "{root=} has no class folders in it, but {} has: give that folder, folders of the "
-            "official parts alone (train, val, test), or list the pictures in a table.",
-            repr(f"{inner}/"),
-            root=str(tree.root),
-        )
-    if all(names):
-        raise DatasetError(
-            "{root=} has no classes: its folders are official parts ({}), and need class folders "
-            "in each.",
-            ", ".join(f"{folder}/" for folder in folders),
-            root=str(tree.root),
-        )
+    fault = _misplaced(tree, parts)
+    if fault is not None:
+        raise DatasetError("{root=} {}", fault, root=str(tree.root))
     return [Part("", "")]
+
+
+def _misplaced(tree: Tree, parts: Sequence[Part]) -> str | None:
+    """Return what is wrong with the folders in the root, None if they are those of classes."""
+    folders = [part.folder for part in parts]
+    inner = [f for f in folders if has_classes(tree, f) and canonical(f) not in EXPRESSION_CODES]
+    if has_classes(tree, ""):
+        return _both(inner) if inner else None
+    if all(part.name for part in parts):
+        return _parts_without_classes(tree, parts)
+    if inner:
+        return _classes_below(parts, inner)
+    deeper = next((f for f in tree.levels(depth=3) if f and has_classes(tree, f)), None)
+    if deeper is None and len(folders) == 1 and _is_wrapper(tree, folders[0]):
+        deeper = folders[0]
+    if deeper is None:
+        return None
+    return f"has no class folders in it, but {f'{deeper}/'!r} has: give that folder."
+
+
+def _is_wrapper(tree: Tree, folder: str) -> bool:
+    """Whether a folder has other folders in it and no picture."""
+    return bool(tree.folders(folder)) and not tree.pictures_in(folder)
+
+
+def _both(inner: Sequence[str]) -> str:
+    return (
+        f"has class folders in it, and {f'{inner[0]}/'!r} has some too: move one of them away, or "
+        "list the pictures in a table."
+    )
+
+
+def _parts_without_classes(tree: Tree, parts: Sequence[Part]) -> str:
+    """Say which official parts have no class folders, or that two folders are one part."""
+    bare = [part.folder for part in parts if not tree.folders(part.folder)]
+    told = ", ".join(f"{folder}/" for folder in bare)
+    if len(bare) == len(parts):
+        return (
+            f"has no classes: its folders are official parts ({told}), and need class folders in "
+            "each."
+        )
+    if bare:
+        return (
+            f"has official parts, of which {told} has no class folders in it: move that away if "
+            "its pictures have no label."
+        )
+    names = [part.name for part in parts]
+    twice = next(name for name in names if names.count(name) > 1)
+    told = " and ".join(f"{part.folder}/" for part in parts if part.name == twice)
+    return f"has two folders of the {twice} part, {told}: keep one of them, or give one."
+
+
+def _classes_below(parts: Sequence[Part], inner: Sequence[str]) -> str:
+    """Say what to do where the folders in the root have class folders in them."""
+    others = [part.folder for part in parts if part.folder not in inner]
+    if len(inner) > 1 and all(part.name for part in parts if part.folder in inner):
+        told = ", ".join(f"{folder}/" for folder in others)
+        return (
+            f"has official parts in it, and {told}, which is none (train, val, test): move that "
+            "away, or give the folder of one part."
+        )
+    if len(inner) > 1:
+        told = ", ".join(f"{folder}/" for folder in inner[:3])
+        return (
+            f"has no class folders in it, but its folders have some each ({told}): if those are "
+            "persons, list the pictures in a table, with a column that tells who is shown "
+            "(load_image_table); if they are parts, call them train, val and test."
+        )
+    return (
+        f"has no class folders in it, but {f'{inner[0]}/'!r} has: give that folder, folders of the "
+        "official parts alone (train, val, test), or list the pictures in a table."
+    )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from skfer.datasets._rows import Row
 from skfer.exceptions import ArgumentError
-from skfer.pictures import Problem
+from skfer.pictures import DatasetWarning, Problem
 from skfer.validation import is_missing
 
 GroupOf = Callable[[str], str]
@@ -53,12 +53,58 @@ def with_groups(
         return [*rows], []
     kept: list[Row] = []
     problems: list[Problem] = []
-    for row, group in zip(rows, found, strict=True):
+    for row, group in zip(rows, map(_as_name, found), strict=True):
         if is_missing(group):
             problems.append(Problem(row.name, "no group found in its name"))
         else:
             kept.append(row._replace(group=str(group)))
     return kept, problems
+
+
+def classes_as_groups(rows: Sequence[Row]) -> list[Warning]:
+    """Return a warning if each class is one group: then what was found is no person."""
+    pairs = {(row.label, row.group) for row in rows}
+    labels, groups = ({pair[i] for pair in pairs} for i in (0, 1))
+    if "" in groups or not 1 < len(pairs) == len(labels) == len(groups):
+        return []
+    label, group = min(pairs)
+    text = (
+        "each class is one group, such as {} of the class {}: no person is in two classes, and "
+        "folds with persons apart have classes apart. Names are searched with the class folder: "
+        "does what finds the group find that?"
+    )
+    return [DatasetWarning(text, repr(group), repr(label))]
+
+
+def similar_groups(rows: Sequence[Row]) -> list[Warning]:
+    """Return a warning if two groups differ in case, in zeros before or in a decimal point alone.
+
+    They may be one person, who would be in training and test alike.
+    """
+    first: dict[str, str] = {}
+    for group in sorted({str(row.group) for row in rows}):
+        other = first.setdefault(_plain(group), group)
+        if other != group:
+            text = (
+                "{} and {} are two groups: if they are one person, write both alike, since that "
+                "person may be in training and test alike."
+            )
+            return [DatasetWarning(text, repr(other), repr(group))]
+    return []
+
+
+def _plain(group: str) -> str:
+    word = re.sub(r"(?<![0-9])0+(?=[0-9])", "", group.lower())
+    return re.sub(r"^([0-9]+)\.0*$", r"\1", word)
+
+
+def _as_name(found: str | None) -> str | None:
+    """Return what was found in a name as it may stand in a table, where "NA" is no value.
+
+    In the name of a file it is somebody: a woman of JAFFE, for one, whom the loader calls "Na".
+    """
+    named = isinstance(found, str) and found.strip() == "NA"
+    return "Na" if named else found
 
 
 def _search(pattern: str, names: list[str]) -> list[str | None]:

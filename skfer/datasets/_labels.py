@@ -1,12 +1,15 @@
 """Class names to integer codes: one vocabulary for expressions, sorted names for the rest."""
 
+import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, SYNONYMS, UNLABELED
 from skfer.exceptions import ArgumentError, shorten
+from skfer.pictures import DatasetWarning
 from skfer.validation import as_list, is_missing, is_unlabeled_mark
 
 _NO_LABEL = ("unlabeled", "unlabelled")
@@ -60,6 +63,62 @@ def _target_names(found: set[str]) -> list[str]:
         if most < _N_CODES:
             return [str(code) for code in range(most + 1)]
     return _sorted(found)
+
+
+def rename_classes(
+    labels: Sequence[str], class_names: Mapping[Any, str] | None
+) -> tuple[list[str], list[Warning]]:
+    """Return labels under the names that the caller gives, and a warning of likely slips.
+
+    A name of the vocabulary that is misspelled would be a class of its own.
+    """
+    if class_names is not None:
+        labels = _renamed(labels, class_names)
+    slips = {word: _meant(word) for word in sorted(set(labels))}
+    told = [f"{word!r} (for {meant!r}?)" for word, meant in slips.items() if meant]
+    if not told:
+        return [*labels], []
+    text = (
+        "among the classes are {}, classes of their own beside the expressions: rename them, or "
+        "give {class_names}, if that is not meant."
+    )
+    return [*labels], [DatasetWarning(text, ", ".join(told))]
+
+
+def _renamed(labels: Sequence[str], class_names: Mapping[Any, str]) -> list[str]:
+    if not isinstance(class_names, Mapping) or not all(
+        isinstance(name, str) and name.strip() for name in class_names.values()
+    ):
+        raise ArgumentError(
+            "{class_names=} is not a mapping of classes to names: give one such as {{'1': "
+            "'surprise', '2': 'fear'}}.",
+            class_names=class_names,
+        )
+    names = {_plain(str(given)): name.strip() for given, name in class_names.items()}
+    found = sorted({label.strip() for label in labels})
+    if not any(_plain(label) in names for label in found):
+        raise ArgumentError(
+            "{class_names=} names none of the classes here: {}.",
+            shorten(str(found)),
+            class_names=class_names,
+        )
+    return [names.get(_plain(label), label) for label in labels]
+
+
+def _plain(word: str) -> str:
+    """Return a class as it is given: numbers without a decimal point or zeros before them."""
+    word = word.strip()
+    return str(int(word.partition(".")[0])) if _WHOLE.fullmatch(word) else word
+
+
+def _meant(name: str) -> str:
+    """Return the expression that a name is a slip of, "" for one that is right or far away."""
+    word = name.strip().lower()
+    known = [*EXPRESSIONS, *SYNONYMS]
+    if word in known or not word.isalpha():
+        return ""
+    near = difflib.get_close_matches(word, known, 1, cutoff=0.87)
+    return canonical(near[0]) if near else ""
 
 
 def class_codes(classes: Iterable[str] | None, target_names: Sequence[str]) -> np.ndarray | None:

@@ -14,6 +14,7 @@ PARTS = {
     "train_set": "train",
     "val": "validation",
     "valid": "validation",
+    "dev": "validation",
     "validation": "validation",
     "val_set": "validation",
     "publictest": "validation",

@@ -2,13 +2,15 @@
 
 import functools
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from skfer.datasets._copies import without_links
 from skfer.datasets._csv import open_table, read_cells
-from skfer.datasets._labels import canonical, encode
+from skfer.datasets._groups import similar_groups
+from skfer.datasets._labels import canonical, encode, rename_classes
 from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options
 from skfer.datasets._photographs import load_detected
@@ -21,6 +23,7 @@ from skfer.validation import is_missing
 
 LAYOUT = Layout("a table of files and their classes", unit="rows")
 _DELIMITERS = ",;\t|"
+_PIXELS = re.compile(r"\s*[0-9]+(\s+[0-9]+){15,}\s*$")
 _DESCR = """\
 Pictures from a table
 ---------------------
@@ -68,6 +71,8 @@ def load_image_table(
     image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
+    class_names: Mapping[Any, str] | None = None,
+    subset: str | Iterable[str] | None = None,
     detector: FaceDetector | Callable | str | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
@@ -106,6 +111,11 @@ def load_image_table(
         RGB instead of gray.
     classes : iterable of str, default=None
         Load these classes only. They keep their codes.
+    class_names : mapping of str or int to str, default=None
+        Names for classes, by what the table calls them, such as ``{1: "surprise"}`` where those
+        are numbers. Others keep their names.
+    subset : str or iterable of str, default=None
+        Load these official parts only; of a table without them, these groups.
     detector : FaceDetector, callable or "default", default=None
         The pictures are photographs, of which the largest face is cut out (see
         :class:`skfer.preprocessing.FaceAligner`). One without a face cannot be used; a warning
@@ -169,6 +179,7 @@ def load_image_table(
         image_size=image_size,
         color=color,
         classes=classes,
+        subset=subset,
         cache_dir=cache_dir,
         n_jobs=n_jobs,
         on_error=on_error,
@@ -181,7 +192,7 @@ def load_image_table(
     path = Path(csv)
     if not os.path.exists(path):  # first: the error should not be about its folder
         raise MissingPathError("{csv=} does not exist.", csv=str(csv))
-    lister = functools.partial(list_table, csv=path, columns=columns)
+    lister = functools.partial(list_table, csv=path, columns=columns, class_names=class_names)
     return load_detected(path.parent if root is None else root, lister, options, detector)
 
 
@@ -196,7 +207,9 @@ def _check_arguments(csv: Any, columns: Columns) -> None:
             raise ArgumentError(f"{{{name}=}} is not the name of a column.", **{name: column})
 
 
-def list_table(tree: Tree, *, csv: Path, columns: Columns) -> Listing:
+def list_table(
+    tree: Tree, *, csv: Path, columns: Columns, class_names: Mapping[Any, str] | None = None
+) -> Listing:
     """Return the pictures that a table lists, unread."""
     rows: list[Row] = []
     problems: list[Problem] = []
@@ -208,6 +221,13 @@ def list_table(tree: Tree, *, csv: Path, columns: Columns) -> Listing:
             "give {label_column='expression'}.",
             csv=str(csv),
         )
+    if lines and _PIXELS.match(lines[0].cells.get(columns.file, "")):
+        raise DatasetError(
+            "{csv=} holds pictures as numbers of pixels in the column {}, and this reads names of "
+            "files: load_fer2013 reads the table of FER2013; save others as pictures.",
+            repr(columns.file),
+            csv=str(csv),
+        )
     for line in lines:
         try:
             rows.append(_row(tree, line, columns))
@@ -215,7 +235,13 @@ def list_table(tree: Tree, *, csv: Path, columns: Columns) -> Listing:
             problems.append(Problem(line.place, str(error)))
     if not lines:
         raise DatasetError("{csv=} lists no pictures: it has a header and no rows.", csv=str(csv))
-    rows, repeated = without_copies(rows, label=lambda row: canonical(row.label))
+    names = tree.as_on_disk([row.name for row in rows])
+    labels, slips = rename_classes([row.label for row in rows], class_names)
+    rows = [
+        row._replace(name=name, label=label)
+        for row, name, label in zip(rows, names, labels, strict=True)
+    ]
+    rows, repeated = without_copies(rows, label=_said_of)
     rows, linked = without_links(tree, rows)
     codes, target_names = encode(row.label for row in rows)
     return Listing(
@@ -226,10 +252,16 @@ def list_table(tree: Tree, *, csv: Path, columns: Columns) -> Listing:
         problems=problems + repeated + linked,
         codes=codes,
         target_names=target_names,
-        warnings=_unlabeled(csv, rows, columns),
+        warnings=[*slips, *_unlabeled(csv, rows, columns), *similar_groups(rows)],
         is_own=True,
         extra=() if columns.subgroup is None else ("subgroup",),
     )
+
+
+def _said_of(row: Row) -> str:
+    """Return all that a row says of its picture: two rows that differ contradict each other."""
+    person = f" of {row.group}" if row.group else ""
+    return canonical(row.label) + person + (f" in {row.part}" if row.part else "")
 
 
 def _unlabeled(csv: Path, rows: Sequence[Row], columns: Columns) -> list[Warning]:
@@ -257,10 +289,15 @@ def _row(tree: Tree, line: _Line, columns: Columns) -> Row:
     name = _file_name(tree, line.cell(columns.file), label)
     if columns.group is not None and not group:
         # Otherwise all unknown persons would be one person.
-        raise ValueError(f"no group in the column {columns.group!r}")
+        raise ValueError(f"no group in the column {columns.group!r}{_if_a_name(line, columns)}")
     extra = () if columns.subgroup is None else (line.cell(columns.subgroup),)
     part = line.cell(columns.split)
     return Row(name, label, PARTS.get(part.lower(), part), group, place=line.place, extra=extra)
+
+
+def _if_a_name(line: _Line, columns: Columns) -> str:
+    named = line.cells.get(columns.group or "", "").strip() == "NA"
+    return ", where 'NA' stands for no value: write 'Na' if it is a name" if named else ""
 
 
 def _file_name(tree: Tree, given: str, label: str) -> str:

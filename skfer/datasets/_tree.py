@@ -11,7 +11,15 @@ from skfer.exceptions import ArgumentError
 from skfer.pictures import EXTENSIONS, DatasetError, Problem, fault_of, is_cache_file, read_bytes
 
 NOTES = (".csv", ".html", ".json", ".md", ".txt", ".xml")
-_LITTER = ("thumbs.db", "desktop.ini", "__macosx")
+_LITTER = (
+    "thumbs.db",
+    "desktop.ini",
+    "__macosx",
+    "@eadir",
+    "#recycle",
+    "$recycle.bin",
+    "system volume information",
+)
 _MOST_IN_NOTE = 2**24  # bytes
 
 

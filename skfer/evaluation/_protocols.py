@@ -190,6 +190,13 @@ def _official_split(faces: Bunch) -> list[Split]:
             "{protocol=official}: this data set has no official split: give {protocol=group-fold} "
             "or leave it out."
         )
+    parts = sorted(set(np.asarray(faces.split)) - {""})
+    if "train" not in parts or not {"test", "validation"}.intersection(parts):
+        raise ArgumentError(
+            "{protocol=official} needs a part to train on and one to test on, and the labeled "
+            "images are of {}: give {protocol=group-fold}.",
+            ", ".join(parts) or "none",
+        )
     splits = list(OfficialSplit(faces.split).split(faces.images))
     _warn_of_shared(faces, *splits[0])
     return splits
@@ -228,8 +235,8 @@ def _subject_folds(faces: Bunch, protocol: str) -> list[Split]:
     groups, kind = faces.get("groups"), _group_kind(faces)
     if groups is None:
         raise ArgumentError(
-            "{protocol=} needs subjects, and the data names none: give {group_column} (of a table) "
-            "or {group_pattern} (of a folder).",
+            "{protocol=} needs subjects, and the data names none: give {protocol=group-fold}, or, "
+            "of your own pictures, {group_column} (of a table) or {group_pattern} (of a folder).",
             protocol=protocol,
         )
     if kind != "subjects":
@@ -237,6 +244,14 @@ def _subject_folds(faces: Bunch, protocol: str) -> list[Split]:
             "{protocol=} needs subjects, and the groups of this data set are {}: give "
             "{protocol=official} or {protocol=group-fold}.",
             kind,
+            protocol=protocol,
+        )
+    count = len(np.unique(groups))
+    if protocol == "subject-10fold" and count < 10:
+        raise ArgumentError(
+            "{protocol=} makes 10 folds, and there are {} subjects: give "
+            "{protocol=leave-one-subject-out} or {protocol=group-fold}.",
+            count,
             protocol=protocol,
         )
     splitter = SubjectKFold(10) if protocol == "subject-10fold" else LeaveOneGroupOut()

@@ -68,6 +68,9 @@ def check_labels(
     return column
 
 
+_IF_A_NAME = 'That is what tables have where nothing is known: write "Na" if it is a name.'
+
+
 def check_groups(
     groups: Any,
     name: str = "groups",
@@ -118,7 +121,7 @@ def check_groups(
             missing.sum(),
             shown(column[row]),
             row,
-            hint,
+            _IF_A_NAME if column[row] == "NA" else hint,
         )
     return column
 

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from helpers import trees
 from PIL import Image
 
 import skfer
@@ -34,7 +35,40 @@ def table(tmp_path):
 
 def evaluate(table, *words):
     call = ["evaluate", "--labels", str(table), *COLUMNS, "--embedders", "pca", "--folds", "2"]
-    return main([*call, *QUICK, *words])
+    return main([*call, "--image-size", "16", "--quiet", *words])
+
+
+def test_numbered_classes_and_official_parts(tmp_path, capsys):
+    rows = []
+    for i in range(12):
+        trees.picture(tmp_path / f"{i}.png", (16, 16), seed=i)
+        rows.append((f"{i}.png", 1 + i % 2, "train" if i < 8 else "test"))
+    path = trees.table(tmp_path / "t.csv", ("file", "label", "part"), rows)
+    data = ["--labels", str(path), "--class-names", "1=surprise", "2=fear", "--image-size", "16"]
+    data += ["--split-column", "part", "--quiet"]
+    evaluated = ["evaluate", *data, "--embedders", "pca"]
+    assert main([*evaluated, "--protocol", "official"]) == 0
+    assert "official" in capsys.readouterr().out
+    assert main(evaluated) == 0
+    said = capsys.readouterr()
+    assert "the parts test, train are taken together" in said.err
+    assert said.out.startswith("12 faces of 2 expressions")
+    assert main([*evaluated, "--subset", "train"]) == 0
+    assert "8 faces of 2 expressions" in capsys.readouterr().out
+    train = ["train", *data, "--epochs", "1", "--start", "scratch", "-o", str(tmp_path / "x.skfer")]
+    assert main(train) == 0
+    assert "all parts are learned from (test, train): --subset train" in capsys.readouterr().err
+    assert main([*train, "--subset", "train"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    model = skfer.load(tmp_path / "x.skfer")
+    assert model.class_count_.tolist() == [4, 4]
+    assert model.classes_.tolist() == ["fear", "surprise"]
+
+
+def test_names_of_classes_are_pairs(table, capsys):
+    with pytest.raises(SystemExit):
+        evaluate(table, "--class-names", "1:fear")
+    assert "give OLD=NEW, such as 1=surprise, not '1:fear'" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("default::skfer.datasets.DatasetWarning")

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from helpers import trees
-from helpers.calls import QUICK, SHORT, table_call
+from helpers.calls import PCA, QUICK, SHORT, table_call
 from PIL import Image
 
 from skfer import __version__
@@ -330,13 +330,13 @@ def test_unlabeled_faces_are_counted_and_told(tmp_path, capsys):
     ]
     (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]) + "\n")
     call = ["--labels", str(tmp_path / "labels.csv"), "--image-size", "16"]
-    assert main(["evaluate", *QUICK, *call, "--embedders", "pca"]) == 0
+    assert main(["evaluate", *PCA, *call]) == 0
     told = "skfer: warning: 2 of 16 images have no label: they are left out."
     assert capsys.readouterr().err.splitlines() == [told]
     (tmp_path / "labels.csv").write_text(
         "\n".join(["file,label", "happy/0.png,", *rows[1:]]) + "\n"
     )
-    assert main(["evaluate", *QUICK, *call, "--embedders", "pca"]) == 0
+    assert main(["evaluate", *PCA, *call]) == 0
     told = capsys.readouterr().err.splitlines()
     assert "1 of 16 rows have no label in the column 'label'" in told[0]
     assert len(told) == 2
@@ -346,7 +346,7 @@ def test_subgroups_of_one_value_are_told_before_a_fit(faces_on_disk, tmp_path, c
     header, *rows = (faces_on_disk / "labels.csv").read_text().splitlines()
     table = tmp_path / "labels.csv"
     table.write_text("\n".join([f"{header},skin", *(f"{row},dark" for row in rows)]) + "\n")
-    call = table_call(faces_on_disk, *QUICK, "--embedders", "pca", "--subgroup-column", "skin")
+    call = table_call(faces_on_disk, *PCA, "--subgroup-column", "skin")
     call[call.index("--labels") + 1] = str(table)
     monkeypatch.setattr("skfer.cli._evaluate._fits", None)
     assert main([*call, "--root", str(faces_on_disk)]) != 0
@@ -359,7 +359,7 @@ def test_subgroups_of_a_table(faces_on_disk, tmp_path, capsys):
     rows = [f"{row},{'even' if int(row.rpartition('p')[2]) % 2 == 0 else 'odd'}" for row in rows]
     table = tmp_path / "labels.csv"
     table.write_text("\n".join([f"{header},parity", *rows]) + "\n")
-    call = table_call(faces_on_disk, *QUICK, "--embedders", "pca", "--subgroup-column", "parity")
+    call = table_call(faces_on_disk, *PCA, "--subgroup-column", "parity")
     call[call.index("--labels") + 1] = str(table)
     path = tmp_path / "x.json"
     assert main([*call, "--root", str(faces_on_disk), "--json", str(path)]) == 0

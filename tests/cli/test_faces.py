@@ -104,12 +104,22 @@ def _noise(root, name):
             trees.picture(path, (24, 24), seed=i)
 
 
+def test_a_copy_without_subjects_is_split_as_it_can_be(capsys):
+    faces = _faces_of("--dataset", "synthetic")
+    assert usual_protocol("ck+", faces) == "subject-10fold"
+    faces.group_kind = "different images"
+    assert usual_protocol("ck+", faces) == "group-fold"
+    assert "no subjects, whom the usual protocol, subject-10fold, needs" in capsys.readouterr().err
+    faces.split = np.repeat(["test", "train"], len(faces.target))[::2]
+    assert usual_protocol("jaffe", faces) == "official"
+
+
 @pytest.mark.parametrize("name", COPIES)
 def test_every_set_is_split_by_its_protocol(tmp_path, name):
     protocol, n_folds, groups = COPIES[name][1]
     _noise(tmp_path, name)
     faces = _faces_of("--dataset", name, "--root", str(tmp_path))
-    assert usual_protocol(name) == protocol
+    assert usual_protocol(name, faces) == protocol
     splits = make_splits(faces, protocol)
     assert len(splits) == n_folds
     assert groups in headline(faces, protocol, len(splits), "knn")

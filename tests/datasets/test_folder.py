@@ -179,12 +179,27 @@ def test_official_parts_are_read_into_split(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([*PARTS, "happy/e.png"], None),
-        ([*PARTS[:2], "test/c.png"], "no class folders in it, but 'train/' has: give that folder"),
+        ([*PARTS, "happy/e.png"], "has class folders in it, and 'test/' has some too: move one"),
+        (["happy/a.png", "sad/b.png", "more/sad/c.png"], "and 'more/' has some too"),
+        (["happy/a.png", "sad/happy/b.png"], None),
+        ([*PARTS[:2], "test/c.png"], r"of which test/ has no class folders in it: move that away"),
+        ([*PARTS, "models/x.png"], r"official parts in it, and models/, which is none"),
+        (
+            ["data/train/happy/a.png", "data/test/sad/b.png"],
+            "but 'data/test/' has",
+        ),
+        (
+            ["archive/faces/happy/a.png", "archive/faces/sad/b.png"],
+            "but 'archive/faces/' has",
+        ),
+        (["set/train/0/a.png", "set/train/1/b.png"], "but 'set/' has: give that folder"),
         (["train/a.png", "test/b.png"], r"no classes: its folders are official parts \(test/, tr"),
         (["faces/happy/a.png", "faces/sad/b.png"], "but 'faces/' has: give that folder"),
-        (["S01/happy/a.png", "S02/sad/b.png"], "but 'S01/' has: give that folder"),
-        ([*PARTS, "training/sad/e.png"], "but 'test/' has: give that folder"),
+        (
+            ["S01/happy/a.png", "S02/sad/b.png"],
+            r"if those are persons, list the pictures in",
+        ),
+        ([*PARTS, "training/sad/e.png"], "two folders of the train part, train/ and training/"),
         (["valid/a.png", "invalid/b.png"], None),
     ],
 )
@@ -196,6 +211,67 @@ def test_folders_that_may_be_no_classes(tmp_path, names, message):
     else:
         with pytest.raises(DatasetError, match=message):
             load_image_folder(tmp_path)
+
+
+def test_numbered_classes_get_names(tmp_path):
+    trees.folder(tmp_path, ["1/a.png", "02/b.png", "x/c.png"])
+    faces = load_image_folder(tmp_path, class_names={1: "surprise", "2": "Fear"})
+    assert faces.target_names[faces.target].tolist() == ["fear", "surprise", "x"]
+    with pytest.raises(ArgumentError, match=r"names none of the classes here: \['02', '1', 'x'\]"):
+        load_image_folder(tmp_path, class_names={3: "fear"})
+    for senseless in (["fear"], {1: 3}, {1: " "}):
+        with pytest.raises(ArgumentError, match="is not a mapping of classes to names"):
+            load_image_folder(tmp_path, class_names=senseless)
+
+
+def test_some_official_parts(tmp_path):
+    trees.folder(tmp_path, PARTS)
+    assert load_image_folder(tmp_path, subset="train").split.tolist() == ["train"] * 2
+    with pytest.raises(ArgumentError, match=r"subset='dev2': .* is not among the parts here"):
+        load_image_folder(tmp_path, subset="dev2")
+
+
+def test_misspelled_expressions_are_told(tmp_path):
+    trees.folder(tmp_path, ["suprise/a.png", "happyness/b.png", "bored/c.png", "fear/d.png"])
+    with pytest.warns(DatasetWarning, match=r"'happyness' \(for 'happiness'\?\), 'suprise' \(for"):
+        faces = load_image_folder(tmp_path)
+    assert "suprise" in faces.class_names
+    names = {"suprise": "surprise", "happyness": "happy"}
+    faces = load_image_folder(tmp_path, class_names=names)
+    assert faces.class_names.tolist() == ["fear", "happiness", "surprise", "bored"]
+
+
+@pytest.mark.parametrize("word", ["None", "NA", "null"])
+def test_folders_that_are_called_nothing_are_told(tmp_path, word):
+    trees.folder(tmp_path, ["happy/a.png", f"{word}/b.png", f"{word}/c.png", "unlabeled/d.png"])
+    with pytest.warns(DatasetWarning, match=rf"named '{word}' stand for no label.*\(2\)"):
+        faces = load_image_folder(tmp_path)
+    assert faces.target.tolist().count(-1) == 3
+
+
+def test_classes_that_are_taken_for_persons_are_told(tmp_path):
+    trees.folder(tmp_path, ["1_Angry/11_0.png", "1_Angry/12_0.png", "2_Glad/11_0.png"])
+    with pytest.warns(DatasetWarning, match="each class is one group, such as '1' of the class"):
+        load_image_folder(tmp_path, group_pattern=r"(\d+)_")
+    assert load_image_folder(tmp_path, group_pattern=r"/(\d+)_").groups.tolist() == [
+        "11",
+        "12",
+        "11",
+    ]
+
+
+@pytest.mark.parametrize(("one", "other"), [("P1", "p1"), ("S1", "S01"), ("7", "07")])
+def test_groups_that_are_alike_are_told(tmp_path, one, other):
+    trees.folder(tmp_path, [f"a/{one}_1.png", f"b/{other}_2.png", f"b/{one}_3.png"])
+    with pytest.warns(DatasetWarning, match="are two groups: if they are one person"):
+        load_image_folder(tmp_path, group_pattern=r"/([^/_]+)_")
+
+
+def test_a_person_may_be_called_na(tmp_path):
+    """A woman of JAFFE is; in a table that would be no value."""
+    trees.folder(tmp_path, ["happy/NA.HA1.png", "sad/NA.SA1.png", "sad/KA.SA1.png"])
+    faces = load_image_folder(tmp_path, group_pattern=r"/([A-Z]{2})\.")
+    assert faces.groups.tolist() == ["Na", "KA", "Na"]
 
 
 @pytest.mark.parametrize("twin", [os.symlink, os.link, shutil.copy])
@@ -284,14 +360,14 @@ def test_patterns_find_what_re_finds(names, pattern):
     for name in names:
         match = re.search(pattern, name)
         group = match and (match[1] if match.re.groups else match[0])
-        if group and not is_missing(group):
-            expected[name] = group
+        if group and (group.strip() == "NA" or not is_missing(group)):
+            expected[name] = "Na" if group.strip() == "NA" else group
     kept, problems = _groups.with_groups(rows, None, pattern)
     assert {row.name: row.group for row in kept} == expected
     assert len(problems) == len(names) - len(kept)
 
 
-@pytest.mark.parametrize("group", [None, "", " ", "nan", "NA", float("nan")])
+@pytest.mark.parametrize("group", [None, "", " ", "nan", "n/a", float("nan")])
 def test_missing_groups_are_told(root, group):
     with pytest.raises(DatasetError, match="4 of 4 files"):
         load_image_folder(root, groups=lambda name: group)

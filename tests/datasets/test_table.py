@@ -217,6 +217,66 @@ def test_what_as_frame_wrote_is_read_again(tmp_path):
         np.testing.assert_array_equal(again[name], faces[name])
 
 
+def test_file_names_in_another_case(tmp_path):
+    trees.folder(tmp_path, ["Faces/a.JPG", "Faces/b.png", "Faces/B.PNG"])
+    rows = [("Faces/A.jpg", "joy"), ("Faces/b.png", "fear"), ("Faces/B.PNG", "anger")]
+    faces = load_image_table(trees.table(tmp_path / "t.csv", ("file", "label"), rows))
+    assert faces.filenames.tolist() == ["Faces/a.JPG", "Faces/b.png", "Faces/B.PNG"]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (
+            ("a.png", "fear", "Bob", "train"),
+            "'fear of Bob in train' and not 'fear of Ann in",
+        ),
+        (("a.png", "fear", "Ann", "test"), "'fear of Ann in test' and not 'fear of Ann in train'"),
+    ],
+)
+def test_rows_that_contradict_each_other(tmp_path, row, told):
+    trees.folder(tmp_path, ["a.png", "b.png"])
+    rows = [("a.png", "fear", "Ann", "train"), ("b.png", "joy", "Ann", "train"), row]
+    path = trees.table(tmp_path / "t.csv", ("file", "label", "who", "part"), rows)
+    how = {"group_column": "who", "split_column": "part"}
+    with pytest.raises(DatasetError, match=told):
+        load_image_table(path, **how)
+    with pytest.warns(DatasetWarning, match="2 of 3 rows cannot be used"):
+        faces = load_image_table(path, **how, on_error="skip")
+    assert faces.filenames.tolist() == ["b.png"]
+
+
+def test_names_for_classes_and_some_parts(tmp_path):
+    trees.folder(tmp_path, ["a.png", "b.png", "c.png"])
+    rows = [("a.png", "1.0", "train"), ("b.png", "2.0", "train"), ("c.png", "2.0", "dev")]
+    path = trees.table(tmp_path / "t.csv", ("file", "label", "part"), rows)
+    how = {"split_column": "part", "class_names": {1: "surprise", 2: "fear"}}
+    faces = load_image_table(path, **how)
+    assert faces.target_names[faces.target].tolist() == ["surprise", "fear", "fear"]
+    assert load_image_table(path, **how, subset="val").filenames.tolist() == ["c.png"]
+
+
+def test_a_table_of_pixels(tmp_path):
+    path = trees.table(tmp_path / "t.csv", ("pixels", "label"), [(" ".join("12" * 24), "fear")])
+    with pytest.raises(DatasetError, match="as numbers of pixels in the column 'pixels'"):
+        load_image_table(path, file_column="pixels")
+
+
+def test_a_person_called_na_is_told_of(tmp_path):
+    trees.folder(tmp_path, ["a.png"])
+    path = trees.table(tmp_path / "t.csv", ("file", "label", "who"), [("a.png", "fear", "NA")])
+    with pytest.raises(DatasetError, match="where 'NA' stands for no value: write 'Na' if it is"):
+        load_image_table(path, group_column="who")
+
+
+def test_persons_that_are_alike_are_told(tmp_path):
+    trees.folder(tmp_path, ["a.png", "b.png"])
+    rows = [("a.png", "fear", "1"), ("b.png", "joy", "1.0")]
+    path = trees.table(tmp_path / "t.csv", ("file", "label", "who"), rows)
+    with pytest.warns(DatasetWarning, match=r"'1' and '1.0' are two groups"):
+        load_image_table(path, group_column="who")
+
+
 def test_warnings_point_at_the_caller_each_time(tmp_path):
     path = make(tmp_path, [*ROWS, ("gone.png", "fear", "", "")])
     with warnings.catch_warnings(record=True) as caught:

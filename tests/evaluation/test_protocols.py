@@ -71,7 +71,11 @@ REFUSED = {
     "one fold": ("group-fold", {"n_folds": 1}, "n_folds=1: cross-validation needs at least 2"),
     "no fold": ("group-fold", {"n_folds": 0}, "n_folds=0: cross-validation needs at least 2"),
     "many folds": ("group-fold", {"n_folds": 9}, "n_folds=9 needs at least 9 images in the small"),
-    "no subjects": ("subject-10fold", {}, "names none: give group_column"),
+    "no subjects": (
+        "subject-10fold",
+        {},
+        "names none: give protocol=group-fold, or, of ",
+    ),
 }
 
 
@@ -81,6 +85,20 @@ def test_refusals_name_the_argument(case):
     with pytest.raises(ArgumentError, match=said) as caught:
         make_splits(_faces([0, 1] * 4), protocol, **options)
     assert caught.value.arguments
+
+
+def test_ten_folds_need_ten_subjects():
+    faces = _faces([0, 1] * 9, groups=np.repeat(np.arange(9), 2))
+    with pytest.raises(ArgumentError, match="makes 10 folds, and there are 9 subjects: give proto"):
+        make_splits(faces, "subject-10fold")
+    assert len(make_splits(faces, "leave-one-subject-out")) == 9
+
+
+@pytest.mark.parametrize("parts", [["train"], ["test", "validation"], ["", "train"], [""]])
+def test_an_official_split_has_two_sides(parts):
+    faces = _faces([0, 1] * 4, split=np.array((parts * 8)[:8]))
+    with pytest.raises(ArgumentError, match="a part to train on and one to test on, and"):
+        make_splits(faces, "official")
 
 
 def test_many_groups_are_needed_for_many_folds():

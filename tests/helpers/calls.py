@@ -6,6 +6,7 @@ from skfer.cli.options import make_parser
 
 SHORT = ["--epochs", "1", "--max-per-class", "6", "--n-jobs", "1", "--quiet"]
 QUICK = [*SHORT, "--folds", "2"]
+PCA = [*QUICK[2:], "--embedders", "pca"]  # which has no epochs
 
 
 def parsed(*words):

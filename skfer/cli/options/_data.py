@@ -3,7 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from skfer.cli.options._values import frames, image_size, one_of, several, share_of_labels
+from skfer.cli.options._values import (
+    frames,
+    image_size,
+    new_name,
+    one_of,
+    several,
+    share_of_labels,
+)
 
 PUBLISHED = ("affectnet", "bu3dfe", "ck+", "fer+", "fer2013", "jaffe", "mmi", "raf-db", "sfew")
 CHECKABLE = (*PUBLISHED, "folder")
@@ -49,7 +56,7 @@ def _add_source(data: Any) -> None:
     data.add_argument(
         "--group-pattern",
         metavar="REGEX",
-        help=r"with --dataset folder: finds who is shown in a file name, such as '(S\d+)_'",
+        help=r"with --dataset folder: finds who is shown in a name CLASS/FILE, such as '/(S\d+)_'",
     )
 
 
@@ -65,6 +72,11 @@ def _add_table(data: Any) -> None:
     data.add_argument("--label-column", metavar="NAME", help="its column of labels (label)")
     data.add_argument(
         "--group-column", metavar="NAME", help="its column that tells who is shown (none)"
+    )
+    data.add_argument(
+        "--split-column",
+        metavar="NAME",
+        help="its column of official parts, such as train and test (none)",
     )
 
 
@@ -91,6 +103,16 @@ def _add_pictures(data: Any) -> None:
         nargs="+",
         metavar="NAME",
         help=f"these classes only: of {EXPRESSIONS}, or of your own names",
+    )
+    data.add_argument(
+        "--class-names",
+        nargs="+",
+        type=new_name,
+        metavar="OLD=NEW",
+        help="names for classes of your own pictures: 1=surprise 2=fear",
+    )
+    data.add_argument(
+        "--subset", nargs="+", metavar="PART", help="these official parts only, such as train"
     )
     add_detect(data)
     data.add_argument(

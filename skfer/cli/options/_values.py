@@ -36,6 +36,14 @@ def frames(text: str) -> int | str:
     return text if text in ("peak", "all") else _whole(text, "'peak', 'all' or a whole number")
 
 
+def new_name(text: str) -> tuple[str, str]:
+    """Read a class and the name it is to have."""
+    old, equals, new = text.partition("=")
+    if not (old.strip() and equals and new.strip()):
+        raise argparse.ArgumentTypeError(f"give OLD=NEW, such as 1=surprise, not {text!r}")
+    return old.strip(), new.strip()
+
+
 def share_of_labels(text: str) -> float | str:
     """Read a share of wrong labels, or that it is to be found."""
     with contextlib.suppress(ValueError):

@@ -77,6 +77,8 @@ CALLS = {
         split_column="part",
         subgroup_column="sex",
         detector=None,
+        class_names=None,
+        subset=None,
         **SHARED,
     ),
     "check_dataset": Call(
