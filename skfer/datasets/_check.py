@@ -8,9 +8,9 @@ from typing import Any
 
 from skfer.datasets._loading import find_broken
 from skfer.datasets._registry import DATASETS
-from skfer.datasets._tree import Tree
+from skfer.datasets._tree import Tree, plain
 from skfer.exceptions import ArgumentError
-from skfer.pictures import N_SHOWN, Problem
+from skfer.pictures import N_SHOWN, Problem, warn_caller
 from skfer.validation import check_flag, check_verbose
 
 
@@ -127,7 +127,7 @@ def check_dataset(
     Parameters
     ----------
     name : str
-        One of the names in `DATASETS`, except "table".
+        One of the names in `DATASETS`, except "table", in any case and spelling.
     root : str or path-like
         The folder.
     decode : bool, default=False
@@ -168,14 +168,17 @@ def check_dataset(
     >>> report.counts, report.published["anger"], report.ok
     ({'anger': 1}, 30, False)
     """
-    lister = DATASETS[name].lister if isinstance(name, str) and name in DATASETS else None
-    if lister is None:
-        known = [known for known, dataset in DATASETS.items() if dataset.lister is not None]
-        raise ArgumentError("{name=} is not known: give one of {}.", known, name=name)
+    listers = {known: data.lister for known, data in DATASETS.items() if data.lister is not None}
+    spelled = {plain(known): known for known in listers}
+    found = spelled.get(plain(name)) if isinstance(name, str) else None
+    if found is None:
+        raise ArgumentError("{name=} is not known: give one of {}.", list(listers), name=name)
     check_flag(decode, "decode")
     check_verbose(verbose)
     tree = Tree(root)
-    listing = lister(tree)
+    listing = listers[found](tree)
+    for warning in listing.warnings:
+        warn_caller(warning)
     broken = find_broken(tree, listing, n_jobs=n_jobs, verbose=verbose) if decode else []
     groups = {row.group for row in listing.rows} - {""}
     parts = listing.parts
@@ -184,7 +187,7 @@ def check_dataset(
     words = listing.target_names
     unlisted = [Problem(name, "a picture without a label") for name in listing.unlisted]
     return DatasetReport(
-        name=name,
+        name=found,
         root=os.fspath(root),
         layout=listing.layout.text,
         counts=_count(words[code] if code >= 0 else "no label" for code in listing.target),

@@ -6,7 +6,13 @@ from helpers.copies import ALL, COPIES, IDS
 from sklearn.model_selection import KFold
 
 from skfer import datasets
-from skfer.datasets import DATASETS, EXPRESSIONS, DatasetReport, check_dataset
+from skfer.datasets import (
+    DATASETS,
+    EXPRESSIONS,
+    DatasetReport,
+    DatasetWarning,
+    check_dataset,
+)
 from skfer.model_selection import OfficialSplit, SubjectKFold, check_leakage
 
 
@@ -208,6 +214,14 @@ def test_an_identical_image_in_both_parts_of_fer2013_is_named(tmp_path):
     pattern = r"identical image.*train: fer2013.csv:2.*test: fer2013.csv:4"
     with pytest.raises(ValueError, match=pattern):
         check_leakage(faces, OfficialSplit(faces.split))
+
+
+def test_check_by_any_spelling_tells_what_a_loader_would(tmp_path):
+    trees.folder(tmp_path, ["suprise/a.png", "fear/b.png"])
+    with pytest.warns(DatasetWarning, match="'suprise'"):
+        assert check_dataset("Folder", tmp_path).name == "folder"
+    trees.named(tmp_path / "jaffe", ["KA.AN1.39.tiff"])
+    assert check_dataset("JAFFE", tmp_path / "jaffe").name == "jaffe"
 
 
 @pytest.mark.parametrize("name", ["table", "ckplus", ""])
