@@ -177,8 +177,9 @@ def check_dataset(
     check_verbose(verbose)
     tree = Tree(root)
     listing = listers[found](tree)
-    for warning in listing.warnings:
-        warn_caller(warning)
+    if listing.is_own:  # of a published set the report tells what is missing
+        for warning in listing.warnings:
+            warn_caller(warning)
     broken = find_broken(tree, listing, n_jobs=n_jobs, verbose=verbose) if decode else []
     groups = {row.group for row in listing.rows} - {""}
     parts = listing.parts

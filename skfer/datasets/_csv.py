@@ -7,6 +7,8 @@ from pathlib import Path
 
 from skfer.pictures import DatasetError, fault_of, open_regular
 
+_DELIMITERS = ",;\t|"
+
 
 def open_table(path: str | Path) -> io.BufferedReader:
     """Open a table for reading, or raise `DatasetError`: it may be a pipe or unreadable."""
@@ -14,6 +16,17 @@ def open_table(path: str | Path) -> io.BufferedReader:
         return io.BufferedReader(open_regular(path))
     except OSError as error:
         raise DatasetError("{} cannot be read: {}.", path, fault_of(error)) from error
+
+
+def find_delimiter(path: str | Path) -> str:
+    """Return what separates the cells of a table, by its first line."""
+    with open_table(path) as file:
+        return delimiter_of(file.readline(2**20))
+
+
+def delimiter_of(line: bytes) -> str:
+    """Return what separates the cells of a line, a comma if nothing does."""
+    return max(_DELIMITERS, key=line.decode("utf-8", "replace").count)
 
 
 def read_cells(

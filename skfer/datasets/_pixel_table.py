@@ -1,5 +1,6 @@
 """Tables whose rows hold the pixels of a small gray picture as text, as FER2013 is handed on."""
 
+import re
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 
 from skfer.datasets._aligned import resized
 from skfer.datasets._classes import own_name
-from skfer.datasets._csv import open_table
+from skfer.datasets._csv import delimiter_of, open_table
 from skfer.datasets._listing import RowReader
 from skfer.datasets._rows import PARTS, Row
 from skfer.datasets._tree import Tree
@@ -18,6 +19,7 @@ SIDE = 48  # pixels
 # What the numbers of FER2013 mean, and how many faces its official parts have: FER+ has the same.
 FER2013_CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 FER2013_PARTS = {"train": 28_709, "validation": 3_589, "test": 3_589}
+_WHOLE = re.compile(r"^(\d+)\.0*$")  # as programs write a column of numbers that has gaps
 Known = dict[bytes, int]  # numbers of the pixels seen so far
 
 
@@ -26,7 +28,7 @@ class PixelRow(NamedTuple):
 
     line: int
     start: int  # of the line, in bytes
-    emotion: str  # as written, "" where the table has no such column
+    emotion: str  # as written, without a decimal point, "" where the table has no such column
     usage: str  # in lower case, "" likewise
     group: int  # the same for rows of the same pixels
 
@@ -37,6 +39,7 @@ class PixelTable(NamedTuple):
     name: str  # relative to the folder of the set
     column: int  # of the pixels
     rows: list[PixelRow]
+    delimiter: str = ","
 
     def place(self, row: PixelRow) -> str:
         """Return how a problem names a row."""
@@ -60,7 +63,7 @@ def read_pixel_table(
     rows: list[PixelRow] = []
     with open_table(tree.path(name)) as file:
         first = file.readline()
-        header = _header(first)
+        header, delimiter = _header(first), delimiter_of(first)
         missing = [column for column in needed if column not in header]
         if missing:
             raise DatasetError(
@@ -69,15 +72,16 @@ def read_pixel_table(
         pixels = header.index("pixels")
         start = len(first)
         for line, text in enumerate(file, 2):
-            cells = _cells(text)
+            cells = _cells(text, delimiter)
             if any(cells):
                 cells += [""] * (len(header) - len(cells))
                 by_name = dict(zip(header, cells, strict=False))
                 group = known.setdefault(_digest(cells[pixels]), len(known))
                 usage = by_name.get("usage", "").lower()
-                rows.append(PixelRow(line, start, by_name.get("emotion", ""), usage, group))
+                emotion = _WHOLE.sub(r"\1", by_name.get("emotion", ""))
+                rows.append(PixelRow(line, start, emotion, usage, group))
             start += len(text)
-    return PixelTable(name, pixels, rows)
+    return PixelTable(name, pixels, rows, delimiter)
 
 
 def labeled_rows(
@@ -115,14 +119,14 @@ def has_pixels(tree: Tree, name: str | None) -> bool:
 
 def pixel_reader(tree: Tree, *tables: PixelTable) -> RowReader:
     """Return what takes the pixels of a picture from its row in one of the tables."""
-    columns = {table.name: table.column for table in tables}
+    by_name = {table.name: table for table in tables}
 
     def read(row: Row, size: tuple[int, int] | None, color: bool) -> np.ndarray:
-        name = row.name.rpartition(":")[0]
-        with open_table(tree.path(name)) as file:
+        table = by_name[row.name.rpartition(":")[0]]
+        with open_table(tree.path(table.name)) as file:
             file.seek(row.at)
-            cells = _cells(file.readline())
-        image = _image(cells[columns[name]] if len(cells) > columns[name] else "")
+            cells = _cells(file.readline(), table.delimiter)
+        image = _image(cells[table.column] if len(cells) > table.column else "")
         image = np.repeat(image[:, :, None], 3, axis=2) if color else image
         return image if size in (None, (SIDE, SIDE)) else resized(image, size)
 
@@ -148,11 +152,11 @@ def _image(pixels: str) -> np.ndarray:
 
 
 def _header(line: bytes) -> list[str]:
-    return [name.lower() for name in _cells(line.removeprefix(b"\xef\xbb\xbf"))]
+    return [name.lower() for name in _cells(line.removeprefix(b"\xef\xbb\xbf"), delimiter_of(line))]
 
 
-def _cells(line: bytes) -> list[str]:
-    return [cell.strip().strip('"').strip() for cell in line.decode("latin-1").split(",")]
+def _cells(line: bytes, delimiter: str) -> list[str]:
+    return [cell.strip().strip('"').strip() for cell in line.decode("latin-1").split(delimiter)]
 
 
 def _digest(pixels: str) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from skfer.datasets._copies import without_links
-from skfer.datasets._csv import open_table, read_cells
+from skfer.datasets._csv import find_delimiter, read_cells
 from skfer.datasets._groups import similar_groups
 from skfer.datasets._labels import canonical, encode, rename_classes
 from skfer.datasets._listing import Layout, Listing
@@ -22,7 +22,6 @@ from skfer.preprocessing import FaceDetector
 from skfer.validation import is_missing
 
 LAYOUT = Layout("a table of files and their classes", unit="rows")
-_DELIMITERS = ",;\t|"
 _PIXELS = re.compile(r"\s*[0-9]+(\s+[0-9]+){15,}\s*$")
 _DESCR = """\
 Pictures from a table
@@ -315,9 +314,7 @@ def _file_name(tree: Tree, given: str, label: str) -> str:
 
 def _read_lines(csv: Path, columns: Columns) -> list[_Line]:
     """Return the rows of a table, which must have the columns."""
-    with open_table(csv) as file:
-        delimiter = _delimiter(file.readline(2**20).decode("utf-8", "replace"))
-    cells = read_cells(csv, delimiter=delimiter, strict=True)
+    cells = read_cells(csv, delimiter=find_delimiter(csv), strict=True)
     header = [name.strip() for name in next(cells, (1, []))[1]]
     _check_columns(csv, header, columns.named())
     return [
@@ -329,10 +326,6 @@ def _read_lines(csv: Path, columns: Columns) -> list[_Line]:
         for line, row in cells
         if any(cell.strip() for cell in row)
     ]
-
-
-def _delimiter(header_line: str) -> str:
-    return max(_DELIMITERS, key=header_line.count)
 
 
 def _check_columns(csv: Path, header: Sequence[str], needed: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skfer._typing import ArrayLike
-from skfer.datasets._csv import read_cells
+from skfer.datasets._csv import find_delimiter, read_cells
 from skfer.datasets._labels import canonical
 from skfer.datasets._rows import PARTS
 from skfer.datasets._tree import Tree, plain
@@ -52,12 +52,13 @@ def read_votes(tree: Tree, name: str) -> list[VoteRow]:
     rows: list[VoteRow] = []
     header: Mapping[str, int] | None = None
     first = True
-    for line, written in read_cells(tree.path(name)):
+    path = tree.path(name)
+    for line, written in read_cells(path, delimiter=find_delimiter(path)):
         cells = [cell.strip() for cell in written]
         if not any(cells):
             continue
         if first and _is_header(cells):
-            header = _columns(cells, f"{tree.path(name)!r}, line {line}")
+            header = _columns(cells, f"{path!r}, line {line}")
         elif header is not None:
             rows.append(_row_by_header(f"{name}, line {line}", cells, header))
         else:

@@ -14,11 +14,12 @@ from skfer.datasets._aligned import Place, aligning_reader
 from skfer.datasets._classes import own_name, stem
 from skfer.datasets._csv import read_cells
 from skfer.datasets._docs import documented
-from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import Row, place_of, without_copies
 from skfer.datasets._tree import Tree, inside, joined
 from skfer.datasets._vocabulary import EXPRESSION_CODES
+from skfer.datasets.published._unknown import unknown_layout, with_hint
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, PictureError, Problem, in_part, read_number, read_numbers
 from skfer.validation import check_choice, check_flag
@@ -118,7 +119,7 @@ def load_affectnet(
     Two layouts are read: that of 2016, `Manually_Annotated_file_lists/training.csv` (and
     `validation.csv`, with or without a header line) with `Manually_Annotated_Images/`, each in
     root or in folders below it; and that of 2021, `train_set/` and `val_set/` with `images/` and
-    `annotations/`. One of the two parts is enough.
+    `annotations/`, of which `<id>_exp.npy` are needed. One of the two parts is enough.
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ def load_affectnet(
     faces : :class:`~sklearn.utils.Bunch`
         {bunch}
         valence, arousal : ndarray of float of shape (n_images,)
-            In [-1, 1]; -2 where there is none.
+            In [-1, 1]; -2 where there is none, nan where the copy does not tell them.
         expression_code : ndarray of int of shape (n_images,)
             As given, 0 to 10, which tells none (8), uncertain (9) and no face (10) apart.
     (data, target) : tuple
@@ -205,7 +206,7 @@ def list_affectnet(tree: Tree, *, align: str | bool = "auto", unlabeled: bool = 
     images = tree.find_folder("Manually_Annotated_Images")
     tables = {} if images is None else _find_tables(tree, images)
     if images is None or not tables:
-        raise no_layout("AffectNet", tree, [FORM_2016, FORM_2021])
+        raise unknown_layout("AffectNet", tree, [FORM_2016, FORM_2021])
     how = "landmarks" if align == "auto" else align
     return _list_2016(tree, images, tables, how, unlabeled)
 
@@ -216,13 +217,17 @@ def _listing(layout: Layout, rows: Sequence[Row], problems: list[Problem]) -> Li
     return Listing("affectnet", _DESCR, layout, [*rows], problems, extra=extra)
 
 
-def _row(name: str, part: str, code: int, valence: float, arousal: float) -> Row:
-    """Return a picture; raise ValueError if valence or arousal can be neither."""
+def _row(name: str, part: str, code: int, valence: float | None, arousal: float | None) -> Row:
+    """Return a picture; raise ValueError if valence or arousal can be neither.
+
+    None is one that the copy does not tell.
+    """
     for measure, value in (("valence", valence), ("arousal", arousal)):
-        if not (-1 <= value <= 1 or value == _NO_MEASURE):
+        if not (value is None or -1 <= value <= 1 or value == _NO_MEASURE):
             raise ValueError(f"{measure} {value:g} is not in [-1, 1], nor -2 for none")
     label = CODES[code] if CODES[code] in EXPRESSION_CODES else ""
-    return Row(name, label, part, extra=(valence, arousal, code))
+    measures = [np.nan if value is None else value for value in (valence, arousal)]
+    return Row(name, label, part, extra=(*measures, code))
 
 
 # The form of 2016: two tables with landmarks and boxes.
@@ -412,6 +417,10 @@ def _list_2021(tree: Tree, folders: dict[str, str], how: str | bool, unlabeled: 
     rows = [row for row in rows if row.label or unlabeled]
     listing = _listing(FORM_2021, rows, problems)
     listing.missing = [f"{name}/" for part, name in _FOLDERS.items() if part not in folders]
+    for folder in folders.values():
+        notes = joined(folder, "annotations")
+        untold = {"val", "aro"} - _kinds(tree.files(notes))
+        listing.missing += [f"{notes}/<id>_{kind}.npy" for kind in sorted(untold, reverse=True)]
     return _by_files(tree, listing) if how else listing
 
 
@@ -419,25 +428,40 @@ def _read_annotations(tree: Tree, part: str, folder: str) -> tuple[list[Row], li
     """Return the pictures of a part, and what is wrong with them."""
     for name in ("images", "annotations"):
         if not tree.has_folder(joined(folder, name)):
-            raise DatasetError("{}/ has no folder {}.", folder or tree.root.name, repr(name))
+            where = folder or tree.root.name
+            raise with_hint(DatasetError("{}/ has no folder {}.", where, repr(name)), tree)
     notes = joined(folder, "annotations")
     names, problems = tree.pictures(joined(folder, "images"))
-    labels = {own_name(name) for name in tree.files(notes) if name.endswith("_exp.npy")}
+    told = {own_name(name) for name in tree.files(notes)}
+    kinds = _kinds(told)
+    labels = {name for name in told if name.endswith("_exp.npy")}
     rows: list[Row] = []
     for name in names:
         labels.discard(f"{stem(name)}_exp.npy")
-        start = tree.path(f"{notes}/{stem(name)}")
+        read = functools.partial(_read_note, tree.path(notes), told, stem(name))
         try:
-            code = read_number(f"{start}_exp.npy")
+            code = read("exp")
             if code not in range(len(CODES)):
                 what = f"holds {code:g}, not a number from 0 to {len(CODES) - 1}"
                 raise ValueError(f"{stem(name)}_exp.npy {what}")
-            measures = read_number(f"{start}_val.npy"), read_number(f"{start}_aro.npy")
+            measures = [read(kind) if kind in kinds else None for kind in ("val", "aro")]
             rows.append(_row(name, part, int(code), *measures))
         except ValueError as error:
             problems.append(Problem(name, f"its annotations cannot be used: {error}"))
     problems += [Problem(f"{notes}/{name}", "a label with no file") for name in sorted(labels)]
     return rows, problems
+
+
+def _kinds(notes: Iterable[str]) -> set[str]:
+    """Return what the annotations of a part tell, of exp, val, aro and lnd."""
+    return {stem(name).rpartition("_")[2] for name in notes if name.endswith(".npy")}
+
+
+def _read_note(folder: str, told: set[str], picture: str, kind: str) -> float:
+    name = f"{picture}_{kind}.npy"
+    if name not in told:
+        raise ValueError(f"there is no {name}")
+    return read_number(f"{folder}/{name}")
 
 
 def _by_files(tree: Tree, listing: Listing) -> Listing:

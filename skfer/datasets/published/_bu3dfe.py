@@ -8,11 +8,12 @@ from typing import Any
 
 from skfer.datasets._classes import own_name, stem
 from skfer.datasets._docs import documented
-from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import TWO_LETTERS
+from skfer.datasets.published._unknown import unknown_layout
 from skfer.exceptions import ArgumentError
 from skfer.pictures import Problem
 from skfer.validation import as_list, check_int
@@ -28,7 +29,7 @@ PUBLISHED = {
 }
 _N_SUBJECTS = {"F": 56, "M": 44}
 LAYOUT = Layout(
-    "F0001/F0001_AN01WH_F2D.bmp, in root or in a folder below it",
+    "F0001/F0001_AN01WH_F2D.bmp, in root or in folders below it",
     PUBLISHED,
     n_groups=sum(_N_SUBJECTS.values()),
 )
@@ -69,13 +70,14 @@ def load_bu3dfe(
     """Load the frontal pictures of BU-3DFE from a local copy.
 
     The layout is that of the owners: a folder for each subject with pictures named like
-    `F0001_AN01WH_F2D.bmp` (subject, expression, intensity, race). Files that are not `F2D`, such
-    as textures (`F3D`) and scans (`wrl`), are passed over.
+    `F0001_AN01WH_F2D.bmp` (subject, expression, intensity, race). Since the names tell everything,
+    the folders may lie at any depth, as in `M/M0001/`, or be missing. Files that are not `F2D`,
+    such as textures (`F3D`) and scans (`wrl`), are passed over.
 
     Parameters
     ----------
     root : str or path-like
-        The folder of the subjects' folders, or a folder at most two above it.
+        The folder of the subjects' folders, or a folder above it.
     intensities : sequence of int, default=None
         Load expressions of these intensities, of 1 to 4, and all neutral faces. None loads all.
     {size}
@@ -137,23 +139,20 @@ def load_bu3dfe(
 def list_bu3dfe(tree: Tree, *, intensities: Sequence[int] | None = None) -> Listing:
     """Return the frontal pictures, unread."""
     wanted = _check_intensities(intensities)
-    folders = _subject_folders(tree)
-    if not folders:
-        raise no_layout("BU-3DFE", tree, [LAYOUT])
+    found = [name for name in tree.pictures()[0] if _FRONTAL.search(name)]
+    if not found:
+        raise unknown_layout("BU-3DFE", tree, [LAYOUT])
     rows: list[Row] = []
     problems: list[Problem] = []
-    for folder in folders:
-        for name in tree.pictures_in(folder):
-            if not _FRONTAL.search(name):
-                continue
-            match = _NAME.match(own_name(name))
-            fault = _fault(own_name(folder), match)
-            if match is None or fault is not None:
-                problems.append(Problem(name, fault or ""))
-            elif int(match[4]) in wanted:
-                subject, extra = f"{match[1]}{match[2]}".upper(), (int(match[4]), match[5].upper())
-                label = TWO_LETTERS[match[3].upper()]
-                rows.append(Row(name, label, group=subject, extra=extra))
+    for name in found:
+        match = _NAME.match(own_name(name))
+        fault = _fault(name, match)
+        if match is None or fault is not None:
+            problems.append(Problem(name, fault or ""))
+        elif int(match[4]) in wanted:
+            subject, extra = f"{match[1]}{match[2]}".upper(), (int(match[4]), match[5].upper())
+            label = TWO_LETTERS[match[3].upper()]
+            rows.append(Row(name, label, group=subject, extra=extra))
     rows, repeated = without_copies(rows, lambda row: stem(row.name).upper())
     return Listing(
         name="bu3dfe",
@@ -175,22 +174,16 @@ def _check_intensities(intensities: Sequence[int] | None) -> Sequence[int]:
     return [0, *(check_int(n, "intensities", at_least=1, at_most=4) for n in given)]
 
 
-def _subject_folders(tree: Tree) -> list[str]:
-    """Return the folders of the subjects, the least deep ones."""
-    found = [folder for folder in tree.levels() if _FOLDER.match(own_name(folder))]
-    depth = min((folder.count("/") for folder in found), default=0)
-    return [folder for folder in found if folder.count("/") == depth]
-
-
-def _fault(folder: str, match: re.Match[str] | None) -> str | None:
-    """Return what is wrong with a name, if anything."""
+def _fault(name: str, match: re.Match[str] | None) -> str | None:
+    """Return why a picture cannot be used, if so: its name, or a folder that contradicts it."""
     if match is None or match[3].upper() not in TWO_LETTERS:
         return "not named like F0001_AN01WH_F2D.bmp"
     subject = f"{match[1]}{match[2]}".upper()
     if not 1 <= int(match[2]) <= _N_SUBJECTS[match[1].upper()]:
         return f"subject {subject} is not among F0001-F0056 and M0001-M0044"
-    if subject != folder.upper():
-        return f"in the folder of {folder} but of {subject}"
+    for folder in name.split("/")[:-1]:
+        if _FOLDER.match(folder) and folder.upper() != subject:
+            return f"in the folder of {folder} but of {subject}"
     neutral = match[3].upper() == "NE"
     if int(match[4]) not in ((0,) if neutral else (1, 2, 3, 4)):
         return f"intensity {match[4]} does not belong to {match[3].upper()}"

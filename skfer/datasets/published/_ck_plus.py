@@ -12,12 +12,13 @@ from skfer.datasets._aligned import Place, aligning_reader, read_points
 from skfer.datasets._classes import Part, has_classes, labeled_pictures, own_name, stem
 from skfer.datasets._docs import documented
 from skfer.datasets._frames import check_frames
-from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
 from skfer.datasets._pixel_table import FER2013_CODES, labeled_rows, pixel_reader, read_pixel_table
 from skfer.datasets._rows import Row, without_conflicting_sequences, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES, UNLABELED
+from skfer.datasets.published._unknown import unknown_layout
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, DatasetWarning, Problem, fault_of
 from skfer.validation import check_choice, check_flag
@@ -203,7 +204,7 @@ def list_ck_plus(
     folder = _find_classes(tree)
     table = None if folder is not None else tree.find_file("ckextended.csv")
     if folder is None and table is None:
-        raise no_layout("CK+", tree, [SEQUENCES, FOLDERS, TABLE])
+        raise unknown_layout("CK+", tree, [SEQUENCES, FOLDERS, TABLE])
     _refuse_what_is_lacking(neutral_first, unlabeled, align)
     if table is not None:
         return _list_table(tree, table)
@@ -268,6 +269,12 @@ def _list_sequences(
 def _read_labels(tree: Tree, images: str) -> tuple[dict[str, _Label], list[Problem]]:
     """Return the label of each labeled sequence; of two that differ neither counts."""
     folder = tree.find_beside(images, "Emotion", "Emotion_labels")
+    if folder is None and not images:
+        raise DatasetError(
+            "{root=} is the folder of the frames alone: give the folder above it, which has that "
+            "of the labels too, 'Emotion'.",
+            root=str(tree.root),
+        )
     if folder is None:
         raise DatasetError(
             "{root=} has {} but no folder 'Emotion' with the labels.",

@@ -9,7 +9,7 @@ from typing import Any
 
 from skfer.datasets._classes import labeled_pictures, own_name, part_folders, without_renamed
 from skfer.datasets._docs import documented
-from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
 from skfer.datasets._pixel_table import (
     FER2013_CODES,
@@ -24,6 +24,8 @@ from skfer.datasets._pixel_table import (
 )
 from skfer.datasets._rows import PARTS, Row
 from skfer.datasets._tree import Tree
+from skfer.datasets.published._outside import pictures_outside
+from skfer.datasets.published._unknown import unknown_layout
 from skfer.pictures import Problem
 from skfer.validation import check_flag
 
@@ -44,10 +46,18 @@ TABLE = Layout(
 )
 KAGGLE = Layout(
     "train.csv with the columns emotion and pixels, and test.csv with the column pixels",
-    parts={"train": 28_709, "test": 7_178},
     unit="rows",
 )
-FOLDERS = Layout("train/angry/*.jpg and test/angry/*.jpg", PUBLISHED, FER2013_PARTS)
+LABELED_TABLES = Layout(
+    "train.csv, val.csv and test.csv with the columns emotion and pixels", PUBLISHED, unit="rows"
+)
+FOLDERS = Layout("train/angry/*.jpg and test/angry/*.jpg", PUBLISHED)
+# The tables of the competition, and of copies that have labels for all parts.
+_TABLES = {
+    "train": ("train.csv",),
+    "validation": ("val.csv", "valid.csv", "validation.csv"),
+    "test": ("test.csv",),
+}
 _USAGE = re.compile(r"^(Training|PublicTest|PrivateTest)_", re.IGNORECASE)
 _NUMBERED = re.compile(r"^(Training|PublicTest|PrivateTest)_(\d+)(?!\d)", re.IGNORECASE)
 _DESCR = """\
@@ -90,7 +100,8 @@ def load_fer2013(
 
     Three layouts are read: `fer2013.csv` (or `icml_face_data.csv`) with the columns emotion, pixels
     and Usage in any order; `train.csv` and `test.csv` as in the Kaggle competition, of which
-    `test.csv` has no labels; and the folder form `train/<class>/`, `test/<class>/`. There the names
+    `test.csv` has no labels (a copy's `test.csv` and `val.csv` that have the column emotion are
+    loaded with them); and the folder form `train/<class>/`, `test/<class>/`. There the names
     tell validation from test (`PublicTest_3.jpg`, `PrivateTest_7.jpg`); where they do not, all of
     `test/` is "test".
 
@@ -99,7 +110,7 @@ def load_fer2013(
     root : str or path-like
         The folder that holds the tables or the folders.
     unlabeled : bool, default=False
-        Load the pictures of `test.csv` too, as -1.
+        Load the pictures of a `test.csv` without labels too, as -1.
     {size}
     {parts}
     {rest}
@@ -161,29 +172,47 @@ def list_fer2013(tree: Tree, *, unlabeled: bool = False) -> Listing:
     table = tree.find_file("fer2013.csv", "icml_face_data.csv")
     if table is not None:
         pixels = read_pixel_table(tree, table)
-        return _listing(tree, TABLE, pixels, *labeled_rows(pixels, FER2013_CODES))
+        return _listing(tree, TABLE, [pixels], *labeled_rows(pixels, FER2013_CODES))
     if has_pixels(tree, tree.find_file("train.csv")):
         return _list_kaggle(tree, unlabeled)
     return _list_folders(tree)
 
 
 def _list_kaggle(tree: Tree, unlabeled: bool) -> Listing:
-    """Return the faces of the tables of the competition, whose names tell the part."""
+    """Return the faces of tables whose names tell the part, such as those of the competition."""
     known: Known = {}
-    train, test = tree.find_file("train.csv"), tree.find_file("test.csv")
-    tables = [read_pixel_table(tree, str(train), ("emotion", "pixels"), known)]
-    rows, problems = labeled_rows(tables[0], FER2013_CODES, "train")
-    if unlabeled and has_pixels(tree, test):
-        tables.append(read_pixel_table(tree, str(test), ("pixels",), known))
-        rows += [tables[1].named(row)._replace(part="test") for row in tables[1].rows]
-    listing = _listing(tree, KAGGLE, tables[0], rows, problems)
-    listing.sources, listing.read = [t.name for t in tables], pixel_reader(tree, *tables)
-    listing.missing = [] if has_pixels(tree, test) else ["test.csv"]
+    tables: list[PixelTable] = []
+    rows: list[Row] = []
+    problems: list[Problem] = []
+    found = {part: tree.find_file(*names) for part, names in _TABLES.items()}
+    for part, name in found.items():
+        if not has_pixels(tree, name):
+            continue
+        needed = ("emotion", "pixels") if part == "train" else ("pixels",)
+        table = read_pixel_table(tree, str(name), needed, known)
+        tables.append(table)
+        if part == "train" or any(row.emotion for row in table.rows):
+            good, wrong = labeled_rows(table, FER2013_CODES, part)
+            rows += good
+            problems += wrong
+        elif unlabeled:
+            rows += [table.named(row)._replace(part=part) for row in table.rows]
+    layout = LABELED_TABLES if any(row.part == "test" and row.label for row in rows) else KAGGLE
+    listing = _listing(tree, _with_parts(layout, rows), tables, rows, problems)
+    listing.missing = [] if has_pixels(tree, found["test"]) else ["test.csv"]
     return listing
 
 
+def _with_parts(layout: Layout, rows: list[Row]) -> Layout:
+    """Return the layout with the published sizes: of two parts the test part has all the rest."""
+    sizes = FER2013_PARTS
+    if all(row.part != "validation" for row in rows):
+        sizes = {"train": sizes["train"], "test": sizes["validation"] + sizes["test"]}
+    return replace(layout, parts=sizes)
+
+
 def _listing(
-    tree: Tree, layout: Layout, table: PixelTable, rows: list[Row], problems: list[Problem]
+    tree: Tree, layout: Layout, tables: list[PixelTable], rows: list[Row], problems: list[Problem]
 ) -> Listing:
     return Listing(
         name="fer2013",
@@ -192,8 +221,8 @@ def _listing(
         rows=rows,
         problems=problems,
         group_kind="different images",
-        sources=[table.name],
-        read=pixel_reader(tree, table),
+        sources=[table.name for table in tables],
+        read=pixel_reader(tree, *tables),
     )
 
 
@@ -205,21 +234,17 @@ def survey_fer2013(tree: Tree) -> Listing:
 def _list_folders(tree: Tree) -> Listing:
     parts = part_folders(tree)
     if not parts:
-        raise no_layout("FER2013", tree, [TABLE, KAGGLE, FOLDERS])
+        raise unknown_layout("FER2013", tree, [TABLE, KAGGLE, FOLDERS])
     found, problems = labeled_pictures(tree, parts)
     found, misplaced = _parts_by_name(found)
     rows, repeated = without_renamed(found, _own_stem)
-    layout = FOLDERS
-    if all(row.part != "validation" for row in rows):
-        sizes = FER2013_PARTS
-        sizes = {"train": sizes["train"], "test": sizes["validation"] + sizes["test"]}
-        layout = replace(FOLDERS, parts=sizes)
+    outside = pictures_outside(tree, [part.folder for part in parts])
     return Listing(
         name="fer2013",
         descr=_DESCR,
-        layout=layout,
+        layout=_with_parts(FOLDERS, rows),
         rows=rows,
-        problems=problems + misplaced + repeated,
+        problems=problems + misplaced + repeated + outside,
         group_kind="different images",
         derive=number_alike,
     )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skfer.datasets._docs import documented
-from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
 from skfer.datasets._pixel_table import (
     FER2013_CODES,
@@ -25,6 +25,7 @@ from skfer.datasets._rows import PARTS, Row, without_copies
 from skfer.datasets._tree import Tree, inside, joined
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
 from skfer.datasets._votes import VOTES, VoteRow, distribution, majority, read_votes
+from skfer.datasets.published._unknown import unknown_layout
 from skfer.pictures import DatasetError, Problem, in_part
 from skfer.validation import check_choice
 
@@ -180,7 +181,7 @@ def list_fer_plus(tree: Tree, *, labels: str = "majority") -> Listing:
         return _list_tables(tree, table, read_votes(tree, votes), labels, votes)
     parts = _part_folders(tree)
     if not parts:
-        raise no_layout("FER+", tree, [TABLES, PICTURES])
+        raise unknown_layout("FER+", tree, [TABLES, PICTURES])
     return _list_pictures(tree, parts, None if votes is None else read_votes(tree, votes), labels)
 
 

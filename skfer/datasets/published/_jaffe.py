@@ -9,11 +9,13 @@ from typing import Any
 from skfer.datasets._aligned import cropping_reader
 from skfer.datasets._classes import own_name
 from skfer.datasets._docs import documented
-from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._labels import canonical
+from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree
-from skfer.datasets._vocabulary import TWO_LETTERS
+from skfer.datasets._vocabulary import EXPRESSION_CODES, TWO_LETTERS
+from skfer.datasets.published._unknown import unknown_layout
 from skfer.exceptions import ArgumentError
 from skfer.pictures import Problem
 
@@ -33,7 +35,7 @@ LAYOUT = Layout("KA.AN1.39.tiff, in root or in folders below it", PUBLISHED, n_g
 # Where the face is: our reading of "about half of the frame", as shares of width and height
 # (left, upper, right, lower). The heads stand at one place, eyes at about 0.5 of the height.
 FACE_BOX = (0.23, 0.27, 0.77, 0.88)
-_NAME = re.compile(r"^([A-Z]{2})\.([A-Z]{2})(\d)\.(\d+)\.\w+", re.IGNORECASE)
+_NAME = re.compile(r"^([A-Z]{2})([._-])([A-Z]{2})(\d)\2(\d+)\.\w+", re.IGNORECASE)
 _DESCR = """\
 The Japanese Female Facial Expression data set (JAFFE)
 ------------------------------------------------------
@@ -73,8 +75,9 @@ def load_jaffe(
 
     The layout is that of the owners: pictures named like `KA.AN1.39.tiff` (subject, expression,
     take, number), in one folder or in folders below it. Copies converted to another format
-    are read too (`KA.AN1.39.png`, `KA.AN1.39.tiff.jpg`). Papers, notes and archives beside them
-    are passed over.
+    are read too (`KA.AN1.39.png`, `KA.AN1.39.tiff.jpg`, `KA-AN1-39.jpg`). The names tell
+    everything; a picture in a folder of another expression or person cannot be used. Papers,
+    notes and archives beside them are passed over.
 
     Parameters
     ----------
@@ -142,18 +145,16 @@ def list_jaffe(tree: Tree, *, align: bool | tuple[float, float, float, float] = 
     found, others = tree.pictures()
     named = [(name, _NAME.match(own_name(name))) for name in found]
     if not any(match for _, match in named):
-        raise no_layout("JAFFE", tree, [LAYOUT])
+        raise unknown_layout("JAFFE", tree, [LAYOUT])
     # The owners ship papers and notes beside the pictures.
     problems = [problem for problem in others if _NAME.match(own_name(problem.where))]
     rows: list[Row] = []
     for name, match in named:
-        if match is None or match[2].upper() not in TWO_LETTERS:
-            problems.append(Problem(name, "not named like KA.AN1.39.tiff"))
-        elif match[1].upper() not in SUBJECTS:
-            what = f"subject {match[1]!r} is not among {', '.join(SUBJECTS)}"
-            problems.append(Problem(name, what))
+        fault = _fault(name, match)
+        if match is None or fault is not None:
+            problems.append(Problem(name, fault or ""))
         else:
-            label, extra = TWO_LETTERS[match[2].upper()], (int(match[3]), int(match[4]))
+            label, extra = TWO_LETTERS[match[3].upper()], (int(match[4]), int(match[5]))
             rows.append(Row(name, label, group=_id_of(match[1]), extra=extra))
     rows, repeated = without_copies(rows, _picture)
     return Listing(
@@ -168,14 +169,29 @@ def list_jaffe(tree: Tree, *, align: bool | tuple[float, float, float, float] = 
     )
 
 
+def _fault(name: str, match: re.Match[str] | None) -> str | None:
+    """Return why a picture cannot be used, if so: its name, or a folder that contradicts it."""
+    if match is None or match[3].upper() not in TWO_LETTERS:
+        return "not named like KA.AN1.39.tiff"
+    subject, label = match[1].upper(), TWO_LETTERS[match[3].upper()]
+    if subject not in SUBJECTS:
+        return f"subject {match[1]!r} is not among {', '.join(SUBJECTS)}"
+    for folder in name.split("/")[:-1]:
+        if canonical(folder) in EXPRESSION_CODES.keys() - {label}:
+            return f"of {label} but in the folder {folder!r}"
+        if folder.upper() in {*SUBJECTS} - {subject}:
+            return f"of {subject} but in the folder {folder!r}"
+    return None
+
+
 def _id_of(subject: str) -> str:
     return _IDS.get(subject.upper(), subject.upper())
 
 
 def _picture(row: Row) -> str:
-    """Return the name of a picture without its format, which copies may have changed."""
-    subject, expression, number, *_ = own_name(row.name).upper().split(".")
-    return f"{subject}.{expression}.{int(number)}"
+    """Return the owners' name of a picture without its format, both of which copies may change."""
+    own = own_name(row.name).upper()
+    return f"{own[:2]}.{own[3:6]}.{row.extra[1]}"
 
 
 def _check_align(

@@ -8,6 +8,7 @@ from typing import Any
 
 from skfer.datasets._aligned import Place, aligning_reader, read_points
 from skfer.datasets._classes import (
+    Part,
     labeled_pictures,
     own_name,
     part_folders,
@@ -16,10 +17,12 @@ from skfer.datasets._classes import (
 )
 from skfer.datasets._csv import open_table
 from skfer.datasets._docs import documented
-from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree, joined
+from skfer.datasets.published._outside import pictures_outside
+from skfer.datasets.published._unknown import unknown_layout
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, Problem, in_part
 from skfer.validation import check_choice
@@ -96,7 +99,8 @@ def load_raf_db(
     `partition`) with `Image/aligned/` and `Image/original/`, in root or in a folder such as
     `basic/` below it (`compound/` beside it is passed over); and the folder form `train/1` to
     `train/7`, `test/1` to `test/7`. There the owners' names tell a picture that is in two classes
-    or in the other part.
+    or in another part than theirs (a part `val/` may hold some of the training part). Folders
+    that are numbered from 0 are refused: nobody knows which class is which.
 
     Parameters
     ----------
@@ -178,14 +182,30 @@ def _find_list(tree: Tree) -> str | None:
 def _list_folders(tree: Tree, align: bool | str) -> Listing:
     parts = part_folders(tree, CODES)
     if not parts:
-        raise no_layout("RAF-DB", tree, LAYOUTS)
+        raise unknown_layout("RAF-DB", tree, LAYOUTS)
+    _refuse_numbers_from_0(tree, parts)
     if align == "points":
         raise ArgumentError("{align='points'}: the folder form has no points. Leave it out.")
     found, problems = labeled_pictures(tree, parts, CODES)
     found, misplaced = _without_misplaced(found)
     rows, repeated = without_renamed(found, _own_stem)
     problems += misplaced + repeated
+    problems += pictures_outside(tree, [part.folder for part in parts], CODES)
     return Listing("raf-db", _DESCR, LAYOUTS[1], rows, problems)
+
+
+def _refuse_numbers_from_0(tree: Tree, parts: list[Part]) -> None:
+    """Raise for classes from 0 to 6: without the 0 each would be taken for the next one."""
+    for part in parts:
+        if any(own_name(folder).strip() == "0" for folder in tree.folders(part.folder)):
+            raise DatasetError(
+                "{root=}: {} has a folder 0, and those of RAF-DB are 1 (surprise) to 7 (neutral), "
+                "so that the numbers here mean something else. Rename the folders to the published "
+                "numbers if you know what they mean, or read them by load_image_folder, whose "
+                "class_names says it.",
+                repr(f"{part.folder}/"),
+                root=str(tree.root),
+            )
 
 
 def _own_stem(name: str) -> str | None:
@@ -195,13 +215,16 @@ def _own_stem(name: str) -> str | None:
 
 
 def _without_misplaced(found: list[Row]) -> tuple[list[Row], list[Problem]]:
-    """Leave out pictures that are named after the other part: they would test what was learned."""
+    """Leave out pictures that are named after another part: they would test what was learned.
+
+    Pictures of the training part that were set aside for validation are no such ones.
+    """
     kept: list[Row] = []
     problems: list[Problem] = []
     for row in found:
         match = _PICTURE.match(own_name(row.name))
         named = "" if match is None else match[1].lower()
-        if {named, row.part} == {"train", "test"}:
+        if named and (named == "test") != (row.part == "test"):
             problems.append(Problem(row.name, f"named {named} but in a folder of {row.part}"))
         else:
             kept.append(row)

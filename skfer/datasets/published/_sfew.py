@@ -8,11 +8,13 @@ from typing import Any
 
 from skfer.datasets._classes import Part, has_classes, labeled_pictures, own_name, stem
 from skfer.datasets._docs import documented
-from skfer.datasets._listing import Layout, Listing, no_layout
+from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
-from skfer.datasets._rows import Row, without_copies
+from skfer.datasets._rows import PARTS, Row, without_copies
 from skfer.datasets._tree import Tree
-from skfer.pictures import Problem, in_part
+from skfer.datasets.published._outside import pictures_outside
+from skfer.datasets.published._unknown import unknown_layout
+from skfer.pictures import DatasetError, Problem, in_part
 from skfer.validation import check_choice, check_flag
 
 # Train and validation together.
@@ -46,14 +48,8 @@ LAYOUTS = {
         PUBLISHED_ALIGNED_PARTS,
     ),
 }
-_FOLDERS: dict[bool, dict[str, tuple[str, ...]]] = {
-    False: {"train": ("Train",), "validation": ("Val",), "test": ("Test",)},
-    True: {
-        "train": ("Train_Aligned_Faces",),
-        "validation": ("Val_Aligned_Faces", "Val_Aligned_Faces_new"),
-        "test": ("Test_Aligned_Faces",),
-    },
-}
+_OWNERS = {"train": "Train", "validation": "Val", "test": "Test"}
+_SUFFIXES = {False: ("",), True: ("_Aligned_Faces", "_Aligned_Faces_new")}
 _NAME = re.compile(r"^(.+)_\d{6,}_\d+\.\w+$")
 _DESCR = """\
 SFEW 2.0, Static Facial Expressions in the Wild
@@ -94,8 +90,9 @@ def load_sfew(
 
     Two layouts are read: the frames, `Train/<Expression>/*.png` and `Val/<Expression>/*.png`, and
     the aligned faces, `Train_Aligned_Faces/<Expression>/` and `Val_Aligned_Faces/<Expression>/`
-    (or `Val_Aligned_Faces_new`), in root or below the former folders. One of the parts is enough
-    (:func:`check_dataset` tells which is missing).
+    (or `Val_Aligned_Faces_new`), in root or below the former folders; other words for the parts,
+    such as `Validation` or `train`, do too. One of the parts is enough (:func:`check_dataset`
+    tells which is missing). A test part with class folders in it is loaded with these labels.
 
     Parameters
     ----------
@@ -103,9 +100,10 @@ def load_sfew(
         The folder that holds these trees.
     align : bool or "auto", default="auto"
         Read the aligned faces or the whole frames. "auto" takes the faces if they are there for
-        each part whose frames are.
+        each part whose frames are; where each form lacks a part of the other, it is an error.
     unlabeled : bool, default=False
-        Load the test part too, as -1, from `Test/` or `Test_Aligned_Faces/`.
+        Load the test part too, as -1, from `Test/` or `Test_Aligned_Faces/`, where it has no
+        class folders.
     {size}
     {parts}
     {rest}
@@ -168,13 +166,12 @@ def list_sfew(tree: Tree, *, align: bool | str = "auto", unlabeled: bool = False
     check_choice(align, "align", (True, False, "auto"))
     check_flag(unlabeled, "unlabeled")
     found = {form: _part_folders(tree, form) for form in (True, False)}
-    # Faces of one part do not do instead of frames of both.
-    wanted = found[False].keys() - (set() if unlabeled else {"test"})
-    form = found[True].keys() >= wanted if align == "auto" else bool(align)
+    form = _choose_form(tree, found, unlabeled) if align == "auto" else bool(align)
     if not found[form]:
         layouts = [LAYOUTS[True], LAYOUTS[False]] if align == "auto" else [LAYOUTS[form]]
-        raise no_layout("SFEW", tree, layouts)
+        raise unknown_layout("SFEW", tree, layouts)
     rows, problems = _read(tree, found[form], unlabeled)
+    problems += pictures_outside(tree, {*found[True].values(), *found[False].values()})
     return Listing(
         name="sfew",
         descr=_DESCR,
@@ -183,32 +180,64 @@ def list_sfew(tree: Tree, *, align: bool | str = "auto", unlabeled: bool = False
         problems=problems,
         group_kind="films",
         missing=[
-            f"{_FOLDERS[form][part][0]}/"
+            f"{_folder_names(part, form)[0]}/"
             for part in ("train", "validation")
             if part not in found[form]
         ],
     )
 
 
+def _folder_names(part: str, form: bool) -> list[str]:
+    """Return what the folder of a part may be called, the owners' name first."""
+    words = [_OWNERS[part], *(word for word, meant in PARTS.items() if meant == part)]
+    return [f"{word}{suffix}" for suffix in _SUFFIXES[form] for word in words]
+
+
 def _part_folders(tree: Tree, form: bool) -> dict[str, str]:
     """Return the folders of the parts; train and validation have class folders in them."""
     parts = {}
-    for part, names in _FOLDERS[form].items():
+    for part in _OWNERS:
+        names = _folder_names(part, form)
         found = tree.find_folders(*names, depth=3)
         if part != "test":
             found = [folder for folder in found if has_classes(tree, folder)]
         folder = tree.nearest(found)
         if folder is not None:
             parts[part] = folder if part != "test" else tree.innermost(folder, *names) or folder
-    return parts if parts.keys() - {"test"} else {}
+    return parts if _labeled(tree, parts) else {}
+
+
+def _labeled(tree: Tree, parts: dict[str, str]) -> set[str]:
+    """Return the parts that have labels: the owners' test part has none."""
+    return {part for part, folder in parts.items() if has_classes(tree, folder)}
+
+
+def _choose_form(tree: Tree, found: dict[bool, dict[str, str]], unlabeled: bool) -> bool:
+    """Return whether the aligned faces are there for each part whose frames are."""
+    labeled = {form: _labeled(tree, parts) for form, parts in found.items()}
+    wanted = set(found[False]) if unlabeled else labeled[False]
+    if found[True].keys() >= wanted:
+        return True
+    # Faces of one part do not do instead of frames of both; neither do frames of the other part.
+    if labeled[True] - labeled[False]:
+        raise DatasetError(
+            "{root=} has aligned faces of the parts {} and frames of {}: give {align=True} or "
+            "{align=False} to read either, or add what is missing.",
+            sorted(labeled[True]),
+            sorted(labeled[False]),
+            root=str(tree.root),
+        )
+    return False
 
 
 def _read(tree: Tree, parts: dict[str, str], unlabeled: bool) -> tuple[list[Row], list[Problem]]:
-    labeled = [Part(part, folder) for part, folder in parts.items() if part != "test"]
-    found, problems = labeled_pictures(tree, labeled)
+    labeled = _labeled(tree, parts)
+    found, problems = labeled_pictures(
+        tree, [Part(part, folder) for part, folder in parts.items() if part in labeled]
+    )
     # Aligned faces inside of Train/ are no class of it.
     problems = [p for p in problems if "aligned_faces" not in p.where.lower()]
-    if unlabeled and "test" in parts:
+    if unlabeled and "test" in parts.keys() - labeled:
         names, wrong = tree.pictures(parts["test"])
         found += [Row(name, part="test") for name in names]
         problems += [in_part(problem, "test") for problem in wrong]

@@ -229,6 +229,49 @@ def test_faulty_annotations(tmp_path):
         assert len(load_affectnet(tmp_path, on_error="skip").images) == 1
 
 
+@pytest.mark.parametrize("gone", [("val", "aro"), ("val",)])
+def test_a_copy_without_valence_and_arousal(tmp_path, gone):
+    trees.affectnet_2021(tmp_path, ROWS_2021)
+    for kind in gone:
+        for note in (tmp_path / "train_set" / "annotations").glob(f"*_{kind}.npy"):
+            note.unlink()
+    faces = load_affectnet(tmp_path)
+    assert faces.target.tolist() == [4, 1, 5]
+    np.testing.assert_array_equal(faces.valence, [np.nan, np.nan, 0.0])
+    arousal = [np.nan] * 2 if "aro" in gone else [0.1, 0.5]
+    np.testing.assert_array_equal(faces.arousal, [*arousal, -0.1])
+    assert check_dataset("affectnet", tmp_path).missing == [
+        f"train_set/annotations/<id>_{kind}.npy" for kind in gone
+    ]
+
+
+def test_annotations_that_are_missing_are_told_by_file(tmp_path):
+    trees.affectnet_2021(tmp_path, ROWS_2021)
+    (tmp_path / "train_set/annotations/0_val.npy").unlink()
+    (tmp_path / "val_set/annotations/3_exp.npy").unlink()
+    with pytest.raises(DatasetError, match="2 of 3 files") as info:
+        load_affectnet(tmp_path)
+    assert dict(info.value.problems) == {
+        "train_set/images/0.jpg": "its annotations cannot be used: there is no 0_val.npy",
+        "val_set/images/3.jpg": "its annotations cannot be used: there is no 3_exp.npy",
+    }
+
+
+@pytest.mark.parametrize("classes", [("0", "1", "7"), ("Neutral", "Happy", "Contempt")])
+@pytest.mark.parametrize("outer", ["", "train/", "train_set/"])
+def test_folders_of_classes(tmp_path, classes, outer):
+    trees.named(tmp_path, [f"{outer}{word}/a.jpg" for word in classes])
+    with pytest.raises(DatasetError, match=r"(?s)(AffectNet|train_set).*load_image_folder"):
+        load_affectnet(tmp_path)
+
+
+def test_the_numbered_folders_of_the_owners_are_no_classes(tmp_path):
+    trees.named(tmp_path, [f"Manually_Annotated_Images/{i}/a.jpg" for i in range(1, 30)])
+    with pytest.raises(DatasetError, match="no AffectNet in a known layout") as info:
+        load_affectnet(tmp_path)
+    assert "load_image_folder" not in str(info.value)
+
+
 def test_measures_out_of_range_in_the_form_of_2021(tmp_path):
     trees.affectnet_2021(
         tmp_path, [*ROWS_2021, ("val_set", 8, 1, 1.2, 0), ("val_set", 9, 1, -2, -2)]

@@ -44,6 +44,8 @@ def test_intensities(tmp_path):
         ("M0044/M0045_AN01WH_F2D.bmp", "M0045 is not among"),
         ("F0001/F0000_AN01WH_F2D.bmp", "F0000 is not among"),
         ("F0001/F0002_AN01WH_F2D.bmp", "in the folder of F0001 but of F0002"),
+        ("F0001/more/F0002_AN01WH_F2D.bmp", "in the folder of F0001 but of F0002"),
+        ("copy/F0001/F0001_AN01WH_F2D.bmp", "again, as in"),
         ("F0001/F0001_XX01WH_F2D.bmp", "not named like"),
         ("F0001/F0001_F2D.bmp", "not named like"),
         ("F0001/F0001_AN05WH_F2D.bmp", "intensity 05 does not belong to AN"),
@@ -64,6 +66,27 @@ def test_no_bu3dfe(tmp_path):
     trees.named(tmp_path, ["faces/a.bmp"])
     with pytest.raises(DatasetError, match="no BU-3DFE in a known layout"):
         load_bu3dfe(tmp_path)
+
+
+@pytest.mark.parametrize("men", ["M/", "data/men/", "F0001/"])
+def test_subjects_at_any_depth(tmp_path, men):
+    names = [men + name if name.startswith("M") else name for name in NAMES]
+    if men == "F0001/":
+        names[3] = "F0001/Happy/F0001_HA03AE_F2D.BMP"
+    made = trees.named(tmp_path, names)
+    faces = load_bu3dfe(tmp_path)
+    trees.check_pixels(faces, made)
+    assert sorted(faces.filenames) == sorted(names)
+
+
+@pytest.mark.parametrize("outer", ["", "faces/"])
+def test_pictures_without_folders_of_subjects(tmp_path, outer):
+    made = trees.named(tmp_path, [outer + name.partition("/")[2] for name in NAMES])
+    (tmp_path / outer / "F0001_AN01WH_F3D.bmp").write_text("")
+    faces = load_bu3dfe(tmp_path)
+    trees.check_pixels(faces, made)
+    assert faces.target.tolist() == [0, 5, 7, 4]
+    assert faces.groups.tolist() == ["F0001"] * 3 + ["M0044"]
 
 
 @pytest.mark.parametrize("intensities", [3, "34", [5], [0], ["3"], 0])

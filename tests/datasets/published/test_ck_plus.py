@@ -267,6 +267,13 @@ def test_no_labels_at_all(tmp_path):
         load_ck_plus(tmp_path / "empty")
 
 
+def test_the_folder_of_the_frames_alone_is_told(tmp_path):
+    trees.ck_plus(tmp_path, SEQUENCES)
+    pattern = r"root=.* is the folder of the frames alone: give the folder above it, .*'Emotion'"
+    with pytest.raises(DatasetError, match=pattern):
+        load_ck_plus(tmp_path / "cohn-kanade-images")
+
+
 @pytest.mark.parametrize("frames", [0, -2, 1.5, "last", True])
 def test_senseless_frames(tmp_path, frames):
     with pytest.raises(ValueError, match="frames="):

@@ -112,6 +112,13 @@ def test_faulty_rows_of_the_table_of_pixels(tmp_path):
         load_ck_plus(tmp_path)
 
 
+@pytest.mark.parametrize("outer", ["faces/", "CK+48/train/"])
+def test_folders_of_classes_in_another_form(tmp_path, outer):
+    trees.ck48(tmp_path, [("anger", "S010_004_00000017.png"), ("happy", "a.png")], outer=outer)
+    with pytest.raises(DatasetError, match=r"(?s)no CK\+ in a known layout.*load_image_folder"):
+        load_ck_plus(tmp_path)
+
+
 def test_folder_form_with_faults(tmp_path):
     items = [
         ("anger", "S010_004_00000017.png"),

@@ -26,6 +26,29 @@ def test_table(tmp_path, newline, order):
     assert faces.filenames.tolist() == [f"FER2013.csv:{line}" for line in (2, 3, 4, 5)]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_table_with_another_separator(tmp_path, delimiter):
+    path = trees.fer2013(tmp_path, ROWS)
+    path.write_text(path.read_text().replace(",", delimiter))
+    faces = load_fer2013(tmp_path)
+    assert faces.images[:, 5, 5].tolist() == [7, 20, 7, 90]
+    assert faces.target.tolist() == [4, 0, 5, 7]
+    path.rename(tmp_path / "train.csv")
+    assert load_fer2013(tmp_path).images[:, 5, 5].tolist() == [7, 20, 7, 90]
+
+
+def test_numbers_with_a_decimal_point(tmp_path):
+    rows = [
+        (emotion, pixels, usage)
+        for (_, pixels, usage), emotion in zip(ROWS, ("3.0", "0.", "6.00", 5), strict=True)
+    ]
+    trees.fer2013(tmp_path, rows)
+    assert load_fer2013(tmp_path).target.tolist() == [4, 0, 5, 7]
+    trees.fer2013(tmp_path, [*rows, ("3.5", 7, "Training")])
+    with pytest.raises(DatasetError, match=r"line 6: emotion '3\.5' is not a number from 0 to 6"):
+        load_fer2013(tmp_path)
+
+
 def test_table_of_the_workshop(tmp_path):
     order = ("emotion", " Usage", " pixels")
     trees.fer2013(tmp_path / "data", ROWS, order=order, name="icml_face_data.csv")
@@ -60,6 +83,39 @@ def test_tables_of_the_competition(tmp_path):
     (tmp_path / "test.csv").unlink()
     assert check_dataset("fer2013", tmp_path).missing == ["test.csv"]
     assert len(load_fer2013(tmp_path, unlabeled=True).images) == 4
+
+
+@pytest.mark.parametrize("validation", ["val.csv", "valid.csv", "Validation.csv"])
+def test_a_table_with_labels_for_each_part(tmp_path, validation):
+    rows = [(emotion, pixels, "") for emotion, pixels, _ in ROWS]
+    order = ("emotion", "pixels")
+    trees.fer2013(tmp_path, rows[:2], order=order, name="train.csv")
+    trees.fer2013(tmp_path, rows[2:3], order=order, name=validation)
+    trees.fer2013(tmp_path, [(1, 7, ""), (9, 8, "")], order=order, name="test.csv")
+    with pytest.raises(DatasetError, match=r"1 of 5 rows.*\n.*test.csv, line 3: emotion '9'"):
+        load_fer2013(tmp_path)
+    assert load_fer2013(tmp_path, subset="train").target.tolist() == [4, 0]
+    trees.fer2013(tmp_path, [(1, 7, ""), (0, 8, "")], order=order, name="test.csv")
+    for unlabeled in (False, True):
+        faces = load_fer2013(tmp_path, unlabeled=unlabeled)
+        assert faces.target.tolist() == [4, 0, 5, 2, 0]
+        assert faces.split.tolist() == ["train", "train", "validation", "test", "test"]
+        assert faces.images[:, 3, 3].tolist() == [7, 20, 7, 7, 8]
+        assert faces.groups.tolist() == [0, 1, 0, 0, 2]
+    report = check_dataset("fer2013", tmp_path)
+    assert report.published["anger"] == 4953
+    assert report.published_parts == {"train": 28_709, "validation": 3_589, "test": 3_589}
+    (tmp_path / validation).unlink()
+    report = check_dataset("fer2013", tmp_path)
+    assert report.published_parts == {"train": 28_709, "test": 7_178}
+    assert load_fer2013(tmp_path).target.tolist() == [4, 0, 2, 0]
+
+
+def test_a_table_of_the_test_part_with_an_empty_column_of_labels(tmp_path):
+    kaggle(tmp_path)
+    trees.fer2013(tmp_path, [("", 7, "")], order=("emotion", "pixels"), name="test.csv")
+    assert set(load_fer2013(tmp_path).split) == {"train"}
+    assert load_fer2013(tmp_path, unlabeled=True).target.tolist() == [4, 0, 5, 7, -1]
 
 
 def test_the_whole_table_goes_before_those_of_the_competition(tmp_path):
@@ -192,9 +248,29 @@ def test_folder_form_twice(tmp_path):
         load_fer2013(tmp_path)
 
 
-def test_no_fer2013(tmp_path):
-    with pytest.raises(DatasetError, match="no FER2013 in a known layout"):
+@pytest.mark.parametrize("place", ["angry", "more/angry"])
+def test_classes_that_are_in_no_part_are_told(tmp_path, place):
+    trees.named(tmp_path, ["test/angry/PublicTest_1.jpg", f"{place}/a.jpg", f"{place}/b.jpg"])
+    with pytest.raises(
+        DatasetError, match=rf"2 of 3 files.*\n.*{place}/a.jpg: .*not in one of the"
+    ):
         load_fer2013(tmp_path)
+    with pytest.warns(DatasetWarning, match="2 of 3 files"):
+        assert len(load_fer2013(tmp_path, on_error="skip").images) == 1
+
+
+@pytest.mark.parametrize("outer", ["", "train/", "data/test/"])
+@pytest.mark.parametrize("classes", [("0", "1", "6"), ("1_angry", "2_fear")])
+def test_folders_of_classes_in_another_form(tmp_path, outer, classes):
+    trees.named(tmp_path, [f"{outer}{word}/a.jpg" for word in classes])
+    with pytest.raises(DatasetError, match=r"(?s)no FER2013 in a known layout.*load_image_folder"):
+        load_fer2013(tmp_path)
+
+
+def test_no_fer2013(tmp_path):
+    with pytest.raises(DatasetError, match="no FER2013 in a known layout") as info:
+        load_fer2013(tmp_path)
+    assert "load_image_folder" not in str(info.value)
     trees.picture(tmp_path / "fer2013.csv.zip", format="PNG")
     with pytest.raises(DatasetError, match="no FER2013 in a known layout"):
         load_fer2013(tmp_path)

@@ -48,6 +48,18 @@ def test_tables_are_paired_by_row_order(tmp_path, newline):
     assert load_fer_plus(tmp_path, subset="validation").groups.tolist() == [3]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_tables_with_another_separator(tmp_path, delimiter):
+    make(tmp_path, delimiter=delimiter)
+    expected = load_fer_plus(tmp_path)
+    table = tmp_path / "fer2013.csv"
+    table.write_text(table.read_text().replace(",", delimiter))
+    faces = load_fer_plus(tmp_path)
+    assert faces.target.tolist() == expected.target.tolist()
+    np.testing.assert_array_equal(faces.images, expected.images)
+    np.testing.assert_array_equal(faces.votes, expected.votes)
+
+
 def test_distribution_is_what_embedders_take(tmp_path):
     votes = [CLEAR, TORN, ANGRY] * 4
     rows = [("Training", f"fer{i:07}.png", row) for i, row in enumerate(votes)]
@@ -329,6 +341,12 @@ def test_check_of_a_whole_table_of_pictures(tmp_path, monkeypatch):
     label = tmp_path / "FER2013Train" / "label.csv"
     label.write_text(label.read_text() + "fer0000009.png" + ",0" * 9 + ",10\n")
     assert not check_dataset("fer+", tmp_path).ok
+
+
+def test_folders_of_classes(tmp_path):
+    trees.named(tmp_path, ["train/angry/fer0000000.png", "train/happy/fer0000001.png"])
+    with pytest.raises(DatasetError, match=r"(?s)no FER\+ in a known layout.*load_image_folder"):
+        load_fer_plus(tmp_path)
 
 
 def test_no_fer_plus(tmp_path):

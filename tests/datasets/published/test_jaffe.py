@@ -104,6 +104,38 @@ def test_one_picture_in_two_formats(tmp_path, copy):
         assert len(load_jaffe(tmp_path, on_error="skip").images) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("Angry/KA.HA1.1.tiff", "of happiness but in the folder 'Angry'"),
+        ("data/joy/more/KA.AN1.1.tiff", "of anger but in the folder 'joy'"),
+        ("KL/KA.AN1.2.tiff", "of KA but in the folder 'KL'"),
+        ("na/angry/KA.AN1.2.tiff", "of KA but in the folder 'na'"),
+    ],
+)
+def test_folders_that_contradict_the_names(tmp_path, name, message):
+    made = ["angry/KA.AN2.40.tiff", "NA/NA.SA1.9.tiff", "JA/KA.SA1.3.tiff", "SU/KA.FE1.4.tiff"]
+    trees.named(tmp_path, made)
+    assert len(load_jaffe(tmp_path).images) == 4
+    trees.named(tmp_path, [name])
+    with pytest.raises(DatasetError, match=rf"1 of 5 files.*\n.*{name}: {message}"):
+        load_jaffe(tmp_path)
+    with pytest.warns(DatasetWarning):
+        assert sorted(load_jaffe(tmp_path, on_error="skip").filenames) == sorted(made)
+
+
+@pytest.mark.parametrize("mark", ["-", "_"])
+def test_names_without_dots(tmp_path, mark):
+    made = trees.named(tmp_path, [f"KA{mark}AN1{mark}39.jpg", f"ym{mark}ne2{mark}50.tiff.png"])
+    faces = load_jaffe(tmp_path)
+    trees.check_pixels(faces, made, tolerance=2)
+    assert (faces.target.tolist(), faces.groups.tolist()) == ([0, 5], ["KA", "YM"])
+    assert (faces.take.tolist(), faces.number.tolist()) == ([1, 2], [39, 50])
+    trees.named(tmp_path, ["KA.AN1.39.tiff"])
+    with pytest.raises(DatasetError, match=r"'KA.AN1.39' again, as in KA"):
+        load_jaffe(tmp_path)
+
+
 @given(subject=st.from_regex(r"[A-Z]{2}", fullmatch=True))
 def test_only_the_ten_women(tmp_path_factory, subject):
     root = tmp_path_factory.mktemp("jaffe")

@@ -147,6 +147,7 @@ def test_two_copies_side_by_side_are_refused(tmp_path):
         ),
         ("train/2/test_0001_aligned.jpg", "named test but in a folder of train"),
         ("test/2/train_00003_aligned.jpg", "named train but in a folder of test"),
+        ("val/4/test_0004_aligned.jpg", "named test but in a folder of validation"),
     ],
 )
 def test_folder_form_with_a_picture_in_two_places(tmp_path, name, message):
@@ -160,6 +161,11 @@ def test_folder_form_with_a_picture_in_two_places(tmp_path, name, message):
         faces = load_raf_db(tmp_path, on_error="skip")
     torn = "train_00001.jpg" in name  # of two labels nobody knows which is right
     assert len(faces.images) == (2 if torn else 3)
+
+
+def test_a_part_that_was_set_aside_of_the_training_part(tmp_path):
+    trees.named(tmp_path, ["train/1/train_00001.jpg", "val/1/train_00002.jpg", "test/4/test_1.jpg"])
+    assert load_raf_db(tmp_path).split.tolist() == ["train", "validation", "test"]
 
 
 def test_check_tells_pictures_without_a_label(tmp_path):
@@ -240,6 +246,36 @@ def test_folder_form_with_an_unknown_class(tmp_path):
     trees.named(tmp_path, ["train/1/a.png", "train/8/b.png", "train/2/c.zip.png"])
     (tmp_path / "train" / "2" / "d.zip").write_bytes(b"PK\x03\x04")
     with pytest.raises(DatasetError, match=r"(?s)train/2/d.zip.*train/8/: .*no class"):
+        load_raf_db(tmp_path)
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+@pytest.mark.parametrize("part", ["train", "test"])
+@pytest.mark.parametrize("last", [6, 7])
+def test_folders_that_are_numbered_from_0_are_refused(tmp_path, on_error, part, last):
+    """Class 1 of theirs is not class 1 of RAF-DB: nothing can be left out to make it right."""
+    numbers = {"train": range(1, 8), "test": range(1, 8), part: range(last + 1)}
+    trees.named(tmp_path, [f"{name}/{k}/{name}.jpg" for name, ks in numbers.items() for k in ks])
+    pattern = rf"'{part}/' has a folder 0.*1 \(surprise\) to 7 \(neutral\).*Rename.*load_image_fo"
+    with pytest.raises(DatasetError, match=pattern) as info:
+        load_raf_db(tmp_path, on_error=on_error)
+    assert "skip" not in str(info.value)
+
+
+@pytest.mark.parametrize("place", ["1", "more/1"])
+def test_classes_that_are_in_no_part_are_told(tmp_path, place):
+    trees.named(tmp_path, ["train/1/a.jpg", "test/4/b.jpg", f"{place}/c.jpg"])
+    with pytest.raises(
+        DatasetError, match=rf"1 of 3 files.*\n.*{place}/c.jpg: .*not in one of the"
+    ):
+        load_raf_db(tmp_path)
+
+
+@pytest.mark.parametrize("outer", ["", "train/", "DATASET/train/"])
+@pytest.mark.parametrize("classes", [("surprise", "fear"), ("1_Surprise", "2_Fear")])
+def test_folders_of_classes_in_another_form(tmp_path, outer, classes):
+    trees.named(tmp_path, [f"{outer}{word}/a{i}.jpg" for i, word in enumerate(classes)])
+    with pytest.raises(DatasetError, match=r"(?s)no RAF-DB in a known layout.*load_image_folder"):
         load_raf_db(tmp_path)
 
 

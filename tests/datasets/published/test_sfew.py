@@ -124,6 +124,56 @@ def test_unlabeled_test_part(tmp_path):
     assert faces.split[-1] == "test"
 
 
+@pytest.mark.parametrize("train", ["Train", "train", "TRAINING"])
+@pytest.mark.parametrize("validation", ["Validation", "validation", "VAL", "valid"])
+def test_words_for_the_parts(tmp_path, train, validation):
+    names = [name.replace("Train", train).replace("Val", validation) for name in FRAMES]
+    trees.named(tmp_path, names)
+    faces = load_sfew(tmp_path)
+    assert sorted(faces.filenames) == sorted(names)
+    assert faces.split.tolist() == ["train", "train", "validation", "validation"]
+    assert check_dataset("sfew", tmp_path).missing == []
+
+
+def test_aligned_faces_of_the_validation_part_by_its_whole_name(tmp_path):
+    trees.named(
+        tmp_path, [FACES[0], FACES[1].replace("Val_Aligned_Faces_new", "Validation_Aligned_Faces")]
+    )
+    assert load_sfew(tmp_path).split.tolist() == ["train", "validation"]
+
+
+@pytest.mark.parametrize("test", ["Test", "test", "Test/Test"])
+def test_a_test_part_with_labels_is_loaded_with_them(tmp_path, test):
+    name = f"{test}/Fear/Juno_002237120_00000056.png"
+    trees.named(tmp_path, [*FRAMES[:2], name])
+    for unlabeled in (False, True):
+        faces = load_sfew(tmp_path, unlabeled=unlabeled)
+        assert faces.split.tolist() == ["train", "train", "test"]
+        assert faces.target.tolist() == [0, 4, 3]
+        assert faces.filenames[-1] == name
+
+
+@pytest.mark.parametrize("place", ["Held_out/Fear", "Fear"])
+def test_classes_that_are_in_no_part_are_told(tmp_path, place):
+    name = f"{place}/Juno_002237120_00000056.png"
+    trees.named(tmp_path, [*FRAMES, *FACES[:1], name])
+    with pytest.raises(DatasetError, match=f"1 of 5 files.*\n.*{name}: .*not in one of the parts"):
+        load_sfew(tmp_path)
+    with pytest.warns(DatasetWarning, match="not in one of the parts"):
+        assert load_sfew(tmp_path, on_error="skip").filenames.tolist() == FRAMES
+
+
+def test_neither_form_has_all_parts(tmp_path):
+    trees.named(tmp_path, [FACES[0], *FRAMES[2:]])
+    match = (
+        r"aligned faces of the parts \['train'\] and frames of \['validation'\].*align=True or a"
+    )
+    with pytest.raises(DatasetError, match=match):
+        load_sfew(tmp_path)
+    assert load_sfew(tmp_path, align=True).split.tolist() == ["train"]
+    assert load_sfew(tmp_path, align=False).split.tolist() == ["validation"] * 2
+
+
 def test_subset(tmp_path):
     trees.named(tmp_path, FRAMES)
     assert load_sfew(tmp_path, subset="val").target.tolist() == [6, 7]
