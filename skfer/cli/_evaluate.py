@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = _prepare(arguments)
     if arguments.table == "text":
         n_folds = len(wanted.splits)
-        start = start_of(arguments)
+        start = None if set(wanted.methods) == {"pca"} else start_of(arguments)
         say(headline(wanted.faces, wanted.protocol, n_folds, arguments.classifier, start), out)
     fits: list[Fit] = []
     try:
@@ -173,18 +173,19 @@ def start_of(arguments: argparse.Namespace) -> str:
 
 
 def headline(
-    faces: Bunch, protocol: str, n_folds: int, classifier: str, start: str = "scratch"
+    faces: Bunch, protocol: str, n_folds: int, classifier: str, start: str | None = "scratch"
 ) -> str:
-    """Return a line on what is evaluated, and how."""
+    """Return a line on what is evaluated, and how; `start` is None where there is no network."""
     who = "subjects unknown: images of one person may be on both sides"
     if faces.groups is not None:
         groups = f"{len(np.unique(faces.groups)):,} {faces.group_kind}"
         who = groups if faces.group_kind == "subjects" else f"{groups}, {who}"
     folds = "1 split" if n_folds == 1 else f"{n_folds} folds"
     begin = "noise" if start == "scratch" else "what drawn faces have taught"
+    networks = "" if start is None else f"; networks start from {begin}"
     return (
         f"{len(faces.target):,} faces of {len(np.unique(faces.target))} expressions, {who}; "
-        f"{protocol}, {folds}; classifier: {classifier}; networks start from {begin}\n"
+        f"{protocol}, {folds}; classifier: {classifier}{networks}\n"
     )
 
 

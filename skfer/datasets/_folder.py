@@ -277,6 +277,8 @@ def _misplaced(tree: Tree, parts: Sequence[Part]) -> str | None:
         deeper = folders[0]
     if deeper is None:
         return None
+    if own_name(deeper).lower() in PARTS and "/" in deeper:
+        deeper = deeper.rpartition("/")[0]  # the folder of all parts
     return f"has no class folders in it, but {f'{deeper}/'!r} has: give that folder."
 
 

@@ -332,7 +332,9 @@ def test_unlabeled_faces_are_counted_and_told(tmp_path, capsys):
     call = ["--labels", str(tmp_path / "labels.csv"), "--image-size", "16"]
     assert main(["evaluate", *PCA, *call]) == 0
     told = "skfer: warning: 2 of 16 images have no label: they are left out."
-    assert capsys.readouterr().err.splitlines() == [told]
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [told]
+    assert "networks" not in said.out
     (tmp_path / "labels.csv").write_text(
         "\n".join(["file,label", "happy/0.png,", *rows[1:]]) + "\n"
     )

@@ -186,7 +186,7 @@ def test_official_parts_are_read_into_split(tmp_path):
         ([*PARTS, "models/x.png"], r"official parts in it, and models/, which is none"),
         (
             ["data/train/happy/a.png", "data/test/sad/b.png"],
-            "but 'data/test/' has",
+            "but 'data/' has",
         ),
         (
             ["archive/faces/happy/a.png", "archive/faces/sad/b.png"],
