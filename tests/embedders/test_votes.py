@@ -30,13 +30,15 @@ def voted(rows):
 
 
 def test_votes_of_one_mind_are_labels(embedder, rows):
-    """Up to rounding: other sums."""
+    """Up to rounding: other sums, which the optimizer's first steps can turn into a whole step."""
     X, y = rows
     votes = 7 * np.eye(3)[np.unique(y, return_inverse=True)[1]]
     embedder.set_params(max_epochs=1, lr=1e-3)
     expected = embedder.fit(X, y).transform(X)
     loss = embedder.history_[0]["train_loss"]
-    np.testing.assert_allclose(embedder.fit(X, y, votes=votes).transform(X), expected, atol=2e-2)
+    apart = np.abs(embedder.fit(X, y, votes=votes).transform(X) - expected)
+    assert apart.max() < 0.05  # 0.024 on one of two kinds of processors, in one of 640 places
+    assert apart.mean() < 1e-3
     assert embedder.history_[0]["train_loss"] == pytest.approx(loss, abs=1e-3)
 
 
