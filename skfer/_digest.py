@@ -1,72 +1,112 @@
 """A hash of values and of the user's own code that is the same in every process."""
 
+import copyreg
+import dis
 import functools
 import hashlib
+import importlib.util
 import inspect
+import logging
 import os
 import sys
+import weakref
+from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import CellType, CodeType, FunctionType, ModuleType
-from typing import Any, ClassVar
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+)
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from skfer._typing import NDArray
 
 _CHUNK_BYTES = 2**24
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, np.ndarray)
-_ONE = (bool, int, float, complex, str, bytes, os.PathLike)
+_CONSTANT = (bool, int, float, complex, str, bytes, np.generic)
+_ONE = (type(None), bool, int, float, complex, str, bytes, os.PathLike)
+_NATIVE = (BuiltinFunctionType, MethodDescriptorType, np.ufunc)
+_SOLID = (*_ONE, *_NATIVE, np.generic, tuple, frozenset, type, CodeType, ModuleType)
+_OF_MACHINE = (logging.Logger, logging.LoggerAdapter, type(os.environ), ModuleType)
 _INSTALLED = ("site-packages", "dist-packages")
+
+# What is being taken in. A user's code is not copied with the object that it belongs to.
+GIVEN = "given"  # the values themselves
+HELD = "held"  # what functions hold: closures and defaults
+NAMED = "named"  # what code names: globals, and values of classes
+CONSTANTS = "constants"  # the same of code whose variables are no part of it
 
 
 class Digest:
     """A hash of values, each with its type.
 
-    Of functions and classes that a user wrote what they do counts too, for they may be edited;
-    installed ones stand for themselves.
+    Of functions and classes that a user wrote what they do counts too, for they may be edited, with
+    the functions, classes and values that they name; installed ones stand for themselves. Objects
+    count by what copies of them are made from. An object of an installed package that code names
+    counts where it is one of `values` or is compared by what it holds: others, such as writers of
+    logs, differ in every process.
     """
 
-    plain: ClassVar[tuple[type, ...]] = _PLAIN
-    """Kinds of values that count where code names them."""
+    values: ClassVar[tuple[type, ...]] = (
+        np.ndarray,
+        np.random.RandomState,
+        np.random.Generator,
+        functools.partial,
+        MethodType,
+    )
+    """Kinds of objects that count where code names them."""
 
     def __init__(self) -> None:
         self._hash = hashlib.blake2b(digest_size=12)
-        self._within: list[Any] = []  # what is being taken in: an object may hold itself
-        self._read: list[Any] = []  # whose code was taken in
+        self._mode = GIVEN
+        self._own: dict[str, bool] = {}  # by the name of a module
+        self._own_bases: dict[type, list[type]] = {}
+        self._code: dict[tuple[str, int], tuple[int, Any]] = {}  # functions and classes, numbered
+        self._unread: deque[tuple[str, Any]] = deque()  # those whose code is still to be taken in
+        # What was taken in, by its address, with a number: an object may hold itself.
+        self._seen: dict[int, tuple[int, Any]] = {}
+        self._seen_in: dict[str, dict[int, tuple[int, Any]]] = {HELD: {}, NAMED: {}, CONSTANTS: {}}
+        self._keeps_seen = False
 
     def hexdigest(self) -> str:
+        # Code comes at the end: what it names may be far from what was given.
+        while self._unread:
+            mode, code = self._unread.popleft()
+            with self.taking_in(mode):
+                self._read(code)
         return self._hash.hexdigest()
+
+    def has_code(self) -> bool:
+        """Whether there was anything that a user wrote."""
+        return bool(self._code)
 
     def add(self, value: Any) -> None:
         """Take a value in, with its type, so that 1 and "1" and [1] differ."""
         self.word(type(value).__qualname__)
         if isinstance(value, np.ndarray) and value.dtype.kind != "O":
             self.add_array(value)
-        elif isinstance(value, FunctionType) and self._knows(value):
-            self.word(value.__qualname__)
-        elif not any(value is outer for outer in self._within):
-            self._within.append(value)
-            for part in self.parts_of(value):
-                if isinstance(part, bytes):
-                    self._hash.update(part)
-                else:
-                    self.add(part)
-            self.add_code(value if isinstance(value, type) else type(value))
-            self._within.pop()
-            self.word("end")
+        elif isinstance(value, FunctionType):
+            self._meet(value)
+        elif isinstance(value, type) and self._is_own(value):
+            self.add_code(value)
+        elif isinstance(value, _SOLID):
+            self._add_parts(value)
+        else:
+            self._add_once(value)
 
     def add_code(self, kind: type) -> None:
         """Take in what the methods of a class do, if it is the user's, who may edit it."""
-        for base in kind.__mro__:
-            if _is_own(base) and not self._knows(base):
-                self.add(self.written_in(base))
-
-    def _knows(self, code: type | FunctionType) -> bool:
-        """Whether a class or function was taken in before; from now on it was."""
-        known = any(code is other for other in self._read)
-        self._read.append(code)
-        return known
+        bases = self._own_bases.get(kind)
+        if bases is None:
+            bases = self._own_bases[kind] = [base for base in kind.__mro__ if self._is_own(base)]
+        for base in bases:
+            self._meet(base)
 
     def word(self, text: str) -> None:
         """Take a text in."""
@@ -80,105 +120,326 @@ class Digest:
             rows = array[start : start + n_rows] if array.ndim else array
             self._hash.update(np.ascontiguousarray(rows).tobytes())
 
+    @contextmanager
+    def taking_in(self, mode: str) -> Iterator[None]:
+        """Take in code, or what it names; what was met once is then known for good."""
+        before = self._mode, self._seen, self._keeps_seen
+        self._mode, self._seen, self._keeps_seen = mode, self._seen_in[mode], True
+        yield
+        self._mode, self._seen, self._keeps_seen = before
+
+    def _add_parts(self, value: Any) -> None:
+        for part in self.parts_of(value):
+            if isinstance(part, bytes):
+                self._hash.update(part)
+            else:
+                self.add(part)
+        self.add_code(type(value))
+        self.word("end")
+
+    def _add_once(self, value: Any) -> None:
+        """Take in what may hold itself, or may be held in several places."""
+        if id(value) in self._seen:
+            self.word(f"again {self._seen[id(value)][0]}")
+            return
+        outer, kept = self._seen, self._keeps_seen
+        if not kept and not isinstance(value, list | dict | set) and not _has_parameters(value):
+            # A clone has copies of its parameters, each a copy of its own: what two of them share
+            # is not shared any more, but what is shared within one still is.
+            self._seen, self._keeps_seen = {}, True
+        self._seen[id(value)] = (len(self._seen), value)
+        self._add_parts(value)
+        if not kept:
+            self._seen.pop(id(value))
+            self._seen, self._keeps_seen = outer, False
+
+    def _meet(self, code: type | FunctionType) -> None:
+        """Take in the name of a class or function; what it does comes later, and once."""
+        mode = HELD if self._mode == GIVEN else self._mode
+        key = mode, id(code)
+        if key not in self._code:
+            self._code[key] = (len(self._code), code)
+            self._unread.append((mode, code))
+        self.word(f"{code.__qualname__} {self._code[key][0]}")
+
+    def _read(self, code: type | FunctionType) -> None:
+        """Take in what a class or function does."""
+        self.add(list(code.__bases__ if isinstance(code, type) else self._held_by(code)))
+        with self.taking_in(NAMED if self._mode == HELD else self._mode):
+            if isinstance(code, type):
+                self.add(self.written_in(code))
+            elif self._is_own(code):
+                self.add(self._named_in(code))
+
     def parts_of(self, value: Any) -> list[Any]:
         """Return what a value consists of: bytes, or values that are taken in one by one."""
-        if value is None or isinstance(value, _ONE):
+        if isinstance(value, _ONE):
             return [repr(value).encode()]
         if isinstance(value, np.generic):
             return [np.asarray(value)]
         if isinstance(value, Mapping):
             return [part for item in value.items() for part in item]
-        if isinstance(value, list | tuple | np.ndarray):
+        if isinstance(value, list | tuple | np.ndarray | deque):
             return list(value)
         if isinstance(value, set | frozenset):
-            return sorted(map(repr, value))
+            return sorted(value, key=_rank)  # in an order that all processes have
         if isinstance(value, np.random.RandomState):
             return list(value.get_state())
+        if isinstance(value, np.random.Generator):
+            return [value.bit_generator.state]
         if isinstance(value, functools.partial):
             return [value.func, value.args, value.keywords]
-        if isinstance(value, FunctionType):
-            return self._parts_of_function(value)
+        if isinstance(value, MethodType):
+            return [value.__self__, value.__func__]
         if isinstance(value, CodeType):
             return [value.co_code, value.co_names, value.co_consts]
-        if isinstance(value, type) and _is_own(value):
-            return [value.__qualname__.encode()]  # a script may be imported under another name
-        if isinstance(value, type) or not hasattr(value, "__dict__"):
-            return [f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}"]
-        if hasattr(value, "get_params"):
+        if isinstance(value, ModuleType | weakref.ref):
+            return [getattr(value, "__name__", "")]
+        if isinstance(value, (type, *_NATIVE)):
+            owner = getattr(value, "__self__", None)  # of a bound method
+            return [_name_of(value), None if isinstance(owner, ModuleType) else owner]
+        if _has_parameters(value):
             # Of a callback its parameters alone: it may hold anything of an earlier training.
             names = inspect.signature(type(value)).parameters
             return [{name: getattr(value, name) for name in names if hasattr(value, name)}]
-        return [vars(value)]
+        if self._mode == NAMED and not self._is_value(value):
+            return []
+        return self._state_of(value)
 
-    def _parts_of_function(self, function: FunctionType) -> list[Any]:
-        full = [cell for cell in function.__closure__ or () if cell != CellType()]
-        parts = [
-            function.__qualname__,
-            function.__code__,
-            function.__defaults__,
-            function.__kwdefaults__,
-            [cell.cell_contents for cell in full],
-        ]
-        return [*parts, self._named_in(function)] if _is_own(function) else parts
+    def _state_of(self, value: Any) -> list[Any]:
+        """Return what a copy of an object is made from."""
+        if _wrapped(value) and not self._is_own(type(value)):
+            return [_wrapped(value)]
+        try:
+            if hasattr(type(value), "detach"):  # a tensor, where torch is not known
+                return [_numbers_of(value)]
+            reduce = copyreg.dispatch_table.get(type(value))
+            reduced = reduce(value) if reduce else value.__reduce_ex__(4)
+        except Exception:  # it cannot be copied
+            if hasattr(value, "__dict__"):
+                return [vars(value)]
+            return [] if self._mode == NAMED else [_name_of(value)]
+        if isinstance(reduced, str):
+            return [_name_of(value)]
+        make, made_from, *rest = reduced
+        makers = [] if getattr(make, "__module__", None) == "copyreg" else [make]
+        state, *items = rest or [None]
+        if isinstance(state, dict):  # what a user's code is called does not matter
+            state = {name: item for name, item in state.items() if name != "__module__"}
+        return [*makers, made_from, state, *(list(part) for part in items[:2] if part is not None)]
+
+    def _held_by(self, function: FunctionType) -> list[Any]:
+        """Return the code of a function, its defaults, and the outer variables that it uses."""
+        held = [function.__defaults__, function.__kwdefaults__, *_cells_of(function).values()]
+        if self._mode == CONSTANTS:
+            defaults = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+            changed = names_in(function.__code__).changed
+            cells = {k: v for k, v in _cells_of(function).items() if k not in changed}
+            held = list(filter(self._counts, [*defaults, *cells.values()]))
+        kept = [part for part in held if not isinstance(part, ModuleType)]
+        return [function.__qualname__, function.__code__, kept]
 
     def written_in(self, kind: type) -> dict[str, Any]:
-        """Return the functions and plain values that a class holds."""
+        """Return the functions and values that a class holds."""
         found: dict[str, Any] = {}
         for name, item in sorted(vars(kind).items()):
             functions = functions_of(item)
             if functions:
                 found[name] = functions
-            elif not name.startswith("__") and self._is_plain(item):
+            elif not name.startswith("__") and self._counts(item):
                 found[name] = item
         return found
 
     def _named_in(self, function: FunctionType) -> dict[str, Any]:
-        """Return the globals that a function uses: own code, and plain values."""
+        """Return what a function names and the user wrote: code, and values."""
+        names = names_in(function.__code__)
+        space = function.__globals__
+        found = {n: space[n] for n in names.loaded if n in space and not _is_magic(n)}
+        modules = {n: v for n, v in (found | _cells_of(function)).items() if _is_module(v)}
+        found |= self._taken_from(modules | self._imported_in(function), names.all)
+        found |= {f".{name}": item for name, item in vars(function).items()}
+        if self._mode == CONSTANTS:
+            found = {name: item for name, item in found.items() if name not in names.changed}
+        return {name: item for name, item in sorted(found.items()) if self._counts(item)}
+
+    def _taken_from(self, modules: dict[str, ModuleType], names: frozenset[str]) -> dict[str, Any]:
+        """Return what code takes from the user's modules, and from modules in them."""
         found: dict[str, Any] = {}
-        names = sorted(set(_names_of(function.__code__)))
-        for name in names:
-            value = function.__globals__.get(name)
-            if isinstance(value, ModuleType):
-                inside = {n: vars(value).get(n) for n in names if _is_own(value)}
-                found |= {f"{name}.{n}": item for n, item in inside.items() if self._matters(item)}
-            elif name in function.__globals__ and self._matters(value):
-                found[name] = value
+        known: set[int] = set()
+        unseen = deque(sorted(modules.items()))
+        while unseen:
+            path, module = unseen.popleft()
+            if id(module) in known or not self._is_own(module):
+                continue
+            known.add(id(module))
+            inside = {f"{path}.{n}": vars(module)[n] for n in sorted(names & vars(module).keys())}
+            unseen.extend((n, item) for n, item in inside.items() if _is_module(item))
+            found |= inside
         return found
 
-    def _matters(self, value: Any) -> bool:
-        if isinstance(value, FunctionType | type):
-            return _is_own(value)
-        return value is not None and self._is_plain(value)
+    def _imported_in(self, function: FunctionType) -> dict[str, ModuleType]:
+        """Return the user's modules that a function imports when it is called, by their names."""
+        found = {}
+        for level, name, wanted in names_in(function.__code__).imports:
+            try:
+                package = function.__globals__.get("__package__")
+                full = importlib.util.resolve_name("." * level + name, package)
+                top = full.partition(".")[0]
+                if top not in sys.modules and _is_installed(importlib.util.find_spec(top)):
+                    continue
+                if self._is_own_name(full):
+                    found["." * level + name] = module = importlib.import_module(full)
+                    for part in wanted:
+                        if not hasattr(module, part):
+                            importlib.import_module(f"{full}.{part}")
+            except Exception:  # the function may never come to it, or takes another one then
+                continue
+        return found
 
-    def _is_plain(self, value: Any) -> bool:
-        if isinstance(value, list | tuple):
-            return all(map(self._is_plain, value))
-        if isinstance(value, dict):
-            return all(map(self._is_plain, [*value, *value.values()]))
-        return isinstance(value, self.plain)
+    def _counts(self, item: Any) -> bool:
+        """Whether something that code names is part of what it does."""
+        if isinstance(item, (FunctionType, type, *_NATIVE)):
+            return True
+        if self._mode == CONSTANTS:
+            return _is_constant(item)
+        return item is not None and not isinstance(item, _OF_MACHINE) and self._is_value(item)
+
+    def _is_value(self, item: Any) -> bool:
+        kind = type(item)
+        if self._is_own(kind) or isinstance(item, self.values) or _has_parameters(item):
+            return True
+        return kind.__eq__ is not object.__eq__ or _wrapped(item) is not None
+
+    def _is_own(self, thing: Any) -> bool:
+        """Whether a module, function or class is of no installed package."""
+        if isinstance(thing, FunctionType):  # a wrapper has the name of what it wraps
+            return self._is_own_name(str(thing.__globals__.get("__name__")))
+        name = thing.__name__ if isinstance(thing, ModuleType) else thing.__module__
+        return self._is_own_name(str(name))
+
+    def _is_own_name(self, name: str) -> bool:
+        if name not in self._own:
+            self._own[name] = _is_own_module(name)
+        return self._own[name]
 
 
-def _is_own(thing: Any) -> bool:
-    """Whether a module, function or class is of no installed package."""
-    name = thing.__name__ if isinstance(thing, ModuleType) else str(thing.__module__)
+class CodeNames(NamedTuple):
+    """The names in some code and in the functions within it."""
+
+    loaded: frozenset[str]
+    """Globals that it reads."""
+    changed: frozenset[str]
+    """Variables of others that it sets."""
+    all: frozenset[str]
+    """Globals, attributes and what it imports."""
+    imports: tuple[tuple[int, str, tuple[str, ...]], ...]
+    """Modules that it imports: the number of dots, the name, and what is taken from it."""
+
+
+@functools.lru_cache(maxsize=4096)
+def names_in(code: CodeType) -> CodeNames:
+    """Return the names in the code of a function."""
+    loaded, changed, imports = set(), set(), []
+    before: list[Any] = [None, None]
+    for step in dis.get_instructions(code):
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            loaded.add(step.argval)
+        elif step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
+            changed.add(step.argval)
+        elif step.opname == "IMPORT_NAME":
+            level, wanted = before
+            imports.append((level, step.argval, wanted or ()))
+        if step.opname != "EXTENDED_ARG":
+            before = [before[1], step.argval]
+    inner = [names_in(const) for const in code.co_consts if isinstance(const, CodeType)]
+    return CodeNames(
+        frozenset(loaded).union(*(names.loaded for names in inner)),
+        frozenset(changed).union(*(names.changed for names in inner)),
+        frozenset(code.co_names).union(*(names.all for names in inner)),
+        (*imports, *(found for names in inner for found in names.imports)),
+    )
+
+
+def functions_of(item: Any) -> list[FunctionType]:
+    """Return the functions in what a class holds: a method of any kind, or a property."""
+    names = ("__func__", "__wrapped__", "func", "fget", "fset", "fdel")
+    found = [item, *(getattr(item, name, None) for name in names)]
+    return [function for function in found if isinstance(function, FunctionType)]
+
+
+def _is_own_module(name: str) -> bool:
+    """Whether a module is of no installed package."""
     top = name.partition(".")[0]
     if top == "__main__":  # whose file is another one in a worker process
         return True
     if top == "skfer" or top in sys.stdlib_module_names:
         return False
-    file = getattr(sys.modules.get(name), "__file__", None)
-    return file is None or not any(part in _INSTALLED for part in Path(file).parts)
+    return not _is_installed(sys.modules.get(name)) and not _is_installed(sys.modules.get(top))
 
 
-def functions_of(item: Any) -> list[FunctionType]:
-    """Return the functions in what a class holds: a method of any kind, or a property."""
-    names = ("__func__", "func", "fget", "fset", "fdel")
-    found = [item, *(getattr(item, name, None) for name in names)]
-    return [function for function in found if isinstance(function, FunctionType)]
+def _is_installed(found: Any) -> bool:
+    """Whether a module, or the spec of one, lies in the folders of installed packages."""
+    file, folders = "origin", "submodule_search_locations"
+    if isinstance(found, ModuleType):
+        file, folders = "__file__", "__path__"
+    places = [getattr(found, file, None), *(getattr(found, folders, None) or ())]
+    first = next((place for place in places if place), "")
+    return any(part in _INSTALLED for part in Path(first).parts)
 
 
-def _names_of(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            yield from _names_of(inner)
+def _cells_of(function: FunctionType) -> dict[str, Any]:
+    """Return the values of outer variables that a function uses."""
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:  # not set yet
+            continue
+    return found
+
+
+def _numbers_of(tensor: Any) -> Any:
+    numbers = tensor.detach().cpu()
+    return numbers.tolist() if "bfloat16" in str(numbers.dtype) else np.asarray(numbers)
+
+
+def _rank(item: Any) -> str:
+    """Return what items of a set are sorted by: what they show without being followed."""
+    if isinstance(item, tuple):
+        return f"tuple {list(map(_rank, item))}"
+    if isinstance(item, frozenset):
+        return f"frozenset {sorted(map(_rank, item))}"
+    if isinstance(item, _ONE) or not hasattr(item, "__dict__"):
+        return repr(item)
+    if hasattr(item, "__qualname__"):
+        return _name_of(item)
+    shown = {k: v for k, v in sorted(vars(item).items()) if isinstance(v, _ONE)}
+    return f"{type(item).__qualname__} {shown}"
+
+
+def _name_of(thing: Any) -> str:
+    return f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', thing)}"
+
+
+def _wrapped(item: Any) -> FunctionType | None:
+    """Return the function that another object stands for, such as one with a cache."""
+    inner = getattr(item, "__dict__", {}).get("__wrapped__")
+    return inner if isinstance(inner, FunctionType) else None
+
+
+def _has_parameters(value: Any) -> bool:
+    return hasattr(type(value), "get_params")
+
+
+def _is_magic(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, ModuleType)
+
+
+def _is_constant(value: Any) -> bool:
+    if isinstance(value, tuple | frozenset):
+        return all(map(_is_constant, value))
+    return isinstance(value, _CONSTANT)

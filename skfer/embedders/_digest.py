@@ -7,26 +7,24 @@ import numpy as np
 import torch
 from skorch.callbacks import Callback
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from skfer._digest import Digest, functions_of
+from skfer._digest import CONSTANTS, Digest, functions_of
 from skfer._typing import NDArray
 from skfer.training import ImageSource, PictureSource, RowSource, release_pages
 
 _OF_TORCH = frozenset(vars(nn.Module()))
+_HOOKS = sorted(name for name in _OF_TORCH if "ward_" in name and "hooks" in name)
 
 
 class TrainingDigest(Digest):
     """A hash that knows tensors, networks, callbacks and where samples come from."""
 
-    plain = (*Digest.plain, Tensor)
+    values = (*Digest.values, Tensor, nn.Module, torch.Generator)
 
     def add(self, value: Any) -> None:
         """Take a value in, with its type."""
-        if isinstance(value, Tensor):
-            flat = value.detach().cpu().contiguous().flatten()  # numpy lacks some of torch's dtypes
-            self.word(f"{type(value).__qualname__} {value.dtype} {tuple(value.shape)}")
-            self.add_array(flat.view(torch.uint8).numpy())
-        elif isinstance(value, ImageSource | RowSource):
+        if isinstance(value, ImageSource | RowSource):
             self.word(type(value).__qualname__)
             self.add_array(value.images if isinstance(value, ImageSource) else value.rows)
         else:
@@ -37,25 +35,57 @@ class TrainingDigest(Digest):
         super().add_array(array)
         release_pages(array)
 
+    def add_code(self, kind: type) -> None:
+        """Take in what the methods of a class do, if it is the user's.
+
+        Of a callback the constants alone that its functions name: what it counts and collects, also
+        on its class, is no part of what it does.
+        """
+        if issubclass(kind, Callback):
+            with self.taking_in(CONSTANTS):
+                super().add_code(kind)
+        else:
+            super().add_code(kind)
+
     def parts_of(self, value: Any) -> list[Any]:
         """Return what a value consists of."""
         if isinstance(value, PictureSource):
             return [value.shape, *map(_picture, value.items)]
+        if isinstance(value, Tensor):
+            return _parts_of_tensor(value)
         if isinstance(value, nn.Module):
-            # Settings too, which the text of a module may leave out, such as the margin of a loss.
-            own = {name: item for name, item in vars(value).items() if name not in _OF_TORCH}
-            return [str(value), own, dict(value.state_dict()), *value.children()]
+            return _parts_of_module(value)
+        if isinstance(value, torch.Generator):
+            return [value.get_state()]
         return super().parts_of(value)
 
     def written_in(self, kind: type) -> dict[str, Any]:
-        """Return the functions and plain values that a class holds.
-
-        Of a callback the text of its functions alone: what they count and collect is no part of it.
-        """
+        """Return the functions and values that a class holds, of a callback the functions alone."""
         if not issubclass(kind, Callback):
             return super().written_in(kind)
         items = sorted(vars(kind).items())
-        return {name: [f.__code__ for f in functions_of(item)] for name, item in items}
+        return {name: functions_of(item) for name, item in items if functions_of(item)}
+
+
+def _parts_of_tensor(tensor: Tensor) -> list[Any]:
+    kind = [str(tensor.dtype), tensor.requires_grad]
+    if is_lazy(tensor):  # a parameter that gets its shape in training
+        return kind
+    flat = tensor.detach().cpu().to_dense().contiguous().flatten()
+    # numpy lacks some of torch's dtypes
+    return [*kind, tuple(tensor.shape), flat.view(torch.uint8).numpy()]
+
+
+def _parts_of_module(module: nn.Module) -> list[Any]:
+    """Return what a module does and holds: also what its text and its state_dict leave out."""
+    if "_orig_mod" in module._modules:  # compiled, by what differs in every process
+        return [module._modules["_orig_mod"]]
+    state = vars(module)
+    # Some modules set their attributes anew when they are copied.
+    settings = {name: item for name, item in sorted(state.items()) if name not in _OF_TORCH}
+    hooks = [list(state.get(name, {}).values()) for name in _HOOKS]  # numbered through a process
+    parts = (module._parameters, module._buffers, module._modules)
+    return [type(module), settings, hooks, *(dict(part.items()) for part in parts)]
 
 
 def _picture(item: Any) -> Any:

@@ -4,25 +4,23 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, fields
-from functools import partial
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
-from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from torch import Tensor, nn
 
 from skfer._typing import NDArray
 from skfer._version import __version__
+from skfer.embedders._digest import TrainingDigest
 from skfer.evaluation._fits import Fit, Task
 from skfer.exceptions import ArgumentError
 
-_FORMAT = 1  # to be raised when the same parameters and data give other fits than before
+_FORMAT = 2  # to be raised when the same parameters and data give other fits than before
 _CHUNK_BYTES = 2**24
-_OF_TORCH = frozenset(vars(nn.Module()))
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, os.PathLike)
 
 
 class ResultsFile:
@@ -110,48 +108,29 @@ def make_keys(
 
 def describe(value: Any) -> str:
     """Return a text that is equal for parameters that give the same fit."""
-    if isinstance(value, nn.Module):
-        return _describe_module(value)
     if isinstance(value, BaseEstimator):
-        return f"{_name(type(value))}({describe(value.get_params(deep=False))})"
-    if isinstance(value, Tensor):
-        return _digest(value.detach().cpu().numpy())
+        return f"{_describe_kind(type(value))}({describe(value.get_params(deep=False))})"
+    if isinstance(value, type):
+        return _describe_kind(value)
     if isinstance(value, np.ndarray):
         return _digest(value)
     if isinstance(value, dict):
         return str({key: describe(value[key]) for key in sorted(value, key=str)})
     if isinstance(value, list | tuple):
         return str([describe(item) for item in value])
-    if isinstance(value, partial):
-        return f"partial({describe([value.func, value.args, value.keywords])})"
-    if isinstance(value, FunctionType):
-        return _describe_function(value)
-    if callable(value):
-        return _name(value) if hasattr(value, "__qualname__") else _name(type(value))
-    return repr(value)
+    if isinstance(value, _PLAIN):
+        return repr(value)
+    digest = TrainingDigest()
+    digest.add(value)
+    return digest.hexdigest()
 
 
-def _describe_module(module: nn.Module) -> str:
-    """Return the text of a module with its settings, which its repr may leave out."""
-    own = {name: item for name, item in vars(module).items() if name not in _OF_TORCH}
-    parts = [dict(module.named_children()), own, dict(module.named_parameters(recurse=False))]
-    parts += [dict(module.named_buffers(recurse=False))]
-    return f"{_name(type(module))}({describe(parts)})"
-
-
-def _describe_function(function: FunctionType) -> str:
-    """Return the text of a function: its code too, since all lambdas of a module have one name."""
-    kept = [cell.cell_contents for cell in function.__closure__ or ()]
-    return f"{_name(function)} {describe([_code(function.__code__), function.__defaults__, kept])}"
-
-
-def _code(code: CodeType) -> list[Any]:
-    consts = [_code(const) if isinstance(const, CodeType) else const for const in code.co_consts]
-    return [code.co_code, code.co_names, consts]
-
-
-def _name(thing: Any) -> str:
-    return f"{thing.__module__}.{thing.__qualname__}"
+def _describe_kind(kind: type) -> str:
+    """Return the name of a class, with a hash of what it does if the user wrote it."""
+    digest = TrainingDigest()
+    digest.add_code(kind)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    return f"{name} {digest.hexdigest()}" if digest.has_code() else name
 
 
 def _digest(values: NDArray[Any]) -> str:

@@ -5,6 +5,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
-from skfer import MultiThresholdEmbedder
+from skfer import MetricLossEmbedder, MultiThresholdEmbedder
 from skfer.evaluation import Fit, _finished_fits, compare
 from skfer.evaluation._finished_fits import ResultsFile, describe, make_keys
 from skfer.evaluation._fits import Task
@@ -127,6 +128,96 @@ def test_losses_are_told_apart_by_all_that_they_are():
     texts = [describe(loss) for loss in LOSSES]
     assert len(set(texts)) == len(texts)
     assert [describe(copy.deepcopy(loss)) for loss in LOSSES] == texts
+
+
+OWN = """
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+
+FACTOR = 1.0
+
+def helper(embeddings):
+    return embeddings.square()
+
+class Loss(torch.nn.Module):
+    def forward(self, embeddings, labels):
+        return helper(embeddings).mean() * FACTOR
+
+def function(embeddings, labels, *, scale=1):
+    return helper(embeddings).mean() * FACTOR
+
+class Scaled:
+    def __init__(self, scale):
+        self.scale = scale
+
+    def __call__(self, embeddings, labels):
+        return helper(embeddings).mean() * self.scale * FACTOR
+
+    def loss(self, embeddings, labels):
+        return self(embeddings, labels)
+
+class Embedder(TransformerMixin, BaseEstimator):
+    def fit(self, X, y):
+        return self
+
+    def transform(self, X):
+        return helper(X) * FACTOR
+
+def ways():
+    made = Loss()
+    made.generator, made.other = torch.Generator(), Scaled(1)
+    return [Loss, made, function, Scaled(1.0), Scaled(1.0).loss, Embedder()]
+"""
+
+
+def _own(before="", after=""):
+    module = ModuleType("own_losses")
+    exec(OWN.replace(before, after) if before else OWN, module.__dict__)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "n_same"),
+    [
+        ("", "", 6),
+        ("FACTOR = 1.0", "FACTOR = 2.0", 0),
+        ("embeddings.square", "embeddings.abs", 0),
+        ("mean() * FACTOR\n", "mean() / FACTOR\n", 3),
+        ("scale=1", "scale=2", 5),
+        ("Scaled(1.0)", "Scaled(2.0)", 4),
+    ],
+)
+def test_code_and_objects_of_ones_own_count(before, after, n_same):
+    texts = [list(map(describe, _own(*edit).ways())) for edit in (("", ""), (before, after))]
+    assert sum(one == other for one, other in zip(*texts, strict=True)) == n_same
+
+
+def test_frozen_weights_count():
+    layers = [nn.Linear(1, 1)]
+    layers.append(copy.deepcopy(layers[0]).requires_grad_(False))
+    keys = [_key(MultiThresholdEmbedder(backbone=layer)) for layer in layers]
+    assert keys[0] != keys[1]
+
+
+def test_plain_parameters_are_described_by_their_text():
+    """So fits of earlier versions are found again."""
+    model = KNeighborsClassifier(3, weights="distance", metric_params={"b": None, "a": (1, 2.5)})
+    parameters = {"metric_params": "{'a': \"['1', '2.5']\", 'b': 'None'}", "n_neighbors": "3"}
+    text = describe(model)
+    assert text.startswith("sklearn.neighbors._classification.KNeighborsClassifier({")
+    assert all(f"{name!r}: {told!r}" in text for name, told in parameters.items())
+
+
+def test_an_edited_loss_is_computed_anew(tmp_path):
+    embedder = MetricLossEmbedder(_own().Loss, embedding_dim=2, max_epochs=1, random_state=0)
+    edited = _own("square", "abs").Loss
+    lines = []
+    for loss in (_own().Loss, _own().Loss, edited):
+        list(
+            compare({"mine": embedder.set_params(loss=loss)}, X, Y, SPLITS, results=tmp_path / "x")
+        )
+        lines.append(len((tmp_path / "x").read_text().splitlines()))
+    assert lines == [2, 2, 4]
 
 
 def test_fits_come_back_as_they_were(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from skfer.preprocessing import FaceDetector, Faces, SlimeFaceDetector, YuNetDetector
 
@@ -75,6 +76,13 @@ KEYS = {f"key {i}": i for i in range(500)}
         ([lambda x: x + 1], [lambda x: x + 2]),
         (functools.partial(with_one_changed, 1), functools.partial(with_one_changed, 2)),
         (module_of().Own(LONG), module_of().Own(with_one_changed(LONG))),
+        (module_of().Own(1).inner, module_of().Own(2).find),
+        (module_of().Own(1).find, module_of().Own(2).find),
+        (np.random.default_rng(0), np.random.default_rng(1)),
+        (torch.ones(3), torch.zeros(3)),
+        (torch.ones(3, dtype=torch.bfloat16), torch.zeros(3, dtype=torch.bfloat16)),
+        (torch.nn.GELU(), torch.nn.GELU("tanh")),
+        (torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)),
         (module_of().judge, module_of(SOURCE.replace("least=3", "least=4")).judge),
     ],
 )
