@@ -21,6 +21,12 @@ from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._features import pooled_features
 from skfer.embedders._freezing import count_frozen_epochs, frozen_backbone
+from skfer.embedders._hook_results import (
+    checked_labels,
+    checked_list,
+    checked_objective,
+    checked_sampler,
+)
 from skfer.embedders._hooks import MethodHooks
 from skfer.embedders._inputs import as_arrays, indexed_as, tell_broken, to_learn_and_embed
 from skfer.embedders._labels import (
@@ -38,7 +44,7 @@ from skfer.embedders._network import (
     make_augment,
     starts_learned,
 )
-from skfer.embedders._resuming import check_unchanged, restored_on_error
+from skfer.embedders._resuming import check_resumable, restored_on_error
 from skfer.embedders._scoring import ScoreEachEpoch, find_scorers
 from skfer.embedders._snapshots import replace_state, snapshot
 from skfer.embedders._votes import check_votes
@@ -159,7 +165,7 @@ class BaseEmbedder(MethodHooks):
         resume = self._resumes()
         with self._learning(resume) as learner:
             learner._fit(X, y, groups, votes, resume=resume)
-        self._warn_if_collapsed(n_epochs=1)
+            learner._warn_if_collapsed(n_epochs=1)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -195,7 +201,7 @@ class BaseEmbedder(MethodHooks):
         resume = hasattr(self, "net_")
         with self._learning(resume) as learner:
             learner._fit_one_pass(X, y, classes, votes, resume=resume)
-        self._warn_if_collapsed(n_epochs=PATIENCE)
+            learner._warn_if_collapsed(n_epochs=PATIENCE)
         return self
 
     def fit_transform(
@@ -355,7 +361,7 @@ class BaseEmbedder(MethodHooks):
             n_passes = len(self.net_.history) if data.partial else None
             n_frozen = count_frozen_epochs(self.freeze_backbone, data.epochs, n_passes=n_passes)
             with frozen_backbone(self.net_.module_, n_frozen) as callbacks:
-                labels = self.prepare_training(data)
+                labels = checked_labels(self.prepare_training(data), data)
                 sampler = self._sampler(labels, data.train)
                 votes = data.votes
                 if not resume:
@@ -364,7 +370,7 @@ class BaseEmbedder(MethodHooks):
                     votes, self.wrong_label_share_ = self._weigh_labels(data)
                 batches = Batches(data.source, labels, sampler, votes)
                 validation = self._validation_batches(data, labels)
-                callbacks += self.make_callbacks(data)
+                callbacks += checked_list(self.make_callbacks(data))
                 if data.valid is not None:
                     scores = [ScoreEachEpoch(scorers, self, data)] if scorers else []
                     callbacks = [*scores, StopAtBest(self.n_iter_no_change), *callbacks]
@@ -403,7 +409,7 @@ class BaseEmbedder(MethodHooks):
         """Return a net to train; a resumed one keeps what was learned, and nothing else."""
         device, world = find_device(self.device), find_world()
         callbacks = checked_callbacks(self.callbacks, validated=data.valid is not None)
-        objective = self.make_objective()
+        objective = checked_objective(self.make_objective())
         if data.votes is not None and not objective.heeds_votes:
             raise ArgumentError(
                 "{votes} would change nothing: this metric loss has no use for them, and there is "
@@ -417,7 +423,7 @@ class BaseEmbedder(MethodHooks):
             if name not in (*self.network_parameters, *_OF_NO_CONSEQUENCE)
         }
         if resume:
-            self._check_unchanged("partial_fit" if data.partial else "warm_start=True")
+            check_resumable(self, "partial_fit" if data.partial else "warm_start=True")
             objective.copy_learned(self.net_.criterion_)
             network = copy.deepcopy(self.net_.module_)
             network.augment = make_augment(self.augment, self.input_shape_)
@@ -458,19 +464,9 @@ class BaseEmbedder(MethodHooks):
             )
         return schedule
 
-    def _check_unchanged(self, resumed_by: str) -> None:
-        made_of = {name: self._built_from[name] for name in self.network_parameters}
-        check_unchanged(made_of, vars(self), resumed_by)
-        if self._has_classifier() and self.net_.module_.classify is None:
-            raise ValueError(
-                f"classification_weight={self.classification_weight}, but {resumed_by} goes on "
-                "with a network that was made without a classifier: set it back to 0, or start "
-                "anew by fit with warm_start=False."
-            )
-
     def _sampler(self, labels: NDArray[np.intp], subset: NDArray[np.intp]) -> SubsetSampler:
         seed = self._random_state.randint(MAX_SEED)
-        return SubsetSampler(self.make_sampler(labels[subset], seed), subset)
+        return SubsetSampler(checked_sampler(self.make_sampler(labels[subset], seed)), subset)
 
     def _validation_batches(self, data: TrainingData, labels: NDArray[np.intp]) -> Batches | None:
         """Draw the batches once: the losses of all epochs are of the same samples."""

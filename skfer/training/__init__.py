@@ -12,7 +12,8 @@ from skfer.training._modes import (
     plain_modes,
     seeded,
 )
-from skfer.training._net import MetricNet, StopTraining, on_cpu
+from skfer.training._module_state import on_cpu
+from skfer.training._net import MetricNet, StopTraining
 from skfer.training._objective import Objective
 from skfer.training._pictures import PictureSource
 from skfer.training._sampling import BalancedBatchSampler, ShuffledBatchSampler, SubsetSampler

@@ -4,8 +4,10 @@ from typing import Any
 
 import torch
 from skorch.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
+from skfer.training._module_state import tensors_of
 from skfer.validation import check_int
 
 
@@ -14,9 +16,9 @@ class AverageWeights(Callback):
 
     With few samples the weights of one epoch owe much to its last batches; their mean lies in a
     flatter place, nearer to where the training began, and embeds new samples better. Parameters
-    and running statistics of the module and of the criterion are averaged; counts stay those of
-    the last epoch. Where one of them gets another shape, as with a class that is split, the mean
-    starts anew.
+    of the module and of the criterion are averaged, and running statistics; counts stay those of
+    the last epoch, and so does what a loss remembers in its buffers. Where a parameter gets another
+    shape the mean starts anew.
 
     Parameters
     ----------
@@ -47,30 +49,26 @@ class AverageWeights(Callback):
 
     def _forget(self) -> None:
         self._n_averaged = 0
-        self._means: list[Tensor] = []
+        self._means: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Take in the weights of an epoch."""
         if self.epoch >= self.skip:
             tensors = _averaged(net)
-            if [mean.shape for mean in self._means] != [tensor.shape for tensor in tensors]:
+            if _shapes(self._means, tensors) != _shapes(tensors, tensors):
                 self._forget()
             self._n_averaged += 1
-            if self._n_averaged == 1:
-                self._means = [tensor.clone() for tensor in tensors]
-            else:
-                pairs = zip(self._means, tensors, strict=True)
-                share = 1 / self._n_averaged
-                self._means = [mean.to(tensor.device).lerp(tensor, share) for mean, tensor in pairs]
+            share, means = 1 / self._n_averaged, self._means
+            self._means = {n: _nearer(means.get(n), t, share) for n, t in tensors.items()}
         self.epoch += 1
 
     @torch.no_grad()
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Set the weights to their mean."""
         if self._n_averaged > 1:
-            for tensor, mean in zip(_averaged(net), self._means, strict=True):
-                tensor.copy_(mean)
+            for name, tensor in _averaged(net).items():
+                tensor.copy_(self._means[name])
         self._forget()
 
     def state_dict(self) -> dict[str, Any]:
@@ -83,7 +81,25 @@ class AverageWeights(Callback):
         self._means = state["means"]
 
 
-def _averaged(net: Any) -> list[Tensor]:
-    parts = (net.module_, net.criterion_)
-    tensors = [t for part in parts for t in (*part.parameters(), *part.buffers())]
-    return [tensor for tensor in tensors if tensor.is_floating_point()]
+def _averaged(net: Any) -> dict[str, Tensor]:
+    """Return parameters and running statistics by name."""
+    tensors = {f"module.{name}": tensor for name, tensor in tensors_of(net.module_).items()}
+    for name, part in net.criterion_.named_modules():
+        # Other buffers of a loss are what it remembers, such as embeddings of earlier batches.
+        statistics = part.named_buffers(recurse=False) if isinstance(part, _NormBase) else ()
+        for short, tensor in (*part.named_parameters(recurse=False), *statistics):
+            tensors[f"criterion.{name}.{short}"] = tensor
+    return {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
+
+
+def _shapes(found: dict[str, Tensor], tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
+    """Return the shapes of what is found of the parameters among the tensors."""
+    learned = [name for name, tensor in tensors.items() if isinstance(tensor, nn.Parameter)]
+    return {name: found[name].shape for name in learned if name in found}
+
+
+def _nearer(mean: Tensor | None, tensor: Tensor, share: float) -> Tensor:
+    """Return a mean with another tensor in it; the tensor alone where it is of another shape."""
+    if mean is None or mean.shape != tensor.shape:
+        return tensor.clone()
+    return mean.to(tensor.device).lerp(tensor, share)

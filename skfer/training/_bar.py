@@ -35,22 +35,22 @@ class TrainingBar(Callback):
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Show the bar."""
-        self._bar = tqdm(total=net.n_steps, unit="batch", leave=self.leave)
+        self.bar_ = tqdm(total=net.n_steps, unit="batch", leave=self.leave)
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Count a batch that was trained on."""
         if training:
-            self._bar.update()
+            self.bar_.update()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Tell the losses."""
         epoch = net.history[-1]
         losses = {name: epoch[name] for name in ("train_loss", "valid_loss") if name in epoch}
-        self._bar.set_postfix(losses, refresh=False)
+        self.bar_.set_postfix(losses, refresh=False)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Close the bar."""
-        self._bar.close()
+        self.bar_.close()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"leave": self.leave}

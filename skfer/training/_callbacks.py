@@ -1,10 +1,11 @@
 """What callbacks hear of a training, and whether they change it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from skorch.callbacks import Callback, EarlyStopping
 
+from skfer.exceptions import ArgumentError
 from skfer.training._averaging import AverageWeights
 
 BATCH_EVENTS = {"on_batch_begin", "on_batch_end", "on_grad_computed"}
@@ -30,3 +31,19 @@ def only_watches(callback: Any) -> bool:
 def has_waited(callback: Callback) -> bool:
     """Whether a callback is skorch's early stopping, which ends a training as Ctrl-C does."""
     return isinstance(callback, EarlyStopping) and callback.misses_ == callback.patience
+
+
+def unknown_monitor(
+    callback: Callback, history: Sequence[Mapping[str, Any]]
+) -> ArgumentError | None:
+    """Return what is wrong if a callback is early stopping by what the history does not have."""
+    monitor = getattr(callback, "monitor", None)
+    if not isinstance(callback, EarlyStopping) or not history or monitor in history[-1]:
+        return None
+    numbers = [name for name, value in history[-1].items() if type(value) is float]
+    return ArgumentError(
+        "{callbacks} holds {} for {}, which an epoch does not have: it has {}.",
+        type(callback).__name__,
+        repr(monitor),
+        ", ".join(numbers),
+    )

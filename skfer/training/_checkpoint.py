@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,19 +14,19 @@ import torch
 from skorch.callbacks import Callback
 
 from skfer.exceptions import ArgumentError
-from skfer.training._plain import (
-    generator_state,
-    numbers_of,
-    plain,
-    plain_items,
-    set_generator,
-    set_numbers,
-    set_tensors,
-    tensors_of,
-)
+from skfer.training._attributes import MISSING, made_again, taken_apart
+from skfer.training._module_state import changed, set_state, state_of, unkept
+from skfer.training._optimizer_state import optimizer_state, set_optimizer
+from skfer.training._plain import generator_state, plain, plain_items, set_generator
 from skfer.training._world import find_world
 
-_FORMAT = 2
+_FORMAT = 3
+_ROOMS = ("module_", "criterion_")
+_UNKEPT = (
+    "checkpoint does not keep {}, which has changed in training: a fit that is killed will not end "
+    "as this one does. Of networks and losses it keeps what they count and remember in numbers, "
+    "tensors and buffers, and in lists, dicts and sets of them."
+)
 _DEAD_AFTER = 3600.0  # seconds after which an unfinished file is taken as abandoned
 
 
@@ -67,6 +68,7 @@ class Checkpoint:
         self.path = path
         self.versions = {"format": str(_FORMAT), **versions}
         self.random_state = random_state
+        self._unkept: dict[str, Any] | None = None
 
     def resume(self, net: Any, batches: Any, validation: Any) -> bool:
         """Set a training that has just begun to where the file says; return if it was finished.
@@ -92,6 +94,7 @@ class Checkpoint:
             )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._remove_dead()
+        self._unkept = {room: unkept(getattr(net, room)) for room in _ROOMS}
         if not self.path.exists():
             return False
         content = self._read()
@@ -112,6 +115,7 @@ class Checkpoint:
         world = find_world()
         if world is not None and world.rank > 0:
             return  # all processes would write the same
+        self._warn_of_unkept(net)
         content = {
             "versions": self.versions,
             "finished": finished,
@@ -127,6 +131,17 @@ class Checkpoint:
             os.replace(unfinished, self.path)
         finally:
             unfinished.unlink(missing_ok=True)
+
+    def _warn_of_unkept(self, net: Any) -> None:
+        """Warn, once, where a training has changed what the file does not hold."""
+        if self._unkept is None:
+            return
+        for room in _ROOMS:
+            found = next(changed(self._unkept[room], unkept(getattr(net, room))), None)
+            if found is not None:
+                self._unkept = None
+                warnings.warn(_UNKEPT.format(found), UserWarning, stacklevel=2)
+                return
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -199,11 +214,8 @@ def _take_training(
     """Return all that the rest of a training depends on, as plain values."""
     return plain(
         {
-            "module": tensors_of(net.module_),
-            "criterion": tensors_of(net.criterion_),
-            "numbers": numbers_of(net.criterion_),
-            "frozen": net.module_.backbone_frozen,
-            "optimizer": net.optimizer_.state_dict() if with_optimizer else None,
+            **{room: state_of(getattr(net, room)) for room in _ROOMS},
+            "optimizer": optimizer_state(net) if with_optimizer else None,
             "history": list(map(plain_items, net.history.to_list())),
             "run": net.run_state(),
             "batches": batches.state_dict(),
@@ -216,12 +228,10 @@ def _take_training(
 
 def _set_training(net: Any, batches: Any, validation: Any, state: dict[str, Any]) -> None:
     """Set a training to what :func:`_take_training` returned."""
-    set_tensors(net.module_, state["module"])
-    set_tensors(net.criterion_, state["criterion"])
-    set_numbers(net.criterion_, state["numbers"])
-    net.module_.freeze_backbone(state["frozen"])
+    for room in _ROOMS:
+        set_state(getattr(net, room), state[room], net.device)
     if state["optimizer"] is not None:
-        net.optimizer_.load_state_dict(state["optimizer"])
+        set_optimizer(net, state["optimizer"])
     net.history = type(net.history)(state["history"])
     net.set_run_state(state["run"])
     batches.load_state_dict(state["batches"])
@@ -229,7 +239,7 @@ def _set_training(net: Any, batches: Any, validation: Any, state: dict[str, Any]
         validation.load_state_dict(state["validation"])
     for callback, (name, kept) in zip(_callbacks(net), state["callbacks"], strict=False):
         if type(callback).__name__ == name:
-            _set_state(callback, kept)
+            _set_state(callback, kept, net.device)
     _set_torch_generators(net.device, state["generators"])
 
 
@@ -237,18 +247,31 @@ def _callbacks(net: Any) -> list[Any]:
     return [c for _, c in net.callbacks_ if not isinstance(c, KeepEachEpoch)]
 
 
-def _state_of(callback: Any) -> dict[str, Any]:
-    """Return the state of a callback: as it says itself, or else its plain attributes."""
-    if hasattr(callback, "state_dict"):
-        return callback.state_dict()
-    return plain_items(vars(callback))
+def _state_of(callback: Any) -> Any:
+    """Return the state of a callback: as it says itself, or else its attributes."""
+    if not hasattr(callback, "state_dict"):
+        return {name: taken_apart(value) for name, value in vars(callback).items()}
+    try:
+        return plain(callback.state_dict())
+    except TypeError as error:
+        raise ArgumentError(
+            "{checkpoint} cannot keep what state_dict of {} returns: {} Give numbers, text, "
+            "arrays, tensors, and lists and dicts of them.",
+            type(callback).__name__,
+            error,
+        ) from error
 
 
-def _set_state(callback: Any, state: dict[str, Any]) -> None:
+def _set_state(callback: Any, state: Any, device: str) -> None:
     if hasattr(callback, "load_state_dict"):
         callback.load_state_dict(state)
-    else:
-        vars(callback).update(state)
+        return
+    own = vars(callback)
+    for name, apart in state.items():
+        try:
+            own[name] = made_again(apart, own.get(name, MISSING), device)
+        except LookupError:
+            continue
 
 
 def _torch_generators(device: str) -> list[torch.Tensor]:

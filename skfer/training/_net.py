@@ -15,20 +15,30 @@ from skorch.history import History
 from torch import Tensor, nn
 
 from skfer.exceptions import ArgumentError
-from skfer.training._callbacks import BATCH_EVENTS, has_waited, heard_events, only_watches
+from skfer.training._callbacks import (
+    BATCH_EVENTS,
+    has_waited,
+    heard_events,
+    only_watches,
+    unknown_monitor,
+)
 from skfer.training._checkpoint import Checkpoint, KeepEachEpoch
 from skfer.training._modes import autocast
+from skfer.training._module_state import on_cpu, set_state, state_of
 from skfer.training._norms import Norm, norms_of, warm_up
 from skfer.training._recorded import RecordedTraining
 from skfer.training._replay import Part
 from skfer.training._schedule import SCHEDULES
 from skfer.training._source import on_device
 from skfer.training._spread import spread
+from skfer.training._statistics import Means
 from skfer.training._world import World, find_world, norms_of_whole_batches
 
 
 class StopTraining(Exception):  # noqa: N818
-    """Ends a training as if it were over, when a callback raises it at the end of an epoch.
+    """Ends a training as if it were over, when a callback raises it.
+
+    An epoch that it breaks off has no line in the history.
 
     See Also
     --------
@@ -63,8 +73,7 @@ class _Run:
     epoch: int = 0
     """Number of epochs that are over."""
     epoch_start: float = 0.0
-    n_batches: int = 0
-    totals: dict[str, Any] = field(default_factory=dict)
+    means: Means = field(default_factory=Means)
     losses: dict[str, float] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
     embedding: Tensor | None = None
@@ -188,12 +197,13 @@ class MetricNet(NeuralNet):
         try:
             if self._run.world is None and not self._run.batches_are_watched:
                 batches.to(self.device, and_of=validation)
-            self.notify("on_train_begin", X=batches, y=None)
+            stops = self._stops_at("on_train_begin", batches)
             if checkpoint is not None and checkpoint.resume(self, batches, validation):
                 checkpoint = None  # nothing is left to be done, or to be kept
+                self._end_again(batches)
             else:
-                self._fit_until_stopped(batches, validation, epochs - self._run.epoch)
-            self.notify("on_train_end", X=batches, y=None)
+                self._fit_until_stopped(batches, validation, 0 if stops else epochs)
+                self._stops_at("on_train_end", batches)
             self._check_weights()
             if checkpoint is not None:
                 checkpoint.keep(self, batches, validation, finished=True)
@@ -201,6 +211,22 @@ class MetricNet(NeuralNet):
             self._run.recorded.forget()
             self._drop_batches(self.history[-1:])
             self.callbacks_ = own
+
+    def _stops_at(self, event: str, batches: Any) -> bool:
+        """Tell the callbacks of the begin or the end; return whether one of them stops."""
+        try:
+            self.notify(event, X=batches, y=None)
+        except StopTraining:
+            return True
+        return False
+
+    def _end_again(self, batches: Any) -> None:
+        """Tell the callbacks of an end that has been before, and keep what it led to."""
+        parts = (self.module_, self.criterion_)
+        states = copy.deepcopy([state_of(part) for part in parts])
+        self._stops_at("on_train_end", batches)
+        for part, state in zip(parts, states, strict=True):
+            set_state(part, state, self.device)
 
     def _check_weights(self) -> None:
         """Raise if the last step has led to weights that are not finite, which no loss tells."""
@@ -212,9 +238,10 @@ class MetricNet(NeuralNet):
         whole = nullcontext() if self._run.world is None else norms_of_whole_batches(self.module_)
         try:
             with whole:
-                self.fit_loop(batches, validation, epochs=epochs)
+                self.fit_loop(batches, validation, epochs=epochs - self._run.epoch)
         except StopTraining:
-            pass
+            if "dur" not in self.history[-1]:  # it was broken off
+                del self.history[-1]
         finally:
             for norm in self._run.norms:
                 norm.module.momentum = norm.momentum
@@ -257,19 +284,31 @@ class MetricNet(NeuralNet):
             self.callbacks_ = other.callbacks_
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Tell the callbacks that react to an event; at the end of an epoch they may stop."""
+        """Tell the callbacks that react to an event; they may stop the training."""
         getattr(self, method_name)(self, **cb_kwargs)
         if method_name not in self._run.heard:
             return
+        stops = False
         for _, callback in self.callbacks_:
             self._run.is_touched |= not only_watches(callback)
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
                 self._run.is_touched |= not only_watches(callback)  # it may have run the network
+            except StopTraining:
+                if not method_name.startswith("on_train_"):
+                    raise
+                stops = True  # of the begin and the end all are told
+            except KeyError as error:
+                fault = unknown_monitor(callback, self.history)
+                if fault is None:
+                    raise
+                raise fault from error
             except KeyboardInterrupt:
                 if method_name == "on_epoch_end" and has_waited(callback):
                     raise StopTraining from None
                 raise
+        if stops:
+            raise StopTraining
 
     def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
         """Training and validation batches are given as they are."""
@@ -300,8 +339,6 @@ class MetricNet(NeuralNet):
             del step  # what autograd knows of it would hinder the next step from being recorded
         self.history.record(f"{prefix}_batch_count", n_batches)
         self._run.losses[f"{prefix}_loss"] = self._checked(float(total) / n_batches, prefix)
-        if training:
-            self._run.n_batches = n_batches
 
     @staticmethod
     def _drop_batches(epochs: list[dict[str, Any]]) -> None:
@@ -384,14 +421,13 @@ class MetricNet(NeuralNet):
         """Keep of a step what the history will tell."""
         run = self._run
         run.embedding = output.embedding.detach()
-        for name, value in stats.items():
-            run.totals[name] = run.totals[name] + value if name in run.totals else value
+        run.means.add(stats)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Start the clock and the sums of an epoch."""
         super().on_epoch_begin(net, **kwargs)
         run = self._run
-        run.totals, run.losses = {}, {}
+        run.means, run.losses = Means(), {}
         run.epoch_start = time.perf_counter()
 
     def on_batch_begin(
@@ -412,8 +448,7 @@ class MetricNet(NeuralNet):
         """Write the epoch's means into the history."""
         epoch, run = self.history[-1], self._run
         run.epoch += 1
-        for name, total in run.totals.items():
-            epoch[name] = float(total) / run.n_batches
+        epoch.update(run.means.all())
         assert run.embedding is not None
         epoch["embedding_spread"] = spread(self.criterion_.directions(run.embedding))
         run.embedding = None
@@ -461,23 +496,3 @@ class MetricNet(NeuralNet):
         net.history_ = History(history)
         net.__dict__.update(module_=module, criterion_=criterion, initialized_=False)
         return net
-
-
-def on_cpu(module: nn.Module) -> nn.Module:
-    """Return a copy of a module on the CPU, without gradients; the memory format stays.
-
-    See Also
-    --------
-    seeded : Another care for the caller's state.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> from skfer.training import on_cpu
-    >>> on_cpu(nn.Linear(2, 1)).weight.device.type
-    'cpu'
-    """
-    clone = copy.deepcopy(module).to("cpu")
-    for parameter in clone.parameters():
-        parameter.grad = None
-    return clone

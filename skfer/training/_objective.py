@@ -1,5 +1,6 @@
 """What is minimized: a metric loss and a classification loss, weighted."""
 
+import math
 from typing import Any
 
 import torch
@@ -7,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from skfer.nets import Embedded
+from skfer.training._module_state import buffer_traces, set_tensors
 
 
 class Objective(nn.Module):
@@ -21,7 +23,8 @@ class Objective(nn.Module):
     Parameters
     ----------
     metric_loss : nn.Module or None
-        Called as ``metric_loss(embeddings, labels)``. None leaves cross-entropy alone.
+        Called as ``metric_loss(embeddings, labels)``. None leaves cross-entropy alone, unless a
+        class overrides :meth:`metric`.
     classification_weight : float, default=0
         Weight of cross-entropy; the network needs a classifier if it is not 0.
     metric_weight : float, default=1
@@ -74,6 +77,7 @@ class Objective(nn.Module):
         self.classification_weight = classification_weight
         self.robustness = 0.0
         self.register_buffer("class_weight", class_weight)
+        self._buffers_at_start: dict[str, str | None] = {}
 
     def forward(self, output: Embedded, labels: Tensor, votes: Tensor | None = None) -> Tensor:
         """Return the loss of a batch.
@@ -93,7 +97,7 @@ class Objective(nn.Module):
             The weighted sum.
         """
         loss = output.embedding.new_zeros(())
-        if self.metric_loss is not None:
+        if self.metric_loss is not None or self._has_own_metric(votes):
             metric = (
                 self.metric(output, labels)
                 if votes is None
@@ -109,6 +113,11 @@ class Objective(nn.Module):
             loss = loss + self.classification_weight * classification
         return loss
 
+    def _has_own_metric(self, votes: Tensor | None) -> bool:
+        """Whether the class has a metric loss in itself, by a method that it overrides."""
+        of_votes = type(self).metric_of_votes is not Objective.metric_of_votes
+        return type(self).metric is not Objective.metric or (votes is not None and of_votes)
+
     def metric(self, output: Embedded, labels: Tensor) -> Tensor:
         """Return the metric loss of a batch; the arguments are those of :meth:`forward`."""
         return self.metric_loss(output.embedding, labels)
@@ -117,7 +126,11 @@ class Objective(nn.Module):
         """Return the cross-entropy of a batch; labels of -1 do not count."""
         if self.robustness:
             return self.classification_of_votes(output, labels, _as_votes(labels, output.logits))
-        return F.cross_entropy(output.logits, labels, self.class_weight, ignore_index=-1)  # type: ignore[arg-type]
+        loss = F.cross_entropy(output.logits, labels, self.class_weight, ignore_index=-1)  # type: ignore[arg-type]
+        # A mean over no label is NaN. A CPU may be asked for it, which takes less time.
+        if loss.device.type == "cpu" and not math.isnan(loss.item()):
+            return loss
+        return torch.where((labels >= 0).any(), loss, loss.new_zeros(()))
 
     def metric_of_votes(self, output: Embedded, labels: Tensor, votes: Tensor) -> Tensor:
         """Return the metric loss of a batch with votes; by default they change nothing."""
@@ -197,11 +210,26 @@ class Objective(nn.Module):
         return self.features(embedding)
 
     def copy_learned(self, other: "Objective") -> None:
-        """Copy the parameters that another objective of this kind has learned, not its settings."""
+        """Copy what another objective of this kind has learned, not its settings.
+
+        That is the parameters, and the buffers of the metric loss that training has changed.
+        """
         learned = dict(other.named_parameters())
         with torch.no_grad():
             for name, parameter in self.named_parameters():
                 parameter.copy_(learned[name])
+        if not all(isinstance(part.metric_loss, nn.Module) for part in (self, other)):
+            return
+        # One that was loaded from a file has no note of it.
+        now, before = buffer_traces(other.metric_loss), getattr(other, "_buffers_at_start", {})
+        changed = {name for name, trace in now.items() if before.get(name, trace) != trace}
+        buffers = other.metric_loss.named_buffers()
+        set_tensors(self.metric_loss, {n: b.detach().clone() for n, b in buffers if n in changed})
+
+    def _note_start(self) -> None:
+        """Note the buffers of the metric loss as they are before any training."""
+        if isinstance(self.metric_loss, nn.Module):
+            self._buffers_at_start = buffer_traces(self.metric_loss)
 
     @property
     def stats(self) -> dict[str, Tensor]:

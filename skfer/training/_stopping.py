@@ -1,10 +1,11 @@
 """Early stopping that restores all of the best epoch."""
 
-import copy
 from typing import Any
 
 from skorch.callbacks import EarlyStopping
+from torch import Tensor
 
+from skfer.training._module_state import set_tensors, tensors_of
 from skfer.validation import check_int
 
 
@@ -30,7 +31,7 @@ class StopAtBest(EarlyStopping):
     def __init__(self, patience: int) -> None:
         # skorch restores the module alone: learned centers would stay those of the last epoch.
         super().__init__(patience=check_int(patience, "patience", at_least=1), load_best=False)
-        self._best: list[dict[str, Any]] = []  # of the module and of the criterion
+        self._best: list[dict[str, Tensor]] = []  # of the module and of the criterion
 
     def restart(self) -> None:
         """Compare the epochs to come with each other alone."""
@@ -48,13 +49,16 @@ class StopAtBest(EarlyStopping):
         finally:
             if self.best_epoch_ == net.history[-1, "epoch"]:
                 parts = (net.module_, net.criterion_)
-                self._best = [copy.deepcopy(part.state_dict()) for part in parts]
+                self._best = [
+                    {name: tensor.detach().clone() for name, tensor in tensors_of(part).items()}
+                    for part in parts
+                ]
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Go back to the best epoch."""
         if self._best:
-            net.module_.load_state_dict(self._best[0])
-            net.criterion_.load_state_dict(self._best[1])
+            set_tensors(net.module_, self._best[0])
+            set_tensors(net.criterion_, self._best[1])
         self._best = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -63,7 +67,7 @@ class StopAtBest(EarlyStopping):
             "misses": self.misses_,
             "threshold": self.dynamic_threshold_,
             "epoch": self.best_epoch_,
-            "best": [dict(state) for state in self._best],
+            "best": self._best,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

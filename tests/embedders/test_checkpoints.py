@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ import torch
 from numpy.testing import assert_array_equal
 from pytorch_metric_learning import losses
 from sklearn.model_selection import GridSearchCV, cross_validate
-from skorch.callbacks import Callback, Checkpoint
+from skorch.callbacks import Callback, Checkpoint, EarlyStopping, Freezer
 
 import skfer
 from skfer import (
@@ -66,7 +68,7 @@ def _assert_same(model, whole, X):
     assert [_untimed(epoch) for epoch in model.history_] == list(map(_untimed, whole.history_))
     theirs = whole.net_.criterion_.state_dict()
     for name, value in model.net_.criterion_.state_dict().items():
-        assert_array_equal(value, theirs[name], err_msg=name)
+        assert_array_equal(value.to_dense(), theirs[name].to_dense(), err_msg=name)
 
 
 def _untimed(epoch):
@@ -131,7 +133,61 @@ class Grows(torch.nn.Module):
         return embeddings[labels == 0].square().mean() * self.n_calls
 
 
+class Weighted(torch.nn.Module):
+    """A loss whose weight changes from call to call by what it remembers in some way."""
+
+    def __init__(self):
+        super().__init__()
+        self.start()
+
+    def forward(self, embeddings, labels):
+        weight = torch.as_tensor(self.next_weight(embeddings.detach()))
+        return embeddings[labels == 0].square().mean() * weight.abs().sum()
+
+
+class InTensor(Weighted):
+    def start(self):
+        self.mean = None
+
+    def next_weight(self, embeddings):
+        now = embeddings.mean(0)
+        self.mean = now if self.mean is None else 0.9 * self.mean + 0.1 * now
+        return self.mean
+
+
+class InContainers(Weighted):
+    def start(self):
+        self.seen = {"all": [], (0, 1): deque(maxlen=3), "calls": set()}
+
+    def next_weight(self, embeddings):
+        self.seen["all"].append(float(embeddings.abs().mean()))
+        self.seen[0, 1].append(embeddings[0])
+        self.seen["calls"].add(len(self.seen["calls"]))
+        return sum(self.seen["all"]) + sum(self.seen[0, 1]).sum() + len(self.seen["calls"])
+
+
+class InGenerators(Weighted):
+    def start(self):
+        self.torch, self.numpy = torch.Generator().manual_seed(0), np.random.RandomState(0)
+
+    def next_weight(self, embeddings):
+        return torch.rand(1, generator=self.torch) + self.numpy.uniform()
+
+
+class InSparse(Weighted):
+    def start(self):
+        self.register_buffer("sparse", torch.eye(2).to_sparse())
+
+    def next_weight(self, embeddings):
+        self.sparse = self.sparse * 1.1
+        return self.sparse.to_dense()
+
+
 LOSSES = {
+    "a tensor": InTensor,
+    "containers": InContainers,
+    "generators": InGenerators,
+    "a sparse tensor": lambda: InSparse,
     "a memory that is filled in turn": lambda: losses.CrossBatchMemory(
         losses.ContrastiveLoss(), 8, memory_size=40
     ),
@@ -148,12 +204,196 @@ def test_what_a_loss_counts_goes_on(loss, rows, tmp_path, broken):
     )
     _assert_same(model, whole, rows[0])
     finished = MetricLossEmbedder(loss(), **given, checkpoint=tmp_path).fit(*rows)
-    for one, other in zip(
-        finished.net_.criterion_.modules(), whole.net_.criterion_.modules(), strict=True
-    ):
+    for one, other in zip(finished.loss_.modules(), whole.loss_.modules(), strict=True):
         for name, value in vars(other).items():
             if type(value) in (bool, int, float):
                 assert getattr(one, name) == value
+
+
+def test_a_finished_fit_has_all_that_the_loss_remembers(rows, tmp_path):
+    def fresh(loss):
+        return MetricLossEmbedder(loss, **QUICK, max_epochs=2, checkpoint=tmp_path).fit(*rows).loss_
+
+    first, loaded = fresh(InTensor), fresh(InTensor)
+    assert first is not loaded
+    assert torch.equal(first.mean, loaded.mean)
+    first, loaded = fresh(InGenerators), fresh(InGenerators)
+    assert torch.equal(first.torch.get_state(), loaded.torch.get_state())
+    assert first.numpy.uniform() == loaded.numpy.uniform()
+
+
+class Counts(torch.nn.Module):
+    """A backbone that counts its calls in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.n, self.drop = torch.nn.Linear(5, 6), 0, torch.nn.Dropout(0.5)
+
+    def forward(self, x):
+        self.n += self.training
+        return self.drop(self.linear(x)) * (1 + 0.1 * self.n)
+
+
+BACKBONE = Counts()  # one alone, as its weights are drawn; a fit copies it
+
+
+class ChangesOnce(Callback):
+    """Changes something of the net before its third epoch."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == 3:
+            self.change(net)
+
+
+class InSet(Callback):
+    """Remembers in a set what it has changed."""
+
+    def initialize(self):
+        self.epochs = set()
+        return self
+
+    def on_epoch_begin(self, net, **kwargs):
+        self.epochs.add(len(self.epochs))
+        net.criterion_.classification_weight = 1 / len(self.epochs)
+
+
+def _add_group(net):
+    net.module_.more = torch.nn.Parameter(torch.ones(5))
+    net.optimizer_.add_param_group({"params": [net.module_.more], "lr": 0.5})
+
+
+def _drop_less(net):
+    net.module_.backbone.drop.p = 0.1
+
+
+def _evaluate_backbone(net):
+    net.module_.backbone.eval()
+
+
+CALLBACKS = {
+    "skorch's Freezer": lambda: Freezer("backbone.*"),
+    "requires_grad": lambda: ChangesOnce(lambda net: net.module_.project.requires_grad_(False)),
+    "dropout": lambda: ChangesOnce(_drop_less),
+    "inference mode": lambda: ChangesOnce(_evaluate_backbone),
+    "a group of parameters": lambda: ChangesOnce(_add_group),
+    "a set": InSet,
+    "the best weights": lambda: EarlyStopping(
+        "lr", patience=20, lower_is_better=False, threshold_mode="abs", load_best=True
+    ),
+}
+
+
+@pytest.mark.parametrize("make", CALLBACKS.values(), ids=CALLBACKS)
+def test_what_callbacks_change_goes_on(make, rows, tmp_path, broken):
+    def fresh(**more):
+        callbacks = [make(), Breaks()]
+        return CrossEntropyEmbedder(
+            **QUICK | {"backbone": BACKBONE}, max_epochs=6, callbacks=callbacks, **more
+        )
+
+    whole = fresh().fit(*rows)
+    model = broken(lambda: fresh(checkpoint=tmp_path), *rows, at=[5])
+    _assert_same(model, whole, rows[0])
+    assert model.net_.module_.backbone.n == whole.net_.module_.backbone.n > 0
+    assert fresh(checkpoint=tmp_path).fit(*rows).net_.module_.backbone.n == model.backbone_.n
+
+
+def test_a_part_that_is_taken_out_stays_out(faces, tmp_path, broken):
+    def fresh(**more):
+        callbacks = [ChangesOnce(lambda net: setattr(net.module_, "augment", None)), Breaks()]
+        return CrossEntropyEmbedder(**QUICK, max_epochs=5, callbacks=callbacks, **more)
+
+    whole = fresh().fit(faces.images, faces.target)
+    model = broken(lambda: fresh(checkpoint=tmp_path), faces.images, faces.target, at=[5])
+    _assert_same(model, whole, faces.images)
+    assert model.net_.module_.augment is None
+
+
+def test_layers_that_get_their_size_when_they_are_first_called(rows, tmp_path, broken):
+    def fresh(**more):
+        lazy = torch.nn.Sequential(torch.nn.LazyLinear(6), torch.nn.ReLU())
+        return CrossEntropyEmbedder(
+            **QUICK | {"backbone": lazy}, max_epochs=4, callbacks=[Breaks()], **more
+        )
+
+    whole = fresh().fit(*rows)
+    _assert_same(broken(lambda: fresh(checkpoint=tmp_path), *rows, at=[3]), whole, rows[0])
+
+
+def _add_hook(net):
+    net.module_.backbone.register_forward_hook(lambda layer, inputs, output: 2 * output)
+
+
+def _add_foreign(net):
+    net.optimizer_.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))]})
+
+
+@dataclass
+class Count:
+    n: int = 0
+
+
+class InObject(Weighted):
+    def start(self):
+        self.count = Count()
+
+    def next_weight(self, embeddings):
+        self.count.n += 1
+        return float(self.count.n)
+
+
+def test_what_is_not_kept_is_told(rows, tmp_path):
+    def fit(change=None, **more):
+        callbacks = [] if change is None else [ChangesOnce(change)]
+        model = MetricLossEmbedder(**QUICK, max_epochs=3, callbacks=callbacks, checkpoint=tmp_path)
+        return model.set_params(**more).fit(*rows)
+
+    def put_in(net):
+        net.module_.more = torch.nn.ReLU()
+
+    with pytest.warns(UserWarning, match="does not keep a hook of .* 'backbone', which"):
+        fit(_add_hook)
+    with pytest.warns(UserWarning, match="does not keep ReLU 'more', which was put there"):
+        fit(put_in)
+    with pytest.raises(skfer.ArgumentError, match=r"has a part of the network.*'more'"):
+        fit(put_in)
+    with pytest.warns(UserWarning, match=r"an object that InObject 'metric_loss\.loss' has"):
+        fit(loss=InObject)
+    with pytest.raises(skfer.ArgumentError, match="given to the optimizer"):
+        fit(_add_foreign)
+
+
+class SaysTooMuch(Callback):
+    def state_dict(self):
+        return {"odd": {1}}
+
+
+def test_a_callback_that_says_what_cannot_be_kept_is_named(rows, tmp_path):
+    model = CrossEntropyEmbedder(**QUICK, callbacks=[SaysTooMuch()], checkpoint=tmp_path)
+    with pytest.raises(skfer.ArgumentError, match="state_dict of SaysTooMuch returns: set is no"):
+        model.fit(*rows)
+
+
+class Halves(Callback):
+    """Changes the weights when all is over."""
+
+    def on_train_end(self, net, **kwargs):
+        with torch.no_grad():
+            net.module_.project.weight[0] *= -0.5
+
+
+def test_an_end_that_changes_the_weights_comes_once(rows, tmp_path):
+    def fresh(**more):
+        return CrossEntropyEmbedder(**QUICK, max_epochs=2, callbacks=[Halves()], **more)
+
+    whole = fresh().fit(*rows)
+    for _ in range(3):  # the last two load what the first has kept
+        model = fresh(checkpoint=tmp_path).fit(*rows)
+        assert_array_equal(model.transform(rows[0]), whole.transform(rows[0]))
+        assert torch.equal(model.net_.module_.project.weight, whole.net_.module_.project.weight)
 
 
 def test_early_stopping_goes_back_to_an_epoch_before_the_break(rows, tmp_path, broken):

@@ -1,9 +1,12 @@
 """What is seen of a training while it goes on: bars, callbacks, which fit it is."""
 
+import copy
 import io
+import pickle
 import re
 
 import pytest
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -74,6 +77,12 @@ def test_one_bar_for_a_training(embedder, rows, monkeypatch):
     (bar,) = bars
     assert bar.n == bar.total == embedder.net_.n_steps
     assert re.search(r"batch.*train_loss=.*valid_loss=", text.getvalue())
+
+
+def test_an_embedder_with_a_bar_can_be_copied(embedder, rows):
+    fitted = embedder.set_params(callbacks=[TrainingBar()]).fit(*rows)
+    for copied in (clone(fitted), pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):
+        assert isinstance(copied.callbacks[0], TrainingBar)
 
 
 def test_verbose_says_which_fit_runs(rows, capsys):

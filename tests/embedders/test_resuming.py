@@ -10,8 +10,10 @@ from numpy.testing import assert_array_equal
 from skorch.callbacks import Callback
 from torch import nn
 
-from skfer import MultiThresholdEmbedder, TripletCenterEmbedder
+from skfer import MetricLossEmbedder, MultiThresholdEmbedder, TripletCenterEmbedder
+from skfer.embedders import BaseEmbedder
 from skfer.nets import FaceAugment
+from skfer.training import Objective
 
 
 class Breaks(Callback):
@@ -184,3 +186,68 @@ def test_one_heading_for_all_passes(embedder, rows, capsys):
         embedder.partial_fit(*rows)
     assert capsys.readouterr().out.count("train_loss") == 1
     assert np.isfinite(embedder.history_[-1]["train_loss"])
+
+
+class Remembers(nn.Module):
+    """A loss with a setting and a count, both of them buffers."""
+
+    def __init__(self, weight):
+        super().__init__()
+        self.register_buffer("weight", torch.tensor(weight))
+        self.register_buffer("count", torch.tensor(0))
+        self.register_buffer("first", None)
+
+    def forward(self, embeddings, labels):
+        self.count += 1
+        if self.first is None:
+            self.first = embeddings[0].detach()
+        return self.weight * embeddings.square().mean()
+
+
+class Own(BaseEmbedder):
+    """An embedder with it."""
+
+    learns_from_triplets = False
+
+    def __init__(self, weight=1.0, *, max_epochs=2, random_state=None):
+        super().__init__(4, max_epochs=max_epochs, random_state=random_state)
+        self.weight = weight
+
+    def make_objective(self):
+        return Objective(Remembers(self.weight), self.classification_weight)
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+def test_what_a_loss_remembers_stays_and_settings_may_change(rows, pickled):
+    model = Own(max_epochs=2, random_state=0).fit(*rows)
+    loss = model.net_.criterion_.metric_loss
+    model = pickle.loads(pickle.dumps(model)) if pickled else model
+    model.set_params(weight=2.0).partial_fit(*rows)
+    now = model.net_.criterion_.metric_loss
+    assert int(now.count) > int(loss.count) > 0
+    assert_array_equal(now.first, loss.first)
+    assert now.weight == 2
+
+
+@pytest.mark.parametrize("how", ["given again", "pickled"])
+@pytest.mark.parametrize("make", [np.ones, torch.ones, lambda n: {"deep": [np.ones(n)]}])
+def test_arrays_as_parameters_are_compared(rows, how, make):
+    model = MetricLossEmbedder(_weighted, loss_params={"w": make(4)}, max_epochs=1)
+    model.set_params(random_state=0, embedding_dim=4).fit(*rows)
+    if how == "pickled":
+        model = pickle.loads(pickle.dumps(model))
+    else:
+        model.set_params(loss_params={"w": make(4)})
+    assert model.partial_fit(*rows).n_iter_ == 2
+    for other in (make(3), 1.0, [1.0] * 4):
+        with pytest.raises(ValueError, match=r"loss_params=.*, but partial_fit"):
+            model.set_params(loss_params={"w": other}).partial_fit(*rows)
+
+
+def _weighted(n_classes, w):
+    return _Squares()
+
+
+class _Squares(nn.Module):
+    def forward(self, embeddings, labels):
+        return embeddings.square().mean()

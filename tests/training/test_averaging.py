@@ -71,6 +71,38 @@ def test_another_shape_starts_anew():
     assert net.module_.value.tolist() == [6, 6]
 
 
+def with_buffer(module, value):
+    module.register_buffer("memory", value)
+    return module
+
+
+def test_what_a_loss_remembers_is_left_as_it_is():
+    net = net_of(one_number(), with_buffer(one_number(), torch.zeros(2)))
+    net.criterion_.norm = nn.BatchNorm1d(1)
+    callback = AverageWeights(0)
+    for value in (1.0, 3.0):
+        net.criterion_.value.data.fill_(value)
+        net.criterion_.memory.fill_(value)
+        net.criterion_.norm.running_mean.fill_(value)
+        callback.on_epoch_end(net)
+    callback.on_train_end(net)
+    assert net.criterion_.memory.tolist() == [3, 3]
+    assert net.criterion_.value.item() == 2
+    assert net.criterion_.norm.running_mean.item() == 2  # statistics go with the weights
+
+
+@pytest.mark.parametrize("grows", ["module_", "criterion_"])
+def test_a_buffer_that_grows_does_not_switch_it_off(grows):
+    net, callback = net_of(one_number(), one_number()), AverageWeights(0)
+    with_buffer(getattr(net, grows), torch.zeros(0))
+    for value in (1, 2, 3):
+        getattr(net, grows).memory = torch.full((value,), float(value))
+        go_on(callback, net, [value])
+    callback.on_train_end(net)
+    assert net.module_.value.item() == 2
+    assert getattr(net, grows).memory.tolist() == [3, 3, 3]
+
+
 def test_goes_on_from_its_state():
     whole, broken = net_of(one_number()), net_of(one_number())
     go_on(one := AverageWeights(1), whole, [1, 2, 3, 4])
