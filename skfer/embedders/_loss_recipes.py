@@ -2,13 +2,20 @@
 
 import copy
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
+from skfer.embedders._loss_faults import (
+    check_all_trained,
+    check_number,
+    check_unchanged_by_loss,
+    versions,
+)
 from skfer.exceptions import ArgumentError
 from skfer.validation import refusal, shown
 
@@ -17,6 +24,8 @@ LENGTHS = ("embedding_dim", "embedding_size", "descriptors_dim", "n_features")
 """Parameters of a loss that ``fit`` knows the values of: the number of classes, and the length of
 an embedding."""
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+_PLACED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 Mined = tuple[Tensor, ...]
 """Three indices (anchor, positive, negative), or four (anchor, positive, anchor, negative)."""
@@ -50,6 +59,7 @@ def make_loss(
                 shown(loss),
                 loss_params=params,
             )
+        _refuse_lazy(loss)
         return copy.deepcopy(loss)
     known = dict.fromkeys(CLASSES, n_classes) | dict.fromkeys(LENGTHS, embedding_dim)
     sizes = {name: known[name] for name in _required(loss) & known.keys()}
@@ -68,7 +78,17 @@ def make_loss(
             shown(loss),
             shown(made),
         )
+    _refuse_lazy(made)
     return made
+
+
+def _refuse_lazy(loss: Any) -> None:
+    if isinstance(loss, nn.Module) and any(map(is_lazy, [*loss.parameters(), *loss.buffers()])):
+        raise ArgumentError(
+            "{loss} has weights whose shape is not known before its first call, such as those of "
+            "nn.LazyLinear, which are not trained: give them their size, such as nn.Linear("
+            "embedding_dim, n_classes) where {loss} is a class with parameters of these names."
+        )
 
 
 def make_miner(miner: Any) -> Any:
@@ -94,15 +114,23 @@ class MinedLoss(nn.Module):
     ----------
     loss : callable
         Called as (embeddings, labels), with a third argument ``indices_tuple`` or ``triplets`` if
-        it has one. A loss that has neither gets the samples that the miner names.
+        it has one; one with ``**kwargs`` has the first. A loss that has neither gets the samples
+        that the miner names.
     miner : callable, optional
         Called as (embeddings, labels), returns indices as the miners of pytorch-metric-learning do.
     """
+
+    _is_known = False
+    """Whether it was looked at what it learns, in the first batch that has a gradient."""
 
     def __init__(self, loss: Any, miner: Any = None) -> None:
         super().__init__()
         self.loss = loss
         self.miner = miner
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy is looked at once more.
+        return {name: value for name, value in vars(self).items() if name != "_is_known"}
 
     def forward(self, embeddings: Tensor, labels: Tensor, votes: Tensor | None = None) -> Tensor:
         """Return the loss of a batch.
@@ -116,29 +144,37 @@ class MinedLoss(nn.Module):
         votes : Tensor of shape (n, n_classes), optional
             What people said of each sample: for a loss that has an argument of this name.
         """
+        before, start = versions(embeddings, labels), embeddings.grad_fn
+        trained = () if self._is_known else tuple(self.parameters())
         loss = self._loss_of_mined(embeddings, labels, votes)
-        if not isinstance(loss, Tensor) or loss.ndim:
-            got = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
-            raise ArgumentError("{loss} must return a tensor with one number, got {}.", got)
-        # A constant 0 is what a batch without a pair may give.
-        if embeddings.requires_grad and not loss.requires_grad and loss != 0:
-            raise ArgumentError(
-                "{loss} must have a gradient with respect to the embeddings, and has none: compute "
-                "it by operations of torch on them, without detach or numpy."
-            )
+        check_number(loss)
+        check_unchanged_by_loss(before, embeddings, labels)
+        if not embeddings.requires_grad:
+            return loss
+        if not loss.requires_grad:
+            # A constant 0 is what a batch without a pair may give.
+            if loss != 0:
+                raise ArgumentError(
+                    "{loss} must have a gradient with respect to the embeddings, and has none: "
+                    "compute it by operations of torch on them, without detach or numpy."
+                )
+            return loss + embeddings[:0].sum()
+        if not self._is_known:
+            check_all_trained(loss, embeddings, start, trained)
+            self._is_known = True
         return loss
 
     def _loss_of_mined(self, embeddings: Tensor, labels: Tensor, votes: Tensor | None) -> Any:
-        names = _arguments(self.loss)
+        parameters = _called_with(self.loss)
         more: dict[str, Any] = {"votes": votes} if takes_votes(self.loss) else {}
         if self.miner is None:
             return _called("loss", self.loss, embeddings, labels, **more)
         with torch.no_grad():
             mined = _check_mined(_called("miner", self.miner, embeddings, labels))
-        if "indices_tuple" in names:  # which may be of more than this batch
+        if _takes_indices(parameters):  # which may be of more than this batch
             return _called("loss", self.loss, embeddings, labels, indices_tuple=mined, **more)
         _check_rows(mined, len(labels))
-        if "triplets" in names:
+        if "triplets" in parameters:
             triplets = as_triplets(mined)
             return _called("loss", self.loss, embeddings, labels, triplets=triplets, **more)
         rows = torch.cat(tuple(mined)).unique()
@@ -165,11 +201,27 @@ class MinedLoss(nn.Module):
 
 def takes_votes(loss: Any) -> bool:
     """Whether a loss has an argument for what people said of each sample."""
-    return "votes" in _arguments(loss)
+    return "votes" in _called_with(loss)
+
+
+def _takes_indices(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    """Whether a loss is told what was mined; one with ``**kwargs`` may pass it on to another."""
+    passes_on = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
+    return "indices_tuple" in parameters or (passes_on and "triplets" not in parameters)
 
 
 _PASSED_ON = (ArgumentError, torch.OutOfMemoryError)
-_FAULTS = (AssertionError, LookupError, RuntimeError, TypeError, ValueError)
+_FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NameError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_NO_VOTES = " Its votes were None, since fit was given none."
 _SIZES = (
     " A loss that was made for other numbers of classes or coordinates fails so: give its class, "
     "with {loss_params}, and fit makes it for these."
@@ -190,11 +242,16 @@ def _called(
         made = isinstance(function, nn.Module) and name == "loss"
         raise refusal(
             name,
-            "failed: {}. It was called with embeddings of shape {} and labels {}." + _SIZES * made,
+            "failed: {}. It was called with embeddings of shape {} and labels {}."
+            + _NO_VOTES * (more.get("votes", 0) is None)
+            + _SIZES * made,
             f"{type(error).__name__}: {str(error).rstrip('.')}",
             tuple(embeddings.shape),
             found,
         ) from error
+
+
+_WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
 def _check_mined(mined: Any) -> Mined:
@@ -202,11 +259,12 @@ def _check_mined(mined: Any) -> Mined:
         isinstance(mined, tuple | list)
         and len(mined) in (3, 4)
         and all(isinstance(rows, Tensor) and rows.ndim == 1 for rows in mined)
+        and all(rows.dtype in _WHOLE for rows in mined)
     ):
         return tuple(mined)
     raise ArgumentError(
         "{miner} must return three or four index tensors of one axis (anchors, positives, "
-        "negatives; or anchors, positives, anchors, negatives), got {}.",
+        "negatives; or anchors, positives, anchors, negatives), of whole numbers, got {}.",
         shown(mined),
     )
 
@@ -249,22 +307,39 @@ def _is_recipe(loss: Any) -> bool:
 
 
 def _required(recipe: Any) -> set[str]:
-    """Return the names of the parameters without a default.
-
-    A class that passes what it does not know on to its parents has theirs as well.
-    """
+    """Return the names of the parameters without a default, and without a value of a partial."""
     if isinstance(recipe, partial):
-        return _required(recipe.func) - recipe.keywords.keys()
+        given = _positional(recipe.func)[: len(recipe.args)]
+        return _required(recipe.func) - recipe.keywords.keys() - set(given)
+    return set().union(*map(_names, _signatures(recipe)))
+
+
+def _positional(recipe: Any) -> list[str]:
+    """Return the names that values without a name are given to, in their order."""
+    if isinstance(recipe, partial):
+        return _positional(recipe.func)[len(recipe.args) :]
+    names = []
+    for parameters in _signatures(recipe):
+        names += [name for name, p in parameters.items() if p.kind in _PLACED]
+        if not any(p.kind == p.VAR_POSITIONAL for p in parameters.values()):
+            break
+    return names
+
+
+def _signatures(recipe: Any) -> Iterator[Mapping[str, inspect.Parameter]]:
+    """Yield the parameters of a recipe.
+
+    Those of a class that passes on what it does not know are followed by those of its parents.
+    """
     if not isinstance(recipe, type):
-        return _names(_parameters(recipe))
-    names: set[str] = set()
+        yield _parameters(recipe)
+        return
     for parent in recipe.__mro__:
         if "__init__" in vars(parent):
-            parameters = _parameters(vars(parent)["__init__"])
-            names |= _names(parameters)
+            parameters = dict(list(_parameters(vars(parent)["__init__"]).items())[1:])  # no self
+            yield parameters
             if not any(parameter.kind in _VARIABLE for parameter in parameters.values()):
-                break
-    return names - {"self"}
+                return
 
 
 def _names(parameters: Mapping[str, inspect.Parameter]) -> set[str]:
@@ -275,9 +350,9 @@ def _names(parameters: Mapping[str, inspect.Parameter]) -> set[str]:
     }
 
 
-def _arguments(loss: Callable[..., Any]) -> set[str]:
-    """Return the names of what a loss is called with."""
-    return set(_parameters(loss.forward if isinstance(loss, nn.Module) else loss))
+def _called_with(loss: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of what a loss is called with."""
+    return _parameters(loss.forward if isinstance(loss, nn.Module) else loss)
 
 
 def _parameters(function: Any) -> Mapping[str, inspect.Parameter]:

@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_is_fitted
+from skorch.callbacks import Callback
 from torch import Tensor
 
 from skfer.embedders._classifier import ClassifierEmbedder
+from skfer.embedders._collapse import warn_caller
 from skfer.embedders._directions import GAUSSIAN_SHARE_OF_MEAN
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._loss_recipes import (
@@ -22,9 +24,10 @@ from skfer.embedders._loss_recipes import (
     takes_votes,
 )
 from skfer.embedders.base import BaseEmbedder
+from skfer.exceptions import EmbeddingCollapseWarning
 from skfer.losses import GaussianMetricLoss
 from skfer.nets import Embedded
-from skfer.training import Objective
+from skfer.training import Objective, TrainingData
 from skfer.validation import shown
 
 
@@ -45,12 +48,14 @@ class MetricLossEmbedder(ClassifierEmbedder):
         called in ``fit``, once the classes are known: parameters without a default that are named
         ``n_classes`` or ``num_classes``, and ``embedding_dim`` or ``embedding_size``, get their
         values, others are given as `loss_params`. So is a function that has such parameters: it
-        makes a loss. Any other function is a loss itself.
+        makes a loss. Any other function is a loss itself, and learns nothing: what a loss learns
+        are the parameters of a module.
     miner : nn.Module, class or callable, default=None
         Chooses pairs or triplets of a batch: called as ``miner(embeddings, labels)``, it returns
         indices as the miners of pytorch-metric-learning do, in three tensors (anchor, positive,
         negative) or four (anchor, positive, anchor, negative). A loss with an argument
-        ``indices_tuple`` or ``triplets`` gets them; any other loss gets the samples in them alone.
+        ``indices_tuple`` or ``triplets``, or with ``**kwargs``, gets them; any other loss gets the
+        samples in them alone.
     loss_params : dict, default=None
         What a class or function is called with to make the loss.
     loss_lr : float, default=None
@@ -230,10 +235,32 @@ class MetricLossEmbedder(ClassifierEmbedder):
         kind = UnitObjective if unit else MinedObjective
         return kind(MinedLoss(loss, make_miner(self.miner)), self.classification_weight)
 
+    def make_callbacks(self, data: TrainingData) -> list[Callback]:
+        """Return what warns of a training in which there was nothing to learn."""
+        alone = not (self.classification_weight or data.partial)
+        return [*super().make_callbacks(data), *([WarnOfNoLoss()] if alone else [])]
+
     def parameter_groups(self) -> list[tuple[str, dict[str, Any]]]:
         """Return the settings of the backbone and of what the loss learns."""
         learned = {"lr": self.lr if self.loss_lr is None else self.loss_lr, "weight_decay": 0.0}
         return [*super().parameter_groups(), ("metric_loss.*", learned)]
+
+
+class WarnOfNoLoss(Callback):
+    """Warns at the end of a training whose loss was always 0."""
+
+    only_watches = True
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Look at the history."""
+        if net.history and not any(epoch["train_loss"] for epoch in net.history):
+            warn_caller(
+                "MetricLossEmbedder did not learn: the loss was 0 in every batch, as it is where "
+                "no batch has what it compares, such as two faces of one class. Try this: more "
+                "faces of each class (samples_per_class), another miner, or a classification term "
+                "(classification_weight).",
+                EmbeddingCollapseWarning,
+            )
 
 
 class MinedObjective(Objective):

@@ -9,6 +9,9 @@ from skfer._asking import may_ask
 from skfer.exceptions import ArgumentError
 from skfer.validation import refusal, shown
 
+_ROUNDING = 0.01
+"""How far the sum of shares may be from 1, of which some are kept in half precision."""
+
 
 def check_points(points: Tensor, name: str, n_features: int | None = None) -> Tensor:
     """Return points (n_samples, n_features) in single precision or better."""
@@ -26,6 +29,11 @@ def check_points(points: Tensor, name: str, n_features: int | None = None) -> Te
         )
     if n_features is not None and points.shape[1] != n_features:
         raise refusal(name, "must have {} features, got {}.", n_features, points.shape[1])
+    return single_at_least(points)
+
+
+def single_at_least(points: Tensor) -> Tensor:
+    """Return floating-point numbers in single precision or better."""
     return points.float() if torch.finfo(points.dtype).bits < 32 else points
 
 
@@ -64,8 +72,44 @@ def check_companion(values: Tensor, name: str, shape: tuple[int, ...]) -> None:
         )
 
 
+def check_shares(shares: Tensor, name: str) -> None:
+    """Check, on a CPU, rows of shares: each sums to 1, or to 0 for a sample without a label."""
+    if not _may_look(shares):
+        return
+    sums = shares.sum(1)
+    if bool(((shares >= 0).all(1) & ((sums - 1).abs().minimum(sums.abs()) < _ROUNDING)).all()):
+        return
+    raise refusal(
+        name,
+        "must be shares, >= 0, that sum to 1 in each row, or to 0 where a sample has no label; got "
+        "values from {} to {} and sums from {} to {}. Divide counts by their sum.",
+        *(*_ends(shares), *_ends(sums)),
+    )
+
+
+def check_range(values: Tensor, name: str, high: float | None = None) -> None:
+    """Check, on a CPU, that numbers are finite, at least 0, and at most `high` if it is given."""
+    if not _may_look(values):
+        return
+    most = torch.finfo(values.dtype).max if high is None else high
+    if bool(((values >= 0) & (values <= most)).all()):
+        return
+    expected = "finite numbers >= 0" if high is None else f"from 0 to {high}"
+    raise refusal(name, "must be {}, got values from {} to {}.", expected, *_ends(values))
+
+
 def shown_tensor(value: Any) -> str:
     """Return what was given, in a form that fits into a message."""
     if isinstance(value, Tensor):
         return f"{value.dtype} of shape {tuple(value.shape)}"
     return shown(value)
+
+
+def _may_look(values: Tensor) -> bool:
+    """Whether values may be looked at; a look at a GPU's would have it wait."""
+    return values.device.type == "cpu" and values.numel() > 0 and may_ask()
+
+
+def _ends(values: Tensor) -> list[float]:
+    """Return the least and the largest value, for a message; NaN if there is one."""
+    return [round(end.item(), 4) for end in values.detach().aminmax()]

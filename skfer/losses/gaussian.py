@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from skfer._asking import may_ask
 from skfer.exceptions import ArgumentError
@@ -13,8 +12,10 @@ from skfer.losses._checks import (
     check_indices,
     check_labels,
     check_points,
+    check_range,
     shown_tensor,
 )
+from skfer.losses._once import differentiable_once
 from skfer.losses._overflow import safe_factor
 from skfer.validation import check_flag, check_int, check_real
 
@@ -61,7 +62,8 @@ class GaussianMetricLoss(nn.Module):
     Notes
     -----
     Half precision is computed in float32, and the loss is then a float32. The gradient can be taken
-    once, not twice. The unit of the relative `sigma` and the soft targets are our reading.
+    once, not twice: ``create_graph=True`` is an error. The unit of the relative `sigma` and the
+    soft targets are our reading.
 
     References
     ----------
@@ -235,7 +237,8 @@ def mixup(
     Raises
     ------
     ValueError
-        If the arguments are no such tensors, or a partner is no sample.
+        If the arguments are no such tensors, a partner is no sample, or a share (on a CPU) is
+        outside [0, 1].
 
     See Also
     --------
@@ -266,6 +269,7 @@ def mixup(
     _check_targets(targets, n_samples)
     partners = _check_partners(partners, n_samples)
     check_companion(shares, "shares", (n_samples,))
+    check_range(shares, "shares", 1)
     shares = shares[:, None]
     mixed = torch.lerp(embeddings.index_select(0, partners), embeddings, shares.to(embeddings))
     return mixed, torch.lerp(targets.index_select(0, partners), targets, shares.to(targets))
@@ -371,7 +375,7 @@ class _PosteriorError(torch.autograd.Function):
         return error.square().sum() / error.shape[1], error
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         to_points, to_queries, error = ctx.saved_tensors
         _, of_queries, _, of_targets, _ = ctx.needs_input_grad

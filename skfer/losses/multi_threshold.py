@@ -6,11 +6,17 @@ from typing import Any, Self
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
-from skfer.losses._checks import check_indices, check_labels, check_points, shown_tensor
+from skfer.losses._checks import (
+    check_indices,
+    check_labels,
+    check_points,
+    check_shares,
+    shown_tensor,
+)
+from skfer.losses._once import differentiable_once
 from skfer.losses._voted import voted_triplet_loss
 from skfer.losses.triplet import batch_triplet_losses, triplet_hinges
 from skfer.validation import check_choice, check_flag, check_int, check_real, shown
@@ -67,7 +73,8 @@ class MultiThresholdTripletLoss(nn.Module):
     -----
     The dual form and the mining inside each slice are our reading of [1]_. A batch without a
     triplet gives a loss of 0 with a gradient of 0. Half precision is computed in float32, and the
-    loss is then a float32. The gradient can be taken once, not twice.
+    loss is then a float32. The gradient can be taken once, not twice: ``create_graph=True`` is an
+    error.
 
     References
     ----------
@@ -119,8 +126,9 @@ class MultiThresholdTripletLoss(nn.Module):
             slices. By default triplets are mined as `mining` says. The loss is their mean, whether
             they are active or not.
         votes : Tensor of shape (n_samples, n_classes), optional
-            Share of each class in what people said of each sample: a triplet then weighs as much as
-            its anchor and positive agree and its anchor and negative do not.
+            Share of each class in what people said of each sample, rows that sum to 1, or to 0 for
+            a sample without a label: a triplet then weighs as much as its anchor and positive agree
+            and its anchor and negative do not.
 
         Returns
         -------
@@ -344,7 +352,7 @@ class _MeanOverSlices(torch.autograd.Function):
         return losses.mean(), active
 
     @staticmethod
-    @once_differentiable
+    @differentiable_once
     def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * grad_loss, None, None
@@ -398,6 +406,7 @@ def _check_votes(votes: Any, n_samples: int) -> Tensor:
             n_samples,
             shown_tensor(votes),
         )
+    check_shares(votes, "votes")
     return votes
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from skfer.losses._checks import shown_tensor
+from skfer.losses._checks import shown_tensor, single_at_least
 from skfer.validation import check_flag, check_real, refusal
 
 # Work is split into chunks of this many numbers: on a CPU so that a few chunks fit in a core's
@@ -52,7 +52,8 @@ def triplet_hinges(
     -------
     Tensor of shape (n_sides, ...)
         The hinges, all >= 0: one side (the anchor's) for the plain form, two for the dual form.
-        The loss of a triplet is the sum over the sides.
+        The loss of a triplet is the sum over the sides. Half precision is computed in float32, and
+        so are its hinges.
 
     Raises
     ------
@@ -82,6 +83,7 @@ def triplet_hinges(
     tensor([0.0000, 0.5000])
     """
     _check_triplets(anchors=anchors, positives=positives, negatives=negatives)
+    anchors, positives, negatives = map(single_at_least, (anchors, positives, negatives))
     if not isinstance(margin, Tensor):
         margin = check_real(margin, "margin")
     elif margin.is_complex():

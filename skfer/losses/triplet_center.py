@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from skfer._asking import may_ask
 from skfer.exceptions import ArgumentError
-from skfer.losses._checks import check_companion, check_labels, check_points
+from skfer.losses._checks import check_companion, check_labels, check_points, check_range
 from skfer.losses._overflow import Saturate, safe_factor
 from skfer.validation import check_choice, check_int, check_real
 
@@ -67,7 +67,8 @@ class TripletCenterLoss(nn.Module):
     ------
     ValueError
         If a parameter is out of its range. On a call: if embeddings, labels, logits or attention
-        are of the wrong shape or type, or ``negatives="prediction"`` gets no logits.
+        are of the wrong shape or type, if weights (on a CPU) are below 0 or not finite, or
+        ``negatives="prediction"`` gets no logits.
 
     See Also
     --------
@@ -174,6 +175,7 @@ class TripletCenterLoss(nn.Module):
         if weights is None:
             return hinges.mean()
         check_companion(weights, "weights", tuple(hinges.shape))
+        check_range(weights, "weights")
         weights = weights.to(hinges)
         return (weights * hinges).sum() / weights.sum().clamp_min(torch.finfo(hinges.dtype).tiny)
 
@@ -195,7 +197,10 @@ class TripletCenterLoss(nn.Module):
         classes, places = labels.unique(return_inverse=True)
         onehot = embeddings.new_zeros(len(embeddings), len(classes))
         onehot.scatter_(1, places[:, None], 1)
-        self.centers.index_copy_(0, classes, (onehot / onehot.sum(0)).t() @ embeddings)
+        # Autocast would compute the means in half precision.
+        with torch.autocast(embeddings.device.type, enabled=False):
+            means = (onehot / onehot.sum(0)).t() @ embeddings
+        self.centers.index_copy_(0, classes, means)
 
     def __getstate__(self) -> dict[str, Any]:
         # The statistics of the latest batch may lie on a GPU, which a pickle must not depend on.

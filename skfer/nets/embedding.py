@@ -5,6 +5,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
+from skfer.exceptions import ArgumentError
 from skfer.nets._checks import check_feature_shape, check_images, check_inputs, check_module
 from skfer.nets.attention import SelectiveAttention
 from skfer.validation import check_choice, check_flag, check_int, refusal, shown
@@ -220,10 +221,17 @@ class EmbeddingNet(nn.Module):
     ) -> None:
         super().__init__()
         check_module(backbone, "backbone")
-        channels = check_feature_shape(feature_shape)[0]
+        channels, *cells = check_feature_shape(feature_shape)
         embedding_dim = check_int(embedding_dim, "embedding_dim", at_least=1)
         n_classes = check_int(n_classes, "n_classes", at_least=1, optional=True)
         check_choice(attention, "attention", ("pixel", "element", "both"), optional=True)
+        if attention in ("pixel", "both") and not cells:
+            raise ArgumentError(
+                "{attention=} looks at the cells of a feature map, and {feature_shape=} is of "
+                "rows: give {attention='element'} or None.",
+                attention=attention,
+                feature_shape=feature_shape,
+            )
         self.augment = None if augment is None else check_module(augment, "augment")
         self.backbone = backbone
         self.channels_last = check_flag(channels_last, "channels_last")

@@ -16,6 +16,9 @@ from skfer.nets.start import read_backbone
 from skfer.nets.timm_backbone import TimmBackbone
 from skfer.validation import shown
 
+_N_TRIED = 2
+"""Inputs of a trial, so that it is seen whether there are features for each."""
+
 
 def make_backbone(
     backbone: str | nn.Module | Callable[[tuple[int, ...]], nn.Module],
@@ -158,7 +161,7 @@ class Trial(NamedTuple):
 
 
 def try_backbone(backbone: nn.Module, input_shape: tuple[int, ...]) -> Trial:
-    """Run a backbone on one input, made as :class:`EmbeddingNet` makes it.
+    """Run a backbone on two inputs, made as :class:`EmbeddingNet` makes them.
 
     Parameters
     ----------
@@ -176,7 +179,8 @@ def try_backbone(backbone: nn.Module, input_shape: tuple[int, ...]) -> Trial:
     Raises
     ------
     ValueError
-        If the backbone cannot take such inputs, or returns neither maps nor rows.
+        If the backbone cannot take such inputs, does not return a float32 map or row for each of
+        them, or has a batch norm without running statistics.
 
     See Also
     --------
@@ -191,10 +195,11 @@ def try_backbone(backbone: nn.Module, input_shape: tuple[int, ...]) -> Trial:
     """
     check_module(backbone, "backbone")
     input_shape = check_input_shape(input_shape)
+    _refuse_batch_statistics(backbone)
     if len(input_shape) == 1:
-        return Trial(_feature_shape(backbone, torch.zeros(1, *input_shape)), False)
+        return Trial(_feature_shape(backbone, torch.zeros(_N_TRIED, *input_shape)), False)
     channels, *sides = input_shape
-    images = standardize_images(torch.zeros(1, *sides, channels))
+    images = standardize_images(torch.zeros(_N_TRIED, *sides, channels))
     try:
         set_layout(backbone, channels_last=True)
         return Trial(_feature_shape(backbone, images), True)
@@ -226,4 +231,26 @@ def _feature_shape(backbone: nn.Module, batch: Tensor) -> tuple[int, ...]:
             name,
             getattr(features, "shape", type(features).__name__),
         )
+    if len(features) != len(batch):
+        raise ArgumentError(
+            "{backbone}: {} must return as many rows as it is given, and makes {} of {}.",
+            *(name, len(features), len(batch)),
+        )
+    if features.dtype != torch.float32:
+        raise ArgumentError(
+            "{backbone}: {} must return float32, got {}: end it with .float(). (To compute in half "
+            "precision, give {precision='bfloat16'}.)",
+            *(name, features.dtype),
+        )
     return tuple(features.shape[1:])
+
+
+def _refuse_batch_statistics(backbone: nn.Module) -> None:
+    """Refuse what computes a face's features from its neighbors in inference too."""
+    for name, part in backbone.named_modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is None:
+            raise ArgumentError(
+                "{backbone}: its {} has no running statistics (track_running_stats=False), so that "
+                "the embedding of a face would depend on the faces beside it: let it track them.",
+                f"{type(part).__name__} {name!r}" if name else type(part).__name__,
+            )

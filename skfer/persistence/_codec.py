@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder
 from skfer.exceptions import ModelFileError
+from skfer.persistence._beside_tensors import OF_TORCH
 from skfer.persistence._embedder import put_together, take_apart
 from skfer.persistence._known import Trusted, find_class, find_named, is_plain, name_of
 
@@ -20,8 +21,9 @@ TAG = "!"
 """Key of a dict that stands for something else than a dict with words as keys."""
 _NATIVE = frozenset(["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "b1", "u2", "u4", "u8"])
 _TREES = {"kd_tree": KDTree, "ball_tree": BallTree}
+_NAMING = frozenset(["named", "module", "object", "embedder"])
+"""Tags of what a class or a function is needed for."""
 _MODULE_PARTS = ("_parameters", "_buffers", "_modules")
-_OF_TORCH = frozenset(vars(nn.Module()))
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -123,7 +125,7 @@ class Encoder:
     def _module(self, value: nn.Module, place: str) -> Any:
         if value._forward_hooks or value._forward_pre_hooks:
             raise _cannot(place, "a module with hooks, which are functions")
-        own = {key: item for key, item in vars(value).items() if key not in _OF_TORCH}
+        own = {key: item for key, item in vars(value).items() if key not in OF_TORCH}
         parts = {key: self._dict(getattr(value, key), f"{place}.{key}") for key in _MODULE_PARTS}
         transient = sorted(value._non_persistent_buffers_set)
         return _tagged(
@@ -154,6 +156,11 @@ class Encoder:
         )
 
     def _object(self, value: Any, place: str) -> Any:
+        if isinstance(value, BaseEstimator) and hasattr(value, "best_estimator_"):
+            raise TypeError(
+                f"{place} is a search, which cannot be saved: save what it has found, its "
+                "best_estimator_."
+            )
         if not (isinstance(value, BaseEstimator) or is_plain(type(value))):
             kind = type(value)
             raise _cannot(place, f"of type {kind.__module__}.{kind.__qualname__}")
@@ -164,6 +171,21 @@ class Encoder:
             # A metadata request and its owner refer to each other; the owner's name is enough.
             state = state | {"owner": type(state["owner"]).__name__}
         return _tagged("object", name_of(type(value)), state=self._dict(state, place))
+
+
+def names_in(value: Any) -> list[str]:
+    """Return the names of all classes and functions that an encoded value needs, each once."""
+    found: dict[str, None] = {}
+    left = [value]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            if value.get(TAG) in _NAMING and isinstance(value.get("value"), str):
+                found[value["value"]] = None
+            value = list(value.values())
+        if isinstance(value, list):
+            left += reversed(value)  # in the order of the file
+    return list(found)
 
 
 class Decoder:
@@ -277,8 +299,11 @@ class Decoder:
 
     def _object(self, given: dict[str, Any]) -> Any:
         kind: Any = find_class(given["value"], self._trusted)
-        if not (issubclass(kind, BaseEstimator) or is_plain(kind)):
-            raise ModelFileError(f"the file is damaged: {kind.__name__} is no estimator.")
+        # What an embedder does with a state is for pickles, which may hold code.
+        if issubclass(kind, BaseEmbedder) or not (
+            issubclass(kind, BaseEstimator) or is_plain(kind)
+        ):
+            raise ModelFileError(f"the file is damaged: {kind.__name__} is no such estimator.")
         value: Any = kind.__new__(kind)
         state = self.decode(given["state"])
         if hasattr(value, "__setstate__"):
@@ -304,4 +329,7 @@ def _full_name(value: Any) -> str:
 
 
 def _cannot(place: str, what: str) -> TypeError:
-    return TypeError(f"{place} is {what}, which cannot be saved: use pickle, or leave it out.")
+    return TypeError(
+        f"{place} is {what}, which cannot be saved: use pickle, or leave it out, or have something "
+        "else in its place (the docs of skfer.save name the parts of scikit-learn that it takes)."
+    )

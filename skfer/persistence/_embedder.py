@@ -12,7 +12,11 @@ from torch import Tensor, nn
 
 from skfer.embedders import BaseEmbedder
 from skfer.exceptions import ModelFileError
+from skfer.persistence._beside_tensors import changed_attributes, set_attributes
 from skfer.training import MetricNet, plain_modes, seeded
+
+_CODE = "_pickled_callbacks"
+"""What the state of an embedder may have beside plain values: for pickles alone."""
 
 
 def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -28,18 +32,25 @@ def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] |
     state : dict
         Attributes, as pickled, but without the net.
     net : dict or None
-        ``module`` and ``criterion``, tensors by their names; ``history``, ``schedule`` and
-        ``precision``; and ``unchanged``, which parameters are still the modules of the training.
+        ``module`` and ``criterion``, tensors by their names; ``beside``, what else these two have
+        learned; ``history``, ``schedule`` and ``precision``; and ``unchanged``, which parameters
+        are still the modules of the training.
     """
     state = dict(embedder.__getstate__())
     net = state.pop("net_", None)
+    state.pop(_CODE, None)
     # A folder of the machine that it was fitted on, and what watched the training.
     state |= {"checkpoint": None, "scoring": None}
     if net is None:
         return state, None
+    network, objective = _made_again(embedder)
     return state, {
         "module": _tensors(net.module_),
         "criterion": _tensors(net.criterion_),
+        "beside": {
+            "module": changed_attributes(net.module_, network),
+            "criterion": changed_attributes(net.criterion_, objective),
+        },
         "history": net.history.to_list(),
         "schedule": net.schedule,
         "precision": net.precision,
@@ -70,25 +81,21 @@ def put_together(
     """
     embedder = kind.__new__(kind)
     # A file of an older version lacks the parameters that have come since.
-    embedder.__setstate__(_defaults(kind) | state)
+    state = _defaults(kind) | state
+    state.pop(_CODE, None)
+    embedder.__setstate__(state)
     if net is None:
         return embedder
-    now = embedder.get_params(deep=False)
     for name in net.get("unchanged", ()):  # one module was read as several
         for known in (embedder._built_from, embedder._trained_with):
             if name in known:
                 known[name] = getattr(embedder, name)
-    with plain_modes(), seeded(0, torch.device("cpu")):  # weights are drawn, and replaced
-        try:
-            # Not the present parameters, which may have changed after the training.
-            embedder.__dict__.update(embedder._built_from)
-            network = embedder.make_network()
-            embedder.__dict__.update(embedder._trained_with)
-            objective = embedder.make_objective()
-        finally:
-            embedder.__dict__.update(now)
+    network, objective = _made_again(embedder)
     _set_tensors(network, net["module"], "network")
     _set_tensors(objective, net["criterion"], "objective")
+    beside = net.get("beside", {})  # earlier versions kept tensors alone
+    set_attributes(network, beside.get("module", {}))
+    set_attributes(objective, beside.get("criterion", {}))
     embedder.net_ = MetricNet.restored(
         network,
         objective,
@@ -97,6 +104,18 @@ def put_together(
         precision=net["precision"],
     )
     return embedder
+
+
+def _made_again(embedder: BaseEmbedder) -> tuple[nn.Module, nn.Module]:
+    """Return a network and an objective as ``fit`` made them, before they learned anything."""
+    maker: Any = object.__new__(type(embedder))
+    vars(maker).update(vars(embedder))
+    with plain_modes(), seeded(0, torch.device("cpu")):  # weights are drawn, and replaced
+        # Not the present parameters, which may have changed after the training.
+        vars(maker).update(embedder._built_from)
+        network = maker.make_network()
+        vars(maker).update(embedder._trained_with)
+        return network, maker.make_objective()
 
 
 def _defaults(kind: type[BaseEmbedder]) -> dict[str, Any]:

@@ -154,8 +154,8 @@ def find_class(name: Any, trusted: Trusted) -> type:
         If it is neither, or not there.
     """
     room, _, short = str(name).rpartition(".")
-    layer = getattr(nn, short, None) if room == "torch.nn" else None
-    if isinstance(layer, type) and issubclass(layer, nn.Module):
+    layer = _layer(short) if room == "torch.nn" else None
+    if layer is not None:
         return layer
     found = find_named(name, trusted)
     if not isinstance(found, type):
@@ -182,15 +182,57 @@ def find_named(name: Any, trusted: Trusted) -> Any:
     if (room, short) in ALLOWED:
         return _imported(str(name))
     for given in trusted:
-        if not isinstance(given, str) and name == f"{given.__module__}.{given.__qualname__}":
+        if not isinstance(given, str) and name == _name_in_module(given):
             return given
     if name not in [given for given in trusted if isinstance(given, str)]:
-        raise ModelFileError(
-            f"the file needs {_quoted(name)}, which is not among the parts of skfer, scikit-learn "
-            f"and torch that are loaded unasked: if you trust it and the file, load(path, "
-            f"trusted=[{_quoted(name)}])."
-        )
+        raise _untrusted([name])
     return _imported(name)
+
+
+def check_names(names: Collection[Any], trusted: Trusted) -> None:
+    """Raise for all the names of a file at once that are neither listed nor trusted.
+
+    Parameters
+    ----------
+    names : collection of str
+        Modules and names of classes and functions, from a file.
+    trusted : collection of str, type or callable
+        What the reader of the file trusts beside those listed, or its names.
+
+    Raises
+    ------
+    ModelFileError
+        If there is such a name.
+    """
+    known = {given if isinstance(given, str) else _name_in_module(given) for given in trusted}
+    odd = [name for name in names if not (name in known or _is_listed(name))]
+    if odd:
+        raise _untrusted(odd)
+
+
+def _is_listed(name: Any) -> bool:
+    room, _, short = str(name).rpartition(".")
+    return (room, short) in ALLOWED or (room == "torch.nn" and _layer(short) is not None)
+
+
+def _layer(name: str) -> type[nn.Module] | None:
+    """Return one of torch's own layers, or None for another name."""
+    found = getattr(nn, name, None)
+    return found if isinstance(found, type) and issubclass(found, nn.Module) else None
+
+
+def _name_in_module(kind: Any) -> str:
+    return f"{kind.__module__}.{getattr(kind, '__qualname__', '')}"
+
+
+def _untrusted(names: Collection[Any]) -> ModelFileError:
+    quoted = ", ".join(map(_quoted, names))
+    are, them = ("are", "them") if len(names) > 1 else ("is", "it")
+    return ModelFileError(
+        f"the file needs {quoted}, which {are} not among the parts of skfer, scikit-learn and "
+        f"torch that are loaded unasked: if you trust {them} and the file, load(path, "
+        f"trusted=[{quoted}])."
+    )
 
 
 def _imported(name: str) -> Any:

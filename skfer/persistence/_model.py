@@ -11,8 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skfer.exceptions import ModelFileError
 from skfer.persistence._card import card_text, facts_of
-from skfer.persistence._codec import Decoder, Encoder
+from skfer.persistence._codec import Decoder, Encoder, names_in
 from skfer.persistence._file import MAX_BYTES, read_file, write_file
+from skfer.persistence._known import check_names
 
 
 def save(
@@ -42,8 +43,10 @@ def save(
     Raises
     ------
     TypeError
-        If a part of the model cannot be saved: a function of your own, an estimator that keeps
-        its state in compiled code (trees). Its place and type are named.
+        If a part of the model cannot be saved: a function without a name, an estimator that keeps
+        its state in compiled code or in objects of its own (trees and forests, stochastic gradient
+        descent, perceptrons), a search (save its ``best_estimator_``). Its place and type are
+        named.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     OSError
@@ -146,6 +149,7 @@ def load(
     """
     document, arrays = read_file(Path(path), max_bytes)
     with _damage_told(path):
+        check_names(names_in(document["model"]), trusted)
         model = Decoder(arrays, trusted).decode(document["model"])
         if not isinstance(model, BaseEstimator):
             raise ModelFileError(f"{os.fspath(path)!r} is damaged: it holds no estimator.")

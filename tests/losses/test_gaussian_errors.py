@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from skfer.losses import GaussianMetricLoss
+from skfer.losses import GaussianMetricLoss, mixup
 
 
 class TestErrors:
@@ -50,3 +50,10 @@ class TestErrors:
                 queries=torch.ones(1, 3),
                 targets=torch.eye(4)[:1],
             )
+
+
+@pytest.mark.parametrize("odd", [1.7, -0.1, math.nan, math.inf])
+def test_shares_of_mixtures(odd):
+    points, partners = torch.randn(2, 4), torch.tensor([1, 0])
+    with pytest.raises(ValueError, match="shares must be from 0 to 1, got values from"):
+        mixup(points, torch.eye(2), partners, torch.tensor([odd, 0.5]))

@@ -172,6 +172,22 @@ class TestGivenTriplets:
         none = torch.empty(0, dtype=torch.int64)
         assert loss(points, labels, (none, none, none), votes) == 0
 
+    @pytest.mark.parametrize(
+        "row", [[3, 2], [0.5, 0.4], [1.5, -0.5], [float("nan"), 1], [1, 1], [float("inf"), 0]]
+    )
+    @pytest.mark.parametrize("given", [False, True])
+    def test_votes_that_are_no_shares(self, row, given):
+        votes = torch.tensor([[1, 0], row, [0, 1], [0, 0]], dtype=torch.float64)
+        triplets = tuple(torch.tensor([i]) for i in range(3)) if given else None
+        with pytest.raises(ValueError, match=r"votes must be shares.*Divide counts by their sum"):
+            MultiThresholdTripletLoss([0.5])(torch.randn(4, 2), torch.arange(4), triplets, votes)
+
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.int64])
+    def test_votes_of_a_sample_without_a_label_may_be_0(self, dtype):
+        votes = torch.tensor([[1, 0], [0, 1], [1, 0], [0, 0]]).to(dtype)
+        loss = MultiThresholdTripletLoss([0.5])
+        assert loss(torch.randn(4, 2), torch.tensor([0, 1, 0, 1]), votes=votes).isfinite()
+
     def test_none_given_is_zero(self):
         points = torch.randn(4, 2, requires_grad=True)
         none = torch.empty(0, dtype=torch.int64)

@@ -98,6 +98,15 @@ class TestTripletHinges:
         assert hinges.shape == (2, 2, 4)
         torch.testing.assert_close(hinges[1, 0], torch.tensor([0.1, 0.2, 0.3, 0.4]))
 
+    @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+    def test_half_precision_is_computed_in_float32(self, dtype):
+        a, p, n = torch.tensor([[300.0, 0.0], [-300.0, 0.0], [301.0, 0.0]], dtype=dtype)
+        hinges = triplet_hinges(a, p, n, margin=0.5, dual=True)
+        assert hinges.dtype == torch.float32
+        expected = triplet_hinges(a.float(), p.float(), n.float(), margin=0.5, dual=True)
+        assert torch.equal(hinges, expected)
+        assert hinges.isfinite().all()
+
 
 class TestBatchTripletLosses:
     @quick

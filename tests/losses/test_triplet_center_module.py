@@ -105,6 +105,14 @@ class TestCenters:
         assert loss.centers.dtype == torch.float32
         assert loss.centers.tolist() == [[0, 0], [1, 1]]
 
+    def test_autocast_changes_nothing(self):
+        points, labels = torch.randn(6, 4), torch.arange(6) % 2
+        plain, mixed = TripletCenterLoss(3, 4), TripletCenterLoss(3, 4)
+        plain.set_centers(points, labels)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed.set_centers(points, labels)
+        assert torch.equal(mixed.centers, plain.centers)
+
     def test_learn(self):
         loss = TripletCenterLoss(3, 4, margin=1.0)
         generator = torch.Generator().manual_seed(0)
@@ -236,6 +244,12 @@ class TestErrors:
         }
         with pytest.raises(ValueError, match=message):
             loss(**{**valid, **arguments})
+
+    @pytest.mark.parametrize("odd", [-1.0, math.nan, math.inf])
+    def test_weights(self, odd):
+        loss, points = TripletCenterLoss(3, 4), torch.randn(3, 4)
+        with pytest.raises(ValueError, match="weights must be finite numbers >= 0, got"):
+            loss(points, torch.arange(3), weights=torch.tensor([1.0, odd, 0.0]))
 
     def test_set_centers(self):
         with pytest.raises(ValueError, match="labels must be class indices from 0 to 2"):

@@ -190,3 +190,11 @@ class TestMirror:
         rows = torch.randn(3, 6)
         expected = net.standardize(net.project(net.backbone(rows)))
         torch.testing.assert_close(net(rows).embedding, expected)
+
+
+@pytest.mark.parametrize("attention", ["pixel", "both"])
+def test_rows_have_no_cells_to_look_at(attention):
+    message = f"attention='{attention}' looks at the cells .*give attention='element' or None"
+    with pytest.raises(ValueError, match=message):
+        EmbeddingNet(nn.Linear(3, 4), (4,), 6, attention=attention)
+    EmbeddingNet(nn.Linear(3, 4), (4,), 6, attention="element")

@@ -76,6 +76,51 @@ def test_whatever_a_backbone_raises_names_the_images(error):
         try_backbone(Picky(), (1, 24, 24))
 
 
+class Ending(nn.Module):
+    """A layer, and what is done to its features at the end."""
+
+    def __init__(self, end):
+        super().__init__()
+        self.linear = nn.Linear(4, 8)
+        self.end = end
+
+    def forward(self, x):
+        return self.end(self.linear(x))
+
+
+@pytest.mark.parametrize(
+    ("end", "message"),
+    [
+        (torch.Tensor.double, r"Ending must return float32, got torch.float64: end it with .float"),
+        (torch.Tensor.half, r"must return float32, got torch.float16"),
+        (torch.Tensor.long, r"must return float32, got torch.int64"),
+        (lambda x: x.mean(0, keepdim=True), r"as many rows as it is given, and makes 1 of 2"),
+        (lambda x: x[1:], r"as many rows as it is given, and makes 1 of 2"),
+        (lambda x: x.repeat(2, 1), r"as many rows as it is given, and makes 4 of 2"),
+    ],
+)
+def test_features_are_float32_and_of_each_input(end, message):
+    with pytest.raises(ValueError, match=message):
+        try_backbone(Ending(end), (4,))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "shape", "name"),
+    [
+        (
+            nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)),
+            (1, 24, 24),
+            "BatchNorm2d '1'",
+        ),
+        (nn.BatchNorm1d(4, track_running_stats=False), (4,), "BatchNorm1d"),
+    ],
+)
+def test_an_embedding_does_not_depend_on_the_faces_beside_it(backbone, shape, name):
+    with pytest.raises(ValueError, match=f"backbone: its {name} has no running statistics"):
+        try_backbone(backbone, shape)
+    try_backbone(nn.InstanceNorm2d(1), (1, 24, 24))  # of one face each
+
+
 def test_what_is_no_backbone():
     with pytest.raises(
         ValueError, match=r"backbone=3 is unknown: use 'auto', 'large', 'scratch', 'timm/NAME'"

@@ -1,8 +1,10 @@
 """skfer.save and skfer.load: the same model again, and no code of a file is run."""
 
+import ast
 import contextlib
 import json
 import os
+import pickle
 import warnings
 from importlib import import_module
 
@@ -23,13 +25,16 @@ from sklearn.discriminant_analysis import (
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
+from skorch.callbacks import EpochTimer
 from torch import nn
 
 import skfer
@@ -211,6 +216,28 @@ def test_what_cannot_be_saved_is_told_with_its_place(last, where, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_of_a_search_the_best_estimator_is_saved(fitted, tmp_path):
+    search = GridSearchCV(KNeighborsClassifier(), {"n_neighbors": [1, 3]}, cv=2)
+    model = make_pipeline(FrozenEstimator(fitted), search).fit(X, Y)
+    with pytest.raises(TypeError, match=r"steps\[1\]\[1\] is a search.*save .* best_estimator_"):
+        skfer.save(model, tmp_path / "model.skfer")
+    best = make_pipeline(FrozenEstimator(fitted), model[-1].best_estimator_)
+    assert_array_equal(kept(best, tmp_path).predict(X), model.predict(X))
+
+
+def test_all_that_is_not_trusted_is_told_at_once(fitted, tmp_path):
+    model = make_pipeline(FrozenEstimator(fitted), SelectKBest(k=3), GaussianNB()).fit(X, Y)
+    with pytest.raises(ModelFileError, match=r"SelectKBest', '.*f_classif', which are not") as told:
+        kept(model, tmp_path)
+    names = ast.literal_eval(str(told.value).partition("trusted=")[2].rstrip(")."))
+    assert len(names) == 2
+    with pytest.raises(ModelFileError, match=r"needs '[^']*f_classif', which is not"):
+        kept(model, tmp_path, trusted=[SelectKBest])
+    loaded = kept(model, tmp_path, trusted=names)
+    assert_array_equal(loaded.predict(X), model.predict(X))
+    assert isinstance(kept(model, tmp_path, trusted=[SelectKBest, f_classif])[1], SelectKBest)
+
+
 @pytest.mark.parametrize(
     ("value", "what"),
     [(np.array([1j]), "dtype complex128"), (torch.zeros(2, dtype=torch.bfloat16), "bfloat16")],
@@ -246,6 +273,37 @@ def test_a_file_may_not_name_what_runs_code(fitted, tmp_path):
             write_file(path, document | {"model": bad}, arrays)
             with pytest.raises(ModelFileError):
                 skfer.load(path)
+
+
+class Printing:
+    """What a pickle may do when it is loaded."""
+
+    def __reduce__(self):
+        return pytest.fail, ("a pickle was loaded",)
+
+
+@pytest.mark.parametrize("tag", ["embedder", "object"])
+def test_a_file_may_not_hold_the_callbacks_of_a_pickle(tag, fitted, tmp_path):
+    path = tmp_path / "model.skfer"
+    skfer.save(fitted, path)
+    document, arrays = read_file(path)
+    arrays["code"] = np.frombuffer(pickle.dumps([Printing()]), np.uint8)
+    code = {"!": "array", "value": "code", "order": "C"}
+    model = document["model"]
+    model |= {"!": tag, "state": model["state"] | {"_pickled_callbacks": code}}
+    write_file(path, document, arrays)
+    if tag == "embedder":
+        assert skfer.load(path).callbacks is None
+    else:
+        with pytest.raises(ModelFileError, match="is no such estimator"):
+            skfer.load(path)
+
+
+def test_callbacks_are_left_out(tmp_path):
+    model = CrossEntropyEmbedder(8, max_epochs=1, callbacks=[EpochTimer()], random_state=0)
+    loaded = kept(model.fit(X, Y), tmp_path)
+    assert loaded.callbacks is None
+    assert_array_equal(loaded.transform(X), model.transform(X))
 
 
 @pytest.mark.parametrize("place", range(40))

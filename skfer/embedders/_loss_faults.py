@@ -1,0 +1,65 @@
+"""What a loss of a user must not do, found out where it is called."""
+
+from collections.abc import Collection
+from typing import Any
+
+from torch import Tensor
+
+from skfer.exceptions import ArgumentError
+
+
+def check_number(loss: Any) -> None:
+    """Raise if what a loss returned is not one real number."""
+    if not isinstance(loss, Tensor) or loss.ndim or loss.is_complex():
+        got = type(loss).__name__
+        if isinstance(loss, Tensor):
+            got = f"{loss.dtype}" if loss.is_complex() else f"{tuple(loss.shape)}"
+        raise ArgumentError("{loss} must return a tensor with one number, got {}.", got)
+
+
+def versions(*tensors: Tensor) -> list[int]:
+    """Return how often each tensor was changed in place."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
+
+
+def check_unchanged_by_loss(before: list[int], *tensors: Tensor) -> None:
+    """Raise if a loss has changed what it was called with, since the classifier sees it too."""
+    if versions(*tensors) != before:
+        raise ArgumentError(
+            "{loss} must leave the embeddings and labels that it is called with as they are, and "
+            "has changed them in place: take operations whose names do not end in _, or a clone()."
+        )
+
+
+def check_all_trained(
+    loss: Tensor, embeddings: Tensor, start: Any, trained: Collection[Tensor]
+) -> None:
+    """Raise if a loss has a gradient with respect to tensors that nothing trains.
+
+    Parameters
+    ----------
+    loss : Tensor
+        Of a batch.
+    embeddings : Tensor
+        Of the batch.
+    start : object
+        The ``grad_fn`` of the embeddings before the loss was called.
+    trained : collection of Tensor
+        The parameters that there were before.
+    """
+    passed, known = {start}, {id(embeddings), *map(id, trained)}
+    left = [loss.grad_fn]
+    while left:
+        node: Any = left.pop()
+        if node is None or node in passed:
+            continue
+        passed.add(node)
+        left += [before for before, _ in node.next_functions]
+        if type(node).__name__ == "AccumulateGrad" and id(node.variable) not in known:
+            raise ArgumentError(
+                "{loss} learns a tensor of shape {} that is not among its parameters when the "
+                "training begins, so that nothing would train it: make it an nn.Parameter of an "
+                "nn.Module in its __init__ and give this module or its class, or, if it is not to "
+                "be learned, detach() it.",
+                tuple(node.variable.shape),
+            )

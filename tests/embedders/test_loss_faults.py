@@ -1,0 +1,190 @@
+"""What losses and miners of users get wrong is told by name, and what is odd but right works."""
+
+import pickle
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from pytorch_metric_learning import losses, miners
+from torch import nn
+
+from skfer import MetricLossEmbedder
+from skfer.embedders._loss_recipes import MinedLoss
+from skfer.exceptions import ArgumentError, EmbeddingCollapseWarning
+
+QUICK = {"embedding_dim": 8, "max_epochs": 2, "random_state": 0}
+
+
+def fitted(rows, loss, **params):
+    return MetricLossEmbedder(loss, **QUICK, **params).fit(*rows)
+
+
+class Proxies(nn.Module):
+    """Cross-entropy of products with a vector of each class."""
+
+    def __init__(self, n_classes, embedding_dim, scale=1.0):
+        super().__init__()
+        self.scale = scale
+        self.proxies = nn.Parameter(torch.ones(n_classes, embedding_dim))
+
+    def forward(self, embeddings, labels):
+        return F.cross_entropy(self.scale * embeddings @ self.proxies.T, labels)
+
+
+class Passing(Proxies):
+    """Passes on all that it does not know, by name and by place."""
+
+    def __init__(self, *args, shift=0.0, **kwargs):
+        super().__init__(*args, **kwargs)
+
+
+class NoModule:
+    """Has parameters, and is no module."""
+
+    def __init__(self, n_classes, embedding_dim):
+        self.inner = Proxies(n_classes, embedding_dim)
+
+    def __call__(self, embeddings, labels):
+        return self.inner(embeddings, labels)
+
+
+class InTheFirstCall(nn.Module):
+    """Makes its parameter when it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.proxies = None
+
+    def forward(self, embeddings, labels):
+        if self.proxies is None:
+            self.proxies = nn.Parameter(torch.ones(3, embeddings.shape[1]))
+        return F.cross_entropy(embeddings @ self.proxies.T, labels)
+
+
+class Lazy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.LazyLinear(3)
+
+    def forward(self, embeddings, labels):
+        return F.cross_entropy(self.linear(embeddings), labels)
+
+
+OUTSIDE = Proxies(3, 8)
+
+
+@pytest.mark.parametrize(
+    "loss", [NoModule, NoModule(3, 8), InTheFirstCall, lambda Z, y: OUTSIDE(Z, y), OUTSIDE.forward]
+)
+def test_what_nothing_would_train_is_refused(loss, rows):
+    message = r"learns a tensor of shape \(3, 8\) that is not among its parameters.*detach"
+    with pytest.raises(ArgumentError, match=message):
+        fitted(rows, loss)
+
+
+def test_what_is_not_to_be_learned_may_lie_anywhere(rows):
+    teacher = Proxies(3, 8).requires_grad_(False)
+    model = fitted(rows, lambda Z, y: teacher(Z, y))
+    assert np.isfinite(model.transform(rows[0])).all()
+    model.partial_fit(*rows)
+
+
+@pytest.mark.parametrize("loss", [Lazy, Lazy()])
+def test_weights_without_a_shape_are_refused(loss, rows):
+    with pytest.raises(ArgumentError, match=r"loss has weights whose shape is not known.*Linear"):
+        fitted(rows, loss)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        partial(Proxies, 3),
+        partial(Proxies, 3, 8),
+        partial(Proxies, 3, 8, 2.0),
+        partial(partial(Proxies, 3), embedding_dim=8),
+        partial(Passing, 3),
+        partial(Passing, 3, scale=2.0),
+        partial(lambda n_classes, embedding_dim: Proxies(n_classes, embedding_dim), 3),
+    ],
+)
+def test_sizes_that_a_partial_has_by_place_are_not_given_twice(loss, rows):
+    assert tuple(fitted(rows, loss).loss_.proxies.shape) == (3, 8)
+
+
+class Wrapped(nn.Module):
+    """A loss around another one, of whose arguments it knows nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = losses.TripletMarginLoss(margin=0.5)
+
+    def forward(self, *args, **kwargs):
+        return self.inner(*args, **kwargs)
+
+
+def test_a_wrapped_loss_gets_what_was_mined():
+    points, labels = torch.arange(6.0)[:, None] ** 2, torch.tensor([0, 0, 1, 1, 2, 2])
+    miner = miners.BatchHardMiner()
+    expected = MinedLoss(losses.TripletMarginLoss(margin=0.5), miner)(points, labels)
+    assert MinedLoss(Wrapped(), miner)(points, labels) == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32])
+def test_a_miner_returns_whole_numbers(dtype, rows):
+    mined = (torch.ones(3).to(dtype),) * 3
+    with pytest.raises(ArgumentError, match=r"miner must return .* of whole numbers, got"):
+        fitted(rows, losses.TripletMarginLoss(), miner=lambda *_: mined)
+
+
+def in_place(embeddings, labels):
+    return embeddings.mul_(2).square().mean()
+
+
+def of_labels(embeddings, labels):
+    labels.add_(1)
+    return embeddings.square().mean()
+
+
+def of_votes(embeddings, labels, votes=None):
+    return (embeddings.square().sum(1) * votes.sum(1)).mean()
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (in_place, "loss must leave the embeddings and labels .* in place"),
+        (of_labels, "loss must leave the embeddings and labels .* in place"),
+        (lambda Z, y: Z.mean() * 1j, "loss must return a tensor with one number, got torch.compl"),
+        (lambda Z, y: Z.nothing, r"loss failed: AttributeError: .* labels \[0, 1, 2\]"),
+        (lambda Z, y: Z.mean() * (1 / 0), "loss failed: ZeroDivisionError"),
+        (lambda Z, y: nobody(Z), "loss failed: NameError"),  # noqa: F821
+        (of_votes, "loss failed: AttributeError.* Its votes were None, since fit was given none"),
+    ],
+)
+def test_faults_of_losses_are_told(loss, message, rows):
+    with pytest.raises(ArgumentError, match=message):
+        fitted(rows, loss)
+
+
+def test_a_constant_0_alone_trains_nothing_and_says_so(rows):
+    with pytest.warns(EmbeddingCollapseWarning, match="did not learn: the loss was 0 in every"):
+        model = fitted(rows, lambda Z, y: torch.zeros(()), classification_weight=0)
+    assert np.isfinite(model.transform(rows[0])).all()
+
+
+def test_no_triplet_in_any_batch_is_told(rows):
+    X, y = rows
+    first = np.unique(y, return_index=True)[1]
+    one_each = X[first], y[first]
+    with pytest.warns(EmbeddingCollapseWarning, match="two faces of one class"):
+        fitted(one_each, losses.TripletMarginLoss(), classification_weight=0)
+    fitted(one_each, losses.TripletMarginLoss())  # no warning: there is something to learn
+
+
+def test_it_is_looked_at_once_and_again_in_a_copy():
+    loss = MinedLoss(Proxies(3, 8))
+    loss(torch.randn(3, 8, requires_grad=True), torch.arange(3))
+    assert loss._is_known
+    assert not pickle.loads(pickle.dumps(loss))._is_known
