@@ -1,8 +1,11 @@
 """Errors and warnings that skfer gives."""
 
+import contextlib
 import json
 import re
-from collections.abc import Mapping
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 
 from sklearn.exceptions import ConvergenceWarning
@@ -17,6 +20,7 @@ __all__ = [
 _PLACEHOLDER = re.compile(r"\{(\w*)(=[^{}]*)?\}")
 _N_SHOWN = 200  # characters of a value
 _N_OF_A_LINE = 400  # characters of each line of another text
+_one_at_a_time = threading.RLock()
 
 
 class ArgumentMessage(Exception):  # noqa: N818 (warnings are built on it too)
@@ -274,3 +278,20 @@ def install_hint(extra: str, package: str) -> str:
         return f"pip install 'skfer[{extra}]'"
     editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
     return f"pip install {editable}'{url.removeprefix('file://')}[{extra}]'"
+
+
+@contextlib.contextmanager
+def ignored(category: type[Warning]) -> Iterator[None]:
+    """Ignore warnings of a category, in one thread of the process at a time.
+
+    Of two threads that overlap in ``warnings.catch_warnings`` the one that leaves last brings back
+    the filters of the other, which then ignore warnings for good.
+
+    Parameters
+    ----------
+    category : type
+        The class of the warnings.
+    """
+    with _one_at_a_time, warnings.catch_warnings():
+        warnings.simplefilter("ignore", category)
+        yield

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import threading
+import time
 import warnings
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from skfer import exceptions
 from skfer.datasets import DatasetError, DatasetWarning
-from skfer.exceptions import ArgumentError, install_hint, shorten
+from skfer.exceptions import ArgumentError, ignored, install_hint, shorten
 
 OPTIONS = {"align": "--align", "align=False": "--no-align", "root": "--root"}
 
@@ -136,3 +138,22 @@ def test_an_extra_comes_from_where_skfer_came_from(origin, command, monkeypatch)
 
     monkeypatch.setattr(exceptions, "distribution", lambda name: Installed())
     assert install_hint("plot", "matplotlib") == command
+
+
+def test_what_is_ignored_in_threads_that_overlap_is_heard_afterwards():
+    filters, begun = list(warnings.filters), threading.Barrier(2)
+
+    def work(first):
+        begun.wait()
+        with ignored(UserWarning):
+            time.sleep(0.05 if first else 0.1)
+            warnings.warn("unheard", UserWarning, stacklevel=1)
+
+    threads = [threading.Thread(target=work, args=[first]) for first in (True, False)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(warnings.filters) == filters
+    with pytest.warns(UserWarning, match="heard"):
+        warnings.warn("heard", UserWarning, stacklevel=1)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -64,6 +64,34 @@ class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
         """
         check_is_fitted(self)
         return softmax(self.class_scores(X), axis=1)
+
+    @on_snapshot
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the logarithm of the probability of every class.
+
+        Parameters
+        ----------
+        X : array-like
+            Inputs of the shape seen in ``fit``.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+            The logarithm of what ``predict_proba`` returns, also where that is too small for a
+            float; minus infinity for a class of which nothing is known yet.
+
+        Examples
+        --------
+        >>> from skfer import CrossEntropyEmbedder
+        >>> from skfer.datasets import make_expressions
+        >>> faces = make_expressions(4, 1, image_size=16, random_state=0)
+        >>> model = CrossEntropyEmbedder(max_epochs=1, backbone="scratch", random_state=0)
+        >>> model = model.fit(faces.images, faces.target)
+        >>> bool(model.predict_log_proba(faces.images).max() < 0)
+        True
+        """
+        check_is_fitted(self)
+        return log_softmax(self.class_scores(X), axis=1)
 
     @on_snapshot
     def decision_function(self, X: Any) -> NDArray[np.float64]:

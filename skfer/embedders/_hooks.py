@@ -37,7 +37,8 @@ class MethodHooks(NetworkTransformer, metaclass=ABCMeta):
         """Return what is minimized.
 
         Called before each training; ``classes_`` and ``input_shape_`` are set. When training
-        resumes, the parameters that the former objective has learned are copied into this one.
+        resumes, the parameters that the former objective has learned are copied into this one, and
+        the buffers of its metric loss that have changed in training.
 
         Returns
         -------

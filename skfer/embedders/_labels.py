@@ -60,6 +60,10 @@ def check_y(y: Any, X: Any, *, allow_unlabeled: bool, name: str) -> NDArray[Any]
     n_samples = _num_samples(X)
     if n_samples == 0:
         raise ValueError("X holds 0 samples, while a minimum of 1 is required.")
+    if getattr(y, "ndim", 1) > 2:
+        raise refusal(
+            "y", "must be labels, one for each sample, got an array of shape {}: is it X?", y.shape
+        )
     if getattr(y, "ndim", 1) > 1:
         y = column_or_1d(y, warn=True)
     y = as_column(y, "y")

@@ -63,6 +63,13 @@ def find_scorers(scoring: Any, *, early_stopping: bool) -> dict[str, Scorer]:
     elif callable(scoring):
         named = {"score": scoring}
     else:
+        nameless = [scorer for scorer in scoring if callable(scorer)]
+        if nameless:
+            raise ArgumentError(
+                "{scoring} is a list that holds {}, by which nobody would find it in the history: "
+                "give a dict of scorers by their names.",
+                shorten(repr(nameless[0])),
+            )
         named = {name: name for name in scoring}
     taken = sorted(_TAKEN.intersection(named))
     if taken:
@@ -120,7 +127,7 @@ class ScoreEachEpoch(Callback):
     def _score(self, name: str, scorer: Scorer, model: Any) -> float:
         """Return a score; NaN, with a warning, of one that needs a class that is not there."""
         try:
-            return float(scorer(model, self._X, self._y))
+            score = scorer(model, self._X, self._y)
         except ValueError as error:
             absent = np.setdiff1d(self.embedder.classes_, self._y)
             if not len(absent):
@@ -133,6 +140,15 @@ class ScoreEachEpoch(Callback):
                     UserWarning,
                 )
             return np.nan
+        try:
+            return float(score)
+        except (TypeError, ValueError):
+            raise ArgumentError(
+                "{scoring} has a scorer that returned {} for {}, and no number: give one for each "
+                "number.",
+                shown(score),
+                name,
+            ) from None
 
     def state_dict(self) -> dict[str, Any]:
         """Return nothing: scores depend on no earlier ones."""

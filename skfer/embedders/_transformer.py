@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skfer._typing import NDArray
@@ -31,8 +31,9 @@ from skfer.embedders._inputs import (
     stack_images,
 )
 from skfer.embedders._parameters import SharedParameters
-from skfer.embedders._pickling import portable
+from skfer.embedders._pickling import CallbacksApart, portable
 from skfer.embedders._snapshots import on_snapshot
+from skfer.embedders._tables import check_table
 from skfer.exceptions import InconsistentVersionWarning
 from skfer.nets import Embedded
 from skfer.pictures import check_image_size, warn_of_photographs
@@ -186,11 +187,12 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         return hasattr(self, "net_")
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        if hasattr(self, "net_"):
+        state = portable(super().__getstate__()) | {"_skfer_version": __version__}
+        if hasattr(self, "net_") and self.callbacks is not None:
             # They watch a training, and may keep references to anything in it.
-            state = state | {"callbacks": None}
-        return portable(state) | {"_skfer_version": __version__}
+            apart = CallbacksApart(self.callbacks, type(self).__name__)
+            state |= {"callbacks": None, "_pickled_callbacks": apart}
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = state.copy()
@@ -202,6 +204,9 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
                 InconsistentVersionWarning,
                 stacklevel=2,
             )
+        if "_pickled_callbacks" in state:
+            found = state.pop("_pickled_callbacks")
+            state["callbacks"] = found.callbacks if isinstance(found, CallbacksApart) else found
         super().__setstate__(state)
 
     # -- how inputs are checked -----------------------------------------------------------
@@ -222,7 +227,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
                 refuse_alpha(X)
             shape = X.shape[1:]
         else:
-            X = mapped_again(validate_data(self, X, reset=reset, dtype="numeric"), given=X)
+            X = mapped_again(check_table(self, X, reset=reset), given=X)
             shape = self._row_shape(X.shape[1], reset=reset)
         if reset:
             self._note_inputs(X, shape)

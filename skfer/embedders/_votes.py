@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 
 from skfer._typing import NDArray
 from skfer.validation import refusal, shown
@@ -86,8 +87,11 @@ def _by_name(votes: Any, classes: NDArray[Any]) -> Any:
     names, wanted = list(map(str, votes.columns)), list(map(str, classes.tolist()))
     if names == [str(i) for i in range(len(names))]:  # those of a frame that was given none
         return np.asarray(votes)
-    if set(wanted) <= set(names):
-        return np.asarray(votes)[:, [names.index(name) for name in wanted]]
+    # Numbers have many names: 4 is a class of 4.0 too.
+    for key in (str, _number) if classes.dtype.kind in "iuf" else (str,):
+        columns, sought = list(map(key, names)), list(map(key, wanted))
+        if set(sought) <= set(columns):
+            return np.asarray(votes)[:, [columns.index(name) for name in sought]]
     raise refusal(
         "votes",
         "have the columns {}: give each of the classes {} a column of its name, or an array with "
@@ -97,7 +101,16 @@ def _by_name(votes: Any, classes: NDArray[Any]) -> Any:
     )
 
 
+def _number(name: str) -> float | str:
+    try:
+        return float(name)
+    except ValueError:
+        return name
+
+
 def _as_numbers(votes: Any, n_samples: int) -> NDArray[np.float64]:
+    if isinstance(votes, torch.Tensor):
+        votes = votes.detach().cpu().double().numpy()
     try:
         counts = np.array(votes, dtype=np.float64)
     except (TypeError, ValueError):
@@ -122,6 +135,8 @@ def _columns_of(
     n_columns = counts.shape[1]
     if n_columns == len(classes):
         return counts
+    if classes.dtype.kind == "f" and (classes == np.round(classes)).all():
+        classes = classes.astype(np.int64)
     if classes.dtype.kind in "iu" and classes.min() >= 0 and classes.max() < n_columns:
         if classes.max() >= len(classes):  # else the first columns are those of both readings
             _check_integers(counts, codes, classes)

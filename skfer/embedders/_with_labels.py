@@ -7,6 +7,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skfer._typing import NDArray
+from skfer.validation import check_same_length
 
 
 class WithLabels(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
@@ -77,7 +78,14 @@ class WithLabels(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         -------
         self : object
             The fitted transformer.
+
+        Raises
+        ------
+        ArgumentError
+            If there is not one label for each sample.
         """
+        if labels is not None:
+            check_same_length(X=X, labels=labels)
         given = {"groups": groups, "votes": votes}
         given = {name: value for name, value in given.items() if value is not None}
         self.embedder_ = clone(self.embedder).fit(X, y if labels is None else labels, **given)

@@ -52,6 +52,15 @@ def check_methods(methods: Any) -> Mapping[str, Any]:
     values = list(methods.values()) if isinstance(methods, Mapping) else [methods]
     if not all(hasattr(value, "fit") and hasattr(value, "get_params") for value in values):
         raise refusal("methods", "must be a dict of names to embedders, got {}.", shown(methods))
+    for name, value in methods.items():
+        if not hasattr(value, "transform"):
+            raise refusal(
+                "methods",
+                "must embed, and {}, a {}, has no transform: leave out what predicts after the "
+                "embedder, and give it by {classifier}.",
+                shown(name),
+                type(value).__name__,
+            )
     return methods
 
 

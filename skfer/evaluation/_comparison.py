@@ -60,7 +60,8 @@ def compare(
     splits : sequence of (train, test)
         Indices of each fold.
     groups : ndarray of shape (n,), default=None
-        Subjects; a face's own is left out when its nearest neighbors are looked for.
+        Subjects; a face's own is left out when its nearest neighbors are looked for. An embedder
+        with ``early_stopping`` (alone or in a pipeline) keeps them apart too.
     classifier : {"knn", "svm", "logistic", "own"}, default="knn"
         What follows each embedder; "own" is the prediction of the embedders themselves.
     seeds : sequence of int, default=None

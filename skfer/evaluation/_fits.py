@@ -1,7 +1,6 @@
 """One method fitted on one fold, and what it reached."""
 
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,10 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
 
 from skfer._typing import NDArray
+from skfer.embedders import BaseEmbedder, WithLabels
 from skfer.evaluation._measures import measure_embedding, measure_posterior, measure_predictions
+from skfer.evaluation._recording import recorded_warnings
 
 _NOTHING_TO_FIND = (
     "recall@k is not defined, since no image that is tested has another one of its class to find: "
@@ -102,9 +105,10 @@ def run_task(task: Task, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] 
     """
     train, test = task.train, task.test
     # Recorded, since fits run in other processes, which would print them as they like.
-    with _one_thread(), warnings.catch_warnings(record=True) as caught:
+    with _one_thread(), recorded_warnings() as told:
         start = time.perf_counter()
-        embedder = seeded_clone(task.embedder, task.seed).fit(X[train], y[train])
+        told_apart = _apart(task.embedder, None if groups is None else groups[train])
+        embedder = seeded_clone(task.embedder, task.seed).fit(X[train], y[train], **told_apart)
         fit_time = time.perf_counter() - start
         Z_train = embedder.transform(X[train])
         start = time.perf_counter()
@@ -121,7 +125,6 @@ def run_task(task: Task, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] 
             )
             | measure_posterior(embedder, X[test], y[test])
         )
-    told = [str(warning.message) for warning in caught]
     if scores["recall_at_1"] is None:
         told.append(_NOTHING_TO_FIND)
     return Fit(
@@ -137,6 +140,19 @@ def run_task(task: Task, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] 
         warnings=tuple(dict.fromkeys(told)),
         points=_in_the_plane(Z_test) if task.with_points else None,
     )
+
+
+def _apart(embedder: Any, groups: NDArray[Any] | None) -> dict[str, Any]:
+    """Return what tells an embedder, alone or in a pipeline, in `fit` who is on its samples.
+
+    With early stopping it sets samples aside, of other subjects than those that it learns from.
+    """
+    if groups is None:
+        return {}
+    if isinstance(embedder, Pipeline) and not get_config()["enable_metadata_routing"]:
+        told = [(name, _apart(step, groups)) for name, step in embedder.steps]
+        return {f"{name}__{key}": value for name, some in told for key, value in some.items()}
+    return {"groups": groups} if isinstance(embedder, BaseEmbedder | WithLabels) else {}
 
 
 def seeded_clone(embedder: Any, seed: int | None) -> Any:

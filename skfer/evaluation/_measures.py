@@ -1,6 +1,5 @@
 """What is measured on the test part of a fold."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from skfer._typing import NDArray
+from skfer.exceptions import ignored
 from skfer.metrics import (
     clustering_nmi,
     expected_calibration_error,
@@ -77,8 +77,7 @@ def measure_embedding(
     scores: dict[str, float | None] = dict.fromkeys(EMBEDDING)
     if not ranks:
         return scores
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UndefinedMetricWarning)
+    with ignored(UndefinedMetricWarning):
         recalls = np.atleast_1d(recall_at_k(Z_test, y_test, k=ranks, **where))
         scores["map_at_r"] = _defined(mean_average_precision_at_r(Z_test, y_test, **where))
     scores |= {f"recall_at_{k}": _defined(r) for k, r in zip(ranks, recalls, strict=True)}
@@ -93,9 +92,8 @@ def _defined(value: float) -> float | None:
 def _nmi(Z: NDArray[Any], y: NDArray[Any]) -> float | None:
     if len(np.unique(y)) < 2:
         return None
-    with warnings.catch_warnings():
-        # A collapsed embedding has fewer points than classes; it is told as such.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    # A collapsed embedding has fewer points than classes; it is told as such.
+    with ignored(ConvergenceWarning):
         return clustering_nmi(Z, y, random_state=0)
 
 

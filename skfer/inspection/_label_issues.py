@@ -15,7 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._labels import Labels, read_labels
-from skfer.inspection._models import embed
+from skfer.inspection._models import apart, embed
 from skfer.validation import (
     UNLABELED,
     check_groups,
@@ -127,16 +127,20 @@ class LabelIssues:
         Returns
         -------
         str
-            The probabilities of the own and the suggested label, and how many neighbors have them.
+            The probabilities of the own and the suggested label, and how many neighbors have them,
+            as far as either is known.
         """
         own, other, n = self.labels[row], self.suggested[row], self.n_neighbors
-        told = f"{own} {self.confidence[row]:.2f}, {other} {self.other_confidence[row]:.2f}"
-        if not np.isfinite(self.neighbor_share[row]):
-            return told
-        counts = [
-            round(share[row] * n) for share in (self.neighbor_share, self.other_neighbor_share)
-        ]
-        return f"{told}; of {n} neighbors {counts[0]} {own}, {counts[1]} {other}"
+        told = []
+        if np.isfinite(self.confidence[row]):
+            told.append(
+                f"{own} {self.confidence[row]:.2f}, {other} {self.other_confidence[row]:.2f}"
+            )
+        if np.isfinite(self.neighbor_share[row]):
+            shares = (self.neighbor_share[row], self.other_neighbor_share[row])
+            counts = [round(share * n) for share in shares]
+            told.append(f"of {n} neighbors {counts[0]} {own}, {counts[1]} {other}")
+        return "; ".join(told) or own
 
     def table(self, n: int = _SHOWN) -> list[dict[str, Any]]:
         """Return the most suspicious labels.
@@ -214,12 +218,14 @@ def label_issues(
     y : array-like of shape (n,)
         Labels, numbers or words; samples without one are left out.
     groups : array-like of shape (n,), default=None
-        Persons, which are kept apart; without them every face is a person.
+        Persons, which are kept apart, also by an embedder with ``early_stopping`` (alone or in a
+        pipeline); without them every face is a person.
     cv : int, splitter or iterable, default=5
         Folds, each sample tested once. A number makes stratified ones, of persons apart if there
         are `groups`; None makes five.
     n_neighbors : int, default=20
-        How many of the nearest faces are asked: at most as many as the smallest training part has.
+        How many of the nearest faces are asked: at most half as many as a class has in the mean in
+        the smallest training part, since of more many would have to be of other classes.
     names : sequence, mapping or Bunch, default=None
         Names of integer classes: ``bunch.target_names``, a dict, or the Bunch.
     random_state : int, RandomState or None, default=0
@@ -287,10 +293,11 @@ def label_issues(
     inner, codes = _safe_indexing(X, known), labels.codes[known]
     classes = _of_plain_type(labels.classes)
     splits = list(_splits(cv, inner, codes, persons, random_state))
-    n_neighbors = min([n_neighbors, *(len(train) for train, _ in splits)])
+    least = min(len(train) for train, _ in splits)
+    n_neighbors = min(n_neighbors, max(1, round(least / len(classes) / 2)))
     task = delayed(_judge_fold)
     found = Parallel(n_jobs=n_jobs)(
-        task(estimator, inner, classes[codes], classes, train, test, n_neighbors)
+        task(estimator, inner, classes[codes], persons, classes, train, test, n_neighbors)
         for train, test in splits
     )
     model, votes = (_in_order(parts, splits) for parts in zip(*found, strict=True))
@@ -336,13 +343,15 @@ def _judge_fold(
     estimator: Any,
     X: Any,
     y: NDArray[Any],
+    groups: NDArray[Any] | None,
     classes: NDArray[Any],
     train: NDArray[np.intp],
     test: NDArray[np.intp],
     n_neighbors: int,
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     """Return probabilities of a fold's samples by a model of the others, and neighbors' votes."""
-    fitted = clone(estimator).fit(_safe_indexing(X, train), y[train])
+    told = apart(estimator, None if groups is None else groups[train])
+    fitted = clone(estimator).fit(_safe_indexing(X, train), y[train], **told)
     asked = _safe_indexing(X, test)
     model = None
     if hasattr(fitted, "predict_proba"):

@@ -3,10 +3,11 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn import get_config
 from sklearn.pipeline import Pipeline
 
 from skfer._typing import NDArray
-from skfer.embedders.base import BaseEmbedder
+from skfer.embedders import BaseEmbedder, WithLabels
 from skfer.exceptions import ArgumentError
 from skfer.validation import check_rows
 
@@ -43,7 +44,10 @@ def embed(estimator: Any, X: Any) -> NDArray[Any]:
 
 
 def steps_of(estimator: Any) -> list[Any]:
-    """Return the fitted steps of a model, in order: of pipelines, searches, frozen ones."""
+    """Return the fitted steps of a model, in order: of pipelines, searches, frozen ones.
+
+    Of a calibrated classifier too, unless it is the mean of several.
+    """
     if isinstance(estimator, type):
         raise ArgumentError(
             "{estimator} is the class {}: give a fitted object.", estimator.__name__
@@ -52,6 +56,9 @@ def steps_of(estimator: Any) -> list[Any]:
         return steps_of(estimator.best_estimator_)
     if type(estimator).__name__ == "FrozenEstimator":
         return steps_of(estimator.estimator)
+    calibrated: Any = getattr(estimator, "calibrated_classifiers_", ())
+    if len(calibrated) == 1:
+        return steps_of(calibrated[0].estimator)
     if isinstance(estimator, Pipeline):
         used = [step for _, step in estimator.steps if step not in (None, "passthrough")]
         return [inner for step in used for inner in steps_of(step)]
@@ -82,6 +89,20 @@ def take_apart(estimator: Any, needs: str, method: str | None = None) -> Parts:
     )
 
 
+def apart(estimator: Any, groups: NDArray[Any] | None) -> dict[str, Any]:
+    """Return what tells the embedder of an unfitted model, in `fit`, who is on its samples.
+
+    With early stopping it sets samples aside, of other persons than those that it learns from.
+    Models without an embedder of this package in plain sight are told nothing.
+    """
+    if groups is None:
+        return {}
+    if isinstance(estimator, Pipeline) and not get_config()["enable_metadata_routing"]:
+        told = [(name, apart(step, groups)) for name, step in estimator.steps]
+        return {f"{name}__{key}": value for name, some in told for key, value in some.items()}
+    return {"groups": groups} if isinstance(estimator, BaseEmbedder | WithLabels) else {}
+
+
 def predictions(estimator: Any, X: Any) -> NDArray[Any] | None:
     """Return what a model predicts; None if it does not."""
     return np.asarray(estimator.predict(X)) if hasattr(estimator, "predict") else None
@@ -106,6 +127,8 @@ def image_shape_of(estimator: Any) -> tuple[int, ...] | None:
 
 def name_of(estimator: Any) -> str:
     """Return a short name: that of the embedder, or of the last step."""
+    if hasattr(estimator, "calibrated_classifiers_"):  # shown beside what it mends
+        return type(estimator).__name__
     steps = steps_of(estimator)
     return type(next(filter(_embeds, reversed(steps)), steps[-1])).__name__
 

@@ -187,8 +187,8 @@ class ReliabilityDisplay:
         ----------
         y_true : array-like of shape (n,)
             Labels, numbers or words; samples without one are left out.
-        y_proba : array-like of shape (n, n_classes)
-            Predicted probabilities.
+        y_proba : array-like of shape (n, n_classes) or (n,)
+            Predicted probabilities; of two classes those of the second alone will do.
         classes : array-like of shape (n_classes,), default=None
             The class of each column, as in ``classes_``; by default the sorted labels of `y_true`.
         n_bins : int, default=10
@@ -212,12 +212,16 @@ class ReliabilityDisplay:
         ArgumentError
             If the arguments do not fit together, or a row of `y_proba` is no distribution.
         """
-        proba = check_rows(y_proba, "y_proba")
+        proba = check_rows(y_proba, "y_proba", ensure_2d=False)
+        if proba.ndim == 1:
+            proba = np.column_stack([1 - proba, proba])
         check_int(n_bins, "n_bins", at_least=1)
         if not isinstance(name, str):
             raise ArgumentError("{name} must be a word, got {}.", shown(name))
         if classes is not None:
             classes = check_labels(classes, "classes", n_samples=proba.shape[1])
+            if len(np.unique(classes)) < len(classes):
+                raise ArgumentError("{classes} names a class twice: {}.", shown(classes.tolist()))
         labels = read_labels(
             y_true,
             names,

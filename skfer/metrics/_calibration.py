@@ -23,8 +23,9 @@ def expected_calibration_error(
     ----------
     y_true : array-like of shape (n_samples,)
         Labels, numbers or strings.
-    y_proba : array-like of shape (n_samples, n_classes)
-        Predicted probabilities.
+    y_proba : array-like of shape (n_samples, n_classes) or (n_samples,)
+        Predicted probabilities; of two classes those of the second alone will do, as scorers of
+        scikit-learn give them.
     labels : array-like of shape (n_classes,), default=None
         The class of each column, as in ``classes_``; None takes the sorted labels of `y_true`.
     n_bins : int, default=15
@@ -56,11 +57,15 @@ def expected_calibration_error(
     >>> round(expected_calibration_error(["joy", "joy", "rage", "joy"], proba), 3)
     0.1
     """
-    proba = check_rows(y_proba, "y_proba")
+    proba = check_rows(y_proba, "y_proba", ensure_2d=False)
+    if proba.ndim == 1:
+        proba = np.column_stack([1 - proba, proba])
     truth = check_labels(y_true, "y_true", n_samples=len(proba), rows_name="y_proba")
     classes = np.unique(truth) if labels is None else check_labels(labels, "labels")
     truth, classes = number_values(truth, classes, names=["y_true", "labels"])
     n_bins = check_int(n_bins, "n_bins", at_least=1, at_most=10_000)
+    if len(np.unique(classes)) < len(classes):
+        raise ArgumentError("{labels} names a class twice: each column has a class of its own.")
     if len(classes) != proba.shape[1]:
         raise ArgumentError(
             "{y_proba} has {} columns for {} classes: give the class of each column as {labels}.",
@@ -68,7 +73,9 @@ def expected_calibration_error(
             len(classes),
         )
     if proba.min() < 0 or np.abs(proba.sum(axis=1) - 1).max() > 1e-3:
-        raise ArgumentError("{y_proba} has a row that does not sum to 1: give probabilities.")
+        raise ArgumentError(
+            "{y_proba} has values below 0, or a row that does not sum to 1: give probabilities."
+        )
     sure = proba.max(axis=1)
     right = classes[proba.argmax(axis=1)] == truth
     # A bin has its upper edge, as in the paper.

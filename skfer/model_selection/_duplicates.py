@@ -7,7 +7,7 @@ import numpy as np
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError, shorten
 from skfer.model_selection._leakage import number_identical_images
-from skfer.validation import UNLABELED, check_choice, refusal, shown
+from skfer.validation import as_column, check_choice, mark_mask, missing_mask, refusal, shown
 
 _COLUMNS = ("images", "target", "groups", "filenames", "split", "subgroup")
 """What may be a list with an entry for each image."""
@@ -23,8 +23,9 @@ def resolve_duplicates(bunch: Any, duplicates: str = "drop") -> tuple[Any, list[
         A data set, as a loader returns it, with ``images`` and ``target``.
     duplicates : {"drop", "keep", "refuse"}, default="drop"
         "drop" leaves the first one of identical images of one class, and one that has a label
-        rather than one that has none; identical images of two classes are refused, since nobody
-        knows which is right. "refuse" refuses all, "keep" none.
+        rather than one that has none (-1, or what stands for a missing value); identical images of
+        two classes are refused, since nobody knows which is right. "refuse" refuses all, "keep"
+        none.
 
     Returns
     -------
@@ -58,9 +59,10 @@ def resolve_duplicates(bunch: Any, duplicates: str = "drop") -> tuple[Any, list[
         raise refusal(
             "bunch", "must have images and target, as loaders return them; got {}.", shown(bunch)
         )
-    target = np.asarray(bunch.target)
-    pairs = _pairs(number_identical_images(bunch.images), target)
-    conflicts = [(i, j) for i, j in pairs if UNLABELED != target[j] != target[i]]
+    target = as_column(bunch.target, "bunch.target")
+    unlabeled = missing_mask(target) | mark_mask(target)
+    pairs = _pairs(number_identical_images(bunch.images), unlabeled)
+    conflicts = [(i, j) for i, j in pairs if not unlabeled[j] and target[j] != target[i]]
     if duplicates == "keep" or not pairs:
         return bunch, pairs
     refused = pairs if duplicates == "refuse" else conflicts
@@ -80,9 +82,9 @@ def resolve_duplicates(bunch: Any, duplicates: str = "drop") -> tuple[Any, list[
     return _without(bunch, [j for _, j in pairs]), pairs
 
 
-def _pairs(numbers: NDArray[np.intp], target: NDArray[Any]) -> list[tuple[int, int]]:
+def _pairs(numbers: NDArray[np.intp], unlabeled: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return the image that is left and its copy, for each copy, in order of the copies."""
-    order = np.lexsort((np.arange(len(numbers)), target == UNLABELED, numbers))
+    order = np.lexsort((np.arange(len(numbers)), unlabeled, numbers))
     same = numbers[order]
     starts = np.flatnonzero(np.r_[True, same[1:] != same[:-1]]) if len(order) else order
     left = np.repeat(order[starts], np.diff(np.r_[starts, len(order)]))
@@ -93,7 +95,8 @@ def _pairs(numbers: NDArray[np.intp], target: NDArray[Any]) -> list[tuple[int, i
 def _listed(bunch: Any, pairs: list[tuple[int, int]]) -> str:
     names, words = (getattr(bunch, name, None) for name in ("filenames", "target_names"))
     names = None if names is None else np.asarray(names)
-    target = np.asarray(bunch.target)
+    target = as_column(bunch.target, "bunch.target")
+    words = words if target.dtype.kind in "iu" else None
 
     def called(row: int) -> str:
         code = target[row]
@@ -114,19 +117,29 @@ def _without(bunch: Any, rows: list[int]) -> Any:
     for name, value in bunch.items():
         if _is_column(name, value, n_images):
             left[name] = _taken(value, kept)
-    if "data" in left:
+    if _are_the_same(bunch.images, bunch.get("data")):
         left["data"] = left["images"].reshape(left["data"].shape)
     if left.get("frame") is not None:
         left["frame"] = left["frame"].iloc[kept].reset_index(drop=True)
     return left
 
 
+def _are_the_same(images: Any, data: Any) -> bool:
+    """Whether the data are the images as rows, as scikit-learn has them, and nothing else."""
+    both = isinstance(images, np.ndarray) and isinstance(data, np.ndarray)
+    return both and images.size == data.size and np.may_share_memory(images, data)
+
+
 def _is_column(name: str, value: Any, n_images: int) -> bool:
     """Whether a value of a bunch has an entry for each image."""
-    is_array = hasattr(value, "dtype") and np.ndim(value) > 0
+    is_array = (hasattr(value, "dtype") or hasattr(value, "iloc")) and np.ndim(value) > 0
     # What another list of this length is of, nobody knows.
     is_sequence = is_array or (name in _COLUMNS and isinstance(value, list | tuple))
-    return is_sequence and len(value) == n_images and not name.endswith("_names")
+    return is_sequence and len(value) == n_images and not _stays(name)
+
+
+def _stays(name: str) -> bool:
+    return name == "frame" or name.endswith("_names")
 
 
 def _taken(column: Any, kept: NDArray[np.intp]) -> Any:

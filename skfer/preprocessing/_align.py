@@ -29,7 +29,12 @@ from skfer.preprocessing._warp import align_face
 from skfer.validation import CheckedParametersMixin, as_list
 
 
-class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
+class FaceAligner(  # type: ignore[call-arg]
+    CheckedParametersMixin,
+    TransformerMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # images are no table, whatever a pipeline or a setting asks for
+):
     """Bring faces to one size and place, by their eyes or their box.
 
     A transformer without state: each picture is aligned for itself by `align_face`. Where the
@@ -156,8 +161,9 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
         ----------
         X : array-like of shape (n_samples, height, width[, 1 or 3]), or sequence of images
             uint8 pictures, in one array or as a sequence of arrays of any sizes, PIL images or
-            paths of files. All are read as the data sets read them: turned upright by their EXIF
-            orientation, what is transparent black, the upper 8 of 16 bits.
+            paths of files, which may be the one column of a data frame. All are read as the data
+            sets read them: turned upright by their EXIF orientation, what is transparent black,
+            the upper 8 of 16 bits.
         landmarks : array-like of shape (n_samples, 68, 6 or 5, 2), or sequence, default=None
             Landmarks of each picture, or a mapping of names to points; None or nan where there are
             none. As `boxes`, by position whatever the index of a pandas object.
@@ -183,6 +189,7 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
             detector; names them.
         """
         self._validate_params()
+        X = _one_column(X)
         n_samples = _count_images(X)
         landmarks = _by_position("landmarks", landmarks, n_samples)
         boxes = _by_position("boxes", boxes, n_samples)
@@ -231,6 +238,21 @@ class FaceAligner(CheckedParametersMixin, TransformerMixin, BaseEstimator):
             The aligned faces.
         """
         return self.fit(X, y).transform(X, landmarks=landmarks, boxes=boxes)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the name of what comes out: one, as of a column, since images have no columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Not looked at.
+
+        Returns
+        -------
+        names : ndarray of shape (1,), dtype object
+            The name of the class, in small letters.
+        """
+        return np.array([type(self).__name__.lower()], dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
         """Accept any setting and go on returning arrays: images do not fit into a data frame.
@@ -379,6 +401,14 @@ def _read(item: Any, size: tuple[int, int] | None = None, color: bool | None = N
         if not isinstance(item, PATH):
             raise
         raise ValueError(f"{os.fsdecode(item)!r}: {error}") from error
+
+
+def _one_column(X: Any) -> Any:
+    """Return what is in the only column of a data frame, or of an array of paths or images."""
+    if hasattr(X, "columns") and X.shape[1] == 1:
+        X = np.asarray(X)
+    is_column = isinstance(X, np.ndarray) and X.dtype.kind in "OUS" and X.shape[1:] == (1,)
+    return X[:, 0] if is_column else X
 
 
 def _count_images(X: Any) -> int:

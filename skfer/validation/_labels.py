@@ -121,7 +121,7 @@ def check_groups(
             missing.sum(),
             shown(column[row]),
             row,
-            _IF_A_NAME if column[row] == "NA" else hint,
+            _IF_A_NAME if str(column[row]) == "NA" else hint,
         )
     return column
 

@@ -34,6 +34,7 @@ def test_answers_agree(classifier, rows):
     P, scores = model.predict_proba(X), model.decision_function(X)
     assert_allclose(P.sum(axis=1), 1)
     assert_allclose(softmax(scores, axis=1), P, atol=1e-12)
+    assert_allclose(np.exp(model.predict_log_proba(X)), P, atol=1e-12)
     assert_array_equal(model.predict(X), model.classes_[P.argmax(axis=1)])
     assert model.score(X, y) == accuracy_score(y, model.predict(X)) > 0.8
 
@@ -75,6 +76,14 @@ def test_class_means_count_on_in_passes(rows):
     model.partial_fit(X[20:], y[20:])
     assert_array_equal(model._class_counts, [13, 14, 13, 0])
     assert model.predict_proba(X)[:, -1].max() == 0  # nothing is known of it
+    assert model.predict_log_proba(X)[:, -1].max() == -np.inf
+
+
+def test_the_logarithm_of_a_probability_that_vanishes(rows):
+    model = CrossEntropyEmbedder(8, max_epochs=1, random_state=0).fit(*rows)
+    model.class_scores = lambda X: np.array([[0.0, -2000.0, -3000.0]])
+    assert model.predict_proba(rows[0])[0, 1] == 0
+    assert_array_equal(model.predict_log_proba(rows[0]), [[0, -2000, -3000]])
 
 
 def test_a_classifier_that_is_trained_predicts(rows):

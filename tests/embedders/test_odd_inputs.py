@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, TripletCenterEmbedder
+from skfer.exceptions import ArgumentError
 
 
 def model(cls=CrossEntropyEmbedder, **params):
@@ -132,3 +133,49 @@ def test_early_stopping_on_hardly_any_samples(embedder, rows, n):
     embedder.set_params(early_stopping=True, validation_fraction=0.4)
     with pytest.raises(ValueError, match=r"validation_fraction=0\.4 leaves"):
         embedder.fit(rows[0][:n], rows[1][:n])
+
+
+NUMBERS = pd.DataFrame({"a": np.arange(24) % 5, "b": np.arange(24) % 7})
+CODES = pd.CategoricalDtype(range(24))
+
+
+@pytest.mark.parametrize("kind", [CODES, "category", object, "Int64"])
+def test_columns_of_categories_are_numbers(kind):
+    y, table = np.arange(24) % 2, NUMBERS.astype(kind)
+    expected = model().fit(NUMBERS, y).transform(NUMBERS)
+    found = model().fit(table, y).transform(table)
+    assert_allclose(found, expected, atol=1e-6)
+
+
+TABLES = {
+    "times": (
+        np.zeros((24, 3), dtype="datetime64[D]"),
+        r"X must hold numbers, got times, of dtype datetime64\[D\]",
+    ),
+    "paths": (
+        NUMBERS.assign(path="/some/face.png"),
+        "X is a table whose column 'path' has '/some/face.png': give .* the one column of paths",
+    ),
+    "words": (NUMBERS.assign(b="x").to_numpy(), "X is a table whose column 1 has 'x'"),
+    "words among categories": (
+        pd.DataFrame({"a": ["x", "y"] * 12, "b": ["y", "x"] * 12}).astype(
+            pd.CategoricalDtype(["x", "y"])
+        ),
+        "X is a table whose column 'a' has 'x'",
+    ),
+    "gaps among categories": (
+        NUMBERS.replace({"a": {3: None}}).astype(CODES),
+        "contains NaN",
+    ),
+}
+
+
+@pytest.mark.parametrize(("table", "message"), TABLES.values(), ids=TABLES)
+def test_tables_of_something_else_are_told(table, message):
+    with pytest.raises(ValueError, match=message):
+        model().fit(table, np.arange(24) % 2)
+
+
+def test_x_and_y_the_other_way_round(faces):
+    with pytest.raises(ArgumentError, match=r"y must be labels, .* shape \(64, 24, 24\): is it X"):
+        model().fit(faces.target, faces.images)

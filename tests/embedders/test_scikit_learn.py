@@ -27,10 +27,10 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_html_repr
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
-from skfer import InconsistentVersionWarning
+from skfer import CrossEntropyEmbedder, InconsistentVersionWarning
 from skfer.nets import CompactResNet
 
 COPIES = {
@@ -174,7 +174,7 @@ def test_model_fitted_on_cuda_loads_without(embedder, faces, tmp_path):
     assert_allclose(np.load(tmp_path / "z.npy"), expected, atol=0.05)
 
 
-def test_a_fitted_model_is_pickled_without_callbacks(embedder, rows):
+def test_callbacks_that_no_pickle_takes_are_told(embedder, rows):
     class Watcher(Callback):
         def on_train_end(self, net, X=None, **kwargs):
             self.data = lambda: X  # no pickle takes that
@@ -182,8 +182,81 @@ def test_a_fitted_model_is_pickled_without_callbacks(embedder, rows):
     embedder.set_params(callbacks=[Watcher()])
     assert clone(embedder).callbacks is not None
     embedder.fit(*rows)
-    assert pickle.loads(pickle.dumps(embedder)).callbacks is None
+    data = pickle.dumps(embedder)
+    with pytest.warns(UserWarning, match="comes without its callbacks, since they could not be"):
+        assert pickle.loads(data).callbacks is None
     assert embedder.callbacks is not None
+
+
+class Keeps(Callback):
+    """Keeps something of a training; at "net" the net itself."""
+
+    def __init__(self, what=None):
+        self.what = what
+
+    def on_train_end(self, net, X=None, **kwargs):
+        self.kept_ = {"net": net, "data": np.zeros(200_000), None: None}[self.what]
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_copies_train_with_the_same_callbacks(embedder, rows, how):
+    stop = EarlyStopping(monitor="train_loss", patience=2, threshold=10, load_best=True)
+    embedder.set_params(callbacks=[stop, ("count", Keeps), Keeps()], max_epochs=6).fit(*rows)
+    size = len(pickle.dumps(embedder))
+    again = COPIES[how](embedder)
+    assert len(pickle.dumps(clone(embedder).set_params(callbacks=None).fit(*rows))) > size - 2_000
+    assert [type(c) for c in again.callbacks] == [EarlyStopping, tuple, Keeps]
+    assert again.callbacks[0] is not stop
+    assert again.fit(*rows).n_iter_ == embedder.n_iter_ < 6
+
+
+@pytest.mark.parametrize("what", ["net", "data"])
+def test_what_callbacks_keep_of_a_training_is_not_pickled(embedder, rows, what):
+    embedder.set_params(callbacks=[Keeps(what)]).fit(*rows)
+    data = pickle.dumps(embedder)
+    with pytest.warns(UserWarning, match="without its callbacks, since they .*(MetricNet|bytes)"):
+        assert pickle.loads(data).callbacks is None
+    assert type(copy.deepcopy(embedder).callbacks[0]) is Keeps
+
+
+def test_callbacks_that_know_their_embedder(embedder, rows):
+    keeps = Keeps()
+    keeps.embedder = embedder
+    embedder.set_params(callbacks=[keeps]).fit(*rows)
+    copied = copy.deepcopy(embedder)
+    assert copied.callbacks[0].embedder is copied
+    data = pickle.dumps(embedder)
+    with pytest.warns(UserWarning, match=f"it holds a {type(embedder).__name__}"):
+        pickle.loads(data)
+
+
+def test_a_callback_with_an_open_file(embedder, rows, tmp_path):
+    keeps = Keeps()
+    with open(tmp_path / "log", "w") as keeps.file:
+        embedder.set_params(callbacks=[keeps]).fit(*rows)
+        assert copy.deepcopy(embedder).callbacks[0].file is keeps.file
+        assert copy.copy(embedder).callbacks is embedder.callbacks
+        data = pickle.dumps(embedder)
+    with pytest.warns(UserWarning, match="they could not be pickled: .*TextIOWrapper") as told:
+        pickle.loads(data)
+    assert told[0].filename == __file__
+
+
+def test_callbacks_whose_code_is_not_there(embedder, rows, monkeypatch):
+    data = pickle.dumps(embedder.set_params(callbacks=[Keeps()]).fit(*rows))
+    monkeypatch.delattr(sys.modules[__name__], "Keeps")
+    with pytest.warns(UserWarning, match="they cannot be loaded: .*Keeps"):
+        loaded = pickle.loads(data)
+    assert_array_equal(loaded.transform(rows[0]), embedder.transform(rows[0]))
+
+
+def test_a_cached_pipeline_keeps_callbacks(rows, tmp_path):
+    stop = EarlyStopping(monitor="train_loss", patience=2, threshold=10)
+    embedder = CrossEntropyEmbedder(max_epochs=6, callbacks=[stop], random_state=0)
+    model = make_pipeline(embedder, KNeighborsClassifier(2), memory=str(tmp_path))
+    for _ in range(2):  # the second time, the fitted embedder is read from the cache
+        assert model.fit(*rows)[0].n_iter_ < 6
+    assert type(clone(model)[0].callbacks[0]) is EarlyStopping
 
 
 def test_explicit_cuda_falls_back_after_loading(embedder, faces):

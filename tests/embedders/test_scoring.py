@@ -120,6 +120,12 @@ def test_scores_are_kept(rows, tmp_path):
         ({"scoring": {"mine": 3}}, "has 3, which is neither"),
         ({"scoring": {"loss": "accuracy"}}, "has a scorer named loss, as the history calls"),
         ({"scoring": {"loss_best": "accuracy"}}, "has a scorer named loss_best"),
+        ({"scoring": ["accuracy", len]}, r"a list that holds <built-in function len>.* a dict"),
+        (
+            {"scoring": lambda model, X, y: {"a": 1}},
+            "scoring has a scorer that returned .*'a': 1.* v",
+        ),
+        ({"scoring": {"own": lambda model, X, y: [1, 2]}}, "for valid_own, and no number"),
         ({"callbacks": [EpochScoring("accuracy")]}, "scoring='balanced_accuracy'"),
     ],
 )

@@ -198,6 +198,44 @@ def test_named_columns_are_found_by_name(names):
         check_votes(votes.set_axis(list("abc"), axis=1), codes, classes, accepts_unlabeled=False)
 
 
+@pytest.mark.parametrize("columns", [["0", "4", "7"], [0, 4, 7], [0.0, 4.0, 7.0], ["7", 4, 0.0]])
+@pytest.mark.parametrize("kind", [int, float])
+def test_numbers_are_found_by_value(columns, kind):
+    codes, classes = np.arange(9) % 3, np.array([0, 4, 7], dtype=kind)
+    votes = pd.DataFrame(np.random.default_rng(0).integers(1, 9, (9, 3)), columns=columns)
+    order = np.argsort([float(name) for name in columns])
+    _, expected = check_votes(votes.to_numpy()[:, order], codes, classes, accepts_unlabeled=False)
+    found = check_votes(votes.assign(other=1), codes, classes, accepts_unlabeled=False)[1]
+    assert_array_equal(found, expected)
+
+
+def test_words_are_not_found_by_value():
+    votes = pd.DataFrame(np.ones((3, 3)), columns=["1", "2", "3"])
+    with pytest.raises(ArgumentError, match="votes have the columns"):
+        check_votes(votes, np.arange(3), np.array(["01", "1", "2"]), accepts_unlabeled=False)
+
+
+@pytest.mark.parametrize("as_frame", [False, True])
+def test_classes_that_are_whole_floats_are_codes(as_frame):
+    codes, classes = np.arange(9) % 3, np.array([0, 4, 7])
+    votes = np.random.default_rng(0).integers(1, 9, (9, 8))
+    expected = check_votes(votes, codes, classes, accepts_unlabeled=False)[1]
+    given = pd.DataFrame(votes) if as_frame else votes
+    found = check_votes(given, codes, classes.astype(float), accepts_unlabeled=False)[1]
+    assert_array_equal(found, expected)
+    with pytest.raises(ArgumentError, match="votes must have a column for each of the 3 classes"):
+        check_votes(given, codes, classes + 0.5, accepts_unlabeled=False)
+
+
+@pytest.mark.parametrize("change", [torch.Tensor.half, torch.Tensor.requires_grad_])
+def test_votes_in_a_tensor(voted, change):
+    X, y, votes = voted
+    model = CrossEntropyEmbedder(4, max_epochs=1, random_state=0)
+    expected = model.fit(X, y, votes=votes).transform(X)
+    given = change(torch.tensor(votes).float())
+    assert_array_equal(model.fit(X, y, votes=given).transform(X), expected)
+
+
 def test_columns_in_another_order_are_noticed(voted):
     """As those of the table of FER+, whose order is not that of the codes."""
     X, y, votes = voted

@@ -14,6 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import skfer
 from skfer import CrossEntropyEmbedder
 from skfer.embedders import WithLabels
+from skfer.exceptions import ArgumentError
 
 EMBEDDER = CrossEntropyEmbedder(8, max_epochs=8, random_state=0)
 
@@ -62,3 +63,9 @@ def test_two_targets_in_pipelines_searches_and_files(rows, tmp_path):
     skfer.save(model, tmp_path / "model.skfer")
     loaded = skfer.load(tmp_path / "model.skfer")
     assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+def test_labels_of_another_length_are_told_as_such(rows):
+    X, y = rows
+    with pytest.raises(ArgumentError, match=f"labels has 3 entries but X has {len(X)} rows"):
+        WithLabels(EMBEDDER).fit(X, y, labels=y[:3])

@@ -28,6 +28,13 @@ def test_an_embedder_that_does_not_predict():
         list(compare({"pca": pca_baseline()}, X, Y, SPLITS, classifier="own"))
 
 
+@pytest.mark.parametrize("classifier", ["own", "knn"])
+def test_a_method_that_does_not_embed(classifier):
+    model = with_classifier(pca_baseline(), "knn")
+    with pytest.raises(ArgumentError, match="methods must embed, and 'p', a Pipeline, has no tran"):
+        next(compare({"p": model}, X, Y, SPLITS, classifier=classifier))
+
+
 def test_unknown_names():
     with pytest.raises(ArgumentError, match=r"name must be one of 'knn', 'svm', .*, got 'tree'"):
         with_classifier(CrossEntropyEmbedder(), "tree")

@@ -1,16 +1,24 @@
 """Fits: what is measured, and what is warned of."""
 
+import threading
 import warnings
 from dataclasses import replace
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from PIL import Image
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.decomposition import PCA
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skfer import CrossEntropyEmbedder
 from skfer.datasets import make_expressions
+from skfer.embedders import WithLabels
+from skfer.embedders._labels import validation_split
 from skfer.evaluation import (
     Fit,
     compare,
@@ -59,6 +67,53 @@ def test_warnings_of_training_come_with_the_score():
     assert score.warnings == ("it collapsed",)
 
 
+class _Overlapping(_Warning):
+    """Trains until another one does, which began later and ends later."""
+
+    def __init__(self, meeting=None):
+        self.meeting = meeting
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        warnings.warn(f"seen {X[0]}", UserWarning, stacklevel=1)
+        return super().fit(X, y)
+
+    def transform(self, X):
+        self.meeting.wait()
+        return super().transform(X)
+
+
+class _Meeting(threading.Barrier):
+    """One for all who have it, also for copies."""
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+@pytest.mark.filterwarnings("default:it collapsed", "default:seen")
+def test_fits_in_threads_record_their_own_warnings_and_leave_those_of_others():
+    X, y = np.arange(12), np.arange(12) % 2
+    splits = [(np.roll(X, i)[:6], np.roll(X, i)[6:]) for i in range(6)]
+    method = _Overlapping(_Meeting(3))
+    shown = warnings.showwarning
+
+    def warns_meanwhile(fits):
+        for fit in fits:
+            warnings.warn("meanwhile", UserWarning, stacklevel=1)
+            yield fit
+
+    found = compare({"mine": method}, X[:, None], y, splits)
+    threads = joblib.parallel_config("threading", n_jobs=3)
+    with threads, pytest.warns(UserWarning, match="meanwhile"):
+        fits = list(warns_meanwhile(found))
+    for fit in fits:
+        first = splits[fit.fold][0][0]
+        assert fit.warnings == ("it collapsed", f"seen [{first}]")
+    assert warnings.showwarning is shown
+    with pytest.warns(UserWarning, match="afterwards"):
+        warnings.warn("afterwards", UserWarning, stacklevel=1)
+
+
 @pytest.mark.parametrize("index", [range(24), range(23, -1, -1), [f"row {i}" for i in range(24)]])
 @pytest.mark.parametrize("kind", [pd.Series, pd.DataFrame])
 def test_rows_of_pandas_are_taken_by_their_place(kind, index, tmp_path):
@@ -72,3 +127,50 @@ def test_rows_of_pandas_are_taken_by_their_place(kind, index, tmp_path):
     X, y = kind(paths, index=index), pd.Series(faces.target, index=index)
     (found,) = compare({"e": model}, X, y, splits, classifier="own")
     assert (found.scores, found.predicted) == (expected.scores, expected.predicted)
+
+
+@pytest.fixture
+def validated(monkeypatch):
+    """The groups of each split into training and validation."""
+    seen = []
+
+    def split(codes, groups, fraction, seed):
+        train, valid = validation_split(codes, groups, fraction, seed)
+        assert groups is None or not set(groups[train]) & set(groups[valid])
+        seen.append(None if groups is None else groups.tolist())
+        return train, valid
+
+    monkeypatch.setattr("skfer.embedders.base.validation_split", split)
+    return seen
+
+
+MODEL = CrossEntropyEmbedder(
+    4, max_epochs=1, early_stopping=True, validation_fraction=0.3, random_state=0
+)
+KEPT_APART = {
+    "alone": MODEL,
+    "in a pipeline": make_pipeline(StandardScaler(), make_pipeline(MODEL, PCA(2))),
+    "with labels": WithLabels(MODEL),
+}
+
+
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize("kind", KEPT_APART)
+def test_early_stopping_keeps_subjects_apart(kind, routing, validated):
+    X, y, groups = np.random.default_rng(0).random((24, 5)), np.arange(24) % 2, np.arange(24) // 4
+    train, test = np.arange(16), np.arange(16, 24)
+    with sklearn.config_context(enable_metadata_routing=routing):
+        list(compare({"mine": KEPT_APART[kind]}, X, y, [(train, test)], groups=groups))
+    expected = None if routing and kind == "in a pipeline" else groups[train].tolist()
+    assert validated == [expected]  # what routing sends where, the pipeline says
+    validated.clear()
+    list(compare({"mine": MODEL}, X, y, [(train, test)]))
+    assert validated == [None]
+
+
+def test_groups_change_no_fit_without_early_stopping():
+    X, y, groups = np.random.default_rng(0).random((24, 5)), np.arange(24) % 2, np.arange(24) // 2
+    model = CrossEntropyEmbedder(4, max_epochs=2, random_state=0)
+    splits = [(np.arange(12), np.arange(12, 24))]
+    (one,), (other,) = (compare({"e": model}, X, y, splits, groups=g) for g in (groups, None))
+    assert (one.points, one.predicted) == (other.points, other.predicted)

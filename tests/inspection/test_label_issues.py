@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skfer
+from skfer.embedders._labels import validation_split
 from skfer.exceptions import ArgumentError
 from skfer.inspection import LabelIssuesDisplay, label_issues
 
@@ -246,13 +247,48 @@ def test_folds_that_share_a_person_are_refused():
         label_issues(MODEL, X, Y, groups=np.arange(len(Y)) // 2, cv=folds)
 
 
-def test_no_more_neighbors_are_told_of_than_there_are():
+def test_no_more_neighbors_are_asked_than_half_a_class():
     samples, y = by_hand()
     folds = KFold(3, shuffle=True, random_state=0)
     issues = label_issues(Oracle(), samples, y, cv=folds, n_neighbors=1000)
-    assert issues.n_neighbors == 8
-    assert (issues.neighbor_share * 8 == np.round(issues.neighbor_share * 8)).all()
-    assert any("of 8 neighbors" in row["reason"] for row in issues.table())
+    assert issues.n_neighbors == 2  # 8 faces to learn from, of two classes
+    assert (issues.neighbor_share * 2 == np.round(issues.neighbor_share * 2)).all()
+    assert any("of 2 neighbors" in row["reason"] for row in issues.table())
+    assert set(issues.order[:2]) == {5, 11}
+    few = label_issues(Oracle(), samples[3:9], y[3:9], cv=2)
+    assert few.n_neighbors == 1
+
+
+def test_reason_tells_what_is_known():
+    y = np.where(np.arange(150) == 25, 2, Y)
+    alone = label_issues(make_pipeline(StandardScaler(), RidgeClassifier()), X, y)
+    assert alone.reason(25) == "of 20 neighbors 0 2, 20 0"
+    y = np.where(np.arange(150) == 3, np.nan, y)
+    assert label_issues(MODEL, X, y).reason(3) == "unlabeled"
+
+
+@pytest.mark.parametrize("with_scaler", [False, True])
+def test_early_stopping_keeps_persons_apart(with_scaler, monkeypatch):
+    seen = []
+
+    def split(codes, groups, fraction, seed):
+        train, valid = validation_split(codes, groups, fraction, seed)
+        assert not set(groups[train]) & set(groups[valid])
+        seen.append(set(groups))
+        return train, valid
+
+    monkeypatch.setattr("skfer.embedders.base.validation_split", split)
+    model = skfer.CrossEntropyEmbedder(
+        4, max_epochs=1, early_stopping=True, validation_fraction=0.3, random_state=0
+    )
+    if with_scaler:
+        model = make_pipeline(StandardScaler(), model)
+    persons = np.arange(150) // 5
+    y = np.where(np.arange(150) % 10 == 0, -1, Y)
+    label_issues(model, X, y, groups=persons, cv=2)
+    assert len(seen) == 2
+    assert seen[0] | seen[1] == set(persons)
+    assert not seen[0] & seen[1]
 
 
 def test_labels_in_a_column_of_objects_with_gaps():

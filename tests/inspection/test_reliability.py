@@ -5,15 +5,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.calibration import calibration_curve
+from sklearn.calibration import CalibratedClassifierCV, calibration_curve
 from sklearn.datasets import load_iris
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
+import skfer
 from skfer.exceptions import ArgumentError
 from skfer.inspection import ReliabilityDisplay
+from skfer.inspection._models import steps_of
 from skfer.inspection._reliability import _binned
 from skfer.metrics import expected_calibration_error
 
@@ -145,3 +148,27 @@ def test_looks_as_kept(style, as_kept):
     with plt.style.context(style):
         display = ReliabilityDisplay.from_predictions(y, proba, name="model", kind=kind)
         as_kept(display.figure_, f"reliability_{style}")
+
+
+def test_of_two_classes_the_second_stands_for_both():
+    both = ReliabilityDisplay.from_predictions(Y, PROBA)
+    one = ReliabilityDisplay.from_predictions(Y, PROBA[:, 1])
+    assert one.overall.error == both.overall.error
+    assert list(one.per_class) == ["joy", "rage"]
+    np.testing.assert_array_equal(one.per_class["rage"].counts, both.per_class["rage"].counts)
+
+
+def test_a_class_that_is_named_twice():
+    with pytest.raises(ArgumentError, match="classes names a class twice"):
+        ReliabilityDisplay.from_predictions(["joy"] * 5, PROBA, classes=["joy", "joy"])
+
+
+def test_a_calibrated_embedder_is_an_embedder_too(faces):
+    embedder = skfer.MultiThresholdEmbedder(max_epochs=1, random_state=0)
+    embedder.fit(faces.images, faces.target)
+    model = CalibratedClassifierCV(FrozenEstimator(embedder)).fit(faces.images, faces.target)
+    display = ReliabilityDisplay.from_estimator(model, faces.images, faces.target)
+    assert display.name == "CalibratedClassifierCV"
+    assert steps_of(model) == [embedder]
+    several = CalibratedClassifierCV(LogisticRegression(), cv=2).fit([[0], [1]] * 4, [0, 1] * 4)
+    assert steps_of(several) == [several]

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import make_scorer
 
 from skfer.exceptions import ArgumentError
 from skfer.metrics import expected_calibration_error
@@ -74,7 +76,11 @@ def test_the_number_of_bins_has_its_limits(n_bins):
         (([0, 1, 2], [[0.5, 0.5]] * 3), "y_proba"),
         (([0, 1], [[0.5, 0.6]] * 2), "y_proba"),
         (([0, 1], [[1.5, -0.5]] * 2), "y_proba"),
-        (([0, 1], [0.5, 0.5]), "y_proba"),
+        (([0, 1], [0.5, -0.5]), "y_proba"),
+        (([0, 1], [0.5, 1.5]), "y_proba"),
+        (([0, 1, 2], [0.5, 0.5, 0.5]), "y_proba"),
+        (([0, 1], 0.5), "y_proba"),
+        (([0, 1], [[[0.5, 0.5]]] * 2), "y_proba"),
     ],
 )
 def test_refusals_name_the_argument(arguments, about):
@@ -87,3 +93,26 @@ def test_a_probability_a_hair_above_one_is_in_the_last_bin():
     # In one bin with 0.95 the two errors cancel in part: |(1 - 1.0005) + (1 - 0.95)| / 2.
     proba = [[1.0005, 0.0], [0.95, 0.05]]
     assert expected_calibration_error([0, 0], proba, labels=[0, 1]) == pytest.approx(0.0495 / 2)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1))
+def test_of_two_classes_the_second_stands_for_both(rows):
+    proba, y = (np.array(column) for column in zip(*rows, strict=True))
+    both = np.column_stack([1 - proba, proba])
+    found = expected_calibration_error(y, proba, labels=[False, True])
+    assert found == expected_calibration_error(y, both, labels=[False, True])
+
+
+def test_as_a_scorer_of_scikit_learn():
+    X = np.arange(20.0)[:, None]
+    y = np.array(["joy", "rage"])[np.arange(20) // 10]
+    scorer = make_scorer(
+        expected_calibration_error, response_method="predict_proba", greater_is_better=False
+    )
+    model = LogisticRegression().fit(X, y)
+    assert scorer(model, X, y) == -expected_calibration_error(y, model.predict_proba(X))
+
+
+def test_a_class_that_is_named_twice():
+    with pytest.raises(ArgumentError, match="labels names a class twice"):
+        expected_calibration_error([1, 1], [[0.5, 0.5]] * 2, labels=[1, 1])

@@ -118,3 +118,20 @@ def test_columns_of_all_kinds_are_taken_by_place(column, as_list):
     faces.target = column(list("abcdef"))
     with pytest.raises(ArgumentError, match=r"sample 1 \(b\) and sample 3 \(d\)"):
         resolve_duplicates(faces)
+
+
+@pytest.mark.parametrize("none", [None, np.nan, "", "NA", "-1"])
+def test_a_label_that_is_missing_contradicts_none(none):
+    target = np.array(["joy", none, "awe", none], dtype=object)
+    faces = bunch([3, 3, 5, 3], target, target_names=np.array(["awe", "joy"]))
+    left, pairs = resolve_duplicates(faces)
+    assert (left.target.tolist(), pairs) == (["joy", "awe"], [(0, 1), (0, 3)])
+    left, pairs = resolve_duplicates(bunch([3, 3], target[1::-1]))
+    assert (left.target.tolist(), pairs) == (["joy"], [(1, 0)])
+    with pytest.raises(ArgumentError, match=r"sample 0 \(joy\) and sample 1"):
+        resolve_duplicates(faces, "refuse")
+
+
+def test_data_that_are_no_images_stay_what_they_are():
+    faces = bunch([3, 3, 5], [0, 0, 1], data=np.arange(6).reshape(3, 2))
+    assert resolve_duplicates(faces)[0].data.tolist() == [[0, 1], [4, 5]]

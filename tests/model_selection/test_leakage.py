@@ -1,11 +1,15 @@
 """Folds that share a subject, a sequence or an image are refused, others are not."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from PIL import Image
 from sklearn.model_selection import GroupKFold, KFold, ShuffleSplit
 from sklearn.utils import Bunch
 
@@ -15,6 +19,7 @@ from skfer.model_selection import (
     SubjectKFold,
     check_leakage,
     number_identical_images,
+    resolve_duplicates,
 )
 
 PROPERTY = settings(deadline=None, max_examples=60)
@@ -287,3 +292,58 @@ def test_subjects_of_unequal_type_do_not_merge():
     check_leakage(Bunch(groups=ids), one_fold(3, [0]))
     with pytest.raises(ArgumentError, match=r"bunch\.groups mixes numbers and words"):
         check_leakage(Bunch(groups=[1, "1"]), one_fold(2, [0]))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Paths of files, of which the last is a copy of the first."""
+    paths = [tmp_path / f"{i}.png" for i in range(4)]
+    for path, pixel in zip(paths, [3, 5, 7, 3], strict=True):
+        Image.new("L", (4, 4), pixel).save(path)
+    return list(map(str, paths))
+
+
+AS_PATHS = {
+    "words": list,
+    "paths": lambda paths: list(map(Path, paths)),
+    "bytes": lambda paths: list(map(os.fsencode, paths)),
+    "array": np.array,
+    "objects": lambda paths: np.array(list(map(Path, paths)), dtype=object),
+    "column": lambda paths: np.array(paths)[:, None],
+    "series": lambda paths: pd.Series(paths, index=[9, 8, 7, 6]),
+    "strings": lambda paths: pd.Series(paths, dtype="string"),
+    "frame": lambda paths: pd.DataFrame({"path": paths}, index=[9, 8, 7, 6]),
+}
+
+
+@pytest.mark.parametrize("kind", AS_PATHS)
+def test_of_paths_the_files_are_compared(pictures, kind):
+    images = AS_PATHS[kind](pictures)
+    assert number_identical_images(images).tolist() == [0, 1, 2, 0]
+    with pytest.raises(ArgumentError, match="fold 1: 1 identical image"):
+        check_leakage(Bunch(data=images), KFold(2))
+    left, pairs = resolve_duplicates(Bunch(images=images, target=[0, 1, 2, 0]))
+    assert (len(left.images), list(left.target), pairs) == (3, [0, 1, 2], [(0, 3)])
+
+
+@pytest.mark.parametrize("path", ["gone.png", "."])
+def test_a_path_that_cannot_be_read(pictures, path):
+    with pytest.raises(ArgumentError, match=f"images has '{path}' for a path, which cannot be"):
+        number_identical_images([*pictures, path])
+
+
+def test_frames_are_compared_row_by_row():
+    rows = pd.DataFrame([[1, 2], [3, 4], [1, 2]], columns=["a", "b"], index=[5, 6, 7])
+    assert number_identical_images(rows).tolist() == [0, 1, 0]
+    images = pd.DataFrame({"image": [np.zeros((2, 2)), np.ones((2, 2)), np.zeros((2, 2))]})
+    assert number_identical_images(images).tolist() == [0, 1, 0]
+    with pytest.raises(ArgumentError, match="cv leaks"):
+        check_leakage(Bunch(data=rows), KFold(2))
+    left, pairs = resolve_duplicates(Bunch(images=rows, target=np.array([0, 1, 0])))
+    assert (left.images["a"].tolist(), left.target.tolist(), pairs) == ([1, 3], [0, 1], [(0, 2)])
+
+
+def test_a_frame_of_paths_and_more_is_refused(pictures):
+    frame = pd.DataFrame({"age": [1, 2, 3, 4], "path": pictures})
+    with pytest.raises(ArgumentError, match=r"or one path for each image, got .*0\.png"):
+        number_identical_images(frame)

@@ -12,12 +12,14 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks, get_tags
 
+from skfer import CrossEntropyEmbedder
 from skfer.datasets import decode_images
 from skfer.preprocessing import FaceAligner, NoFaceWarning, align_face
 
@@ -230,6 +232,20 @@ def test_data_frame_output_is_left_alone():
     assert_array_equal(model.fit_transform(pictures), pictures)
 
 
+def test_names_go_on_behind_it(tmp_path):
+    pictures = make_pictures(6, (24, 24))
+    for row, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / f"{row}.png")
+    table = pd.DataFrame({"path": [f"{tmp_path}/{row}.png" for row in range(6)], "age": range(6)})
+    embedder = CrossEntropyEmbedder(2, max_epochs=1, random_state=0)
+    faces = make_pipeline(FaceAligner(image_size=20), embedder)
+    columns = ColumnTransformer([("face", faces, ["path"]), ("rest", "passthrough", ["age"])])
+    found = columns.set_output(transform="pandas").fit_transform(table, [0, 1, 0, 1, 0, 1])
+    names = ["face__crossentropyembedder0", "face__crossentropyembedder1", "rest__age"]
+    assert found.columns.tolist() == columns.get_feature_names_out().tolist() == names
+    assert FaceAligner().get_feature_names_out().tolist() == ["facealigner"]
+
+
 @pytest.mark.parametrize(
     ("X", "arguments", "message"),
     [
@@ -376,8 +392,10 @@ def test_pandas_paths(tmp_path):
     table.index = [2, 0, 1]
     faces = FaceAligner().transform(table["path"])
     assert_array_equal(faces, FaceAligner().transform(pictures))
+    for column in (table, table.to_numpy(), table.to_numpy().astype(str)):
+        assert_array_equal(FaceAligner().transform(column), faces)
     with pytest.raises(ValueError, match=r"got a DataFrame: give the column with the paths"):
-        FaceAligner().transform(table)
+        FaceAligner().transform(table.assign(age=3))
     with pytest.raises(ValueError, match="boxes must be a list of entries, one for each image"):
         FaceAligner().transform(table["path"], boxes=3)
 

@@ -1,6 +1,5 @@
 """Finds classes within classes: groups of samples without labels of their own."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
@@ -11,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skfer._typing import NDArray
 from skfer.embedders.gaussian._mixture import Codes, Components, Floats, least_variance
+from skfer.exceptions import ignored
 
 LEAST_DISTANCE = 2.4
 """In standard deviations. Two equal Gaussians have two modes from a distance of 2 on."""
@@ -268,9 +268,7 @@ class _Fitter:
             max_iter=MAX_STEPS,
             random_state=self.seed,
         )
-        with warnings.catch_warnings():
-            # After so many steps, another one would change little.
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with ignored(ConvergenceWarning):  # after so many steps, another one would change little
             return mixture.fit(points)
 
 
