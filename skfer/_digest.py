@@ -1,10 +1,9 @@
 """A hash of values and of the user's own code that is the same in every process."""
 
+import ast
 import copyreg
-import dis
 import functools
 import hashlib
-import importlib.util
 import inspect
 import logging
 import os
@@ -13,7 +12,6 @@ import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from types import (
     BuiltinFunctionType,
     CodeType,
@@ -22,10 +20,18 @@ from types import (
     MethodType,
     ModuleType,
 )
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
+from skfer._code import (
+    full_names,
+    imports_of,
+    is_installed,
+    literals_of,
+    names_in,
+    written_in_module,
+)
 from skfer._typing import NDArray
 
 _CHUNK_BYTES = 2**24
@@ -34,7 +40,6 @@ _ONE = (type(None), bool, int, float, complex, str, bytes, os.PathLike)
 _NATIVE = (BuiltinFunctionType, MethodDescriptorType, np.ufunc)
 _SOLID = (*_ONE, *_NATIVE, np.generic, tuple, frozenset, type, CodeType, ModuleType)
 _OF_MACHINE = (logging.Logger, logging.LoggerAdapter, type(os.environ), ModuleType)
-_INSTALLED = ("site-packages", "dist-packages")
 
 # What is being taken in. A user's code is not copied with the object that it belongs to.
 GIVEN = "given"  # the values themselves
@@ -256,7 +261,10 @@ class Digest:
         space = function.__globals__
         found = {n: space[n] for n in names.loaded if n in space and not _is_magic(n)}
         modules = {n: v for n, v in (found | _cells_of(function)).items() if _is_module(v)}
-        found |= self._taken_from(modules | self._imported_in(function), names.all)
+        if self._mode == CONSTANTS:
+            literals = literals_of(space.get("__name__"))
+            found = {n: v for n, v in found.items() if not _is_constant(v) or n in literals}
+        found |= self._taken_from(modules, names.all) | self._imported_in(function)
         found |= {f".{name}": item for name, item in vars(function).items()}
         if self._mode == CONSTANTS:
             found = {name: item for name, item in found.items() if name not in names.changed}
@@ -277,23 +285,26 @@ class Digest:
             found |= inside
         return found
 
-    def _imported_in(self, function: FunctionType) -> dict[str, ModuleType]:
-        """Return the user's modules that a function imports when it is called, by their names."""
-        found = {}
-        for level, name, wanted in names_in(function.__code__).imports:
-            try:
-                package = function.__globals__.get("__package__")
-                full = importlib.util.resolve_name("." * level + name, package)
-                top = full.partition(".")[0]
-                if top not in sys.modules and _is_installed(importlib.util.find_spec(top)):
-                    continue
-                if self._is_own_name(full):
-                    found["." * level + name] = module = importlib.import_module(full)
-                    for part in wanted:
-                        if not hasattr(module, part):
-                            importlib.import_module(f"{full}.{part}")
-            except Exception:  # the function may never come to it, or takes another one then
-                continue
+    def _imported_in(self, function: FunctionType) -> dict[str, str]:
+        """Return what is written in the user's modules that a function imports when it is called.
+
+        Those that they import in turn are among them. They are not imported for this, as the
+        function may never come to it.
+        """
+        found: dict[str, str] = {}
+        package = function.__globals__.get("__package__")
+        waiting = [
+            name
+            for level, name, wanted in names_in(function.__code__).imports
+            for name in full_names(level, name, wanted, package)
+        ]
+        while waiting:
+            name = waiting.pop()
+            if f"import {name}" not in found and self._is_own_name(name):
+                tree, package = written_in_module(name)
+                if tree is not None:
+                    found[f"import {name}"] = ast.dump(tree)
+                    waiting += imports_of(tree, package)
         return found
 
     def _counts(self, item: Any) -> bool:
@@ -323,43 +334,6 @@ class Digest:
         return self._own[name]
 
 
-class CodeNames(NamedTuple):
-    """The names in some code and in the functions within it."""
-
-    loaded: frozenset[str]
-    """Globals that it reads."""
-    changed: frozenset[str]
-    """Variables of others that it sets."""
-    all: frozenset[str]
-    """Globals, attributes and what it imports."""
-    imports: tuple[tuple[int, str, tuple[str, ...]], ...]
-    """Modules that it imports: the number of dots, the name, and what is taken from it."""
-
-
-@functools.lru_cache(maxsize=4096)
-def names_in(code: CodeType) -> CodeNames:
-    """Return the names in the code of a function."""
-    loaded, changed, imports = set(), set(), []
-    before: list[Any] = [None, None]
-    for step in dis.get_instructions(code):
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            loaded.add(step.argval)
-        elif step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
-            changed.add(step.argval)
-        elif step.opname == "IMPORT_NAME":
-            level, wanted = before
-            imports.append((level, step.argval, wanted or ()))
-        if step.opname != "EXTENDED_ARG":
-            before = [before[1], step.argval]
-    inner = [names_in(const) for const in code.co_consts if isinstance(const, CodeType)]
-    return CodeNames(
-        frozenset(loaded).union(*(names.loaded for names in inner)),
-        frozenset(changed).union(*(names.changed for names in inner)),
-        frozenset(code.co_names).union(*(names.all for names in inner)),
-        (*imports, *(found for names in inner for found in names.imports)),
-    )
-
-
 def functions_of(item: Any) -> list[FunctionType]:
     """Return the functions in what a class holds: a method of any kind, or a property."""
     names = ("__func__", "__wrapped__", "func", "fget", "fset", "fdel")
@@ -374,17 +348,7 @@ def _is_own_module(name: str) -> bool:
         return True
     if top == "skfer" or top in sys.stdlib_module_names:
         return False
-    return not _is_installed(sys.modules.get(name)) and not _is_installed(sys.modules.get(top))
-
-
-def _is_installed(found: Any) -> bool:
-    """Whether a module, or the spec of one, lies in the folders of installed packages."""
-    file, folders = "origin", "submodule_search_locations"
-    if isinstance(found, ModuleType):
-        file, folders = "__file__", "__path__"
-    places = [getattr(found, file, None), *(getattr(found, folders, None) or ())]
-    first = next((place for place in places if place), "")
-    return any(part in _INSTALLED for part in Path(first).parts)
+    return not is_installed(sys.modules.get(name)) and not is_installed(sys.modules.get(top))
 
 
 def _cells_of(function: FunctionType) -> dict[str, Any]:

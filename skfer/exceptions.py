@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import threading
 import warnings
@@ -278,6 +279,16 @@ def install_hint(extra: str, package: str) -> str:
         return f"pip install 'skfer[{extra}]'"
     editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
     return f"pip install {editable}'{url.removeprefix('file://')}[{extra}]'"
+
+
+def _unlock() -> None:
+    """Make the lock anew in a forked process: the thread that held it is not there."""
+    global _one_at_a_time
+    _one_at_a_time = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
 
 
 @contextlib.contextmanager

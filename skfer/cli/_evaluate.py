@@ -54,7 +54,9 @@ class Comparison:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare the embedders on the wanted data and print the tables."""
-    check_writable(arguments.json, inputs=(arguments.labels, arguments.root))
+    read = (arguments.labels, arguments.root)
+    check_writable(arguments.json, inputs=read)
+    check_writable(arguments.results, "--results", or_stdout=False, inputs=read)
     check_drawable(arguments.figures)
     # Numbers on standard output are for a program: the table would be in its way.
     out = sys.stderr if is_stdout(arguments.json) else sys.stdout

@@ -107,12 +107,20 @@ def _value(name: str, key: str, value: Any) -> Any:
     if key == "classes" and name not in OWN_SETS:
         return _expressions(value)
     if key == "class_names":
-        return dict(value)
+        return _new_names(value)
     if key == "detector":
         return make_detector(value) if value else None
     if key == "align" and value is not False:
         return _alignment(name, value)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _new_names(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    names = dict(pairs)
+    if len(names) < len(set(pairs)):
+        twice = next(old for old, new in pairs if names[old] != new)
+        raise ValueError(f"--class-names gives {twice} two names: give one.")
+    return names
 
 
 def _alignment(name: str, words: list[str]) -> Any:

@@ -20,6 +20,7 @@ from skfer.cli._output import (
     bars_wanted,
     check_writable,
     counted,
+    in_a_line,
     is_stdout,
     say,
     warn,
@@ -40,6 +41,7 @@ from skfer.pictures import PictureError
 
 UNUSABLE = 1
 _CHUNK = 256  # pictures in memory: some full batches of the network
+_TOLD_EACH = 5  # pictures with the same fault; of more their number is told
 _EDGES = ("x0", "y0", "x1", "y1")
 # Columns of the table before and after those of the classes.
 _BEFORE = ("file", "face", *_EDGES, "score", "label", "probability")
@@ -67,11 +69,22 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.draw is not None:
         n_drawn = draw_faces(rows, arguments.draw)
         say(f"{counted(n_drawn, 'picture')}: {arguments.draw}", sys.stderr if on_stdout else None)
-    for row in rows:
-        if row["error"] is not None:
-            warn(f"{row['file']}: {row['error']}")
+    _tell_errors(rows)
     told = {row["file"] for row in rows if row["error"] is None}
     return 0 if told.issuperset(names) else UNUSABLE
+
+
+def _tell_errors(rows: Sequence[dict[str, Any]]) -> None:
+    """Warn of what could not be used; what ails many pictures, such as no detector, once."""
+    files: dict[str, list[str]] = {}
+    for row in rows:
+        if row["error"] is not None:
+            files.setdefault(row["error"], []).append(in_a_line(row["file"]))
+    for error, names in files.items():
+        if len(names) > _TOLD_EACH:
+            names = [f"{names[0]} and {len(names) - 1:,} more"]
+        for name in names:
+            warn(f"{name}: {error}")
 
 
 def _check_apart(json_path: Path | None, csv_path: Path | None) -> None:
@@ -200,16 +213,17 @@ def _as_csv(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:
 
 
 def _as_text(rows: Sequence[dict[str, Any]]) -> str:
-    width = max(len(row["file"]) for row in rows)
+    files = [in_a_line(row["file"]) for row in rows]
+    width = max(map(len, files))
     places = [_place(row["box"]) for row in rows]
     widest = max(map(len, places))
     longest = max(len(row["label"] or "-") for row in rows)
     lines = []
-    for row, place in zip(rows, places, strict=True):
+    for row, file, place in zip(rows, files, places, strict=True):
         where = f"  {place:<{widest}}" if widest else ""
         probability = "" if row["probability"] is None else f"  {row['probability']:.2f}"
         label = f"{row['label'] or '-':<{longest}}"
-        lines.append(f"{row['file']:<{width}}{where}  {label}{probability}".rstrip())
+        lines.append(f"{file:<{width}}{where}  {label}{probability}".rstrip())
     return "\n".join(lines)
 
 

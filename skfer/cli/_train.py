@@ -13,7 +13,7 @@ from skorch.callbacks import Callback
 from tqdm import tqdm
 
 from skfer.cli._faces import OWN_SETS, load_faces, parts_of, tell_unlabeled, without_duplicates
-from skfer.cli._output import bars_wanted, check_writable, say, warn
+from skfer.cli._output import bars_wanted, check_writable, counted, say, warn
 from skfer.cli._pictures import largest_of, make_detector
 from skfer.evaluation import make_methods, prepare, with_classifier
 from skfer.persistence import save
@@ -62,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     model = with_aligner(model, arguments)
     first, last = embedder.history_[0]["train_loss"], embedder.history_[-1]["train_loss"]
     seconds = time.perf_counter() - start
-    say(f"trained in {seconds:.1f} s, {embedder.n_iter_} epochs; loss {first:.3f} -> {last:.3f}")
+    epochs = counted(embedder.n_iter_, "epoch")
+    say(f"trained in {seconds:.1f} s, {epochs}; loss {first:.3f} -> {last:.3f}")
     if arguments.label_noise == "auto" and embedder.wrong_label_share_ is not None:
         say(f"of the labels {embedder.wrong_label_share_:.0%} seem to be wrong")
     save(model, arguments.output, card=make_card(name, faces, loaded, arguments))

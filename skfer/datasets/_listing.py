@@ -127,6 +127,12 @@ def choose_parts(listing: Listing, subset: str | Iterable[str] | None) -> Listin
     else:
         kind, values = listing.group_kind, [row.group for row in listing.rows]
     known = sorted({value for value in values if isinstance(value, str) and value})
+    if not known:
+        raise ArgumentError(
+            "{subset=}: these pictures have no official parts. (Of a table, {split_column} names "
+            "the column of them.)",
+            subset=subset,
+        )
     unknown = [word for word in words if word not in known]
     if unknown or not words:
         raise ArgumentError(

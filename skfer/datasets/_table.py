@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from skfer.datasets._copies import without_links
 from skfer.datasets._csv import find_delimiter, read_cells
-from skfer.datasets._groups import similar_groups
+from skfer.datasets._groups import classes_as_groups, similar_groups
 from skfer.datasets._labels import canonical, encode, rename_classes
 from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options
@@ -251,7 +251,12 @@ def list_table(
         problems=problems + repeated + linked,
         codes=codes,
         target_names=target_names,
-        warnings=[*slips, *_unlabeled(csv, rows, columns), *similar_groups(rows)],
+        warnings=[
+            *slips,
+            *_unlabeled(csv, rows, columns),
+            *classes_as_groups(rows),
+            *similar_groups(rows),
+        ],
         is_own=True,
         extra=() if columns.subgroup is None else ("subgroup",),
     )

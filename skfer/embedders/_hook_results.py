@@ -8,8 +8,15 @@ from skorch.callbacks import Callback
 
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
+from skfer.nets.making import refuse_batch_statistics
 from skfer.training import Objective, TrainingData
 from skfer.validation import shown
+
+
+def checked_network(network: Any) -> Any:
+    """Return what ``make_network`` returned, to be trained; a fitted one is taken as it is."""
+    refuse_batch_statistics(network)
+    return network
 
 
 def checked_objective(objective: Any) -> Objective:

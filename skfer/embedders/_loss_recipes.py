@@ -171,7 +171,7 @@ class MinedLoss(nn.Module):
             return _called("loss", self.loss, embeddings, labels, **more)
         with torch.no_grad():
             mined = _check_mined(_called("miner", self.miner, embeddings, labels))
-        if _takes_indices(parameters):  # which may be of more than this batch
+        if _takes_indices(self.loss, parameters):  # which may be of more than this batch
             return _called("loss", self.loss, embeddings, labels, indices_tuple=mined, **more)
         _check_rows(mined, len(labels))
         if "triplets" in parameters:
@@ -204,10 +204,13 @@ def takes_votes(loss: Any) -> bool:
     return "votes" in _called_with(loss)
 
 
-def _takes_indices(parameters: Mapping[str, inspect.Parameter]) -> bool:
+def _takes_indices(loss: Any, parameters: Mapping[str, inspect.Parameter]) -> bool:
     """Whether a loss is told what was mined; one with ``**kwargs`` may pass it on to another."""
+    if "indices_tuple" in parameters or not isinstance(loss, nn.Module):
+        return "indices_tuple" in parameters
     passes_on = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
-    return "indices_tuple" in parameters or (passes_on and "triplets" not in parameters)
+    inner = (_called_with(part) for part in loss.modules() if part is not loss)
+    return passes_on and any("indices_tuple" in taken for taken in inner)
 
 
 _PASSED_ON = (ArgumentError, torch.OutOfMemoryError)

@@ -73,11 +73,13 @@ class CallbacksApart:
 
 
 def _pickled(callbacks: list[Any]) -> bytes | str:
-    """Return a pickle of callbacks, or why there is none."""
+    """Return a pickle of callbacks, or why there is none, "" where that is nothing to tell."""
     buffer = io.BytesIO()
     try:
         _CallbackPickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(callbacks)
     except Exception as error:  # whatever the code of a user raises
+        if any(type(callback).__module__ == "__main__" for callback in callbacks):
+            return ""  # a worker process has no class of a script or notebook: it is as before
         return f"they could not be pickled: {error}"
     if buffer.tell() > _MOST_OF_CALLBACKS:
         return f"they are {buffer.tell():,} bytes, as if they held data, and were not pickled"
@@ -86,6 +88,8 @@ def _pickled(callbacks: list[Any]) -> bytes | str:
 
 def _loaded(data: bytes | str, name: str) -> list[Any] | None:
     """Return callbacks from their pickle; None, with a warning, where they do not load."""
+    if not data:
+        return None
     if isinstance(data, str):
         why = data
     else:

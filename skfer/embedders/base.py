@@ -24,6 +24,7 @@ from skfer.embedders._freezing import count_frozen_epochs, frozen_backbone
 from skfer.embedders._hook_results import (
     checked_labels,
     checked_list,
+    checked_network,
     checked_objective,
     checked_sampler,
 )
@@ -432,7 +433,7 @@ class BaseEmbedder(MethodHooks):
             self.mirror_ = choose_mirror(self.mirror, self.augment, self.input_shape_, n_samples)
             made_of = {name: getattr(self, name) for name in self.network_parameters}
             self._built_from = self._trained_with | made_of
-            network = self.make_network()
+            network = checked_network(self.make_network())
         net = MetricNet(
             network,
             objective,

@@ -62,6 +62,11 @@ class ResultsFile:
     def _read(self) -> dict[str, Fit]:
         if not self.path.exists():
             return {}
+        if not self.path.is_file():  # a pipe would be waited for
+            raise ArgumentError(
+                "{results=} is no place for a file of fits: give the name of one.",
+                results=str(self.path),
+            )
         names = {field.name for field in fields(Fit)}
         known, foreign = {}, 0
         for line in self.path.read_bytes().splitlines():

@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
-from sklearn.pipeline import Pipeline
 
 from skfer._typing import NDArray
-from skfer.embedders import BaseEmbedder, WithLabels
+from skfer.embedders._groups import told_groups
 from skfer.evaluation._measures import measure_embedding, measure_posterior, measure_predictions
 from skfer.evaluation._recording import recorded_warnings
 
@@ -107,7 +105,7 @@ def run_task(task: Task, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] 
     # Recorded, since fits run in other processes, which would print them as they like.
     with _one_thread(), recorded_warnings() as told:
         start = time.perf_counter()
-        told_apart = _apart(task.embedder, None if groups is None else groups[train])
+        told_apart = told_groups(task.embedder, None if groups is None else groups[train])
         embedder = seeded_clone(task.embedder, task.seed).fit(X[train], y[train], **told_apart)
         fit_time = time.perf_counter() - start
         Z_train = embedder.transform(X[train])
@@ -140,19 +138,6 @@ def run_task(task: Task, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] 
         warnings=tuple(dict.fromkeys(told)),
         points=_in_the_plane(Z_test) if task.with_points else None,
     )
-
-
-def _apart(embedder: Any, groups: NDArray[Any] | None) -> dict[str, Any]:
-    """Return what tells an embedder, alone or in a pipeline, in `fit` who is on its samples.
-
-    With early stopping it sets samples aside, of other subjects than those that it learns from.
-    """
-    if groups is None:
-        return {}
-    if isinstance(embedder, Pipeline) and not get_config()["enable_metadata_routing"]:
-        told = [(name, _apart(step, groups)) for name, step in embedder.steps]
-        return {f"{name}__{key}": value for name, some in told for key, value in some.items()}
-    return {"groups": groups} if isinstance(embedder, BaseEmbedder | WithLabels) else {}
 
 
 def seeded_clone(embedder: Any, seed: int | None) -> Any:

@@ -11,6 +11,7 @@ class _OfThisThread(threading.local):
     """Where the warnings of a thread go, if they are recorded."""
 
     texts: list[str] | None = None
+    is_passing_on = False
 
 
 class _Unused(Warning):
@@ -21,6 +22,7 @@ _of_this_thread = _OfThisThread()
 _lock = threading.Lock()
 _recording = 0  # threads
 _former: Any = None
+_ORIGINAL = warnings.showwarning
 
 
 @contextlib.contextmanager
@@ -60,10 +62,20 @@ def _end() -> None:
 def _show(message: Any, *args: Any, **kwargs: Any) -> None:
     """Record a warning of a thread that records them; show that of another as before."""
     if _of_this_thread.texts is None:
-        _former(message, *args, **kwargs)
+        _pass_on(message, *args, **kwargs)
         return
     _of_this_thread.texts.append(str(message))
     _show_again()
+
+
+def _pass_on(message: Any, *args: Any, **kwargs: Any) -> None:
+    """Show a warning as before; what was put around it meanwhile may lead back here."""
+    show = _ORIGINAL if _of_this_thread.is_passing_on else _former
+    before, _of_this_thread.is_passing_on = _of_this_thread.is_passing_on, True
+    try:
+        show(message, *args, **kwargs)
+    finally:
+        _of_this_thread.is_passing_on = before
 
 
 def _show_again() -> None:

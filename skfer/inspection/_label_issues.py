@@ -13,9 +13,10 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
 from skfer._typing import ArrayLike, NDArray
+from skfer.embedders._groups import told_groups
 from skfer.exceptions import ArgumentError
 from skfer.inspection._labels import Labels, read_labels
-from skfer.inspection._models import apart, embed
+from skfer.inspection._models import embed
 from skfer.validation import (
     UNLABELED,
     check_groups,
@@ -350,7 +351,7 @@ def _judge_fold(
     n_neighbors: int,
 ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
     """Return probabilities of a fold's samples by a model of the others, and neighbors' votes."""
-    told = apart(estimator, None if groups is None else groups[train])
+    told = told_groups(estimator, None if groups is None else groups[train])
     fitted = clone(estimator).fit(_safe_indexing(X, train), y[train], **told)
     asked = _safe_indexing(X, test)
     model = None

@@ -3,11 +3,10 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn import get_config
 from sklearn.pipeline import Pipeline
 
 from skfer._typing import NDArray
-from skfer.embedders import BaseEmbedder, WithLabels
+from skfer.embedders import BaseEmbedder
 from skfer.exceptions import ArgumentError
 from skfer.validation import check_rows
 
@@ -87,20 +86,6 @@ def take_apart(estimator: Any, needs: str, method: str | None = None) -> Parts:
         "got {}.",
         type(estimator).__name__,
     )
-
-
-def apart(estimator: Any, groups: NDArray[Any] | None) -> dict[str, Any]:
-    """Return what tells the embedder of an unfitted model, in `fit`, who is on its samples.
-
-    With early stopping it sets samples aside, of other persons than those that it learns from.
-    Models without an embedder of this package in plain sight are told nothing.
-    """
-    if groups is None:
-        return {}
-    if isinstance(estimator, Pipeline) and not get_config()["enable_metadata_routing"]:
-        told = [(name, apart(step, groups)) for name, step in estimator.steps]
-        return {f"{name}__{key}": value for name, some in told for key, value in some.items()}
-    return {"groups": groups} if isinstance(estimator, BaseEmbedder | WithLabels) else {}
 
 
 def predictions(estimator: Any, X: Any) -> NDArray[Any] | None:

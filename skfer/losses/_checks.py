@@ -72,6 +72,10 @@ def check_companion(values: Tensor, name: str, shape: tuple[int, ...]) -> None:
         )
 
 
+_SLACK = 1e-6
+"""How far a share may be beyond its bound by rounding."""
+
+
 def check_shares(shares: Tensor, name: str) -> None:
     """Check, on a CPU, rows of shares: each sums to 1, or to 0 for a sample without a label."""
     if not _may_look(shares):
@@ -91,7 +95,7 @@ def check_range(values: Tensor, name: str, high: float | None = None) -> None:
     """Check, on a CPU, that numbers are finite, at least 0, and at most `high` if it is given."""
     if not _may_look(values):
         return
-    most = torch.finfo(values.dtype).max if high is None else high
+    most = torch.finfo(values.dtype).max if high is None else high + _SLACK
     if bool(((values >= 0) & (values <= most)).all()):
         return
     expected = "finite numbers >= 0" if high is None else f"from 0 to {high}"

@@ -16,6 +16,8 @@ from skfer.nets.start import read_backbone
 from skfer.nets.timm_backbone import TimmBackbone
 from skfer.validation import shown
 
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+"""What features may be of: a network may compute in half precision by itself."""
 _N_TRIED = 2
 """Inputs of a trial, so that it is seen whether there are features for each."""
 
@@ -180,7 +182,7 @@ def try_backbone(backbone: nn.Module, input_shape: tuple[int, ...]) -> Trial:
     ------
     ValueError
         If the backbone cannot take such inputs, does not return a float32 map or row for each of
-        them, or has a batch norm without running statistics.
+        them.
 
     See Also
     --------
@@ -195,7 +197,6 @@ def try_backbone(backbone: nn.Module, input_shape: tuple[int, ...]) -> Trial:
     """
     check_module(backbone, "backbone")
     input_shape = check_input_shape(input_shape)
-    _refuse_batch_statistics(backbone)
     if len(input_shape) == 1:
         return Trial(_feature_shape(backbone, torch.zeros(_N_TRIED, *input_shape)), False)
     channels, *sides = input_shape
@@ -236,17 +237,37 @@ def _feature_shape(backbone: nn.Module, batch: Tensor) -> tuple[int, ...]:
             "{backbone}: {} must return as many rows as it is given, and makes {} of {}.",
             *(name, len(features), len(batch)),
         )
-    if features.dtype != torch.float32:
+    if features.dtype not in _DTYPES:
         raise ArgumentError(
-            "{backbone}: {} must return float32, got {}: end it with .float(). (To compute in half "
-            "precision, give {precision='bfloat16'}.)",
+            "{backbone}: {} must return float32, got {}: end it with .float().",
             *(name, features.dtype),
         )
     return tuple(features.shape[1:])
 
 
-def _refuse_batch_statistics(backbone: nn.Module) -> None:
-    """Refuse what computes a face's features from its neighbors in inference too."""
+def refuse_batch_statistics(backbone: nn.Module) -> None:
+    """Refuse what computes a face's features from its neighbors in inference too.
+
+    Parameters
+    ----------
+    backbone : nn.Module
+        To be trained.
+
+    Raises
+    ------
+    ArgumentError
+        If it has a batch norm without running statistics.
+
+    See Also
+    --------
+    try_backbone : What a backbone gives.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skfer.nets.making import refuse_batch_statistics
+    >>> refuse_batch_statistics(nn.BatchNorm2d(3))
+    """
     for name, part in backbone.named_modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is None:
             raise ArgumentError(

@@ -51,7 +51,10 @@ def set_attributes(module: nn.Module, changed: Mapping[str, Mapping[str, Any]]) 
 def _attributes(module: nn.Module) -> dict[str, Any]:
     """Return the attributes of a module beside torch's own, as a pickle would hold them."""
     # A parametrized module refuses to be pickled.
-    state = vars(module) if is_parametrized(module) else module.__getstate__()
+    try:
+        state = vars(module) if is_parametrized(module) else module.__getstate__()
+    except Exception:  # whatever the code of a user raises
+        state = vars(module)
     state = state if isinstance(state, dict) else vars(module)
     return {key: value for key, value in state.items() if key not in OF_TORCH}
 
@@ -84,6 +87,10 @@ class _Comparison:
 
 
 def _same_numbers(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor):
+        a, b = a.to_dense(), b.to_dense()
+    if a.dtype == object:
+        return a.shape == b.shape and bool(repr(a) == repr(b))
     return a.shape == b.shape and bool(((a == b) | ((a != a) & (b != b))).all())
 
 

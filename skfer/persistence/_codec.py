@@ -1,5 +1,6 @@
 """From objects to JSON and arrays and back; reading runs no code that a file brings."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.neighbors import BallTree, KDTree
 from torch import Tensor, nn
 
@@ -148,6 +150,11 @@ class Encoder:
 
     def _embedder(self, value: BaseEmbedder, place: str) -> Any:
         state, net = take_apart(value)
+        if net is not None:
+            net["beside"] = {
+                room: {name: self._data_of(part, name or room) for name, part in parts.items()}
+                for room, parts in net["beside"].items()
+            }
         return _tagged(
             "embedder",
             name_of(type(value)),
@@ -155,8 +162,22 @@ class Encoder:
             net=self.encode(net, f"{place}.net_"),
         )
 
+    def _data_of(self, attributes: dict[str, Any], place: str) -> dict[str, Any]:
+        """Return the attributes of a part of a network or loss that a file can hold."""
+        kept = {key: item for key, item in attributes.items() if _is_data(item)}
+        left = ", ".join(key for key in attributes if key not in kept)
+        if left:
+            warnings.warn(
+                f"{place} has something as {left} that changed in training and that a file cannot "
+                "hold: it is loaded as it is before a training. Numbers, text, tensors, and lists "
+                "and dicts of them are kept.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return kept
+
     def _object(self, value: Any, place: str) -> Any:
-        if isinstance(value, BaseEstimator) and hasattr(value, "best_estimator_"):
+        if isinstance(value, BaseSearchCV) and hasattr(value, "best_estimator_"):
             raise TypeError(
                 f"{place} is a search, which cannot be saved: save what it has found, its "
                 "best_estimator_."
@@ -171,6 +192,14 @@ class Encoder:
             # A metadata request and its owner refer to each other; the owner's name is enough.
             state = state | {"owner": type(state["owner"]).__name__}
         return _tagged("object", name_of(type(value)), state=self._dict(state, place))
+
+
+def _is_data(value: Any) -> bool:
+    """Whether a value can be saved, and loaded without the name of a class or function."""
+    try:
+        return not names_in(Encoder().encode(value, ""))
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def names_in(value: Any) -> list[str]:

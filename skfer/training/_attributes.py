@@ -1,5 +1,7 @@
 """What objects hold as attributes: taken apart into plain values, and made of them again."""
 
+import hashlib
+import logging
 import pickle
 import random
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -18,6 +20,11 @@ MISSING: Any = object()
 """Stands where nothing is."""
 _STAYS = ("as it is there",)
 """What stands for a value that cannot be taken apart, such as a function or a layer."""
+_NO_STATE = (
+    *(np.generic, np.ndarray, Tensor, RemovableHandle),
+    *(torch.device, torch.dtype, logging.Logger, logging.LoggerAdapter),
+)
+"""Kinds that are kept, or that tell nothing of what was learned."""
 _Rebuild = Callable[[Any, Any, str], Any]
 
 
@@ -29,13 +36,20 @@ def taken_apart(value: Any) -> Any:
     value : object
         What is in it that is none of the kinds of this file is left out.
     """
+    try:
+        return _apart(value)
+    except RecursionError:  # it holds itself
+        return _STAYS
+
+
+def _apart(value: Any) -> Any:
     kind = type(value)
     if kind in SIMPLE:
         return value
     if kind is list:
-        return [taken_apart(item) for item in value]
+        return [_apart(item) for item in value]
     if kind is dict and all(type(key) in SIMPLE for key in value):
-        return {key: taken_apart(item) for key, item in value.items()}
+        return {key: _apart(item) for key, item in value.items()}
     if kind in _KINDS:
         return (_name_of(kind), _KINDS[kind][0](value))
     if isinstance(value, np.generic):
@@ -98,15 +112,22 @@ def trace_of(value: Any) -> list[bytes]:
 
     Functions and layers do not count, nor does what cannot be pickled.
     """
-    if type(value) in (list, tuple, set, frozenset, deque):
-        return [trace for item in value for trace in trace_of(item)]
+    try:
+        return _trace_of(value)
+    except RecursionError:  # it holds itself
+        return []
+
+
+def _trace_of(value: Any) -> list[bytes]:
+    if isinstance(value, list | tuple | set | frozenset | deque):
+        return [trace for item in value for trace in _trace_of(item)]
     if isinstance(value, Mapping):
-        return trace_of(list(value.values()))
+        return _trace_of(list(value.values()))
     is_kept = type(value) in SIMPLE or type(value) in _KINDS or callable(value)
-    if is_kept or isinstance(value, np.generic | np.ndarray | Tensor | RemovableHandle):
+    if is_kept or isinstance(value, _NO_STATE):
         return []
     try:
-        return [pickle.dumps(value)]
+        return [hashlib.sha256(pickle.dumps(value)).digest()]
     except Exception:  # which one depends on the object
         return []
 
@@ -122,7 +143,7 @@ def _items_again(apart: list[Any], there: Any, device: str) -> list[Any]:
 
 
 def _pairs(value: Mapping[Any, Any]) -> list[Any]:
-    return [[taken_apart(key), taken_apart(item)] for key, item in value.items()]
+    return [[_apart(key), _apart(item)] for key, item in value.items()]
 
 
 def _dict_again(pairs: list[Any], there: Any, device: str) -> dict[Any, Any]:
@@ -174,7 +195,7 @@ def _torch_generator_again(parts: list[Any], there: Any, device: str) -> torch.G
 
 
 def _numpy_generator_apart(rng: np.random.Generator) -> Any:
-    return taken_apart(rng.bit_generator.state)
+    return _apart(rng.bit_generator.state)
 
 
 def _numpy_generator_again(apart: Any, there: Any, device: str) -> np.random.Generator:
@@ -199,7 +220,7 @@ def _random_again(apart: Any, there: Any, device: str) -> random.Random:
 
 
 def _as_list(value: Any) -> list[Any]:
-    return [taken_apart(item) for item in value]
+    return [_apart(item) for item in value]
 
 
 def _in(kind: Callable[[list[Any]], Any]) -> _Rebuild:
@@ -228,11 +249,11 @@ _KINDS: dict[type, tuple[Callable[[Any], Any], _Rebuild]] = {
     np.ndarray: (_array_apart, _array_again),
     torch.Generator: (lambda g: [g.get_state(), g.device.type == "cpu"], _torch_generator_again),
     np.random.RandomState: (
-        lambda rng: taken_apart(rng.get_state(legacy=False)),
+        lambda rng: _apart(rng.get_state(legacy=False)),
         _random_state_again,
     ),
     np.random.Generator: (_numpy_generator_apart, _numpy_generator_again),
-    random.Random: (lambda rng: taken_apart(rng.getstate()), _random_again),
+    random.Random: (lambda rng: _apart(rng.getstate()), _random_again),
 }
 """How values of each kind are taken apart, and made again."""
 _AGAIN: dict[str, _Rebuild] = {_name_of(kind): again for kind, (_, again) in _KINDS.items()}

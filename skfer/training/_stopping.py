@@ -1,9 +1,10 @@
 """Early stopping that restores all of the best epoch."""
 
+import copy
 from typing import Any
 
 from skorch.callbacks import EarlyStopping
-from torch import Tensor
+from torch import Tensor, nn
 
 from skfer.training._module_state import set_tensors, tensors_of
 from skfer.validation import check_int
@@ -41,6 +42,7 @@ class StopAtBest(EarlyStopping):
         """Forget earlier trainings."""
         super().on_train_begin(net, **kwargs)
         self._best = []
+        self._extra: list[dict[str, Any]] = [{}, {}]
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Keep the best weights so far; stop after too many epochs without an improvement."""
@@ -53,13 +55,17 @@ class StopAtBest(EarlyStopping):
                     {name: tensor.detach().clone() for name, tensor in tensors_of(part).items()}
                     for part in parts
                 ]
+                self._extra = [copy.deepcopy(_extra_state(part)) for part in parts]
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Go back to the best epoch."""
         if self._best:
             set_tensors(net.module_, self._best[0])
             set_tensors(net.criterion_, self._best[1])
-        self._best = []
+            for part, extra in zip((net.module_, net.criterion_), self._extra, strict=True):
+                if extra:
+                    part.load_state_dict(extra, strict=False)
+        self._best, self._extra = [], [{}, {}]
 
     def state_dict(self) -> dict[str, Any]:
         """Return the best weights so far, and how long ago they were reached."""
@@ -68,12 +74,23 @@ class StopAtBest(EarlyStopping):
             "threshold": self.dynamic_threshold_,
             "epoch": self.best_epoch_,
             "best": self._best,
+            "extra": self._extra,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where another training was."""
         self.misses_, self.dynamic_threshold_ = state["misses"], state["threshold"]
         self.best_epoch_, self._best = state["epoch"], state["best"]
+        self._extra = state["extra"]
+
+
+def _extra_state(part: nn.Module) -> dict[str, Any]:
+    """Return what modules keep by ``get_extra_state``, as `load_state_dict` takes it."""
+    found = {}
+    for name, module in part.named_modules():
+        if type(module).get_extra_state is not nn.Module.get_extra_state:
+            found[f"{name}.".lstrip(".") + "_extra_state"] = module.get_extra_state()
+    return found
 
 
 def restart_stopping(net: Any) -> None:

@@ -95,6 +95,40 @@ def test_a_table_is_known_by_every_command_that_learns(command):
     assert _faces.own_options("table", arguments) == {}
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--embedders", ""], "nothing is named: give some of pca"),
+        (["--embedders", " , "], "nothing is named"),
+    ],
+)
+def test_no_name_is_not_all_names(capsys, words, told):
+    with pytest.raises(SystemExit) as caught:
+        main(["evaluate", *words])
+    assert caught.value.code == FAILED
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--results", "/dev/null"], "--results /dev/null is no place for a file"),
+        (["--results", "nowhere/x.jsonl"], "--results nowhere/x.jsonl: there is no folder"),
+        (["--results", "."], "--results . is a folder"),
+    ],
+)
+def test_results_are_checked_before_a_fit(capsys, monkeypatch, words, told):
+    monkeypatch.setattr("skfer.cli._evaluate._prepare", None)
+    assert main(["evaluate", "--quiet", *words]) == FAILED
+    assert told in capsys.readouterr().err
+
+
+def test_one_name_for_a_class(tmp_path, capsys):
+    call = ["--dataset", "folder", "--root", str(tmp_path), "--class-names", "a=fear", "a=anger"]
+    assert main(["evaluate", "--quiet", *call]) == FAILED
+    assert "--class-names gives a two names: give one" in capsys.readouterr().err
+
+
 def test_negatives_belong_to_triplet_center(capsys):
     call = ["evaluate", "--embedders", "pca,gaussian", "--negatives", "nearest", "--quiet"]
     assert main(call) == FAILED

@@ -133,3 +133,15 @@ def test_words_in_the_characters_of_the_stream():
     stream = _Ascii()
     _output.say("0.5 ± 0.1 of Zoë", stream)
     assert stream.getvalue() == "0.5 +- 0.1 of Zo\\xeb\n"
+
+
+def test_a_closed_stream_takes_nothing(monkeypatch):
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stderr", None)
+    _output.say("x")
+    _output.warn("x")
+    assert not _output.bars_wanted(quiet=False)
+
+
+def test_a_name_is_in_one_line():
+    assert _output.in_a_line("new\nline\x1b.png") == "new\\nline\\x1b.png"

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.datasets import DatasetError, DatasetWarning, load_image_table
+from skfer.exceptions import ArgumentError
 from skfer.validation import MISSING_WORDS, is_missing
 
 HEADER = ("file", "label", "person", "part")
@@ -254,6 +255,22 @@ def test_names_for_classes_and_some_parts(tmp_path):
     faces = load_image_table(path, **how)
     assert faces.target_names[faces.target].tolist() == ["surprise", "fear", "fear"]
     assert load_image_table(path, **how, subset="val").filenames.tolist() == ["c.png"]
+
+
+def test_the_label_is_no_person(tmp_path):
+    names = [f"{i}.png" for i in range(8)]
+    trees.folder(tmp_path, names)
+    rows = [(name, "ab"[i % 2]) for i, name in enumerate(names)]
+    path = trees.table(tmp_path / "t.csv", ("file", "label"), rows)
+    with pytest.warns(DatasetWarning, match="Is that the column of persons"):
+        load_image_table(path, group_column="label")
+
+
+def test_no_part_without_a_column_of_parts(tmp_path):
+    trees.folder(tmp_path, ["a.png"])
+    path = trees.table(tmp_path / "t.csv", ("file", "label"), [("a.png", "fear")])
+    with pytest.raises(ArgumentError, match=r"subset='train': these pictures have no official pa"):
+        load_image_table(path, subset="train")
 
 
 def test_a_table_of_pixels(tmp_path):

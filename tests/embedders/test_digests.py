@@ -12,6 +12,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from torch import nn
 
 from skfer import CrossEntropyEmbedder
 from skfer.embedders._digest import TrainingDigest
+from skfer.training import StopTraining
 
 
 def key(value):
@@ -525,3 +527,39 @@ def test_a_fit_is_not_taken_from_another_one(rows, tmp_path):
     ]
     np.testing.assert_array_equal(embeddings[:2], embeddings[2:])
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_code_that_is_hashed_is_not_run(tmp_path, monkeypatch):
+    """A module that a function may import counts by its source, and is not imported for that."""
+    (tmp_path / "ends_at_once.py").write_text("import sys\nsys.exit(3)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def loss(embeddings, labels):
+        if labels is None:
+            import ends_at_once  # noqa: F401
+        return embeddings.mean()
+
+    before = key(loss)
+    assert "ends_at_once" not in sys.modules
+    (tmp_path / "ends_at_once.py").write_text("import sys\nsys.exit(4)\n")
+    assert key(loss) != before
+
+
+STARTED = time.time()
+FACTOR = 2.0
+
+
+class Limited(Callback):
+    """Names a number that differs in every process, and one that does not."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if time.time() - STARTED > 3600 * FACTOR:
+            raise StopTraining
+
+
+def test_of_a_callback_the_constants_count_that_its_module_writes(monkeypatch):
+    before = key(Limited())
+    monkeypatch.setitem(globals(), "STARTED", STARTED + 1)
+    assert key(Limited()) == before
+    monkeypatch.setitem(globals(), "FACTOR", 3.0)
+    assert key(Limited()) != before

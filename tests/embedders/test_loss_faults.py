@@ -188,3 +188,19 @@ def test_it_is_looked_at_once_and_again_in_a_copy():
     loss(torch.randn(3, 8, requires_grad=True), torch.arange(3))
     assert loss._is_known
     assert not pickle.loads(pickle.dumps(loss))._is_known
+
+
+class Ignoring(nn.Module):
+    """A loss with keyword arguments that it does not heed: a miner is to choose its samples."""
+
+    def forward(self, embeddings, labels, **kwargs):
+        assert not kwargs
+        return embeddings.square().mean()
+
+
+def test_a_miner_chooses_the_samples_of_a_loss_that_does_not_hear_of_it():
+    def first_two(embeddings, labels):
+        return torch.tensor([0]), torch.tensor([1]), torch.tensor([0]), torch.tensor([1])
+
+    Z, y = torch.arange(8.0)[:, None], torch.arange(8) % 2
+    assert MinedLoss(Ignoring(), first_two)(Z, y) == 0.5

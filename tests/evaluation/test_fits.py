@@ -18,9 +18,11 @@ from sklearn.preprocessing import StandardScaler
 from skfer import CrossEntropyEmbedder
 from skfer.datasets import make_expressions
 from skfer.embedders import WithLabels
+from skfer.embedders._groups import told_groups
 from skfer.embedders._labels import validation_split
 from skfer.evaluation import (
     Fit,
+    _recording,
     compare,
     fit_warnings,
     format_tables,
@@ -174,3 +176,34 @@ def test_groups_change_no_fit_without_early_stopping():
     splits = [(np.arange(12), np.arange(12, 24))]
     (one,), (other,) = (compare({"e": model}, X, y, splits, groups=g) for g in (groups, None))
     assert (one.points, one.predicted) == (other.points, other.predicted)
+
+
+def test_what_is_put_around_the_showing_of_warnings_may_stay(monkeypatch):
+    """A library that is imported in a fit may do so; it calls what was there before it."""
+    shown = []
+    monkeypatch.setattr(warnings, "showwarning", lambda message, *args, **kw: shown.append(message))
+    with _recording.recorded_warnings():
+        inner = warnings.showwarning
+        warnings.showwarning = lambda *args, **kwargs: inner(*args, **kwargs)
+    with _recording.recorded_warnings() as texts, warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("within", stacklevel=1)
+    assert texts == ["within"]
+    warnings.showwarning("after", UserWarning, "file", 1)  # once, and not for ever
+
+
+class OfTwo(CrossEntropyEmbedder):
+    """An embedder of one's own, whose fit takes no groups."""
+
+    def fit(self, X, y):
+        return super().fit(X, y)
+
+
+def test_groups_are_told_where_they_are_wanted():
+    groups = np.array([1, 1, 2])
+    assert told_groups(CrossEntropyEmbedder(), groups) == {}
+    stopping = CrossEntropyEmbedder(early_stopping=True)
+    assert told_groups(stopping, groups)["groups"] is groups
+    assert told_groups(stopping, groups[:2]) == {}  # of one person none is set aside
+    assert told_groups(OfTwo(early_stopping=True), groups) == {}
+    assert list(told_groups(make_pipeline(stopping), groups)) == ["crossentropyembedder__groups"]

@@ -1,6 +1,7 @@
 """Attributes of objects as plain values, through a file and back."""
 
 import io
+import logging
 import random
 from collections import Counter, OrderedDict, defaultdict, deque
 from types import SimpleNamespace
@@ -129,3 +130,16 @@ def test_traces_tell_of_other_objects():
     assert trace_of(known) == []
     with open(__file__) as file:
         assert trace_of([file]) == []  # cannot be pickled
+
+
+def test_what_holds_itself_stays_as_it_is():
+    value = {"n": 1}
+    value["me"] = value
+    apart = taken_apart(value)
+    assert made_again(apart, value, "cpu") is value
+    assert trace_of(value) == []
+
+
+@pytest.mark.parametrize("value", [torch.device("cpu"), torch.float32, logging.getLogger("x")])
+def test_what_tells_nothing_of_a_training_has_no_trace(value):
+    assert trace_of([value]) == []

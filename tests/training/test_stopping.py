@@ -5,6 +5,7 @@ from skorch.history import History
 from torch import nn
 
 from skfer.training import StopAtBest
+from skfer.training._stopping import _extra_state
 
 
 class Net:
@@ -40,3 +41,28 @@ def test_buffers_are_those_of_the_best_epoch():
     assert net.criterion_.memory.tolist() == [1, 1]
     assert net.criterion_.count == 2
     assert net.module_.weight.tolist() == [1, 1]
+
+
+class Counting(nn.Module):
+    """Keeps a count beside its tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.n = 0
+
+    def get_extra_state(self):
+        return self.n
+
+    def set_extra_state(self, state):
+        self.n = state
+
+
+def test_what_modules_keep_beside_their_tensors():
+    outer = nn.Sequential(nn.Linear(1, 1), Counting())
+    outer[1].n = 3
+    kept = _extra_state(outer)
+    assert kept == {"1._extra_state": 3}
+    outer[1].n = 5
+    outer.load_state_dict(kept, strict=False)
+    assert outer[1].n == 3
+    assert _extra_state(Counting()) == {"_extra_state": 0}

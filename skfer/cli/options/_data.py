@@ -128,7 +128,7 @@ def _add_pictures(data: Any) -> None:
         "--duplicates",
         choices=("drop", "keep", "refuse"),
         help="identical images: drop the later copies, and refuse those of two classes (as by "
-        "default, but an official split stays as it is), keep all, or refuse all",
+        "default, but evaluation by an official split keeps all), keep all, or refuse all",
     )
     data.add_argument(
         "--skip-bad", action="store_true", default=None, help="leave out files that cannot be read"

@@ -23,8 +23,15 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
 
 def some_of(names: Sequence[str]) -> Callable[[str], list[str]]:
     """Return what reads names with commas between them, each once."""
-    read = one_of(names)
-    return lambda text: list(dict.fromkeys(read(word) for word in text.split(",") if word))
+    read_one = one_of(names)
+
+    def read(text: str) -> list[str]:
+        words = [word for word in text.split(",") if word.strip()]
+        if not words:
+            raise argparse.ArgumentTypeError(f"nothing is named: give some of {', '.join(names)}.")
+        return list(dict.fromkeys(map(read_one, words)))
+
+    return read
 
 
 def _plain(text: str) -> str:
