@@ -165,7 +165,12 @@ class Encoder:
     def _data_of(self, attributes: dict[str, Any], place: str) -> dict[str, Any]:
         """Return the attributes of a part of a network or loss that a file can hold."""
         kept = {key: item for key, item in attributes.items() if _is_data(item)}
-        left = ", ".join(key for key in attributes if key not in kept)
+        of_machine = (torch.device, torch.dtype)  # of the one where it was trained
+        left = ", ".join(
+            key
+            for key, item in attributes.items()
+            if key not in kept and not isinstance(item, of_machine)
+        )
         if left:
             warnings.warn(
                 f"{place} has something as {left} that changed in training and that a file cannot "

@@ -67,6 +67,22 @@ class Queue(nn.Module):
         return embeddings.square().mean()
 
 
+class Placed(nn.Module):
+    """A loss that notes where it was called."""
+
+    device = None
+
+    def forward(self, embeddings, labels):
+        self.device = embeddings.device
+        return embeddings.square().mean()
+
+
+def test_where_a_loss_was_called_is_nothing_to_tell(tmp_path):
+    model = MetricLossEmbedder(Placed, **QUICK).fit(X, Y)
+    skfer.save(model, tmp_path / "model.skfer")
+    assert skfer.load(tmp_path / "model.skfer", trusted=[Placed]).loss_.device is None
+
+
 class Holder:
     """A loss that is no module, and counts."""
 
