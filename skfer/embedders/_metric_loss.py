@@ -54,8 +54,8 @@ class MetricLossEmbedder(ClassifierEmbedder):
         Chooses pairs or triplets of a batch: called as ``miner(embeddings, labels)``, it returns
         indices as the miners of pytorch-metric-learning do, in three tensors (anchor, positive,
         negative) or four (anchor, positive, anchor, negative). A loss with an argument
-        ``indices_tuple`` or ``triplets``, or with ``**kwargs``, gets them; any other loss gets the
-        samples in them alone.
+        ``indices_tuple`` or ``triplets`` gets them, and so does a module with ``**kwargs`` around a
+        loss that has the former; any other loss gets the samples in them alone.
     loss_params : dict, default=None
         What a class or function is called with to make the loss.
     loss_lr : float, default=None
