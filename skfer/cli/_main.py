@@ -1,6 +1,7 @@
 """From the words of a call to an exit code."""
 
 import argparse
+import contextlib
 import os
 import sys
 import traceback
@@ -28,7 +29,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    arguments = read_arguments(argv)
+    with contextlib.ExitStack() as stack:
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:  # closed before the start, as daemons may have it
+                nowhere = stack.enter_context(open(os.devnull, "w"))
+                stack.callback(setattr, sys, name, None)
+                setattr(sys, name, nowhere)
+        return _run_quietly(read_arguments(argv))
+
+
+def _run_quietly(arguments: argparse.Namespace) -> int:
+    """Run the command with warnings that are a line each."""
     with warnings.catch_warnings():
 
         def tell(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -17,8 +17,6 @@ def say(text: str, stream: TextIO | None = None) -> None:
     What would move the cursor of a terminal, or color it, is shown as an escape sequence.
     """
     stream = sys.stdout if stream is None else stream
-    if stream is None:  # it was closed before the start
-        return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     lines = text.split("\n")
     text = "\n".join(line if line.isprintable() else _escaped(line) for line in lines)
@@ -52,7 +50,7 @@ def warn(text: str) -> None:
 
 def bars_wanted(quiet: bool) -> bool:
     """Whether to show progress: a bar in a log file is of no use to anybody."""
-    return not quiet and sys.stderr is not None and sys.stderr.isatty()
+    return not quiet and sys.stderr.isatty()
 
 
 def check_writable(

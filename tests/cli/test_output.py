@@ -3,11 +3,12 @@
 import io
 import json
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from helpers.calls import QUICK
+from helpers.calls import PCA, QUICK
 
 from skfer.cli import _output, main
 from skfer.cli.exit_codes import FAILED
@@ -135,12 +136,15 @@ def test_words_in_the_characters_of_the_stream():
     assert stream.getvalue() == "0.5 +- 0.1 of Zo\\xeb\n"
 
 
-def test_a_closed_stream_takes_nothing(monkeypatch):
+def test_a_closed_stream_takes_nothing(monkeypatch, tmp_path):
+    """Neither is there for a daemon; what is said goes nowhere, and to no other stream."""
+    path = tmp_path / "numbers.json"
     monkeypatch.setattr("sys.stdout", None)
     monkeypatch.setattr("sys.stderr", None)
-    _output.say("x")
-    _output.warn("x")
-    assert not _output.bars_wanted(quiet=False)
+    code = main(["evaluate", *PCA, "--image-size", "16", "--json", str(path)])
+    assert code == 0
+    assert sys.stdout is sys.stderr is None
+    assert json.loads(path.read_text())["complete"]
 
 
 def test_a_name_is_in_one_line():
