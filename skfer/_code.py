@@ -101,10 +101,12 @@ def literals_of(name: str | None) -> frozenset[str]:
         return frozenset()
     found = set()
     for line in tree.body:
-        targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+        if not isinstance(line, ast.Assign | ast.AnnAssign) or line.value is None:
+            continue
+        targets = line.targets if isinstance(line, ast.Assign) else [line.target]
         try:
-            ast.literal_eval(getattr(line, "value", None))  # type: ignore[arg-type]
-        except (ValueError, TypeError, SyntaxError, AttributeError):
+            ast.literal_eval(line.value)
+        except (ValueError, TypeError):
             continue
         found |= {target.id for target in targets if isinstance(target, ast.Name)}
     return frozenset(found)

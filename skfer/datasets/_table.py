@@ -213,27 +213,14 @@ def list_table(
     rows: list[Row] = []
     problems: list[Problem] = []
     lines = _read_lines(csv, columns)
-    if lines and columns.label == "target" and "expression" in lines[0].cells:
-        # As `as_frame=True` writes them: numbers alone do not tell what they mean.
-        raise DatasetError(
-            "{csv=} has codes in the column 'target', and the words for them in 'expression': "
-            "give {label_column='expression'}.",
-            csv=str(csv),
-        )
-    if lines and _PIXELS.match(lines[0].cells.get(columns.file, "")):
-        raise DatasetError(
-            "{csv=} holds pictures as numbers of pixels in the column {}, and this reads names of "
-            "files: load_fer2013 reads the table of FER2013; save others as pictures.",
-            repr(columns.file),
-            csv=str(csv),
-        )
+    if not lines:
+        raise DatasetError("{csv=} lists no pictures: it has a header and no rows.", csv=str(csv))
+    _check_first(csv, lines[0], columns)
     for line in lines:
         try:
             rows.append(_row(tree, line, columns))
         except ValueError as error:
             problems.append(Problem(line.place, str(error)))
-    if not lines:
-        raise DatasetError("{csv=} lists no pictures: it has a header and no rows.", csv=str(csv))
     names = tree.as_on_disk([row.name for row in rows])
     labels, slips = rename_classes([row.label for row in rows], class_names)
     rows = [
@@ -260,6 +247,24 @@ def list_table(
         is_own=True,
         extra=() if columns.subgroup is None else ("subgroup",),
     )
+
+
+def _check_first(csv: Path, line: _Line, columns: Columns) -> None:
+    """Raise if the columns hold something else than words and names of files."""
+    if columns.label == "target" and "expression" in line.cells:
+        # As `as_frame=True` writes them: numbers alone do not tell what they mean.
+        raise DatasetError(
+            "{csv=} has codes in the column 'target', and the words for them in 'expression': "
+            "give {label_column='expression'}.",
+            csv=str(csv),
+        )
+    if _PIXELS.match(line.cells.get(columns.file, "")):
+        raise DatasetError(
+            "{csv=} holds pictures as numbers of pixels in the column {}, and this reads names of "
+            "files: load_fer2013 reads the table of FER2013; save others as pictures.",
+            repr(columns.file),
+            csv=str(csv),
+        )
 
 
 def _said_of(row: Row) -> str:

@@ -12,9 +12,9 @@ from torch.nn.parameter import is_lazy
 from skfer._digest import CONSTANTS, Digest, functions_of
 from skfer._typing import NDArray
 from skfer.training import ImageSource, PictureSource, RowSource, release_pages
+from skfer.training._module_state import OF_TORCH
 
-_OF_TORCH = frozenset(vars(nn.Module()))
-_HOOKS = sorted(name for name in _OF_TORCH if "ward_" in name and "hooks" in name)
+_HOOKS = sorted(name for name in OF_TORCH if "ward_" in name and "hooks" in name)
 
 
 class TrainingDigest(Digest):
@@ -82,7 +82,7 @@ def _parts_of_module(module: nn.Module) -> list[Any]:
         return [module._modules["_orig_mod"]]
     state = vars(module)
     # Some modules set their attributes anew when they are copied.
-    settings = {name: item for name, item in sorted(state.items()) if name not in _OF_TORCH}
+    settings = {name: item for name, item in sorted(state.items()) if name not in OF_TORCH}
     hooks = [list(state.get(name, {}).values()) for name in _HOOKS]  # numbered through a process
     parts = (module._parameters, module._buffers, module._modules)
     return [type(module), settings, hooks, *(dict(part.items()) for part in parts)]

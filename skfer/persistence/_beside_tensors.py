@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
+
+from skfer.training._module_state import OF_TORCH, pickled_attributes
 
 _MISSING = object()
-OF_TORCH = frozenset(vars(nn.Module()))
-"""Attributes that each module has for torch itself."""
 
 
 def changed_attributes(module: nn.Module, fresh: nn.Module) -> dict[str, dict[str, Any]]:
@@ -50,13 +49,7 @@ def set_attributes(module: nn.Module, changed: Mapping[str, Mapping[str, Any]]) 
 
 def _attributes(module: nn.Module) -> dict[str, Any]:
     """Return the attributes of a module beside torch's own, as a pickle would hold them."""
-    # A parametrized module refuses to be pickled.
-    try:
-        state = vars(module) if is_parametrized(module) else module.__getstate__()
-    except Exception:  # whatever the code of a user raises
-        state = vars(module)
-    state = state if isinstance(state, dict) else vars(module)
-    return {key: value for key, value in state.items() if key not in OF_TORCH}
+    return {key: v for key, v in pickled_attributes(module).items() if key not in OF_TORCH}
 
 
 class _Comparison:

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder
 from skfer.exceptions import ModelFileError
-from skfer.persistence._beside_tensors import OF_TORCH
 from skfer.persistence._embedder import put_together, take_apart
 from skfer.persistence._known import Trusted, find_class, find_named, is_plain, name_of
+from skfer.training._module_state import OF_TORCH
 
 TAG = "!"
 """Key of a dict that stands for something else than a dict with words as keys."""

@@ -13,7 +13,8 @@ from skfer.exceptions import ArgumentError
 from skfer.training._attributes import MISSING, made_again, taken_apart, trace_of
 from skfer.training._replay import n_hooks
 
-_OF_TORCH = vars(nn.Module()).keys() - {"training"}
+OF_TORCH = frozenset(vars(nn.Module()))
+"""Attributes that each module has for torch itself."""
 
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
@@ -139,15 +140,15 @@ def _trace_of_tensor(tensor: Tensor) -> str:
 
 
 def _attributes_of(part: nn.Module) -> dict[str, Any]:
-    pickled = _pickled(part)
+    pickled = pickled_attributes(part)
     return {
         name: value
         for name, value in vars(part).items()
-        if name not in _OF_TORCH and pickled.get(name, MISSING) is value
+        if name not in OF_TORCH - {"training"} and pickled.get(name, MISSING) is value
     }
 
 
-def _pickled(part: nn.Module) -> dict[str, Any]:
+def pickled_attributes(part: nn.Module) -> dict[str, Any]:
     """Return the attributes that a module has in its pickles: a cache, say, is made anew."""
     if type(part).__getstate__ is object.__getstate__:
         return vars(part)

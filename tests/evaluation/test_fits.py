@@ -189,7 +189,8 @@ def test_what_is_put_around_the_showing_of_warnings_may_stay(monkeypatch):
         warnings.simplefilter("always")
         warnings.warn("within", stacklevel=1)
     assert texts == ["within"]
-    warnings.showwarning("after", UserWarning, "file", 1)  # once, and not for ever
+    with pytest.warns(UserWarning, match="after"):
+        warnings.warn("after", stacklevel=1)  # once, and not for ever
 
 
 class OfTwo(CrossEntropyEmbedder):
