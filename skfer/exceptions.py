@@ -1,5 +1,6 @@
 """Errors and warnings that skfer gives."""
 
+import ast
 import contextlib
 import json
 import os
@@ -99,7 +100,16 @@ def _called(name: str, value: str, names: Mapping[str, str]) -> str:
     """Return an argument, with "=" and its value if it has one, in the names of the caller."""
     if name + value in names:
         return names[name + value]
-    return f"{names[name]} {value[1:]}".rstrip() if name in names else name + value
+    return f"{names[name]} {_typed(value[1:])}".rstrip() if name in names else name + value
+
+
+def _typed(value: str) -> str:
+    """Return a value as it follows an option: several values with spaces between them."""
+    try:
+        given = ast.literal_eval(value)
+    except (SyntaxError, ValueError):  # other text than a literal, or a shortened one
+        return value
+    return " ".join(map(repr, given)) if isinstance(given, list | tuple) else value
 
 
 def printable(text: str) -> str:

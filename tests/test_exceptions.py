@@ -40,6 +40,13 @@ def test_text_in_the_names_of_the_caller():
     )
 
 
+def test_several_values_are_typed_apart():
+    error = ArgumentError("{subset=}: no parts", subset=("train", "a b"))
+    assert error.render({"subset": "--subset"}) == "--subset 'train' 'a b': no parts"
+    assert error.render({}) == "subset=('train', 'a b'): no parts"
+    assert ArgumentError("{n=}!", n=(1, ...)).render({"n": "--n"}) == "--n (1, Ellipsis)!"
+
+
 def test_arguments_are_in_order_each_once():
     assert make_error().arguments == ("align", "root", "frames")
     assert ArgumentError("nothing is right").arguments == ()
