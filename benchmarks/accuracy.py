@@ -89,6 +89,8 @@ def fit_once(job: dict[str, Any], suite: Suite, data: Any) -> dict[str, Any]:
     train = at_most(train, y, job.get("train"), seed)
     train = at_most_in_all(train, job.get("train_in_all"), seed)
     embedder = suite.methods[job["method"]](job["seed"])
+    if job.get("label_noise"):
+        embedder.set_params(label_noise=True)
     y_train = with_wrong_labels(y[train], job.get("wrong", 0), job["fold"])
     if job["method"] in suite.told:
         right = y_train == y[train]
@@ -173,6 +175,7 @@ def jobs_of(suite: Suite, dataset: str, arguments: argparse.Namespace) -> Iterat
                     "purpose": arguments.purpose,
                     "method": method,
                     "wrong": getattr(arguments, "wrong", 0),
+                    "label_noise": getattr(arguments, "label_noise", False),
                     "train": budget.get("train"),
                     "train_in_all": budget.get("train_in_all"),
                     "code": code,
@@ -240,7 +243,7 @@ def key(job: dict[str, Any]) -> tuple[Any, ...]:
     """Return what tells one fit from another."""
     names = ["dataset", "budget", "purpose", "method", "code", "fold", "folds", "seed"]
     names += ["train", "train_in_all"]
-    return (*(job.get(name) for name in names), job.get("wrong", 0))
+    return (*map(job.get, names), job.get("wrong", 0), job.get("label_noise", False))
 
 
 def mean(results: list[dict[str, Any]], measure: str) -> np.ndarray:
@@ -289,6 +292,7 @@ def report(suite: Suite, dataset: str, results: list[dict[str, Any]]) -> str:
     n = len(next(iter(by_method.values())))
     wrong = results[0].get("wrong", 0)
     head = f"{dataset}, {wrong:.0%} of the labels wrong, " if wrong else f"{dataset}, "
+    head += "all with `label_noise`, " if results[0].get("label_noise") else ""
     head += f"{n} fits a method (folds x seeds); mean ± standard deviation, and of "
     head += "differences, paired, mean ± standard error\n\n"
     parts = [head + table(header, rows), details(by_method)]
@@ -356,6 +360,7 @@ def main() -> int:
     parser.add_argument("--methods", nargs="+")
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--wrong", type=float, default=0, help="share of wrong labels in training")
+    parser.add_argument("--label-noise", action="store_true", help="all methods withstand them")
     parser.add_argument("--purpose", choices=sorted(FOLD_SEEDS), default="report")
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("results"))
@@ -373,6 +378,7 @@ def main() -> int:
         title = ", ".join(
             ["Accuracy", arguments.suite, arguments.budget, *(arguments.datasets or [])]
             + ([f"{arguments.wrong:.0%} wrong labels"] if arguments.wrong else [])
+            + (["label_noise"] if arguments.label_noise else [])
             + (["choosing folds"] if arguments.purpose == "choose" else [])
         )
         record(f"{title} (`python -m benchmarks.accuracy`)", "\n\n".join([suite.about, *texts]))
