@@ -1,14 +1,8 @@
-"""Checks y and groups, and sets samples aside for validation."""
+"""Checks y and groups."""
 
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import (
-    GroupShuffleSplit,
-    ShuffleSplit,
-    StratifiedGroupKFold,
-    StratifiedShuffleSplit,
-)
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _num_samples,
@@ -179,98 +173,3 @@ def encode(
             hint,
         )
     return codes
-
-
-def validation_split(
-    codes: NDArray[np.intp], groups: NDArray[Any] | None, fraction: float, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Set labeled samples aside for validation; subjects stay apart if groups are given.
-
-    Parameters
-    ----------
-    codes : array of int of shape (n,)
-        Class codes; samples without a label, -1, are trained on, unless their subject is set aside.
-    groups : array of shape (n,) or None
-        Subjects.
-    fraction : float
-        Share of samples (of subjects, if groups are given) for validation.
-    seed : int
-        Draws the split.
-
-    Returns
-    -------
-    train, valid : array of int
-        Indices.
-
-    Raises
-    ------
-    ValueError
-        If there is only one subject, or too few samples or subjects remain on one side.
-    """
-    is_labeled = codes >= 0
-    labeled, unlabeled = np.flatnonzero(is_labeled), np.flatnonzero(~is_labeled)
-    of_labeled = None if groups is None else groups[labeled]
-    train, valid = _split_labeled(codes[labeled], of_labeled, fraction, seed)
-    if len(train) < 2:
-        raise ValueError(
-            f"validation_fraction={fraction} leaves {len(train)} labeled sample to train on, and "
-            "everything is measured between samples: lower it, give more samples, or set "
-            "early_stopping=False."
-        )
-    train, valid = labeled[train], labeled[valid]
-    if groups is not None:
-        unlabeled = unlabeled[~np.isin(groups[unlabeled], groups[valid])]
-    return np.concatenate([train, unlabeled]), valid
-
-
-def _split_labeled(
-    codes: NDArray[np.intp], groups: NDArray[Any] | None, fraction: float, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    n_subjects = None if groups is None else len(np.unique(groups))
-    if n_subjects == 1:
-        raise ValueError(
-            "groups holds one subject only, and early_stopping keeps subjects apart: "
-            "give more subjects or set early_stopping=False."
-        )
-    sizes = np.bincount(codes)
-    splitter: Any
-    if n_subjects is not None:
-        n_splits = round(1 / fraction)
-        can_be_stratified = (
-            n_splits >= 2
-            and abs(1 / n_splits - fraction) < 0.05
-            and n_subjects >= n_splits
-            and sizes.min() >= n_splits
-        )
-        splitter = (
-            StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
-            if can_be_stratified
-            else GroupShuffleSplit(1, test_size=fraction, random_state=seed)
-        )
-    elif sizes.min() >= 2 and fraction * len(codes) >= len(sizes):
-        splitter = StratifiedShuffleSplit(1, test_size=fraction, random_state=seed)
-    else:
-        splitter = ShuffleSplit(1, test_size=fraction, random_state=seed)
-    try:
-        return next(splitter.split(np.zeros(len(codes)), codes, groups))
-    except ValueError as error:
-        what = "samples" if groups is None else "subjects"
-        raise ValueError(
-            f"validation_fraction={fraction} leaves too few {what} on one side: {error}"
-        ) from error
-
-
-def check_triplets(
-    codes: NDArray[np.intp], batches: list[NDArray[np.intp]], fraction: float
-) -> None:
-    """Raise ValueError unless a batch has two samples of one class, and one of another."""
-    for batch in batches:
-        counts = np.unique(codes[batch], return_counts=True)[1]
-        if len(counts) > 1 and counts.max() > 1:
-            return
-    n_samples = len(np.unique(np.concatenate(batches)))
-    raise ValueError(
-        f"validation_fraction={fraction} sets {n_samples} samples aside for early_stopping, which "
-        "make no triplet (two of a class and one of another), so that their loss tells nothing: "
-        "raise it, or add a classification term (classification_weight)."
-    )

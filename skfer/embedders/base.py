@@ -33,11 +33,9 @@ from skfer.embedders._inputs import as_arrays, indexed_as, tell_broken, to_learn
 from skfer.embedders._labels import (
     check_classes,
     check_same_classes,
-    check_triplets,
     check_y,
     encode,
     find_classes,
-    validation_split,
 )
 from skfer.embedders._network import (
     choose_averaging,
@@ -48,6 +46,7 @@ from skfer.embedders._network import (
 from skfer.embedders._resuming import check_resumable, restored_on_error
 from skfer.embedders._scoring import ScoreEachEpoch, find_scorers
 from skfer.embedders._snapshots import replace_state, snapshot
+from skfer.embedders._validation import check_triplets, tell_lost, validation_split
 from skfer.embedders._votes import check_votes
 from skfer.exceptions import ArgumentError, EmbeddingCollapseWarning
 from skfer.training import (
@@ -319,7 +318,9 @@ class BaseEmbedder(MethodHooks):
         if not self.early_stopping:
             return np.arange(len(codes)), None
         seed = self._random_state.randint(MAX_SEED)
-        return validation_split(codes, groups, self.validation_fraction, seed)
+        train, valid = validation_split(codes, groups, self.validation_fraction, seed)
+        tell_lost(codes, train, self.classes_)
+        return train, valid
 
     def _open_checkpoint(
         self, source: Any, codes: NDArray[np.intp], groups: Any, votes: Any, *, resume: bool

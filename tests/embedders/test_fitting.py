@@ -28,7 +28,6 @@ from skfer import (
     MultiThresholdEmbedder,
     TripletCenterEmbedder,
 )
-from skfer.embedders._labels import validation_split
 from skfer.exceptions import ArgumentError
 from skfer.nets import CompactResNet, FaceAugment
 
@@ -147,16 +146,6 @@ def test_validation_without_triplets(rows):
     with pytest.raises(ValueError, match=r"validation_fraction=0\.5 sets 10 samples aside.* no"):
         model.fit(X, y)
     model.fit(rows[0], rows[1])
-
-
-@pytest.mark.parametrize("fraction", [0.1, 0.3, 0.4, 0.5, 0.7])
-def test_validation_fraction_is_kept(fraction, faces):
-    codes = faces.target.astype(np.intp)
-    codes = np.unique(codes, return_inverse=True)[1]
-    for groups in (None, faces.groups):
-        train, valid = validation_split(codes, groups, fraction, seed=0)
-        assert len(train) + len(valid) == len(codes)
-        assert abs(len(valid) / len(codes) - fraction) < 0.13
 
 
 def test_validation_fraction_that_leaves_nothing(embedder, rows):

@@ -19,7 +19,7 @@ from skfer import CrossEntropyEmbedder
 from skfer.datasets import make_expressions
 from skfer.embedders import WithLabels
 from skfer.embedders._groups import told_groups
-from skfer.embedders._labels import validation_split
+from skfer.embedders._validation import validation_split
 from skfer.evaluation import (
     Fit,
     _recording,
