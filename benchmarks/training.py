@@ -101,6 +101,15 @@ def transform_ratio(embedder: CrossEntropyEmbedder, repeats: int) -> float:
     return paired_ratio(lambda: embedder.transform(IMAGES), bare, 2 * repeats)
 
 
+def one_face_share(repeats: int) -> float:
+    """Seconds to embed one face over those to embed 64, in a process that has embedded before."""
+    embedder = CrossEntropyEmbedder(max_epochs=1, random_state=0).fit(IMAGES[:64], LABELS[:64])
+    one, many = IMAGES[:1], IMAGES[:64]
+    return paired_ratio(
+        lambda: embedder.transform(one), lambda: embedder.transform(many), 8 * repeats
+    )
+
+
 def small_fit_ratio(repeats: int) -> float:
     """Seconds to fit 30 x 5 rows for 10 epochs, over a bare loop with the same net and loss.
 
@@ -249,6 +258,7 @@ def main() -> int:
         ("epoch, null net", epoch_ratio(MultiThresholdEmbedder(**NOISE | null), n), 1.5),
         ("transform, auto backbone", transform_ratio(CrossEntropyEmbedder(**NOISE), n), 1.05),
         ("transform, null net", transform_ratio(CrossEntropyEmbedder(**NOISE | null), n), 3.0),
+        ("one face, share of 64 faces", one_face_share(n), 0.3),
         ("fit of 30 x 5 rows, 10 epochs", small_fit_ratio(n), 1.3),
         ("augmentation, share of a step", augmentation_share(n), 0.02),
         ("import skfer / import skorch", import_ratio(n), 1.05),

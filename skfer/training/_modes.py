@@ -16,6 +16,8 @@ _AUTOCAST_KINDS = [
     kind for kind in ("cpu", "cuda", "mps", "xpu") if torch.amp.is_autocast_available(kind)
 ]
 
+_several_threads = False  # whether torch has computed here in more than one
+
 
 @contextmanager
 def plain_modes() -> Iterator[None]:
@@ -40,6 +42,8 @@ def plain_modes() -> Iterator[None]:
     True
     False
     """
+    global _several_threads
+    _several_threads = _several_threads or torch.get_num_threads() > 1
     with ExitStack() as stack:
         stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
         for kind in _AUTOCAST_KINDS:
@@ -111,15 +115,21 @@ def getting_ready() -> Any:
     return _getting_ready
 
 
-def _renew_locks() -> None:
-    """Renew the locks in a forked process, which lacks the threads that hold them."""
+def _go_on_after_fork() -> None:
+    """Do in a forked process without the threads of its parent.
+
+    The locks are renewed, which others may hold. OpenMP would wait for its threads for ever, so
+    that torch computes in one.
+    """
     global _getting_ready, _one_at_a_time
     _one_at_a_time, _getting_ready = threading.RLock(), threading.Lock()
     _FLOAT32.renew()
+    if _several_threads:
+        torch.set_num_threads(1)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_renew_locks)
+    os.register_at_fork(after_in_child=_go_on_after_fork)
 
 
 @contextmanager

@@ -10,8 +10,7 @@ from numpy.testing import assert_array_equal
 
 from skfer import CrossEntropyEmbedder
 
-# A process that is forked then hangs, which is torch's: see the guide.
-METHODS = sorted(set(multiprocessing.get_all_start_methods()) - {"fork"})
+METHODS = multiprocessing.get_all_start_methods()
 
 
 @pytest.fixture
