@@ -1,7 +1,7 @@
 """Whether one method is better than another, when both were tried on the same folds."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import t as student_t
@@ -129,8 +129,10 @@ def compare_with(
 ) -> PairedDifference | None:
     """Compare two methods in one measure, fold by fold.
 
-    Seeds are averaged in each fold, since their fits share all their data. Where there is but one
-    fold, its seeds are compared, and the error is that of the training alone.
+    Fits of a fold and seed that only one of the two has are left out, as when an evaluation was
+    broken off: what a seed does to both is no difference. Seeds are averaged in each fold, since
+    their fits share all their data. Where the two share but one fold, its seeds are compared, and
+    the error is that of the training alone.
 
     Parameters
     ----------
@@ -144,7 +146,7 @@ def compare_with(
     Returns
     -------
     PairedDifference or None
-        None where no fold has a value of both.
+        None where no fold and seed has a value of both.
 
     See Also
     --------
@@ -170,24 +172,40 @@ def compare_with(
         check_known(method, "method", known),
         check_known(reference, "reference", known),
     )
-    by_seed = len({fit.fold for fit in fits}) == 1
-    ours, theirs = (_per_unit(fits, name, measure, by_seed) for name in (method, reference))
-    shared = sorted(ours.keys() & theirs.keys())
+    pairs = common_runs(fits, method, reference)
+    fits = [fit for fit in fits if fit.method in (method, reference) and run_of(fit) in pairs]
+    by_seed = len({fold for fold, _ in pairs}) == 1
+    scored = [fit for fit in fits if fit.scores[measure] is not None]
+    shared = common_runs(scored, method, reference)
     if not shared:
         return None
+    scored = [fit for fit in scored if run_of(fit) in shared]
+    ours, theirs = (_per_unit(scored, name, measure, by_seed) for name in (method, reference))
     return paired_difference(
-        [ours[unit] for unit in shared],
-        [theirs[unit] for unit in shared],
+        [ours[unit] for unit in sorted(ours)],
+        [theirs[unit] for unit in sorted(ours)],
         n_train=float(np.mean([fit.n_train for fit in fits])),
         n_test=0 if by_seed else float(np.mean([fit.n_test for fit in fits])),
     )
 
 
+def common_runs(fits: Sequence[Fit], *methods: str) -> set[tuple[int, int]]:
+    """Return the folds and seeds, as pairs, with which each of these methods was fitted."""
+    return set.intersection(
+        *({run_of(fit) for fit in fits if fit.method == method} for method in methods)
+    )
+
+
+def run_of(fit: Fit) -> tuple[int, int]:
+    """Return what fits of several methods have in common: fold and seed."""
+    return fit.fold, fit.seed or 0
+
+
 def _per_unit(fits: Sequence[Fit], method: str, measure: str, by_seed: bool) -> dict[int, float]:
     """Return a method's mean score of each fold, or of each seed."""
-    values: dict[int, list[float]] = {}
+    values: dict[int, list[Any]] = {}
     for fit in fits:
-        score = fit.scores[measure]
-        if fit.method == method and score is not None:
-            values.setdefault((fit.seed or 0) if by_seed else fit.fold, []).append(score)
+        if fit.method == method:
+            fold, seed = run_of(fit)
+            values.setdefault(seed if by_seed else fold, []).append(fit.scores[measure])
     return {unit: float(np.mean(scores)) for unit, scores in values.items()}

@@ -1,6 +1,6 @@
 """The tables of a comparison."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,12 +20,12 @@ from skfer.evaluation._checks import (
 from skfer.evaluation._fits import Fit
 from skfer.evaluation._measures import CLASSIFICATION, EMBEDDING, POSTERIOR
 from skfer.evaluation._names import REFERENCE
-from skfer.evaluation._paired import compare_with
+from skfer.evaluation._paired import common_runs, compare_with, run_of
 from skfer.evaluation._protocols import Split
-from skfer.evaluation._subgroups import FEWEST_SAMPLES, subgroup_report
+from skfer.evaluation._subgroups import subgroup_report
 from skfer.evaluation._summary import summarize
 from skfer.evaluation._tables import Cell, Table
-from skfer.validation import check_flag, check_labels, refusal, shown
+from skfer.validation import check_flag, check_labels, missing_mask, refusal, shown
 
 _COMPARED = {**CLASSIFICATION, "recall_at_1": EMBEDDING["recall_at_1"]}
 
@@ -50,7 +50,7 @@ def comparison_tables(
     -------
     list of Table
         Scores, distances, recall of each class, and differences from cross-entropy, or else from
-        the first method.
+        the first method. Where fits are missing, a row tells how many it is of.
 
     See Also
     --------
@@ -70,9 +70,10 @@ def comparison_tables(
     check_faces(faces)
     fits, confusion = check_fits(fits), check_flag(confusion, "confusion")
     methods = list(dict.fromkeys(fit.method for fit in fits))
-    rows = summarize(fits, methods)
+    named = {name: _row_name(name, common_runs(fits, name), fits) for name in methods}
+    rows = [row | {"method": named[row["method"]]} for row in summarize(fits, methods)]
     names = [str(faces.target_names[code]) for code in np.unique(faces.target)]
-    counts = {name: confusion_matrix(fits, faces.target, splits, name) for name in methods}
+    counts = {named[name]: confusion_matrix(fits, faces.target, splits, name) for name in methods}
     tables = [score_table(rows), embedding_table(rows), recall_table(counts, names)]
     reference = REFERENCE if REFERENCE in methods else methods[0]
     others = [name for name in methods if name != reference]
@@ -81,10 +82,18 @@ def comparison_tables(
     if confusion:
         tables += [confusion_table(name, matrix, names) for name, matrix in counts.items()]
     if faces.get("subgroup") is not None:
-        tables += [
-            table for name in methods for table in _subgroup_tables(faces, splits, fits, name)
-        ]
+        for name in methods:
+            tables += [
+                replace(table, title=f"{named[name]}: {table.title}")
+                for table in _subgroup_tables(faces, splits, fits, name)
+            ]
     return tables
+
+
+def _row_name(method: str, runs: Collection[Any], fits: Sequence[Fit]) -> str:
+    """Return a method's name, and of how many fits its row is where there are more or others."""
+    n = len({run_of(fit) for fit in fits})
+    return method if len(runs) == n else f"{method} ({len(runs)} of {n} fits)"
 
 
 def _subgroup_tables(
@@ -92,18 +101,30 @@ def _subgroup_tables(
 ) -> list[Table]:
     mine = [fit for fit in fits if fit.method == method]
     rows = np.concatenate([splits[fit.fold][1] for fit in mine])
-    n_seeds = len({fit.seed for fit in mine})  # each face is tested once with each
-    report = subgroup_report(
-        faces.target[rows],
-        np.concatenate([fit.predicted for fit in mine]),
-        faces.subgroup[rows],
-        groups=rows if faces.groups is None else faces.groups[rows],
-        min_samples=FEWEST_SAMPLES * n_seeds,
-        random_state=0,
+    if _n_present(faces.subgroup[rows]) < 2 <= _n_present(faces.subgroup):
+        return []  # the others were to be tested in fits that are missing
+    columns = {
+        "y": faces.target[rows],
+        "y_pred": np.concatenate([fit.predicted for fit in mine]),
+        "subgroups": faces.subgroup[rows],
+        "groups": rows if faces.groups is None else faces.groups[rows],
+    }
+    # With several seeds a face is tested several times, and is one face.
+    _, once = np.unique(rows, return_index=True)
+    counted = subgroup_report(
+        **{name: column[once] for name, column in columns.items()}, n_bootstrap=2, random_state=0
     )
-    report = replace(report, n_samples=report.n_samples // n_seeds)
+    report = replace(
+        subgroup_report(**columns, random_state=0),
+        n_samples=counted.n_samples,
+        is_small=counted.is_small,
+    )
     names = [str(faces.target_names[code]) for code in report.labels]
-    return [replace(table, title=f"{method}: {table.title}") for table in report.tables(names)]
+    return report.tables(names)
+
+
+def _n_present(subgroups: NDArray[Any]) -> int:
+    return len(np.unique(subgroups[~missing_mask(subgroups)]))
 
 
 def score_table(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -194,8 +215,11 @@ def embedding_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _over(rows: Sequence[Mapping[str, Any]]) -> str:
-    n = max(row["n_fits"] for row in rows)
-    return "one fit each" if n == 1 else f"mean ± standard deviation over {n} fits"
+    numbers = sorted({row["n_fits"] for row in rows})
+    if numbers == [1]:
+        return "one fit each"
+    told = str(numbers[0]) if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    return f"mean ± standard deviation over {told} fits"
 
 
 def _mean(row: Mapping[str, Any], measure: str) -> Cell:
@@ -349,7 +373,8 @@ def difference_table(fits: Sequence[Fit], methods: Sequence[str], reference: str
     Returns
     -------
     Table
-        Errors are corrected for training sets that overlap, see :func:`paired_difference`.
+        Errors are corrected for training sets that overlap, see :func:`paired_difference`. A row
+        is of the folds and seeds that both methods have, and tells how many where some are missing.
 
     See Also
     --------
@@ -372,15 +397,27 @@ def difference_table(fits: Sequence[Fit], methods: Sequence[str], reference: str
     known = {fit.method for fit in fits}
     methods = [check_known(name, "methods", known) for name in check_names(methods, "methods")]
     check_known(reference, "reference", known)
-    n_folds, n_seeds = len({fit.fold for fit in fits}), len({fit.seed for fit in fits})
-    error = ""
-    if n_folds > 1:
-        error = " ± standard error (Nadeau and Bengio)"
-    elif n_seeds > 1:
-        error = " ± standard error over seeds"
-    rows = []
+    rows, errors = [], set()
     for method in methods:
         found = [compare_with(fits, method, reference, measure) for measure in _COMPARED]
         cells = [Cell(None) if d is None else Cell(d.mean, d.error, form="+.3f") for d in found]
-        rows.append((method, cells))
-    return Table(f"difference from {reference}{error}", list(_COMPARED.values()), rows)
+        runs = common_runs(fits, method, reference)
+        rows.append((_row_name(method, runs, fits), cells))
+        errors.add(_error_of(runs))
+    return Table(f"difference from {reference}{_told(errors)}", list(_COMPARED.values()), rows)
+
+
+def _error_of(runs: Collection[tuple[int, int]]) -> str:
+    if len({fold for fold, _ in runs}) > 1:
+        return "Nadeau and Bengio"
+    return "over seeds" if len(runs) > 1 else ""
+
+
+def _told(errors: set[str]) -> str:
+    """Return what errors a table has, in words."""
+    told = sorted(errors - {""})
+    if told == ["over seeds"]:
+        return " ± standard error over seeds"
+    # Of two methods that share one fold, beside others that share more.
+    more = "; of a single fold: over seeds" if len(told) > 1 else ""
+    return f" ± standard error (Nadeau and Bengio{more})" if told else ""

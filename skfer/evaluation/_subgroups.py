@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import t as student_t
 from sklearn.utils import check_random_state
 
 from skfer._typing import ArrayLike, NDArray
@@ -148,7 +149,7 @@ def subgroup_report(
         Persons. Intervals come from drawing persons again and again, since the faces of one are
         not independent; None draws samples.
     n_bootstrap : int, default=1000
-        Number of draws.
+        Number of draws, at least 2.
     min_samples, min_groups : int, default=30, 5
         A subgroup with fewer samples or persons is marked as small.
     random_state : int, RandomState or None, default=None
@@ -157,8 +158,8 @@ def subgroup_report(
     Returns
     -------
     SubgroupReport
-        ``print(report)`` shows it. Intervals hold the middle 95 % of the draws. They are of one
-        gap each: of many subgroups and classes some gap lies outside by chance.
+        ``print(report)`` shows it. Intervals are of one gap each: of many subgroups and classes
+        some gap lies outside by chance.
 
     Raises
     ------
@@ -168,6 +169,27 @@ def subgroup_report(
     See Also
     --------
     compare : Fits, whose predictions it takes.
+
+    Notes
+    -----
+    An interval is the gap and, on both sides of it, its standard deviation over the draws times
+    the 97.5 % quantile of Student's t, with one degree of freedom less than there are persons in
+    the subgroup, or in the others if they are fewer. A class in which every face of a subgroup is
+    right would not vary: for each draw, a class of a subgroup gets one right and one wrong face
+    of persons of their own, as Agresti and Caffo [1]_ do it. Of a single person nothing is
+    known, and the interval is from -1 to 1.
+
+    In simulations without a true gap, up to 8 % of the intervals left out 0, and fewer where
+    nearly all faces were recognized: for subgroups of 5 to 40 persons beside 10 or 60 others, 3 to
+    12 faces a person, independent or not, 3 or 7 classes, and recall from 0.7 to 0.97. With 30
+    faces a person that are not independent it was up to 10 %. Of intervals that are the middle
+    95 % of the draws it was up to 51 %.
+
+    References
+    ----------
+    .. [1] A. Agresti, B. Caffo, "Simple and effective confidence intervals for proportions and
+       differences of proportions result from adding two successes and two failures", The
+       American Statistician 54(4), 2000.
 
     Examples
     --------
@@ -180,7 +202,7 @@ def subgroup_report(
     """
     truth = check_labels(y, "y")
     check_same_length(y=truth, y_pred=y_pred, subgroups=subgroups, groups=groups)
-    check_int(n_bootstrap, "n_bootstrap", at_least=1, at_most=10**6)
+    check_int(n_bootstrap, "n_bootstrap", at_least=2, at_most=10**6)
     check_int(min_samples, "min_samples", at_least=0)
     check_int(min_groups, "min_groups", at_least=0)
     check_random_seed(random_state)
@@ -196,12 +218,13 @@ def subgroup_report(
     if len(names) < 2:
         raise ArgumentError("{subgroups} has {}: give at least two.", _told(names))
     counts = _count(person_codes, part_codes, label_codes, right[known])
-    class_gap = _class_gaps(counts.sum(axis=0))
-    draws = _bootstrap(counts, n_bootstrap, check_random_state(random_state))
     total = counts.sum(axis=0)
+    class_gap = _class_gaps(total)
+    gap = _mean_over_classes(class_gap)
+    draws = _bootstrap(counts, n_bootstrap, check_random_state(random_state))
     n_groups = (counts[..., 1].sum(axis=2) > 0).sum(axis=0)
-    class_low, class_high = _middle(draws)
-    low, high = _middle(_mean_over_classes(draws))
+    class_low, class_high = _interval(class_gap, draws, counts[..., 1] > 0)
+    low, high = _interval(gap, _mean_over_classes(draws), counts[..., 1].sum(axis=2) > 0)
     return SubgroupReport(
         subgroups=names,
         labels=labels,
@@ -211,7 +234,7 @@ def subgroup_report(
         class_gap=class_gap,
         class_gap_low=class_low,
         class_gap_high=class_high,
-        gap=_mean_over_classes(class_gap),
+        gap=gap,
         gap_low=low,
         gap_high=high,
         is_small=(total[..., 1].sum(axis=1) < min_samples) | (n_groups < min_groups),
@@ -258,13 +281,29 @@ def _bootstrap(
     for start in range(0, n, _DRAWS_AT_ONCE):
         size = min(_DRAWS_AT_ONCE, n - start)
         times = rng.multinomial(n_persons, np.full(n_persons, 1 / n_persons), size=size)
-        gaps.append(_class_gaps((times @ flat).reshape(size, *counts.shape[1:])))
+        drawn = (times @ flat).reshape(size, *counts.shape[1:])
+        gaps.append(_class_gaps(drawn + _added(drawn, rng)))
     return np.concatenate(gaps)
 
 
-def _middle(draws: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ends of the middle 95 % of the draws in which a gap exists, nan if in none."""
-    exists = np.isfinite(draws).any(axis=0)
-    filled = np.where(exists, draws, 0.0)
-    low, high = np.nanpercentile(filled, [2.5, 97.5], axis=0)
-    return np.where(exists, low, np.nan), np.where(exists, high, np.nan)
+def _added(drawn: NDArray[np.float64], rng: np.random.RandomState) -> NDArray[np.float64]:
+    """Draw, for a class of a subgroup, one right and one wrong face, where it has faces."""
+    times = rng.poisson(1.0, size=drawn.shape)  # how often one of many persons is drawn
+    right, wrong = times[..., 0], times[..., 1]
+    return np.stack([right, right + wrong], axis=-1) * (drawn[..., 1:] > 0)
+
+
+def _interval(
+    gap: NDArray[np.float64], draws: NDArray[np.float64], has: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the ends of Student's interval, nan where there is no gap.
+
+    `has` says whom a gap rests on: person by subgroup, and by class where `gap` has classes.
+    """
+    others = (has.sum(axis=1, keepdims=True) - has) > 0
+    fewest = np.minimum(has.sum(axis=0), others.sum(axis=0))
+    known = np.isfinite(gap) & (fewest > 1) & (np.isfinite(draws).sum(axis=0) > 1)
+    spread = np.nanstd(np.where(known, draws, 0.0), axis=0)
+    reach = student_t.ppf(0.975, np.maximum(fewest - 1, 1)) * spread
+    reach = np.where(known, reach, 2.0)  # as far as a gap can be
+    return np.maximum(gap - reach, -1), np.minimum(gap + reach, 1)

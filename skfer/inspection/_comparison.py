@@ -8,8 +8,17 @@ from scipy.stats import t as student_t
 
 from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
+from skfer.inspection._fits import (
+    Pair,
+    Run,
+    are_of_seeds,
+    by_unit,
+    check_fits,
+    pair_up,
+    scores_by_run,
+)
 from skfer.inspection._style import MARKERS, as_text, ink_of, merged, several_axes, write_caption
-from skfer.validation import as_array, as_list, check_choice, check_real, shown
+from skfer.validation import as_array, check_choice, check_real, shown
 
 _BENEATH = 0.22  # rows: the differences of the folds do not lie under the interval's line
 
@@ -30,7 +39,8 @@ class ComparisonDisplay:
     Parameters
     ----------
     scores : dict of str to ndarray of shape (n_folds,)
-        The scores of each method, fold by fold; NaN where there is none.
+        The scores of each method, fold by fold; NaN where there is none. Of fits on a single fold,
+        seed by seed.
     baseline : str
         The method that the others are compared with.
     differences : dict of str to Interval
@@ -95,6 +105,10 @@ class ComparisonDisplay:
         self.differences = differences
         self.measure = measure
         self.confidence = confidence
+        # What only fits can tell: differences where some are missing, how many, and of what.
+        self._apart: dict[str, NDArray[np.float64]] = {}
+        self._labels: dict[str, str] = {}
+        self._points = "folds"
 
     @classmethod
     def from_scores(
@@ -118,8 +132,8 @@ class ComparisonDisplay:
         baseline : str, default=None
             The method that the others are compared with; the first by default.
         n_train, n_test : float, default=None
-            Samples in the two parts of a fold; by default as in cross-validation with so many
-            folds.
+            Samples in the two parts of a fold, both or neither; by default as in cross-validation
+            with so many folds.
         measure : str, default="score"
             What the scores are, for the axes.
         confidence : float, default=0.95
@@ -137,17 +151,15 @@ class ComparisonDisplay:
         Raises
         ------
         ArgumentError
-            If the methods have scores of different folds, or there is no such method.
+            If the methods have scores of different folds, there is no such method, or one of the
+            sizes is missing.
         """
         table = _as_table(scores)
+        baseline = _check_baseline(baseline, table)
+        share = 1 / max(1, len(table[baseline]) - 1)
+        if n_train is not None or n_test is not None:
+            share = _share(n_train, n_test)
         check_real(confidence, "confidence", above=0, below=1)
-        baseline = next(iter(table)) if baseline is None else baseline
-        check_choice(baseline, "baseline", list(table))
-        n_folds = len(table[baseline])
-        share = 1 / max(1, n_folds - 1)
-        if n_train is not None and n_test is not None:
-            check_real(n_train, "n_train", above=0)
-            share = check_real(n_test, "n_test", at_least=0) / n_train
         differences = {
             name: _interval(values - table[baseline], share, confidence)
             for name, values in table.items()
@@ -176,9 +188,10 @@ class ComparisonDisplay:
         Parameters
         ----------
         fits : iterable of skfer.evaluation.Fit or dict
-            What :func:`skfer.evaluation.compare` yields, or the list of them in what
-            ``skfer evaluate --json`` writes. Fits of one method and fold that differ in their seed
-            are averaged.
+            What :func:`skfer.evaluation.compare` yields, or the lines of the file of fits that
+            ``skfer evaluate --results`` writes. Fits of one method and fold that differ in their
+            seed are averaged. A difference is of the folds and seeds with which both methods
+            were fitted; where these are of a single fold, its seeds are compared.
         measure : str, default="balanced_accuracy"
             One of the measures of the fits' scores.
         baseline : str, default=None
@@ -193,18 +206,40 @@ class ComparisonDisplay:
         ComparisonDisplay
             The display, drawn.
         """
-        records = [_record(fit) for fit in as_list(fits, "fits", "fits")]
-        if not records:
-            raise ArgumentError("{fits} is empty: there is nothing to compare.")
-        known = records[0]["scores"]
-        check_choice(measure, "measure", list(known))
-        sizes = {
-            part: float(np.mean([record[part] for record in records]))
-            for part in ("n_train", "n_test")
+        records = check_fits(fits, measure)
+        runs = scores_by_run(records, measure)
+        every = set().union(*runs.values())
+        table = _as_table({name: by_unit(scores, every) for name, scores in runs.items()})
+        baseline = _check_baseline(baseline, table)
+        pairs = {name: pair_up(records, runs, name, baseline) for name in table if name != baseline}
+        confidence = check_real(kwargs.pop("confidence", 0.95), "confidence", above=0, below=1)
+        sizes = {part: kwargs.pop(part, None) for part in ("n_train", "n_test")}
+        display = cls(
+            scores=table,
+            baseline=baseline,
+            differences={
+                name: _interval(pair.differences, _share_of(pair, **sizes), confidence)
+                for name, pair in pairs.items()
+            },
+            measure=measure.replace("_", " "),
+            confidence=confidence,
+        )
+        display._tell_fits(runs, pairs)
+        return display.plot(ax=ax, **kwargs)
+
+    def _tell_fits(
+        self, runs: Mapping[str, Mapping[Run, float]], pairs: Mapping[str, Pair]
+    ) -> None:
+        """Take over what only fits can tell, for the picture."""
+        every = set().union(*runs.values())
+        self._apart = {name: pair.differences for name, pair in pairs.items()}
+        self._labels = {
+            name: f"{name} ({len(scores)} of {len(every)} fits)"
+            for name, scores in runs.items()
+            if len(scores) < len(every)
         }
-        name = measure.replace("_", " ")
-        options = {"measure": name, "baseline": baseline} | sizes | kwargs
-        return cls.from_scores(_scores_of(records, measure), ax=ax, **options)
+        of_seeds = {are_of_seeds(every), *(pair.by_seed for pair in pairs.values())}
+        self._points = " or ".join("seeds" if each else "folds" for each in sorted(of_seeds))
 
     def plot(
         self, ax: Any = None, *, cmap: Any = None, caption: str | None = None, **kwargs: Any
@@ -238,14 +273,16 @@ class ComparisonDisplay:
             self.points_[name] = _points(axes[0], values, place, style, kwargs)
             self.means_[name] = _mean(axes[0], float(np.nanmean(values)), place, style)
             if name in self.differences:
-                apart, found = values - self.scores[self.baseline], self.differences[name]
+                found, apart = self.differences[name], self._apart.get(name)
+                if apart is None:
+                    apart = values - self.scores[self.baseline]
                 _points(axes[1], apart, place + _BENEATH, style, kwargs)
                 _mean(axes[1], found.mean, place, style)
                 (self.intervals_[name],) = axes[1].plot(
                     [found.low, found.high], [place] * 2, color=ink.text, linewidth=1.6, zorder=3
                 )
         self._label(axes, ink)
-        told = "Small: folds, large: their mean"
+        told = f"Small: {self._points}, large: their mean"
         if self.intervals_:
             told += f", line: {self.confidence:.0%} interval of the paired difference"
         write_caption(axes[0], caption, told)
@@ -254,8 +291,9 @@ class ComparisonDisplay:
 
     def _label(self, axes: list[Any], ink: Any) -> None:
         places = np.arange(len(self.scores))
+        labels = [as_text(self._labels.get(name, name)) for name in self.scores]
         for ax in axes:
-            ax.set_yticks(places, [as_text(name) for name in self.scores])
+            ax.set_yticks(places, labels)
             ax.set_ylim(len(places) - 0.5, -0.5)
             ax.spines[["top", "right", "left"]].set_visible(False)
             ax.tick_params(axis="y", length=0)
@@ -330,6 +368,33 @@ def _as_table(scores: Any) -> dict[str, NDArray[np.float64]]:
     return table
 
 
+def _check_baseline(baseline: Any, table: Mapping[str, Any]) -> str:
+    baseline = next(iter(table)) if baseline is None else baseline
+    check_choice(baseline, "baseline", list(table))
+    return str(baseline)
+
+
+def _share(n_train: Any, n_test: Any) -> float:
+    """Return the size of a fold's test part in terms of its training part's."""
+    if n_train is None or n_test is None:
+        raise ArgumentError(
+            "{n_train=} and {n_test=} belong together: give both or neither.",
+            n_train=n_train,
+            n_test=n_test,
+        )
+    check_real(n_train, "n_train", above=0)
+    return float(check_real(n_test, "n_test", at_least=0) / n_train)
+
+
+def _share_of(pair: Pair, n_train: Any, n_test: Any) -> float:
+    """Return the same of fits, but for sizes that were given."""
+    if not len(pair.differences):
+        return 0.0
+    return _share(
+        pair.n_train if n_train is None else n_train, pair.n_test if n_test is None else n_test
+    )
+
+
 def _interval(differences: NDArray[np.float64], share: float, confidence: float) -> Interval:
     """Student's interval of a mean over folds, by the variance of Nadeau and Bengio."""
     there = differences[np.isfinite(differences)]
@@ -341,29 +406,3 @@ def _interval(differences: NDArray[np.float64], share: float, confidence: float)
     error = np.sqrt((1 / len(there) + share) * there.var(ddof=1))
     reach = float(student_t.ppf((1 + confidence) / 2, len(there) - 1) * error)
     return Interval(mean, mean - reach, mean + reach)
-
-
-def _record(fit: Any) -> Mapping[str, Any]:
-    record = fit if isinstance(fit, Mapping) else getattr(fit, "__dict__", {})
-    if "scores" not in record:
-        raise ArgumentError(
-            "{fits} must hold what skfer.evaluation.compare yields, got {}.", shown(fit)
-        )
-    return record
-
-
-def _scores_of(records: list[Mapping[str, Any]], measure: str) -> dict[str, NDArray[np.float64]]:
-    """Return each method's scores by fold, the mean over seeds."""
-    folds = sorted({record["fold"] for record in records})
-    methods = dict.fromkeys(record["method"] for record in records)
-    table = {name: np.full(len(folds), np.nan) for name in methods}
-    for name, row in table.items():
-        for place, fold in enumerate(folds):
-            values = [
-                record["scores"][measure]
-                for record in records
-                if record["method"] == name and record["fold"] == fold
-            ]
-            there = [value for value in values if value is not None]
-            row[place] = np.mean(there) if there else np.nan
-    return table

@@ -1,5 +1,7 @@
 """Paired differences: by hand, and against Student's test without the correction."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -122,3 +124,42 @@ def test_folds_without_a_value_of_both_are_left_out():
     assert compare_with(fits[:1] + fits[2:], "a", "b", "accuracy") is None
     (row,) = difference_table(fits[:1] + fits[2:], ["a"], "b").rows
     assert [str(cell) for cell in row[1]] == ["-"] * 4
+
+
+def test_what_a_seed_does_to_both_is_no_difference():
+    """A run that was broken off: b was not fitted with seed 1."""
+    runs = [(fold, seed) for fold in range(3) for seed in (0, 1)]
+    fits = [_fit("a", fold, seed, 0.6 + 0.1 * seed) for fold, seed in runs]
+    fits += [_fit("b", fold, seed, 0.6 + 0.1 * seed) for fold, seed in runs if seed == 0]
+    assert compare_with(fits, "b", "a", "accuracy") == (0, 0, 0, 1, 3)
+    (row,) = difference_table(fits, ["b"], "a").rows
+    assert row[0] == "b (3 of 6 fits)"
+    assert {str(cell) for cell in row[1]} == {"+0.000 ± 0.000"}
+
+
+def test_seeds_without_a_value_of_both_are_left_out():
+    fits = [_fit("a", fold, seed, 0.6 + 0.1 * seed) for fold in (0, 1) for seed in (0, 1)]
+    fits += [_fit("b", fold, 0, 0.5) for fold in (0, 1)]
+    fits += [_fit("b", fold, 1, None) for fold in (0, 1)]
+    assert compare_with(fits, "a", "b", "accuracy").mean == pytest.approx(0.1)
+
+
+def test_a_third_method_takes_no_error_away():
+    """Two methods have one fold and several seeds, another one more folds."""
+    fits = [_fit("a", 0, seed, 0.5 + 0.1 * seed) for seed in (0, 1)]
+    fits += [_fit("b", 0, seed, 0.5) for seed in (0, 1)]
+    alone = compare_with(fits, "a", "b", "accuracy")
+    fits += [_fit("c", fold, 0, 0.5 + 0.1 * fold) for fold in (0, 1)]
+    assert compare_with(fits, "a", "b", "accuracy") == alone
+    assert alone.error > 0
+    assert "standard error over seeds" in difference_table(fits, ["a", "c"], "b").title
+    fits += [_fit("b", 1, 0, 0.5)]
+    title = difference_table(fits, ["a", "c"], "b").title
+    assert title.endswith("± standard error (Nadeau and Bengio; of a single fold: over seeds)")
+
+
+def test_sizes_are_those_of_the_two():
+    fits = [_fit(name, fold, 0, fold * 0.1 * (name == "a")) for name in "ab" for fold in (0, 1)]
+    alone = compare_with(fits, "a", "b", "accuracy")
+    fits.append(replace(fits[0], method="c", n_train=1, n_test=100))
+    assert compare_with(fits, "a", "b", "accuracy") == alone

@@ -105,6 +105,48 @@ def test_a_planted_bias_is_found():
     assert np.all((other.gap_low < 0) & (other.gap_high > 0))
 
 
+@pytest.mark.parametrize(("n_persons", "recall"), [(5, 0.7), (5, 0.97), (10, 0.9)])
+def test_chance_is_seldom_taken_for_a_gap(n_persons, recall):
+    """Drawn without a gap: intervals are to leave out 0 about once in twenty times."""
+    person = np.repeat(np.arange(60 + n_persons), 6)
+    part, y = np.where(person < n_persons, "few", "many"), np.tile([0, 1, 2], len(person) // 3)
+    n_gaps, n_class_gaps, n = 0, 0.0, 150
+    for seed in range(n):
+        draw = np.random.RandomState(seed)
+        guess = np.where(draw.rand(len(y)) < recall, y, (y + 1) % 3)
+        found = subgroup_report(
+            y, guess, part, groups=person, n_bootstrap=100, random_state=draw, min_samples=0
+        )
+        assert not found.is_small[0]
+        n_gaps += not found.gap_low[0] <= 0 <= found.gap_high[0]
+        apart = (found.class_gap_low[0] > 0) | (found.class_gap_high[0] < 0)
+        n_class_gaps += apart.mean()
+    assert n_gaps / n < 0.09
+    assert n_class_gaps / n < 0.09
+
+
+def test_one_person_tells_nothing():
+    y = np.tile([0, 1], 20)
+    person = np.repeat(np.arange(10), 4)
+    found = subgroup_report(y, y, np.where(person == 0, "one", "rest"), groups=person)
+    np.testing.assert_array_equal([found.gap_low, found.gap_high], [[-1, -1], [1, 1]])
+    np.testing.assert_array_equal(found.class_gap_low, -np.ones((2, 2)))
+    nobody = subgroup_report(y, y, np.where((person < 5) & (y == 0), "a", "b"), random_state=0)
+    assert np.isnan([nobody.class_gap_low[0, 1], nobody.class_gap_high[0, 1]]).all()
+
+
+def test_intervals_hold_their_gap_and_are_no_wider_than_a_gap_can_be():
+    for n_bootstrap in (2, 3, 50):  # so few that a subgroup is in no draw
+        for seed in range(30):
+            found = subgroup_report(
+                Y, GUESS, PART, n_bootstrap=n_bootstrap, random_state=seed, min_groups=0
+            )
+            there = np.isfinite(found.class_gap)
+            low, high = found.class_gap_low[there], found.class_gap_high[there]
+            assert np.all((low <= found.class_gap[there]) & (found.class_gap[there] <= high))
+            assert np.all((low >= -1) & (high <= 1))
+
+
 def test_tables_name_classes():
     recalls = subgroup_report([0, 1] * 4, [0, 1] * 4, ["a", "b"] * 4, random_state=0).tables(
         ["fear", "joy"]
@@ -120,7 +162,7 @@ def test_tables_name_classes():
         ({"subgroups": ["all"] * 7}, "subgroups"),
         ({"subgroups": [None] * 7}, "subgroups"),
         ({"groups": np.arange(3)}, "groups"),
-        ({"n_bootstrap": 0}, "n_bootstrap"),
+        ({"n_bootstrap": 1}, "n_bootstrap"),
     ],
 )
 def test_refusals_name_the_argument(change, about):
@@ -149,3 +191,20 @@ def test_repeated_tests_make_no_subgroup_larger():
     rows = {n: [(name, row[0].value) for name, row in t.rows] for n, t in tables.items()}
     assert rows[1] == rows[3]
     assert rows[1][0] == ("few *", 4)
+
+
+def test_a_seed_that_is_half_done_makes_no_subgroup_smaller():
+    faces = make_expressions(8, 1, image_size=16, classes=["anger", "surprise"])
+    part = np.where(faces.groups < 4, "first", "last")
+    bunch = type(faces)(**faces, subgroup=part)
+    halves = np.array_split(np.argsort(faces.groups), 2)
+    splits = [(np.arange(0), rows) for rows in halves]
+    runs = [(0, 0), (1, 0), (0, 1)]  # fold 1 of the second seed is missing
+    fits = [
+        SimpleNamespace(method="x", fold=fold, seed=seed, predicted=faces.target[halves[fold]])
+        for fold, seed in runs
+    ]
+    gaps = _subgroup_tables(bunch, splits, fits, "x")[0]
+    assert [(name, row[0].value) for name, row in gaps.rows] == [("first *", 8), ("last *", 8)]
+    # Of one fold alone, here of one subgroup, there is nothing to compare.
+    assert _subgroup_tables(bunch, splits, fits[:1], "x") == []

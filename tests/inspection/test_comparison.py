@@ -26,6 +26,7 @@ class Fit:
     scores: dict
     n_train: int = 80
     n_test: int = 40
+    seed: int | None = None
 
 
 def test_points_means_and_differences():
@@ -96,6 +97,63 @@ def test_one_fold_or_one_method():
     apart.figure_.canvas.draw()
 
 
+def _runs(method, scores):
+    return [
+        Fit(method, fold, {"accuracy": score}, seed=seed) for (fold, seed), score in scores.items()
+    ]
+
+
+def _labels(display):
+    return [text.get_text() for text in display.axes_[0].get_yticklabels()]
+
+
+def test_fits_are_paired_where_both_are_done():
+    """What a seed does to both is no difference."""
+    scores = {(fold, seed): 0.6 + 0.1 * seed for fold in range(3) for seed in (0, 1)}
+    first = {run: score for run, score in scores.items() if run[1] == 0}
+    fits = _runs("a", scores) + _runs("b", first) + _runs("c", {(1, 0): 0.5, (5, 0): 0.9})
+    display = ComparisonDisplay.from_fits(fits, "accuracy")
+    assert display.differences["b"] == (0, 0, 0)
+    assert display.differences["c"].mean == pytest.approx(-0.1)
+    assert _labels(display) == ["a (6 of 7 fits)", "b (3 of 7 fits)", "c (2 of 7 fits)"]
+    np.testing.assert_array_equal(display.axes_[1].lines[0].get_xdata(), [0, 0, 0])
+    display.figure_.canvas.draw()
+    none = ComparisonDisplay.from_fits(
+        _runs("a", {(0, 0): 0.5}) + _runs("b", {(1, 0): 0.5}), "accuracy"
+    )
+    assert np.isnan(none.differences["b"]).all()
+
+
+def test_seeds_of_a_single_fold_are_compared():
+    """By their own error: there is no other training set that would overlap."""
+    ours, theirs = [0.61, 0.60, 0.64, 0.62, 0.66], [0.60, 0.61, 0.61, 0.60, 0.63]
+    fits = _runs("a", {(0, seed): score for seed, score in enumerate(theirs)})
+    fits += _runs("b", {(0, seed): score for seed, score in enumerate(ours)})
+    display = ComparisonDisplay.from_fits(fits, "accuracy", confidence=0.9)
+    expected = ttest_rel(ours, theirs).confidence_interval(0.9)
+    assert display.differences["b"][1:] == pytest.approx(tuple(expected))
+    np.testing.assert_allclose(display.points_["b"].get_xdata(), ours)
+    assert "Small: seeds" in display.axes_[0].get_title(loc="left")
+    assert _labels(display) == ["a", "b"]
+    third = ComparisonDisplay.from_fits(
+        fits + _runs("c", {(0, 0): 0.5, (1, 0): 0.5}), "accuracy", confidence=0.9
+    )
+    assert third.differences["b"] == display.differences["b"]
+    np.testing.assert_allclose(third.points_["c"].get_xdata(), [0.5, 0.5])
+
+
+def test_sizes_of_fits_may_be_given():
+    fits = [
+        Fit(name, fold, {"accuracy": v})
+        for name, row in SCORES.items()
+        for fold, v in enumerate(row)
+    ]
+    given = ComparisonDisplay.from_fits(fits, "accuracy", n_test=0)
+    plain = ComparisonDisplay.from_scores(SCORES, n_train=80, n_test=0)
+    for name, found in plain.differences.items():
+        assert given.differences[name] == pytest.approx(found)
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
@@ -106,6 +164,10 @@ def test_one_fold_or_one_method():
         ({"baseline": "svm"}, "baseline must be one of"),
         ({"confidence": 1}, "confidence"),
         ({"n_train": 0, "n_test": 1}, "n_train"),
+        ({"n_train": 80}, "n_train=80.* and n_test=None belong together"),
+        ({"n_test": -5}, "n_test=-5 belong together"),
+        ({"n_train": "x"}, "n_train='x' and n_test=None belong together"),
+        ({"n_train": 80, "n_test": -5}, "n_test"),
     ],
 )
 def test_refusals_name_the_argument(options, text):
