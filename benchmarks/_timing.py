@@ -135,6 +135,18 @@ def record(title: str, text: str) -> None:
     RESULTS.write_text(page.rstrip() + "\n")
 
 
+def conclude(title: str, report: str, missed: Sequence[str], *, write: bool) -> int:
+    """Show a report, put it into the page of results if wished, and tell which targets it missed.
+
+    Returns 1 if there are some: the exit code.
+    """
+    print(f"## {title}\n\n{report}\n", flush=True)
+    if write:
+        record(title, report)
+    print("\n".join(f"MISSED {miss}" for miss in missed) or "All targets met.")
+    return 1 if missed else 0
+
+
 def _provenance() -> str:
     day = datetime.now(UTC).date().isoformat()
     return f"{day}, {_processor()}, torch {torch.__version__}, commit {_commit()}."

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 import skfer
-from benchmarks._timing import one_thread, record, table
+from benchmarks._timing import conclude, one_thread, table
 from skfer.cli import main as main_of_skfer
 from skfer.datasets import decode_images, make_expressions
 from skfer.preprocessing import FaceAligner, SlimeFaceDetector, detect_faces
@@ -220,11 +220,7 @@ def main() -> int:
         report, missed = run(
             Path(folder), arguments.faces, arguments.photographs, arguments.repeats
         )
-    print(f"## {TITLE}\n\n{report}\n")
-    if arguments.write:
-        record(TITLE, report)
-    print("\n".join(f"MISSED {miss}" for miss in missed) or "All targets met.")
-    return 1 if missed else 0
+    return conclude(TITLE, report, missed, write=arguments.write)
 
 
 if __name__ == "__main__":

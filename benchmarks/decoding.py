@@ -156,6 +156,8 @@ def main() -> int:
     if arguments.load:
         load(*arguments.load)
         return 0
+    from benchmarks._timing import conclude
+
     title = ON_THE_WAY if arguments.on_the_way else TITLE
     if arguments.on_the_way:
         from benchmarks._decoding_on_the_way import overheads
@@ -163,13 +165,7 @@ def main() -> int:
         report, missed = overheads(560, 140, arguments.repeats)
     else:
         report, missed = run(arguments.files, arguments.repeats)
-    print(f"## {title}\n\n{report}\n")
-    if arguments.write:
-        from benchmarks._timing import record
-
-        record(title, report)
-    print("\n".join(f"MISSED {miss}" for miss in missed) or "All targets met.")
-    return 1 if missed else 0
+    return conclude(title, report, missed, write=arguments.write)
 
 
 if __name__ == "__main__":

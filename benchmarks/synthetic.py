@@ -18,7 +18,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from benchmarks._settings import NOISE
-from benchmarks._timing import interleave, one_thread, record, table
+from benchmarks._timing import conclude, interleave, one_thread, table
 from skfer import CrossEntropyEmbedder
 from skfer.datasets import make_expressions
 
@@ -97,11 +97,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="put the tables into RESULTS.md")
     arguments = parser.parse_args()
     report, missed = run(network=arguments.network)
-    print(f"## {TITLE}\n\n{report}\n", flush=True)
-    if arguments.write:
-        record(TITLE, report)
-    print("\n".join(f"MISSED {miss}" for miss in missed) or "All targets met.")
-    return 1 if missed else 0
+    return conclude(TITLE, report, missed, write=arguments.write)
 
 
 if __name__ == "__main__":

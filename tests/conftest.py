@@ -1,4 +1,4 @@
-"""What all tests share: where the real faces are, and a word about it when they are not there."""
+"""What all tests share: where the real faces are, what else there is, a setting of scikit-learn."""
 
 import importlib
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import HealthCheck, Phase, settings
+from sklearn import config_context
 
 REAL_FACES = "SKFER_DATA"
 
@@ -80,3 +81,10 @@ def pytest_collection_modifyitems(config, items):
 def real_faces_root():
     """The folder that holds wild-faces; for tests marked real_faces."""
     return Path(os.environ[REAL_FACES])
+
+
+@pytest.fixture
+def routing():
+    """Metadata go where estimators ask for them."""
+    with config_context(enable_metadata_routing=True):
+        yield

@@ -4,7 +4,7 @@ from skfer.datasets._check import DatasetReport, check_dataset
 from skfer.datasets._folder import load_image_folder
 from skfer.datasets._registry import DATASETS, Dataset
 from skfer.datasets._table import load_image_table
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
 from skfer.datasets.drawn import draw_portraits, make_expressions
 from skfer.datasets.published._affectnet import load_affectnet
 from skfer.datasets.published._bu3dfe import load_bu3dfe
@@ -16,6 +16,7 @@ from skfer.datasets.published._mmi import load_mmi
 from skfer.datasets.published._raf_db import load_raf_db
 from skfer.datasets.published._sfew import load_sfew
 from skfer.pictures import DatasetError, DatasetWarning, decode_images
+from skfer.validation import UNLABELED
 
 __all__ = [
     "DATASETS",

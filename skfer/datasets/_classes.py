@@ -17,14 +17,14 @@ class Part(NamedTuple):
     folder: str
 
 
-def part_folders(tree: Tree, words: Mapping[str, str] | None = None, depth: int = 2) -> list[Part]:
+def part_folders(tree: Tree, words: Mapping[str, str] | None = None) -> list[Part]:
     """Return the folders of the official parts.
 
     Two folders of one part are refused: both may hold the same pictures. `words` are the classes
     by the names of their folders.
     """
     found: dict[str, list[str]] = {part: [] for part in ("train", "validation", "test")}
-    for folder in tree.levels(depth=depth):
+    for folder in tree.levels(depth=2):
         part = PARTS.get(own_name(folder).lower())
         if part is not None and has_classes(tree, folder, words):
             found[part].append(folder)

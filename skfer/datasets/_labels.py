@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, SYNONYMS, UNLABELED
+from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, SYNONYMS
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import DatasetWarning
-from skfer.validation import as_list, is_missing, is_unlabeled_mark
+from skfer.validation import UNLABELED, as_list, is_missing, is_unlabeled_mark
 
 _NO_LABEL = ("unlabeled", "unlabelled")
 _WHOLE = re.compile(r"-?[0-9]+(\.0*)?")

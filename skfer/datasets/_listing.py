@@ -10,10 +10,10 @@ import numpy as np
 from skfer.datasets._labels import class_codes
 from skfer.datasets._rows import PARTS, Row, column, place_of
 from skfer.datasets._tree import Tree
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import DatasetError, Problem, part_of
-from skfer.validation import as_list
+from skfer.validation import UNLABELED, as_list
 
 # read(row, size, color) reads the picture of a row or raises PictureError.
 RowReader = Callable[[Row, tuple[int, int] | None, bool], np.ndarray]

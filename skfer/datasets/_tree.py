@@ -175,7 +175,7 @@ class Tree:
         """Return the least deep folder of these names, or None; refuse two equally deep ones."""
         return self.nearest(self.find_folders(*names, within=within, depth=depth))
 
-    def find_beside(self, place: str, *names: str, depth: int = 3) -> str | None:
+    def find_beside(self, place: str, *names: str) -> str | None:
         """Return the folder of these names that belongs to a place, or None.
 
         It is looked for in the folder of the place and then in those above it, so that another
@@ -184,7 +184,7 @@ class Tree:
         above = place
         while above:
             above = above.rpartition("/")[0]
-            found = self.find_folders(*names, within=above, depth=depth)
+            found = self.find_folders(*names, within=above)
             outside = [f for f in found if f != place and not f.startswith(f"{place}/")]
             if outside:
                 return self.innermost(self.nearest(outside), *names)

@@ -30,9 +30,6 @@ SYNONYMS: dict[str, str] = {
     "surprised": "surprise",
 }
 
-# scikit-learn's convention for a sample whose label is not known.
-UNLABELED: int = -1
-
 # How JAFFE and BU-3DFE abbreviate them in the names of their files.
 TWO_LETTERS: dict[str, str] = {
     "AN": "anger",

@@ -10,8 +10,9 @@ from skfer.datasets._csv import find_delimiter, read_cells
 from skfer.datasets._labels import canonical
 from skfer.datasets._rows import PARTS
 from skfer.datasets._tree import Tree, plain
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
 from skfer.pictures import DatasetError
+from skfer.validation import UNLABELED
 
 VOTES = (
     "neutral",

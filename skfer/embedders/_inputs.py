@@ -1,7 +1,6 @@
 """Checks what a user gives as X, and makes a source of batches of it."""
 
 import math
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from skfer._typing import NDArray
 from skfer.embedders._collapse import warn_caller
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import (
+    PATH,
     PICTURE,
     DatasetError,
     DatasetWarning,
@@ -33,7 +33,6 @@ from skfer.validation import shown
 MOST_DECODED = 2**30
 """Bytes of pictures that are decoded once and kept in memory."""
 _CHECK_CHUNK = 1024
-_PATH = (str, bytes, os.PathLike)
 _PIXELS = re.compile(r"\s*\d{1,3}([\s,;]+\d{1,3}){8}")
 _MOMENTS_CELLS = 2**20
 _EXTREME = 400  # in powers of two: squares of float64 are in its range, sums of many too
@@ -231,7 +230,7 @@ def check_no_single_path(X: Any) -> None:
     if isinstance(X, PICTURE):
         raise ValueError(
             f"X must be an array of paths or images, got the single path {shown(X)}."
-            if isinstance(X, _PATH)
+            if isinstance(X, PATH)
             else f"X must be a list of images, got a single one: {shown(X)}."
         )
 

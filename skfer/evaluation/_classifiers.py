@@ -21,7 +21,7 @@ _MAKE: dict[str, Callable[[], BaseEstimator]] = {
 }
 
 
-def make_classifier(name: str, embedder: Any, method: str = "the embedder") -> BaseEstimator | None:
+def make_classifier(name: str, embedder: Any, method: str) -> BaseEstimator | None:
     """Return the classifier of a name, None where the embedder's own prediction is wanted.
 
     Parameters
@@ -30,7 +30,7 @@ def make_classifier(name: str, embedder: Any, method: str = "the embedder") -> B
         5 nearest neighbors, a support vector machine, logistic regression, or none.
     embedder : transformer
         The embedder that it follows.
-    method : str, default="the embedder"
+    method : str
         What to call the embedder in an error.
 
     Raises

@@ -1,6 +1,5 @@
 """What is measured on the test part of a fold."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -103,13 +102,3 @@ def measure_posterior(embedder: Any, X: NDArray[Any], y: NDArray[Any]) -> dict[s
         return dict.fromkeys(POSTERIOR)
     proba = embedder.predict_proba(X)
     return {"ece": expected_calibration_error(y, proba, labels=embedder.classes_)}
-
-
-def per_class_recall(
-    y_true: NDArray[Any], y_predicted: NDArray[Any], labels: Sequence[Any]
-) -> list[float | None]:
-    """Return the share of each class that was recognized, None for a class that is not there."""
-    return [
-        float(np.mean(y_predicted[y_true == label] == label)) if np.any(y_true == label) else None
-        for label in labels
-    ]

@@ -41,10 +41,8 @@ class FaceGrid:
         What stands to the left of the rows; none if empty.
     n_lines : int
         Lines of a title.
-    cell : float
-        Width of a picture in inches, in a figure of one's own.
     beside : float
-        Inches that such a figure has beside the grid.
+        Inches that a figure of its own has beside the grid, whose pictures are an inch wide.
     """
 
     def __init__(
@@ -56,14 +54,13 @@ class FaceGrid:
         titles: Sequence[str] = (),
         row_labels: Sequence[str] = (),
         n_lines: int = 1,
-        cell: float = 1.0,
         beside: float = 0.0,
     ) -> None:
         lines = [line for text in titles for line in text.split("\n")]
         labels = [line for text in row_labels for line in text.split("\n")]
         if ax is not None:
             check_axes(ax)
-        inches = cell if ax is None else _cell_in(ax, n_rows, n_columns)
+        inches = 1.0 if ax is None else _cell_in(ax, n_rows, n_columns)
         self._frame_width = 3.0 * min(1.0, inches)
         label_lines = max((text.count("\n") + 1 for text in row_labels), default=0)
         self.font = _font_size(lines, label_lines, inches)
@@ -75,8 +72,8 @@ class FaceGrid:
         left = longest * _CHARACTER * self.font / 72 / inches + (0.15 if labels else 0)
         width = left + n_columns * self.pitch[0] - _GAP
         height = n_rows * self.pitch[1] - _GAP
-        self.ax = new_axes(ax, width * cell + beside, height * cell + 0.3)
-        self._cell = cell if ax is None else None
+        self.ax = new_axes(ax, width + beside, height + 0.3)
+        self._has_own_figure = ax is None
         self._width = width * inches
         self.ink = ink_of(self.ax)
         self.images: list[Any] = []
@@ -119,9 +116,9 @@ class FaceGrid:
         """Take away what is left free below the last row, in widths of a picture."""
         across, (bottom, top) = self._limits
         self._limits = across, (bottom - amount, top)
-        if self._cell is not None:
+        if self._has_own_figure:
             figure = self.ax.figure
-            figure.set_figheight(figure.get_figheight() - amount * self._cell)
+            figure.set_figheight(figure.get_figheight() - amount)
 
     def finish(self, caption: str | None, default: str) -> Any:
         """Write the caption, or else the default in lines as wide as the grid; return the Axes."""

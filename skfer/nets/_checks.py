@@ -12,19 +12,19 @@ from skfer.validation import refusal, shown
 _CHANNELS = (1, 3, 4)
 
 
-def check_input_shape(
-    shape: Any, name: str = "input_shape", n_axes: int | None = None
-) -> tuple[int, ...]:
+def check_input_shape(shape: Any, n_axes: int | None = None) -> tuple[int, ...]:
     """Return the shape of one input or of its features as a tuple of 3 numbers or 1."""
     lengths = (1, 3) if n_axes is None else (n_axes,)
     is_shape = isinstance(shape, tuple | list) and len(shape) in lengths
     if not is_shape or not all(_is_size(size) for size in shape):
         forms = {3: "(channels, height, width) of images", 1: "(n_features,) of rows"}
         expected = " or ".join(form for length, form in forms.items() if length in lengths)
-        raise refusal(name, "must be {}, got {}.", expected, shown(shape))
+        raise refusal("input_shape", "must be {}, got {}.", expected, shown(shape))
     if len(shape) == 3 and shape[2] in _CHANNELS and shape[0] not in _CHANNELS:
         first = (shape[2], *shape[:2])
-        raise refusal(name, "must have the channels first: give {}, not {}.", first, tuple(shape))
+        raise refusal(
+            "input_shape", "must have the channels first: give {}, not {}.", first, tuple(shape)
+        )
     return tuple(map(int, shape))
 
 

@@ -52,19 +52,18 @@ def check_labels(
         are not allowed.
     """
     column = _checked_column(labels, name, n_samples, rows_name)
-    _check_one_kind(name, column[~unlabeled_mask(column)])
-    if not allow_unlabeled:
-        unlabeled = np.flatnonzero(unlabeled_mask(column))
-        if len(unlabeled):
-            row = unlabeled[0]
-            raise refusal(
-                name,
-                "has no label for {} samples, such as {} for sample {}. {}",
-                len(unlabeled),
-                shown(column[row]),
-                row,
-                hint,
-            )
+    unlabeled = unlabeled_mask(column)
+    _check_one_kind(name, column[~unlabeled])
+    if unlabeled.any() and not allow_unlabeled:
+        row = np.flatnonzero(unlabeled)[0]
+        raise refusal(
+            name,
+            "has no label for {} samples, such as {} for sample {}. {}",
+            unlabeled.sum(),
+            shown(column[row]),
+            row,
+            hint,
+        )
     return column
 
 

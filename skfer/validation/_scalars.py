@@ -182,15 +182,13 @@ def check_flag(value: Any, name: str, *, hint: str = "") -> bool:
     raise _refused(name, "True or False", [], False, value, hint)
 
 
-def check_verbose(value: Any, name: str = "verbose") -> int:
+def check_verbose(value: Any) -> int:
     """Return how much to tell, as an int.
 
     Parameters
     ----------
     value : object
         False or 0 for nothing, True or a whole number above 0.
-    name : str, default="verbose"
-        The argument.
 
     Returns
     -------
@@ -204,18 +202,16 @@ def check_verbose(value: Any, name: str = "verbose") -> int:
     """
     if isinstance(value, bool | np.bool_ | Integral) and int(value) >= 0:
         return int(value)
-    raise _refused(name, "True, False or a whole number of at least 0", [], False, value, "")
+    raise _refused("verbose", "True, False or a whole number of at least 0", [], False, value, "")
 
 
-def check_random_seed(value: Any, name: str = "random_state") -> Any:
+def check_random_seed(value: Any) -> Any:
     """Return a random state as it was given, if scikit-learn takes it.
 
     Parameters
     ----------
     value : object
         None, an int from 0 to 2**32 - 1, or a RandomState.
-    name : str, default="random_state"
-        The argument.
 
     Returns
     -------
@@ -233,7 +229,7 @@ def check_random_seed(value: Any, name: str = "random_state") -> Any:
     if isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) < 2**32:
         return int(value)
     what = "None, a whole number from 0 to 2**32 - 1, or a numpy.random.RandomState"
-    raise _refused(name, what, [], False, value, "")
+    raise _refused("random_state", what, [], False, value, "")
 
 
 def _within(number: Any, at_least: float | None, at_most: float | None) -> bool:

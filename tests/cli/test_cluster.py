@@ -31,7 +31,7 @@ def _scores(path):
 
 
 @pytest.mark.dask
-def test_scores_are_those_of_one_process(cluster, tmp_path, capsys):
+def test_scores_are_those_of_one_process(cluster, tmp_path):
     here, there = tmp_path / "here.json", tmp_path / "there.json"
     assert main(["evaluate", *SMALL, "--json", str(here)]) == 0
     address = cluster.scheduler_address

@@ -170,7 +170,7 @@ def test_variants_of_protocols(tmp_path):
     assert len(_faces_of(*call["bu3dfe"], "--intensities", "3", "4").target) == 6
 
 
-def test_classes(tmp_path, faces_on_disk, capsys):
+def test_classes(tmp_path, faces_on_disk):
     ck = _copy(tmp_path, "ck+")
     six = ["anger", "disgusted", "fear", "Happy", "sadness", "surprise"]
     faces = _faces_of(*ck, "--classes", *six)

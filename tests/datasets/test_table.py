@@ -318,7 +318,6 @@ def test_senseless_arguments(tmp_path):
 cell = st.text(
     st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="/\\:"), max_size=6
 )
-named = cell.filter(str.strip)
 
 
 @pytest.mark.filterwarnings("ignore::skfer.datasets.DatasetWarning")  # of missing labels

@@ -471,7 +471,7 @@ def test_of_callbacks_constants_and_functions_count(monkeypatch, place, value, c
     assert (key([watching()]) != before) == counts
 
 
-def test_what_callbacks_collect_does_not_count(monkeypatch):
+def test_what_callbacks_collect_does_not_count():
     assert key(watching(2.0)) != key(watching(1.0))
     assert key(watching(seen=[1])) == key(watching(seen=[]))
     callback = watching()

@@ -60,7 +60,7 @@ def test_memmap_gives_what_the_array_gives(embedder, faces, tmp_path):
     )
 
 
-def test_batches_of_a_memmap_are_read_one_by_one(faces, tmp_path):
+def test_batches_of_a_memmap_are_read_one_by_one(faces):
     reads = []
 
     class Watched(np.ndarray):

@@ -155,7 +155,7 @@ def test_a_photograph_is_not_taken_for_a_face_without_a_word(faces, tmp_path, me
 
 
 @pytest.mark.parametrize("fit", ["fit", "fit_transform"])
-def test_who_learned_from_photographs_is_given_them(faces, tmp_path, fit):
+def test_who_learned_from_photographs_is_given_them(tmp_path, fit):
     model = CrossEntropyEmbedder(8, max_epochs=1, image_size=16, random_state=0)
     pictures = np.random.default_rng(0).integers(256, size=(4, 600, 900), dtype=np.uint8)
     photographs = [Image.fromarray(picture) for picture in pictures]

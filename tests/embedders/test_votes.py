@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import sklearn
 import torch
 import torch.nn.functional as F
 from numpy.testing import assert_array_equal
@@ -60,12 +59,6 @@ def test_votes_in_parts_and_with_early_stopping(embedder, voted):
     assert np.abs(embedder.transform(X) - first).max() > 0
     embedder.set_params(early_stopping=True, validation_fraction=0.3).fit(X, y, votes=votes)
     assert np.isfinite(embedder.history_[-1]["valid_loss"])
-
-
-@pytest.fixture
-def routing():
-    with sklearn.config_context(enable_metadata_routing=True):
-        yield
 
 
 @pytest.mark.usefixtures("routing")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import sklearn
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -24,12 +23,6 @@ EMBEDDER = CrossEntropyEmbedder(8, max_epochs=8, random_state=0)
 def test_check(estimator, check):
     if "array_api" not in str(check):  # it would skip itself
         check(estimator)
-
-
-@pytest.fixture
-def routing():
-    with sklearn.config_context(enable_metadata_routing=True):
-        yield
 
 
 def test_it_embeds_as_the_embedder_does(rows):

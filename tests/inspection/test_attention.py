@@ -200,7 +200,7 @@ def test_refusals_name_the_argument(options, text):
         AttentionDisplay.from_maps(**{"maps": MAPS, "images": IMAGES, "y": Y} | options)
 
 
-def test_refusals_of_models(faces, multi_threshold, rows, gaussian_subclasses, blobs):
+def test_refusals_of_models(faces, multi_threshold, gaussian_subclasses, blobs):
     X, y = faces.images, faces.target
     show = AttentionDisplay.from_estimator
     with pytest.raises(ArgumentError, match="method=attention needs an embedder"):

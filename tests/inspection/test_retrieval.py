@@ -92,7 +92,7 @@ def test_share_of_right_ones_is_recall_at_1(seed):
     assert right == pytest.approx(recall_at_k(Z, y, groups=groups))
 
 
-def test_models_take_their_own_faces(faces, multi_threshold, tmp_path):
+def test_models_take_their_own_faces(faces, multi_threshold):
     X, y = faces.images, faces.target_names[faces.target]
     Z = multi_threshold.transform(X)
     model = make_pipeline(multi_threshold, KNeighborsClassifier(3)).fit(X, y)

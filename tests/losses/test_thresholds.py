@@ -16,7 +16,6 @@ from skfer.losses import (
     slice_thresholds,
 )
 
-every_form = pytest.mark.parametrize("dual", [False, True])
 every_mining = pytest.mark.parametrize("mining", ["batch-all", "batch-hard"])
 
 

@@ -40,12 +40,6 @@ def iris():
     return X, y, groups
 
 
-@pytest.fixture
-def routing():
-    with config_context(enable_metadata_routing=True):
-        yield
-
-
 def test_scores_are_those_of_the_transform(iris):
     X, y, _ = iris
     pca = PCA(2).fit(X)

@@ -127,7 +127,7 @@ def test_state_that_no_file_holds_is_told_with_its_place(loss, where, tmp_path):
     assert_array_equal(loaded.transform(X), model.transform(X))
 
 
-def test_our_networks_have_nothing_but_tensors(tmp_path):
+def test_our_networks_have_nothing_but_tensors():
     model = CrossEntropyEmbedder(**QUICK).fit(X, Y)
     fresh = CrossEntropyEmbedder(**QUICK).fit(X, Y)
     assert changed_attributes(model.net_.module_, fresh.net_.module_) == {}

@@ -227,7 +227,7 @@ def test_large_files_are_read_as_small_ones(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
-def test_decoding_waits_for_whoever_takes_the_pictures(tmp_path, monkeypatch, n_jobs):
+def test_decoding_waits_for_whoever_takes_the_pictures(monkeypatch, n_jobs):
     """A slow disk that a cache is written to must not fill the memory."""
     monkeypatch.setattr(_decode, "CHUNK", 5)
     names = [str(i) for i in range(200)]

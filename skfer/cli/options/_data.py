@@ -8,6 +8,7 @@ from skfer.cli.options._values import (
     image_size,
     new_name,
     one_of,
+    positive,
     several,
     share_of_labels,
 )
@@ -132,6 +133,16 @@ def _add_pictures(data: Any) -> None:
     )
     data.add_argument(
         "--skip-bad", action="store_true", default=None, help="leave out files that cannot be read"
+    )
+
+
+def add_epochs(group: Any) -> None:
+    """Add the option that says how long to train."""
+    group.add_argument(
+        "--epochs",
+        type=positive,
+        metavar="N",
+        help="passes over the training set (what shows 40,000 images, but from 12 to 160)",
     )
 
 

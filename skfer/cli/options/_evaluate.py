@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from skfer.cli.options._data import add_data, add_label_noise, add_start, add_variants
+from skfer.cli.options._data import add_data, add_epochs, add_label_noise, add_start, add_variants
 from skfer.cli.options._values import positive, seed, some_of
 from skfer.evaluation import CLASSIFIERS, LOSSES, METHODS, PROTOCOLS, STYLES
 
@@ -97,12 +97,7 @@ def _add_methods(how: Any) -> None:
     )
     add_start(how, "auto for your faces; scratch for drawn ones, which the start knows too well")
     add_label_noise(how)
-    how.add_argument(
-        "--epochs",
-        type=positive,
-        metavar="N",
-        help="passes over the training set (what shows 40,000 images, but from 12 to 160)",
-    )
+    add_epochs(how)
 
 
 def _add_run(how: Any) -> None:

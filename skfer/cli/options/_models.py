@@ -8,6 +8,7 @@ from typing import Any
 from skfer.cli.options._data import (
     add_data,
     add_detect,
+    add_epochs,
     add_label_noise,
     add_start,
     add_variants,
@@ -82,12 +83,7 @@ def _add_training(how: Any) -> None:
         help="what predicts: the embedder's own posterior (own), nearest neighbors, an SVM, or "
         "logistic regression on the embedding",
     )
-    how.add_argument(
-        "--epochs",
-        type=positive,
-        metavar="N",
-        help="passes over the training set (what shows 40,000 images, but from 12 to 160)",
-    )
+    add_epochs(how)
     add_start(how, "auto")
     add_label_noise(how)
     _add_device(how)
@@ -98,8 +94,7 @@ def _add_training(how: Any) -> None:
         type=Path,
         help="keep the training here after each epoch; after a kill the same command goes on",
     )
-    _add_jobs(how, "threads that read pictures")
-    how.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_jobs(how)
 
 
 def _add_predict(commands: Any) -> None:
@@ -134,8 +129,7 @@ def _add_predict(commands: Any) -> None:
         help="write the pictures into this folder, with boxes and expressions",
     )
     _add_device(parser)
-    _add_jobs(parser, "threads that read pictures")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_jobs(parser)
 
 
 def _add_embed(commands: Any) -> None:
@@ -159,8 +153,7 @@ def _add_embed(commands: Any) -> None:
         "pyarrow)",
     )
     _add_device(parser)
-    _add_jobs(parser, "threads that read pictures")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_jobs(parser)
 
 
 def _add_report(commands: Any) -> None:
@@ -184,8 +177,7 @@ def _add_report(commands: Any) -> None:
     add_variants(parser.add_argument_group("variants of published sets"))
     _add_device(parser)
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="chooses images (0)")
-    _add_jobs(parser, "threads that read pictures")
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_jobs(parser)
     parser.set_defaults(command="report")
 
 
@@ -227,8 +219,9 @@ def _add_device(group: Any) -> None:
     )
 
 
-def _add_jobs(group: Any, what: str) -> None:
-    jobs = min(os.cpu_count() or 1, 4)
+def _add_jobs(group: Any) -> None:
+    jobs, what = min(os.cpu_count() or 1, 4), "threads that read pictures"
     group.add_argument(
         "--n-jobs", type=positive, default=jobs, metavar="N", help=f"{what} ({jobs})"
     )
+    group.add_argument("--quiet", action="store_true", help="no progress bar")

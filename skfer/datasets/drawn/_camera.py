@@ -9,7 +9,7 @@ import numpy as np
 
 from skfer.datasets.drawn._draws import Draws, bell
 from skfer.datasets.drawn._model import face_geometry, identity_from_bells
-from skfer.datasets.drawn._render import Canvas, draw_faces, ellipse
+from skfer.datasets.drawn._render import Canvas, draw_faces, ellipse, smooth
 
 # Half a megabyte an array: faces are drawn in chunks that stay in a processor's cache.
 _PIXELS_PER_CHUNK = 1 << 16
@@ -125,10 +125,8 @@ def _blur(pixels: np.ndarray, draw: SimpleNamespace, nuisance: float) -> None:
     reach = pixels.shape[-1] / 48
     step = int(np.ceil(reach))
     share = np.minimum(0.25, 0.12 * nuisance * draw.blur * (reach / step) * (reach / step))
-    for lines in (pixels, np.swapaxes(pixels, -1, -2)) * 2:
-        before, after = [lines[..., :1]] * step, [lines[..., -1:]] * step
-        padded = np.concatenate([*before, lines, *after], axis=-1)
-        lines += share * (padded[..., : -2 * step] + padded[..., 2 * step :] - 2 * lines)
+    for _ in range(2):
+        smooth(pixels, step, share)
 
 
 def _add_grain(pixels: np.ndarray, draw: SimpleNamespace, nuisance: float) -> None:

@@ -6,8 +6,6 @@ from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
 from skfer.datasets.drawn._draws import bell
 from skfer.datasets.drawn._model import ACTION_UNITS, MIRRORED, SUBCLASSES
 
-_SMILE = ("AU12L", "AU12R")
-
 # Beside the sub-classes of the plain set: how the expressions look outside a laboratory.
 KINDS: dict[str, dict[str, float]] = SUBCLASSES | {
     "anger/glare": {"AU4": 0.9, "AU5": 0.4, "AU7": 0.5, "AU23": 0.3, "AU17": 0.2},

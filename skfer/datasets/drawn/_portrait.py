@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skfer.datasets.drawn._model import face_geometry
-from skfer.datasets.drawn._render import blob, ellipse, segment
+from skfer.datasets.drawn._render import blob, ellipse, segment, smooth
 from skfer.datasets.drawn._surface import fill, light, paint_over, stroke
 from skfer.datasets.drawn._traits import NOISE_SIDE, age, cut_noise, draw_traits, noise_tables
 
@@ -330,14 +330,6 @@ def _camera(
     share = 0.25 * np.minimum(1.0, 0.25 + draw.blur * draw.blur * draw.wild)
     coarse = (draw.coarse < 0.2) & (draw.wild > 0.5)
     for step, weight in ((1, share), (2, share * coarse)):
-        _smooth(pixels, step, weight)
+        smooth(pixels, step, weight)
     level = 0.10 * draw.noise * draw.noise * draw.noise * draw.wild
     return pixels + level * (grain[0] + 0.5 * grain[1])
-
-
-def _smooth(pixels: np.ndarray, step: int, share: np.ndarray) -> None:
-    """Blur along both axes, over neighbors ``step`` away."""
-    for lines in (pixels, np.swapaxes(pixels, -1, -2)):
-        before, after = [lines[..., :1]] * step, [lines[..., -1:]] * step
-        padded = np.concatenate([*before, lines, *after], axis=-1)
-        lines += share * (padded[..., : -2 * step] + padded[..., 2 * step :] - 2 * lines)

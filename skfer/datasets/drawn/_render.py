@@ -118,6 +118,14 @@ def segment(
     return np.sqrt(px * px + py * py)
 
 
+def smooth(pixels: np.ndarray, step: int, share: np.ndarray) -> None:
+    """Blur along both axes, over neighbors ``step`` away."""
+    for lines in (pixels, np.swapaxes(pixels, -1, -2)):
+        before, after = [lines[..., :1]] * step, [lines[..., -1:]] * step
+        padded = np.concatenate([*before, lines, *after], axis=-1)
+        lines += share * (padded[..., : -2 * step] + padded[..., 2 * step :] - 2 * lines)
+
+
 def draw_faces(canvas: Canvas, face: SimpleNamespace, tone: dict[str, np.ndarray]) -> None:
     """Paint the faces of a geometry, from the background to the glasses."""
     canvas.paint(np.ones_like(canvas.side), tone["background"])

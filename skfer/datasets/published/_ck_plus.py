@@ -17,11 +17,11 @@ from skfer.datasets._loading import Options, load
 from skfer.datasets._pixel_table import FER2013_CODES, labeled_rows, pixel_reader, read_pixel_table
 from skfer.datasets._rows import Row, without_conflicting_sequences, without_copies
 from skfer.datasets._tree import Tree
-from skfer.datasets._vocabulary import EXPRESSION_CODES, UNLABELED
+from skfer.datasets._vocabulary import EXPRESSION_CODES
 from skfer.datasets.published._unknown import unknown_layout
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, DatasetWarning, Problem, fault_of
-from skfer.validation import check_choice, check_flag
+from skfer.validation import UNLABELED, check_choice, check_flag
 
 # Labeled sequences; the folder form has three frames of each.
 PUBLISHED = {

@@ -23,11 +23,11 @@ from skfer.datasets._pixel_table import (
 )
 from skfer.datasets._rows import PARTS, Row, without_copies
 from skfer.datasets._tree import Tree, inside, joined
-from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, UNLABELED
+from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
 from skfer.datasets._votes import VOTES, VoteRow, distribution, majority, read_votes
 from skfer.datasets.published._unknown import unknown_layout
 from skfer.pictures import DatasetError, Problem, in_part
-from skfer.validation import check_choice
+from skfer.validation import UNLABELED, check_choice
 
 TABLES = Layout(
     "fer2013.csv with fer2013new.csv, paired by row order", parts=FER2013_PARTS, unit="rows"

@@ -16,9 +16,9 @@ from skfer.datasets._listing import Layout, Listing, no_layout
 from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree
-from skfer.datasets._vocabulary import EXPRESSION_CODES, UNLABELED
+from skfer.datasets._vocabulary import EXPRESSION_CODES
 from skfer.pictures import DatasetError, Problem, fault_of
-from skfer.validation import check_flag
+from skfer.validation import UNLABELED, check_flag
 
 CODES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 LAYOUT = Layout("Sessions/<number>/ with S001-001.xml (Metatag Emotion) and the frames as pictures")

@@ -26,7 +26,6 @@ ROWS = [
     ("PrivateTest", "fer0000003.png", UNKNOWN),
 ]
 FACES = [(6, 10 * i, usage) for i, (usage, _, _) in enumerate(ROWS)]
-NUMBERS = [2, 5]  # lines of fer2013.csv that have a majority
 
 
 def make(root, rows=ROWS, faces=FACES, **how):
