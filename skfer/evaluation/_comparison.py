@@ -23,6 +23,8 @@ from skfer.evaluation._fits import Fit, Task, run_task
 from skfer.evaluation._names import CLASSIFIERS
 from skfer.evaluation._progress import epochs_bar, n_epochs, watched
 from skfer.evaluation._protocols import Split
+from skfer.evaluation._unlabeled import check_labeled, parts_of
+from skfer.evaluation._votes import Votes, read_votes, takes_votes
 from skfer.exceptions import ArgumentError
 from skfer.validation import (
     as_array,
@@ -31,6 +33,8 @@ from skfer.validation import (
     check_groups,
     check_int,
     check_labels,
+    leave_out_unlabeled,
+    unlabeled_mask,
 )
 
 
@@ -41,6 +45,7 @@ def compare(
     splits: Sequence[Split],
     *,
     groups: NDArray[Any] | None = None,
+    votes: Any = None,
     classifier: str = "knn",
     seeds: Sequence[int] | None = None,
     n_jobs: int | None = None,
@@ -56,12 +61,20 @@ def compare(
     X : array-like of shape (n, ...)
         Images, or paths.
     y : array-like of shape (n,)
-        Labels.
+        Labels. Samples without one (a missing value, or -1 beside two other labels) are for
+        methods that learn from them, as :class:`~skfer.GaussianMetricEmbedder` does, alone or in a
+        pipeline whose other steps use no labels. All others, and classifiers, learn from the
+        rest of a training part; tested are samples with a label alone.
     splits : sequence of (train, test)
         Indices of each fold.
     groups : ndarray of shape (n,), default=None
         Subjects; a face's own is left out when its nearest neighbors are looked for. An embedder
         with ``early_stopping`` (alone or in a pipeline) keeps them apart too.
+    votes : array-like or data frame of shape (n, n_classes), default=None
+        What several people said of each sample, for the methods whose ``fit`` takes votes (alone
+        or in a pipeline), which then also learn from samples that have votes and no label. Others
+        learn from `y` alone, and so do methods with ``set_fit_request(votes=False)``. Scores are
+        of `y`.
     classifier : {"knn", "svm", "logistic", "own"}, default="knn"
         What follows each embedder; "own" is the prediction of the embedders themselves.
     seeds : sequence of int, default=None
@@ -83,7 +96,8 @@ def compare(
     Raises
     ------
     ArgumentError
-        If `results` is another kind of file, or an embedder has no prediction of its own.
+        If `results` is another kind of file, an embedder has no prediction of its own, votes and
+        labels do not go together, or a fold has no labels to train on or to test.
 
     See Also
     --------
@@ -101,28 +115,44 @@ def compare(
     >>> fits = compare({"pca": pca_baseline()}, faces.images, faces.target, splits)
     >>> sorted(fit.n_test for fit in fits)
     [48, 48]
+
+    Is an embedder better for votes? The same one, once with a request to be told none:
+
+    >>> import numpy as np
+    >>> import sklearn
+    >>> from skfer import CrossEntropyEmbedder
+    >>> votes = np.eye(8)[faces.target] * faces.intensity[:, None] + 0.1
+    >>> told = CrossEntropyEmbedder(max_epochs=1, backbone="scratch", random_state=0)
+    >>> with sklearn.config_context(enable_metadata_routing=True):
+    ...     not_told = sklearn.clone(told).set_fit_request(votes=False)
+    >>> methods = {"votes": told, "labels": not_told}
+    >>> fits = compare(methods, faces.images, faces.target, splits, votes=votes)
+    >>> sorted((fit.method, fit.fold) for fit in fits)
+    [('labels', 0), ('labels', 1), ('votes', 0), ('votes', 1)]
     """
     if not hasattr(X, "shape") or hasattr(X, "iloc"):  # data frames are indexed by names
         X = as_array(X, "X")
-    y = check_labels(y, n_samples=len(X) if X.ndim else 0)
+    y = check_labels(y, n_samples=len(X) if X.ndim else 0, allow_unlabeled=True)
     if groups is not None:
         groups = check_groups(groups, n_samples=len(y))
+    voted = None if votes is None else read_votes(votes, y)
     n_jobs = check_int(n_jobs, "n_jobs", optional=True)
     verbose = check_flag(verbose, "verbose")
     if seeds is not None:
         seeds = [check_seed(seed, "seeds") for seed in as_list(seeds, "seeds")]
     results = check_results(results)
-    tasks = _make_tasks(check_methods(methods), check_splits(splits, len(y)), classifier, seeds)
+    methods, splits = check_methods(methods), check_splits(splits, len(y))
+    tasks = _make_tasks(methods, y, splits, voted, classifier, seeds)
     store = None if results is None else ResultsFile(results)
     keys: dict[tuple[Any, ...], str] = {}
     if store is not None:
-        make_key = make_keys(X, y, groups)
+        make_key = make_keys(X, y, groups, voted)
         keys = {_identity(task): make_key(task) for task in tasks}
         known = [(task, store.get(keys[_identity(task)])) for task in tasks]
         # The same method under another name is the same fit.
         yield from (replace(fit, method=task.method) for task, fit in known if fit is not None)
         tasks = [task for task, fit in known if fit is None]
-    for fit in _run(tasks, X, y, groups, n_jobs, verbose):
+    for fit in _run(tasks, (X, y, groups, voted), n_jobs, verbose):
         try:
             if store is not None:
                 store.add(keys[_identity(fit)], fit)
@@ -138,12 +168,21 @@ def _identity(done: Task | Fit) -> tuple[Any, ...]:
 
 def _make_tasks(
     methods: Mapping[str, Any],
+    y: NDArray[Any],
     splits: Sequence[Split],
+    votes: Votes | None,
     classifier: str,
     seeds: Sequence[int] | None,
 ) -> list[Task]:
     wanted: Sequence[int | None] = [None] if seeds is None else list(seeds)
     follow = {name: make_classifier(classifier, e, name) for name, e in methods.items()}
+    labeled = ~unlabeled_mask(y)
+    check_labeled(y, splits, labeled)
+    parts = {
+        (name, fold): parts_of(embedder, split, labeled, votes)
+        for name, embedder in methods.items()
+        for fold, split in enumerate(splits)
+    }
     return [
         Task(
             name,
@@ -151,38 +190,34 @@ def _make_tasks(
             follow[name],
             fold,
             seed,
-            train,
-            test,
+            **parts[name, fold]._asdict(),
             with_points=fold == 0 and seed == wanted[0],
+            with_votes=votes is not None and takes_votes(embedder),
         )
         for seed in wanted
-        for fold, (train, test) in enumerate(splits)
+        for fold in range(len(splits))
         for name, embedder in methods.items()
     ]
 
 
 def _run(
-    tasks: Sequence[Task],
-    X: NDArray[Any],
-    y: NDArray[Any],
-    groups: NDArray[Any] | None,
-    n_jobs: int | None,
-    verbose: bool,
+    tasks: Sequence[Task], data: tuple[Any, ...], n_jobs: int | None, verbose: bool
 ) -> Iterator[Fit]:
+    """Run tasks on X, y, groups and votes."""
     if not tasks:
         return
     # One fit needs no other process.
     n_jobs = 1 if len(tasks) == 1 else n_jobs and min(n_jobs, len(tasks))
     parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     if not verbose:
-        yield from parallel(joblib.delayed(run_task)(task, X, y, groups) for task in tasks)
+        yield from parallel(joblib.delayed(run_task)(task, *data) for task in tasks)
         return
     epochs = {_identity(task): n_epochs(task.embedder) for task in tasks}
     with epochs_bar(list(epochs.values())) as bar:
         watching = [
             replace(task, embedder=watched(clone(task.embedder), bar.path)) for task in tasks
         ]
-        jobs = (joblib.delayed(run_task)(task, X, y, groups) for task in watching)
+        jobs = (joblib.delayed(run_task)(task, *data) for task in watching)
         for fit in parallel(jobs):
             bar.done(epochs[_identity(fit)])
             yield fit
@@ -194,7 +229,7 @@ def check_folds(y: NDArray[Any], splits: Sequence[Split], classifier: str) -> No
     Parameters
     ----------
     y : ndarray of shape (n,)
-        Labels.
+        Labels; samples without one do not count.
     splits : sequence of (train, test)
         Indices of each fold.
     classifier : str
@@ -212,10 +247,12 @@ def check_folds(y: NDArray[Any], splits: Sequence[Split], classifier: str) -> No
     >>> y = np.array([0, 0, 0, 1, 1, 1] * 4)
     >>> check_folds(y, [(np.arange(18), np.arange(18, 24))], "knn")
     """
-    y = check_labels(y)
+    y = check_labels(y, allow_unlabeled=True)
     check_known(classifier, "classifier", CLASSIFIERS)
+    labeled = leave_out_unlabeled(y)
     for fold, (train, _) in enumerate(check_splits(splits, len(y))):
-        if len(np.unique(y[train])) < 2:
+        train = train[np.isin(train, labeled)]
+        if len(set(y[train].tolist())) < 2:
             raise ArgumentError(
                 "fold {} has one class to train on: give more images, fewer folds ({n_folds}), or "
                 "another {protocol}.",

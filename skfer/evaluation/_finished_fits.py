@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +16,10 @@ from skfer._typing import NDArray
 from skfer._version import __version__
 from skfer.embedders._digest import TrainingDigest
 from skfer.evaluation._fits import Fit, Task
+from skfer.evaluation._votes import Votes
 from skfer.exceptions import ArgumentError
 
-_FORMAT = 2  # to be raised when the same parameters and data give other fits than before
+_FORMAT = 3  # to be raised when the same parameters and data give other fits than before
 _CHUNK_BYTES = 2**24
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, os.PathLike)
 
@@ -68,14 +69,15 @@ class ResultsFile:
                 results=str(self.path),
             )
         names = {field.name for field in fields(Fit)}
+        needed = {field.name for field in fields(Fit) if field.default is MISSING}
         known, foreign = {}, 0
         for line in self.path.read_bytes().splitlines():
             try:
                 record = json.loads(line)
                 key = record.pop("key")
-                if set(record) != names:
+                if not needed <= set(record) <= names:
                     raise ValueError("not a fit")
-                known[key] = Fit(**record | {"warnings": tuple(record["warnings"])})
+                known[key] = Fit(**record | {"warnings": tuple(record.get("warnings", ()))})
             except (ValueError, KeyError, TypeError, AttributeError):
                 foreign += bool(line.strip())
         # A killed run leaves a line unfinished, here and there; another file has no fit at all.
@@ -93,7 +95,7 @@ def _write_all(file: int, data: bytes) -> None:
 
 
 def make_keys(
-    X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] | None
+    X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] | None, votes: Votes | None = None
 ) -> Callable[[Task], str]:
     """Return what gives a fit its key: a hash of the data, the fold, the method and the versions.
 
@@ -102,13 +104,21 @@ def make_keys(
     versions = {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "torch")}
     common = [_FORMAT, __version__, versions, _digest(X), _digest(y)]
     common.append(None if groups is None else _digest(groups))
+    voted = None if votes is None else _digest_votes(votes.given)
 
     def key(task: Task) -> str:
         own = [task.fold, task.seed, task.with_points, _digest(task.train), _digest(task.test)]
+        if task.with_votes:  # others are the same without
+            own.append(voted)
         text = repr([common, own, describe(task.embedder), describe(task.classifier)])
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
     return key
+
+
+def _digest_votes(votes: Any) -> str:
+    """Return a hash of votes, with the names that a data frame gives its columns."""
+    return f"{list(map(str, getattr(votes, 'columns', ())))} {_digest(np.asarray(votes))}"
 
 
 def describe(value: Any) -> str:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from skfer._typing import NDArray
 from skfer.embedders._groups import told_groups
 from skfer.evaluation._measures import measure_embedding, measure_posterior, measure_predictions
 from skfer.evaluation._recording import recorded_warnings
+from skfer.evaluation._votes import Votes, told_votes
 
 _NOTHING_TO_FIND = (
     "recall@k is not defined, since no image that is tested has another one of its class to find: "
@@ -44,12 +46,14 @@ class Fit:
     images_per_second : float
         Speed of ``transform`` on the test part.
     n_train, n_test : int
-        Sizes of the two parts.
+        Sizes of the two parts, without samples that have no label.
     warnings : tuple of str
         What was warned of, for instance that the embedding collapsed.
     points : list of (float, float), default=None
         The test part's embedding in the plane of its two main components; of the first fold and
         seed only.
+    n_unlabeled : int, default=0
+        How many samples without a label the method learned from beside the others.
 
     See Also
     --------
@@ -79,11 +83,15 @@ class Fit:
     n_test: int
     warnings: tuple[str, ...] = ()
     points: list[list[float]] | None = None
+    n_unlabeled: int = 0
 
 
 @dataclass(frozen=True)
 class Task:
-    """One fit to do: a method, and the samples that it is trained and tested on."""
+    """One fit to do: a method, and the samples that it is trained and tested on.
+
+    Of those that it is trained on `known` have a label; None is all.
+    """
 
     method: str
     embedder: Any
@@ -93,35 +101,46 @@ class Task:
     train: NDArray[np.intp]
     test: NDArray[np.intp]
     with_points: bool = False
+    known: NDArray[np.intp] | None = None
+    with_votes: bool = False
 
 
-def run_task(task: Task, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] | None) -> Fit:
+def run_task(
+    task: Task,
+    X: NDArray[Any],
+    y: NDArray[Any],
+    groups: NDArray[Any] | None,
+    votes: Votes | None = None,
+) -> Fit:
     """Fit an embedder and a classifier on one part of the data and measure them on the other.
 
     Everything runs on one thread of torch, so that fits can run side by side and a score does
     not depend on the number of cores.
     """
     train, test = task.train, task.test
+    known = train if task.known is None else task.known
+    y_known, y_test = _labels_of(y, known), _labels_of(y, test)
     # Recorded, since fits run in other processes, which would print them as they like.
     with _one_thread(), recorded_warnings() as told:
         start = time.perf_counter()
-        told_apart = told_groups(task.embedder, None if groups is None else groups[train])
-        embedder = seeded_clone(task.embedder, task.seed).fit(X[train], y[train], **told_apart)
+        target = y_known if len(known) == len(train) else y[train]
+        beside = _beside(task, groups, votes)
+        embedder = seeded_clone(task.embedder, task.seed).fit(X[train], target, **beside)
         fit_time = time.perf_counter() - start
-        Z_train = embedder.transform(X[train])
+        Z_known = embedder.transform(X[known])
         start = time.perf_counter()
         Z_test = embedder.transform(X[test])
         speed = len(test) / (time.perf_counter() - start)
         if task.classifier is None:
             predicted = embedder.predict(X[test])
         else:
-            predicted = clone(task.classifier).fit(Z_train, y[train]).predict(Z_test)
+            predicted = clone(task.classifier).fit(Z_known, y_known).predict(Z_test)
         scores = (
-            measure_predictions(y[test], predicted)
+            measure_predictions(y_test, predicted)
             | measure_embedding(
-                Z_train, Z_test, y[train], y[test], None if groups is None else groups[test]
+                Z_known, Z_test, y_known, y_test, None if groups is None else groups[test]
             )
-            | measure_posterior(embedder, X[test], y[test])
+            | measure_posterior(embedder, X[test], y_test)
         )
     if scores["recall_at_1"] is None:
         told.append(_NOTHING_TO_FIND)
@@ -133,11 +152,28 @@ def run_task(task: Task, X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] 
         predicted=predicted.tolist(),
         fit_time=fit_time,
         images_per_second=speed,
-        n_train=len(train),
+        n_train=len(known),
         n_test=len(test),
         warnings=tuple(dict.fromkeys(told)),
         points=_in_the_plane(Z_test) if task.with_points else None,
+        n_unlabeled=len(train) - len(known),
     )
+
+
+def _beside(task: Task, groups: NDArray[Any] | None, votes: Votes | None) -> dict[str, Any]:
+    """Return what the embedder is told in `fit` beside labels."""
+    told = told_groups(task.embedder, None if groups is None else groups[task.train])
+    if votes is None or not task.with_votes:
+        return told
+    return told | told_votes(task.embedder, votes.told(task.train))
+
+
+def _labels_of(y: NDArray[Any], rows: NDArray[np.intp]) -> NDArray[Any]:
+    """Return the labels of rows that have one, in the type that they have without gaps."""
+    labels = y[rows]
+    if labels.dtype == object and all(isinstance(label, Number) for label in labels):
+        return np.array(labels.tolist())
+    return labels
 
 
 def seeded_clone(embedder: Any, seed: int | None) -> Any:

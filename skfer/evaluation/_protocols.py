@@ -27,6 +27,17 @@ from skfer.validation import check_flag, check_int
 
 N_FOLDS = 3  # of group-fold
 
+_COLUMNS = (
+    "target",
+    "groups",
+    "subgroup",
+    "sequence",
+    "split",
+    "filenames",
+    "votes",
+    "distribution",
+)
+
 Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
@@ -46,8 +57,8 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
     -------
     Bunch
         images, target, target_names, groups (or None), group_kind (what the groups are),
-        subgroup, sequence, split and filenames (or None), skipped (what the loader left out, and
-        why) and n_unlabeled.
+        subgroup, sequence, split, filenames, votes and distribution (or None), skipped (what the
+        loader left out, and why) and n_unlabeled.
 
     Raises
     ------
@@ -72,8 +83,7 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
     keep = _chosen(target, labeled, max_per_class, random_state)
     _check_classes(target[keep], faces.target_names)
     columns = {
-        key: None if faces.get(key) is None else np.asarray(faces[key])[keep]
-        for key in ("target", "groups", "subgroup", "sequence", "split", "filenames")
+        key: None if faces.get(key) is None else np.asarray(faces[key])[keep] for key in _COLUMNS
     }
     return Bunch(
         # A memmap that is wanted whole stays one.

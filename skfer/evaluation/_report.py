@@ -25,7 +25,14 @@ from skfer.evaluation._protocols import Split
 from skfer.evaluation._subgroups import subgroup_report
 from skfer.evaluation._summary import summarize
 from skfer.evaluation._tables import Cell, Table
-from skfer.validation import check_flag, check_labels, missing_mask, refusal, shown
+from skfer.validation import (
+    check_flag,
+    check_labels,
+    leave_out_unlabeled,
+    missing_mask,
+    refusal,
+    shown,
+)
 
 _COMPARED = {**CLASSIFICATION, "recall_at_1": EMBEDDING["recall_at_1"]}
 
@@ -69,10 +76,12 @@ def comparison_tables(
     """
     check_faces(faces)
     fits, confusion = check_fits(fits), check_flag(confusion, "confusion")
+    target = check_labels(faces.target, "faces.target", allow_unlabeled=True)
+    labeled = leave_out_unlabeled(target)
     methods = list(dict.fromkeys(fit.method for fit in fits))
     named = {name: _row_name(name, common_runs(fits, name), fits) for name in methods}
     rows = [row | {"method": named[row["method"]]} for row in summarize(fits, methods)]
-    names = [str(faces.target_names[code]) for code in np.unique(faces.target)]
+    names = [str(faces.target_names[code]) for code in np.unique(target[labeled])]
     counts = {named[name]: confusion_matrix(fits, faces.target, splits, name) for name in methods}
     tables = [score_table(rows), embedding_table(rows), recall_table(counts, names)]
     reference = REFERENCE if REFERENCE in methods else methods[0]
@@ -93,14 +102,24 @@ def comparison_tables(
 def _row_name(method: str, runs: Collection[Any], fits: Sequence[Fit]) -> str:
     """Return a method's name, and of how many fits its row is where there are more or others."""
     n = len({run_of(fit) for fit in fits})
-    return method if len(runs) == n else f"{method} ({len(runs)} of {n} fits)"
+    told = [] if len(runs) == n else [f"{len(runs)} of {n} fits"]
+    unlabeled = [fit.n_unlabeled for fit in fits if fit.method == method]
+    if any(unlabeled):
+        told.append(f"and {np.mean(unlabeled):,.0f} without a label")
+    return f"{method} ({', '.join(told)})" if told else method
+
+
+def _tested(y: NDArray[Any], split: Split) -> NDArray[np.intp]:
+    """Return the rows of a fold that compare tests: those that have a label."""
+    test = split[1]
+    return test[np.isin(test, leave_out_unlabeled(y))]
 
 
 def _subgroup_tables(
     faces: Bunch, splits: Sequence[Split], fits: Sequence[Fit], method: str
 ) -> list[Table]:
     mine = [fit for fit in fits if fit.method == method]
-    rows = np.concatenate([splits[fit.fold][1] for fit in mine])
+    rows = np.concatenate([_tested(faces.target, splits[fit.fold]) for fit in mine])
     if _n_present(faces.subgroup[rows]) < 2 <= _n_present(faces.subgroup):
         return []  # the others were to be tested in fits that are missing
     columns = {
@@ -265,16 +284,16 @@ def confusion_matrix(
     >>> counts.shape, int(counts.sum())
     ((8, 8), 48)
     """
-    y = check_labels(y)
+    y = check_labels(y, allow_unlabeled=True)
     fits, splits = check_fits(fits), check_splits(splits, len(y))
     check_known(method, "method", {fit.method for fit in fits})
     if max(fit.fold for fit in fits) >= len(splits):
         raise refusal("splits", "has {} folds, fewer than {fits} have.", len(splits))
-    classes = np.unique(y)
+    classes = np.unique(y[leave_out_unlabeled(y)].tolist())
     counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
     for fit in fits:
         if fit.method == method:
-            truth = np.searchsorted(classes, y[splits[fit.fold][1]])
+            truth = np.searchsorted(classes, y[_tested(y, splits[fit.fold])].tolist())
             np.add.at(counts, (truth, np.searchsorted(classes, fit.predicted)), 1)
     return counts
 

@@ -20,7 +20,7 @@ from skfer.training._optimizer_state import optimizer_state, set_optimizer
 from skfer.training._plain import generator_state, plain, plain_items, set_generator
 from skfer.training._world import find_world
 
-_FORMAT = 3
+_FORMAT = 4
 _ROOMS = ("module_", "criterion_")
 _UNKEPT = (
     "checkpoint does not keep {}, which has changed in training: a fit that is killed will not end "

@@ -1,12 +1,17 @@
 """What is evaluated, and how it is split."""
 
+import shutil
+
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.utils import Bunch
 
-from skfer.datasets import make_expressions
-from skfer.evaluation import check_folds, make_splits, prepare
+from skfer import CrossEntropyEmbedder
+from skfer.datasets import load_fer_plus, make_expressions
+from skfer.evaluation import check_folds, compare, make_splits, prepare
 from skfer.exceptions import ArgumentError
+from skfer.model_selection import resolve_duplicates
 
 
 def _faces(target, **columns):
@@ -23,6 +28,56 @@ def test_prepare_leaves_unlabeled_out_and_counts_them():
     assert faces.groups.tolist() == ["a", "c", "d"]
     assert faces.images[:, 0, 0].tolist() == [0, 32, 48]
     assert (faces.split, faces.filenames, faces.group_kind) == (None, None, "subjects")
+
+
+@pytest.mark.parametrize("most", [None, 2])
+def test_prepare_keeps_votes_in_the_order_of_the_rows(most):
+    target = [0, -1, 1, 1, -1, 0, 1, 0, 0]
+    votes = np.arange(9)[:, None] + np.arange(3)
+    faces = _faces(target, votes=votes, distribution=votes / 9)
+    kept = prepare(faces, max_per_class=most)
+    rows = kept.images[:, 0, 0] // 16
+    assert len(rows) == (7 if most is None else 4)
+    assert kept.votes.tolist() == votes[rows].tolist()
+    assert kept.distribution.tolist() == (votes[rows] / 9).tolist()
+    assert len(make_splits(kept, n_folds=2)) == 2
+    plain = prepare(_faces(target))
+    assert plain.votes is plain.distribution is None
+
+
+def test_votes_of_fer_plus_are_kept_without_copies_and_other_classes(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = []
+    for i, emotion in enumerate([1, 1, 4, 4, 1, 4]):  # happiness and anger; 4 is 1 again
+        name = f"fer{i:07d}.png"
+        pixels = rng.integers(0, 256, (48, 48), dtype=np.uint8)
+        folder = tmp_path / "FER2013Train"
+        folder.mkdir(exist_ok=True)
+        if i == 4:
+            shutil.copy(folder / "fer0000001.png", folder / name)
+        else:
+            Image.fromarray(pixels).save(folder / name)
+        counts = np.zeros(10, dtype=int)
+        counts[emotion], counts[0] = 8 - i // 4, 2 + i // 4
+        lines.append(",".join([name, *map(str, counts)]))
+    (tmp_path / "FER2013Train" / "label.csv").write_text("\n".join(lines))
+    loaded = load_fer_plus(tmp_path, labels="distribution", classes=["anger", "happiness"])
+    kept, pairs = resolve_duplicates(loaded)
+    faces = prepare(kept)
+    assert pairs == [(1, 4)]
+    assert faces.target_names[faces.distribution.argmax(axis=1)].tolist() == [
+        "happiness",
+        "happiness",
+        "anger",
+        "anger",
+        "anger",
+    ]
+    assert faces.votes[:, 0].tolist() == [2, 2, 2, 2, 3]
+    assert faces.distribution.shape[1] == len(faces.target_names)
+    methods = {"e": CrossEntropyEmbedder(4, max_epochs=1, backbone="scratch", random_state=0)}
+    rows = np.arange(5)
+    (fit,) = compare(methods, faces.images, faces.target, [(rows, rows)], votes=faces.distribution)
+    assert fit.n_train == 5
 
 
 def test_prepare_keeps_an_array_that_is_wanted_whole():
