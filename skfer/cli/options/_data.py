@@ -200,7 +200,7 @@ def add_variants(sets: Any) -> None:
         type=frames,
         metavar="N",
         help="with ck+ or mmi: how many frames of a sequence to take where its expression is at "
-        "its peak (3), or all",
+        "its peak (3), the one at its very peak (peak), or all",
     )
     sets.add_argument(
         "--neutral-first",

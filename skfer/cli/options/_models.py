@@ -80,8 +80,8 @@ def _add_training(how: Any) -> None:
         "--classifier",
         choices=CLASSIFIERS,
         default="own",
-        help="what predicts: the embedder's own posterior (own), nearest neighbors, an SVM, or "
-        "logistic regression on the embedding",
+        help="what predicts: the embedder's own posterior (own, the default), nearest neighbors, "
+        "an SVM, or logistic regression on the embedding",
     )
     add_epochs(how)
     add_start(how, "auto")
