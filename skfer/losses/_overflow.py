@@ -22,19 +22,28 @@ def safe_factor(*tensors: Tensor, width: float = 1.0) -> float:
     width : float, default=1.0
         Distances may be divided by this length before they are squared.
     """
+    return safe_unit(*tensors, width=width)[0]
+
+
+def safe_unit(*tensors: Tensor, width: float = 1.0) -> tuple[float, float]:
+    """Return what `safe_factor` does, and the largest magnitude after that.
+
+    Where it may not be asked for, it counts as infinite.
+    """
     limits = torch.finfo(tensors[0].dtype)
     is_wide = width > limits.tiny**0.125
     if not may_ask():
         if not is_wide:
             raise RuntimeError("what is divided by so short a length has to be looked at.")
-        return 1.0
+        return 1.0, math.inf
     # One number, since each that a GPU is asked for makes it wait.
     largest = float(torch.stack([tensor.detach().abs().amax() for tensor in tensors]).max())
     ordinary = largest < limits.max**0.25 and is_wide
     if ordinary or not math.isfinite(largest):
-        return 1.0
+        return 1.0, largest
     widest = -math.frexp(limits.tiny)[1]
-    return 2.0 ** -min(max(math.frexp(largest)[1], -widest), widest)
+    factor = 2.0 ** -min(max(math.frexp(largest)[1], -widest), widest)
+    return factor, largest * factor
 
 
 class Saturate(torch.autograd.Function):

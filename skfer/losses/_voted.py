@@ -3,6 +3,18 @@
 import torch
 from torch import Tensor
 
+# Comparisons at once: 4 MB in single precision.
+_COMPARED = 2**20
+
+
+def disagreement(votes: Tensor, others: Tensor, agreement: Tensor) -> Tensor:
+    """Return the probability that two voters give two samples other classes, 0 without votes.
+
+    `votes` and `others` are (..., n_classes), and `agreement` is that they give the same class.
+    """
+    # Shares sum to 1 or 0; rounded, so that what they miss of 1 is not taken for disagreement.
+    return (1 - agreement) * (votes.sum(-1) * others.sum(-1)).round()
+
 
 def voted_triplet_loss(
     slices: Tensor,
@@ -17,11 +29,12 @@ def voted_triplet_loss(
 
     The weight of a triplet is the probability that two voters, one for each face, give anchor and
     positive the same class, times the probability that two give anchor and negative other classes.
+    For a sample without votes both are 0.
 
     Parameters
     ----------
     slices : Tensor of shape (n_samples, n_slices, n_features)
-        Unit vectors.
+        Unit vectors, or zeros.
     labels : Tensor of shape (n_samples,)
         The classes: they tell which samples are positives and negatives.
     votes : Tensor of shape (n_samples, n_classes)
@@ -34,27 +47,62 @@ def voted_triplet_loss(
     agreement = votes @ votes.t()
     same = labels[:, None] == labels
     of_positives = (agreement * same).fill_diagonal_(0)
-    of_negatives = (1 - agreement) * ~same
+    of_negatives = disagreement(votes[:, None], votes, agreement) * ~same
     # In batch-all training the dual form is the plain one, twice.
     points = slices.transpose(0, 1)
-    distances = 2 - 2 * points @ points.transpose(1, 2)
+    norms = points.detach().any(2).to(points)
+    distances = norms[:, :, None] + norms[:, None] - 2 * points @ points.transpose(1, 2)
     if mining == "batch-all":
-        table = of_positives.topk(max(1, int((of_positives > 0).sum(1).max())), dim=1)[1]
-        near = distances.gather(2, table.expand(len(distances), -1, -1))
-        hinges = near[..., None] - distances[:, :, None] + margins[:, None, None, None]
-        weights = of_positives.gather(1, table)[..., None] * of_negatives[:, None]
-        return _mean_of_active(hinges.clamp_min(0), weights.expand_as(hinges))
+        return _mean_of_active(distances, of_positives, of_negatives, margins)
     hinges, weights = _hardest(distances, of_positives, of_negatives, margins, dual)
     sums = _positive(weights.sum((1, 2)))
     active = (weights * (hinges > 0)).sum((1, 2)) / sums
     return ((weights * hinges).sum((1, 2)) / sums).mean() * len(hinges[0]), active.mean()
 
 
-def _mean_of_active(hinges: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    every = weights.flatten(1).sum(1)
-    active = (weights * (hinges > 0)).flatten(1).sum(1)
-    loss = (weights * hinges).flatten(1).sum(1) / _positive(active)
-    return loss.mean(), (active / _positive(every)).mean()
+def _mean_of_active(
+    distances: Tensor, of_positives: Tensor, of_negatives: Tensor, margins: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the mean hinge above 0 of all triplets, and the fraction of those."""
+    with torch.no_grad():
+        shrink, grow = _weigh(distances, of_positives, of_negatives, margins)
+        active = shrink.sum((1, 2))
+        every = of_positives.sum(1) @ of_negatives.sum(1)
+    total = ((shrink - grow) * distances).sum((1, 2)) + margins * active
+    total = total - total.detach().clamp_max(0)  # what rounding leaves below 0
+    return (total / _positive(active)).mean(), (active / _positive(every)).mean()
+
+
+def _weigh(
+    distances: Tensor, of_positives: Tensor, of_negatives: Tensor, margins: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return by how much each distance counts in active triplets, as positive's and as negative's.
+
+    With weights that autograd does not follow, the loss is a sum over pairs: through all triplets
+    it would take most of a training's time.
+    """
+    width = max(1, int((of_positives > 0).sum(1).max()))
+    places = of_positives.topk(width, dim=1)[1].expand(len(distances), -1, -1)
+    weights = of_positives.expand_as(distances).gather(2, places)
+    near, bounds = distances.gather(2, places), distances - margins[:, None, None]
+    rows = (near, bounds, weights, of_negatives.expand_as(distances))
+    step = max(1, _COMPARED // (width * distances.shape[2]))
+    parts = zip(*(column.flatten(0, 1).split(step) for column in rows), strict=True)
+    of_parts = zip(*(_weigh_rows(*part) for part in parts), strict=True)
+    shrink, grow = (torch.cat(part).unflatten(0, distances.shape[:2]) for part in of_parts)
+    return torch.zeros_like(distances).scatter_(2, places, shrink), grow
+
+
+def _weigh_rows(
+    near: Tensor, bounds: Tensor, of_positives: Tensor, of_negatives: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Weigh the positives (n_rows, width) and the negatives (n_rows, n_samples) of some anchors."""
+    # Written to floating point, comparisons are vectorized.
+    active = near.new_empty(*near.shape, bounds.shape[1])
+    torch.gt(near[..., None], bounds[:, None], out=active)
+    shrink = of_positives * (active @ of_negatives[..., None])[..., 0]
+    grow = of_negatives * (of_positives[:, None] @ active)[:, 0]
+    return shrink, grow
 
 
 def _hardest(

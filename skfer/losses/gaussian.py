@@ -16,8 +16,12 @@ from skfer.losses._checks import (
     shown_tensor,
 )
 from skfer.losses._once import differentiable_once
-from skfer.losses._overflow import safe_factor
+from skfer.losses._overflow import safe_unit
 from skfer.validation import check_flag, check_int, check_real
+
+# Products of points that are farther apart, by squared distances in units of twice the variance,
+# may cost a posterior its fourth digit in single precision.
+_FAR = 512.0
 
 
 class GaussianMetricLoss(nn.Module):
@@ -61,7 +65,10 @@ class GaussianMetricLoss(nn.Module):
 
     Notes
     -----
-    Half precision is computed in float32, and the loss is then a float32. The gradient can be taken
+    Half precision is computed in float32, and the loss is then a float32. Where embeddings are so
+    far apart, in units of `sigma`, that single precision would lose digits, and on a GPU always,
+    the loss is computed in double precision inside, and does not depend on which sample comes
+    first; a device without double precision, such as MPS, loses them. The gradient can be taken
     once, not twice: ``create_graph=True`` is an error. The unit of the relative `sigma` and the
     soft targets are our reading.
 
@@ -128,7 +135,9 @@ class GaussianMetricLoss(nn.Module):
         """
         if queries is not None and targets is None:
             raise ArgumentError("{targets} must be given with {queries}, one row for each of them.")
-        embeddings, queries, variance = self._scaled(*_check_points(embeddings, queries))
+        embeddings, queries = _check_points(embeddings, queries)
+        dtype = embeddings.dtype
+        embeddings, queries, variance = self._scaled(embeddings, queries)
         n_queries = len(embeddings if queries is None else queries)
         n_classes = check_int(n_classes, "n_classes", at_least=1, optional=True)
         if targets is not None:
@@ -139,10 +148,10 @@ class GaussianMetricLoss(nn.Module):
             targets = onehot if targets is None else targets.to(onehot).t()[classes]
             if not may_ask():
                 targets = targets.masked_fill(_is_absent(onehot), 0)
-            loss, self._error = _PosteriorError.apply(
-                embeddings, queries, onehot, targets, variance
-            )
-        return loss
+            loss, error = _PosteriorError.apply(embeddings, queries, onehot, targets, variance)
+        is_given = loss.dtype == dtype
+        self._error = error if is_given else error.to(dtype)
+        return loss if is_given else loss.to(dtype)
 
     def log_posterior(
         self,
@@ -168,13 +177,15 @@ class GaussianMetricLoss(nn.Module):
             `n_classes` classes, with -inf for the absent ones. Differentiable, also with respect
             to the means.
         """
-        embeddings, queries, variance = self._scaled(*_check_points(embeddings, queries))
+        embeddings, queries = _check_points(embeddings, queries)
+        dtype = embeddings.dtype
+        embeddings, queries, variance = self._scaled(embeddings, queries)
         n_classes = check_int(n_classes, "n_classes", at_least=1, optional=True)
         with torch.autocast(embeddings.device.type, enabled=False):
             classes, onehot = _present_classes(embeddings, labels, n_classes)
             points, centered = _center(embeddings, queries)
             means = _mean_weights(onehot) @ points
-            logarithms = _log_posterior(centered, means, variance, onehot).t()
+            logarithms = _log_posterior(centered, means, variance, onehot).t().to(dtype)
         if n_classes is None:
             return logarithms
         absent = logarithms.new_full((len(logarithms), n_classes), -torch.inf)
@@ -199,16 +210,25 @@ class GaussianMetricLoss(nn.Module):
     def _scaled(
         self, embeddings: Tensor, queries: Tensor | None
     ) -> tuple[Tensor, Tensor | None, float]:
-        """Return embeddings, queries and variance in a unit in which no square overflows."""
+        """Return embeddings, queries and variance in a unit in which no square overflows.
+
+        They are of double precision where single precision could be too little.
+        """
         width = self.sigma * (embeddings.shape[1] ** 0.5 if self.relative_sigma else 1)
         points = (embeddings,) if queries is None else (embeddings, queries)
-        factor = safe_factor(*points, width=width)
+        factor, largest = safe_unit(*points, width=width)
         if factor != 1:
             embeddings = embeddings * factor
             queries = None if queries is None else queries * factor
         # Quotients by the variance have to stay finite, in value and gradient.
         least = torch.finfo(embeddings.dtype).tiny ** 0.5
-        return embeddings, queries, max((width * factor) ** 2, least)
+        variance = max((width * factor) ** 2, least)
+        is_near = 2 * embeddings.shape[1] * largest**2 < _FAR * variance
+        # A GPU computes the same with and without being asked.
+        if embeddings.device.type != "mps" and not (is_near and embeddings.device.type == "cpu"):
+            embeddings = embeddings.double()
+            queries = None if queries is None else queries.double()
+        return embeddings, queries, variance
 
 
 def mixup(

@@ -17,7 +17,7 @@ from skfer.losses._checks import (
     shown_tensor,
 )
 from skfer.losses._once import differentiable_once
-from skfer.losses._voted import voted_triplet_loss
+from skfer.losses._voted import disagreement, voted_triplet_loss
 from skfer.losses.triplet import batch_triplet_losses, triplet_hinges
 from skfer.validation import check_choice, check_flag, check_int, check_real, shown
 
@@ -128,7 +128,7 @@ class MultiThresholdTripletLoss(nn.Module):
         votes : Tensor of shape (n_samples, n_classes), optional
             Share of each class in what people said of each sample, rows that sum to 1, or to 0 for
             a sample without a label: a triplet then weighs as much as its anchor and positive agree
-            and its anchor and negative do not.
+            and its anchor and negative do not, and nothing if one of them has no label.
 
         Returns
         -------
@@ -200,7 +200,8 @@ class MultiThresholdTripletLoss(nn.Module):
 
 def _shares_of(votes: Tensor, a: Tensor, p: Tensor, n: Tensor) -> Tensor:
     """Return what each triplet weighs by the votes, 1 in the mean."""
-    weights = (votes[a] * votes[p]).sum(1) * (1 - (votes[a] * votes[n]).sum(1))
+    agreement = (votes[a] * votes[n]).sum(1)
+    weights = (votes[a] * votes[p]).sum(1) * disagreement(votes[a], votes[n], agreement)
     if not len(weights):
         return weights
     return weights / weights.mean().clamp_min(torch.finfo(weights.dtype).tiny)

@@ -13,6 +13,8 @@ from skfer.losses._checks import check_companion, check_labels, check_points, ch
 from skfer.losses._overflow import Saturate, safe_factor
 from skfer.validation import check_choice, check_int, check_real
 
+# Means of more than these are corrected; a training starts from fewer.
+_FEW_SAMPLES = 4096
 _NEGATIVES = ("nearest", "fully-synthesized", "semi-synthesized", "prediction")
 
 
@@ -199,7 +201,10 @@ class TripletCenterLoss(nn.Module):
         onehot.scatter_(1, places[:, None], 1)
         # Autocast would compute the means in half precision.
         with torch.autocast(embeddings.device.type, enabled=False):
-            means = (onehot / onehot.sum(0)).t() @ embeddings
+            weights = (onehot / onehot.sum(0)).t()
+            means = weights @ embeddings
+            if len(embeddings) > _FEW_SAMPLES:  # the sum has lost digits, beside a common offset
+                means += 2 * (weights @ (embeddings / 2 - (means / 2)[places]))
         self.centers.index_copy_(0, classes, means)
 
     def __getstate__(self) -> dict[str, Any]:

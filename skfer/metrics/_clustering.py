@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.metrics import normalized_mutual_info_score
 
 from skfer._typing import ArrayLike
+from skfer.metrics._coordinates import find_exponent
 from skfer.validation import (
     check_int,
     check_labels,
@@ -81,4 +82,6 @@ def clustering_nmi(
     from sklearn.cluster import KMeans
 
     k_means = KMeans(n_clusters=n_clusters, n_init=n_init, random_state=random_state)
-    return float(normalized_mutual_info_score(codes, k_means.fit_predict(rows)))
+    # Of a power of two, which changes no digit; squares of huge rows overflow, tiny ones vanish.
+    clusters = k_means.fit_predict(np.ldexp(rows, find_exponent(rows)))
+    return float(normalized_mutual_info_score(codes, clusters))

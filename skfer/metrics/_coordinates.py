@@ -44,8 +44,7 @@ class Coordinates:
 
 def find_coordinates(query: np.ndarray, reference: np.ndarray) -> Coordinates:
     """Find the coordinates for two sets of rows: the mean of the references at 0."""
-    largest = max(max(-rows.min(), rows.max()) for rows in (query, reference))
-    exponent = -int(np.frexp(float(largest))[1])
+    exponent = find_exponent(query, reference)
     total = sum(_placed(reference[part], exponent).sum(axis=0) for part in parts_of(reference))
     center = np.asarray(total / len(reference))
     radius = max(
@@ -54,6 +53,12 @@ def find_coordinates(query: np.ndarray, reference: np.ndarray) -> Coordinates:
         for part in parts_of(rows)
     )
     return Coordinates(exponent, center, _COINCIDENT * float(radius))
+
+
+def find_exponent(*sets: np.ndarray) -> int:
+    """Find the power of two that brings the largest number of all rows to about 1."""
+    largest = max(max(-rows.min(), rows.max()) for rows in sets)
+    return -int(np.frexp(float(largest))[1])
 
 
 def _placed(rows: np.ndarray, exponent: int, center: np.ndarray | None = None) -> np.ndarray:

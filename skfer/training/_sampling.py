@@ -43,6 +43,10 @@ class Deck:
             self._left = again + [i for i in fresh if i not in taken] + self._left
         return [self.items[self._left.pop()] for _ in range(k)]
 
+    def start_over(self) -> None:
+        """Begin a new round, whatever is left of this one."""
+        self._left.clear()
+
     def state_dict(self) -> dict[str, Any]:
         """Return the items and what is drawn next, as tensors."""
         lists = {"items": self.items, "left": self._left, "rounds": self._rounds}
@@ -67,8 +71,9 @@ class Deck:
 class BalancedBatchSampler:
     """Batches of P classes with K samples each, all classes in equal share.
 
-    A pass has enough batches to draw as many labeled samples as there are, and as many unlabeled
-    ones. Within a class no sample repeats before all were drawn, not even across passes. A class
+    A pass has as many whole batches as come nearest to drawing as many labeled samples as there
+    are, or more where it takes more for the unlabeled ones. What it leaves out comes first in the
+    next: within a class no sample repeats before all were drawn, not even across passes. A class
     with fewer than K samples contributes all of them: a class of one sample only serves as a
     negative.
 
@@ -141,8 +146,11 @@ class BalancedBatchSampler:
     def covering(self) -> list[NDArray[np.intp]]:
         """Return batches that hold every labeled sample at least once.
 
-        All classes still have the same share, so samples of rare ones occur more often.
+        All classes still have the same share, so samples of rare ones occur more often. What a
+        pass has left to be drawn does not come first: all classes begin a new round.
         """
+        for deck in (self._classes, *self._decks.values()):
+            deck.start_over()
         n_rounds = max(-(-len(deck.items) // self._n_samples) for deck in self._decks.values())
         n_batches = -(-n_rounds * len(self._decks) // self._n_classes)
         return [self._draw() for _ in range(n_batches)]

@@ -261,6 +261,69 @@ class TestVotes:
         gradients = [torch.autograd.grad(value, points)[0] for value in (plain, voted)]
         torch.testing.assert_close(*gradients)
 
+    @pytest.mark.parametrize("dual", [True, False])
+    @pytest.mark.parametrize("mining", ["batch-all", "batch-hard"])
+    def test_a_sample_without_a_label_changes_nothing(self, mining, dual):
+        generator = torch.Generator().manual_seed(0)
+        points = torch.randn(8, 4, dtype=torch.float64, generator=generator, requires_grad=True)
+        labels = torch.tensor([0, 0, 0, 1, 1, 1, -1, -1])
+        votes = torch.rand(8, 2, dtype=torch.float64, generator=generator)
+        votes /= votes.sum(1, keepdim=True)
+        votes[6:] = 0
+        loss = MultiThresholdTripletLoss([0.5, 1.5], mining=mining, dual=dual)
+        expected, active = loss(points[:6], labels[:6], votes=votes[:6]), loss.stats
+        value = loss(points, labels, votes=votes)
+        assert value.item() == pytest.approx(expected.item(), abs=1e-12)
+        assert loss.stats["active_fraction"].item() == pytest.approx(
+            active["active_fraction"].item()
+        )
+        (gradient,) = torch.autograd.grad(value, points)
+        assert not gradient[6:].any()
+        torch.testing.assert_close(gradient, torch.autograd.grad(expected, points)[0])
+
+    def test_a_given_triplet_without_a_label_weighs_nothing(self):
+        points = torch.randn(4, 2, dtype=torch.float64)
+        votes = torch.tensor([[1, 0], [1, 0], [0, 1], [0, 0]], dtype=torch.float64)
+        loss, labels = MultiThresholdTripletLoss([4.0]), torch.tensor([0, 0, 1, -1])
+        both = loss(points, labels, tuple(torch.tensor(i) for i in ([0, 0], [1, 1], [2, 3])), votes)
+        one = loss(points, labels, tuple(torch.tensor([i]) for i in (0, 1, 2)), votes)
+        assert both.item() == pytest.approx(one.item())
+        none = loss(points, labels, tuple(torch.tensor([i]) for i in (0, 1, 3)), votes)
+        assert none == 0
+
+    @pytest.mark.parametrize("mining", ["batch-all", "batch-hard"])
+    def test_slices_of_zeros_are_as_far_as_with_labels(self, mining):
+        points = torch.tensor(
+            [[1, 0.0, 0, 2], [0, 0, 3, 1], [0, 1, 0, 0], [0, 0, 0, 0]], requires_grad=True
+        )
+        labels = torch.tensor([0, 0, 1, 1])
+        loss = MultiThresholdTripletLoss([0.5, 1.25], mining=mining)
+        plain = loss(points, labels)
+        voted = loss(points, labels, votes=torch.eye(2)[labels])
+        assert voted.item() == pytest.approx(plain.item(), rel=1e-6)
+        gradients = [torch.autograd.grad(value, points)[0] for value in (plain, voted)]
+        torch.testing.assert_close(*gradients, rtol=1e-6, atol=1e-6)
+
+    def test_all_triplets_are_compared_in_parts_and_not_kept(self, monkeypatch):
+        points = torch.randn(24, 8, dtype=torch.float64, requires_grad=True)
+        labels = torch.arange(24) % 3
+        votes = 0.2 / 3 + 0.8 * torch.eye(3, dtype=torch.float64)[labels]
+        loss = MultiThresholdTripletLoss([0.5, 1.0, 1.5, 2.0])
+        values, kept = [], []
+
+        def keep(tensor):
+            kept.append(tensor.numel())
+            return tensor
+
+        for n_compared in (2**20, 24 * 7 * 5, 1):
+            monkeypatch.setattr("skfer.losses._voted._COMPARED", n_compared)
+            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+                value = loss(points, labels, votes=votes)
+            values.append((value, torch.autograd.grad(value, points)[0]))
+        for value in values[1:]:
+            torch.testing.assert_close(value, values[0])
+        assert max(kept) <= 4 * 24 * 24
+
     def test_without_a_triplet_it_is_zero(self):
         points = torch.randn(3, 4, requires_grad=True)
         for mining in ("batch-all", "batch-hard"):

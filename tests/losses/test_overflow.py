@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from skfer.losses._overflow import Saturate, safe_factor
+from skfer._asking import without_asking
+from skfer.losses._overflow import Saturate, safe_factor, safe_unit
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,15 @@ def test_the_largest_magnitude_comes_to_about_one(largest, width, exponent):
     points, centers = torch.tensor([[0.0, largest]]), torch.zeros(3, 2)
     for tensors in ((points, centers), (centers, points)):
         assert safe_factor(*tensors, width=width) == 2.0**exponent
+
+
+def test_the_largest_magnitude_is_told():
+    points = torch.tensor([[0.0, -3.0]])
+    assert safe_unit(points, torch.ones(1, 2)) == (1, 3)
+    assert safe_unit(2.0**100 * points) == (2.0**-102, 0.75)
+    assert safe_unit(torch.tensor([torch.inf])) == (1, torch.inf)
+    with without_asking():
+        assert safe_unit(points) == (1, torch.inf)
 
 
 def test_double_precision_has_its_own_limits():

@@ -99,6 +99,17 @@ class TestCenters:
         assert loss.centers.requires_grad
         assert loss.centers.grad_fn is None
 
+    def test_many_samples_far_from_zero_lose_no_digits(self):
+        labels = torch.arange(100_000) % 2
+        points = torch.randn(100_000, 2, generator=torch.Generator().manual_seed(0)) + 1000
+        loss = TripletCenterLoss(2, 2)
+        loss.set_centers(points, labels)
+        exact = torch.stack([points[labels == k].double().mean(0) for k in (0, 1)])
+        torch.testing.assert_close(loss.centers.double(), exact, rtol=2e-7, atol=0)
+        huge = 3e38 * (1 - 2 * (torch.arange(5000)[:, None] // 2 % 2)).float().expand(-1, 2)
+        loss.set_centers(huge, labels[:5000])
+        assert loss.centers.isfinite().all()
+
     def test_from_half_precision(self):
         loss = TripletCenterLoss(2, 2)
         loss.set_centers(torch.ones(3, 2).half(), torch.tensor([1, 1, 1]))

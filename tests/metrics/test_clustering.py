@@ -31,6 +31,21 @@ def test_is_nmi_of_k_means_and_repeatable():
         assert clustering_nmi(X, y, n_clusters=3, n_init=2, random_state=7) == expected
 
 
+@pytest.mark.parametrize(
+    ("dtype", "exponents"), [(np.float32, (66, 125, -125)), (np.float64, (530, 1019, -565, -1000))]
+)
+def test_the_unit_does_not_matter(dtype, exponents):
+    perfect, classes = np.repeat(np.eye(3), 20, axis=0).astype(dtype), np.repeat([0, 1, 2], 20)
+    X, y = blobs(gap=2)
+    X = X.astype(dtype)
+    value = clustering_nmi(X, y, random_state=0)
+    clusters = KMeans(n_clusters=4, n_init=10, random_state=0).fit_predict(X)
+    assert value == normalized_mutual_info_score(y, clusters)
+    for exponent in exponents:
+        assert clustering_nmi(np.ldexp(perfect, exponent), classes, random_state=0) == 1
+        assert clustering_nmi(np.ldexp(X, exponent), y, random_state=0) == value
+
+
 def test_errors_name_the_argument():
     with pytest.raises(
         ValueError, match="n_clusters must be a whole number of at least 1 and of at most 2, got 5"

@@ -316,6 +316,30 @@ def test_an_offset_costs_no_digits():
             assert measure(X + offset, y) == value
 
 
+def far_grids():
+    """Coarse grids, whose ties stay ties: beside one row far away, and in two far places."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 2, size=(200, 8)).astype(float)
+    X[0] = 1e5
+    clusters = rng.integers(-2, 3, size=(200, 8)).astype(float)
+    clusters[::2] += 1e4
+    y = rng.integers(3, size=200)
+    return [(X, y), (clusters, y)]
+
+
+@pytest.mark.parametrize(("X", "y"), far_grids(), ids=["outlier", "clusters"])
+def test_what_is_far_away_makes_no_difference_of_a_tie(X, y):
+    ranks = [5, 25, 26, 60, 150, 199]  # the few nearest of 200 are searched for in another way
+    for columns in (slice(None), slice(None, None, -1)):
+        rows = X[:, columns]
+        for measure in (recall_at_k, precision_at_k):
+            expected = [naive(measure, X, y, k) for k in ranks]
+            assert_allclose(measure(rows, y, k=ranks), expected, atol=1e-12)
+            assert_allclose([measure(rows, y, k=k) for k in ranks], expected, atol=1e-12)
+        expected = naive(mean_average_precision_at_r, X, y)
+        assert_allclose(mean_average_precision_at_r(rows, y), expected, atol=1e-12)
+
+
 def test_equals_the_peer():
     torch = pytest.importorskip("torch")
     from pytorch_metric_learning.distances import LpDistance

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skfer.metrics import precision_at_k, recall_at_k
+from skfer.metrics import mean_average_precision_at_r, precision_at_k, recall_at_k
 from skfer.metrics._coordinates import Coordinates
 from skfer.metrics._nearest import ScreenedSearch, _in_doubt
 from skfer.metrics._ranking import _make_search
@@ -88,6 +88,68 @@ def test_what_is_as_near_as_rounding_is_at_the_same_place():
     task = dataclasses.replace(task_of([0], [0.5, 0.75, 0]), coordinates=coordinates)
     first, second, third = ExactSearch(task).smallest_keys(np.arange(1), 3)[0]
     assert first == second < third
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Count the queries whose distances are measured from differences."""
+    counts = [0]
+    differences = ExactSearch._differences
+
+    def counted(search, queries):
+        counts[0] += len(queries)
+        return differences(search, queries)
+
+    monkeypatch.setattr(ExactSearch, "_differences", counted)
+    return counts
+
+
+def ordinary_sets():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 16))
+    tight = 1e-3 * X + rng.normal(size=(3, 16))[np.arange(300) % 3]
+    grid = rng.integers(0, 3, size=(300, 4))
+    return {
+        "normal": X,
+        "single precision": X.astype(np.float32),
+        "tight classes": tight,
+        "copies": np.tile(X[:150], (2, 1)),
+        "grid": grid,
+        "collapsed": np.ones((300, 3)),
+    }
+
+
+@pytest.mark.parametrize("kind", ordinary_sets())
+def test_of_ordinary_sets_no_distance_is_measured_again(kind, measured):
+    y = np.random.default_rng(1).integers(3, size=300)
+    groups = np.arange(300) // 5
+    mean_average_precision_at_r(ordinary_sets()[kind], y)
+    mean_average_precision_at_r(ordinary_sets()[kind], y, groups=groups)
+    assert measured == [0]
+
+
+def task_with_labels(query, reference, labels):
+    """Queries of label 1, and references."""
+    task = task_of(query, reference)
+    labels = np.ones(len(query), dtype=int), np.asarray(labels)
+    return dataclasses.replace(task, query_labels=labels[0], reference_labels=labels[1])
+
+
+@pytest.mark.parametrize(
+    ("labels", "depth", "n_measured"),
+    [
+        ([1, 0, 1, 1], 2, 1),  # which comes first decides
+        ([1, 0, 1, 1], 1, 1),  # and so it does where only the first is wanted
+        ([1, 1, 0, 1], 4, 0),  # two relevant ones: it does not matter
+        ([0, 0, 1, 1], 4, 0),
+    ],
+)
+def test_what_rounding_could_exchange_is_measured(labels, depth, n_measured, measured):
+    # The query is far from the center, and its first two references are nearly as far as another.
+    task = task_with_labels([1e4], [1e4 + 1, 1e4 - 1 - 1e-9, 1e4 + 3, -1e5], labels)
+    keys = ExactSearch(task).smallest_keys(np.arange(1), depth)[0]
+    assert (keys & 1).tolist() == labels[:depth]
+    assert measured == [n_measured]
 
 
 @pytest.mark.parametrize(("n", "kind"), [(24, ScreenedSearch), (23, ExactSearch)])

@@ -69,10 +69,13 @@ def test_classes_come_in_equal_share(sizes, p, seed):
 
 
 @settings(deadline=None, max_examples=60)
-@given(SIZES, st.integers(2, 9), st.integers(2, 12), st.integers(0, 99))
-def test_covering_batches_are_balanced_and_leave_nothing_out(sizes, p, k, seed):
+@given(SIZES, st.integers(2, 9), st.integers(2, 12), st.integers(0, 99), st.integers(0, 3))
+def test_covering_batches_are_balanced_and_leave_nothing_out(sizes, p, k, seed, n_before):
     labels = np.random.RandomState(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
-    batches = BalancedBatchSampler(labels, p, k, seed).covering()
+    sampler = BalancedBatchSampler(labels, p, k, seed)
+    for _ in range(n_before):
+        list(sampler)
+    batches = sampler.covering()
     assert set(np.concatenate(batches).tolist()) == set(range(len(labels)))
     shares = np.zeros(len(sizes), int)
     for batch in batches:
