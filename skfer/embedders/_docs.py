@@ -102,16 +102,20 @@ classification_weight : float, default={classification_weight}
         Whether to set samples aside (whole subjects, if `groups` are given), to stop when
         their loss no longer improves, and to keep the best weights. ``partial_fit`` ignores it.
     validation_fraction : float, default=0.1
-        Share of samples, or of subjects, set aside by `early_stopping`.
+        Share of samples, or of subjects, set aside by `early_stopping`. With `groups`, a share
+        that is within 0.05 of 1/k is taken for it (0.45 for 1/2), so that the classes keep their
+        shares: a k-th of the subjects is set aside where there are k of them, and k samples of
+        each class.
     n_iter_no_change : int, default=10
         How many epochs without improvement `early_stopping` waits.
     scoring : str, callable, list of str or dict, default=None
         What to measure on the samples set aside, after each epoch: a name of scikit-learn's
         scorers such as "balanced_accuracy", "recall_at_1", "mean_average_precision_at_r" or
         "clustering_nmi" of the embedding, ``scorer(estimator, X, y)``, several names, or a dict of
-        scorers by name. The scores go to ``history_``, as NaN where one needs a class that was not
-        set aside; the loss still decides when to stop. Needs `early_stopping`, which sets samples
-        aside.
+        scorers by name. Those of the embedding heed the `groups` of ``fit``, as ``compare`` does: a
+        face does not find its own person. The scores go to ``history_``, as NaN where one needs a
+        class, or a subject, that was not set aside; the loss still decides when to stop. Needs
+        `early_stopping`, which sets samples aside.
     device : str, default="auto"
         "auto" is CUDA if available and the CPU otherwise; or any available device of torch.
     precision : {{"auto", "float32", "bfloat16"}}, default="auto"
@@ -167,10 +171,11 @@ classes_ : ndarray of shape (n_classes,)
     backbone_ : nn.Module
         The trained backbone; pass it to another embedder to start from its weights.
     history_ : list of dict
-        One for each epoch: ``train_loss``, ``active_fraction`` (of the triplets or
+        One for each epoch: ``epoch``, ``train_loss``, ``active_fraction`` (of the triplets or
         samples of which the loss still asks something, if it tells), ``embedding_spread`` (share of
         the squared norm that differs between samples; 0 if all coincide), ``lr``, ``dur``
-        in seconds and, with early stopping, ``valid_loss`` and the scores of `scoring`, such as
+        in seconds, whether the loss is the lowest so far (``train_loss_best``, ``valid_loss_best``)
+        and, with early stopping, ``valid_loss`` and the scores of `scoring`, such as
         ``valid_balanced_accuracy``.
     n_iter_ : int
         Number of epochs."""

@@ -100,7 +100,8 @@ class ScoreEachEpoch(Callback):
     Parameters
     ----------
     scorers : dict of str to callable
-        Called as ``scorer(estimator, X, y)``, by their names in the history.
+        Called as ``scorer(estimator, X, y)``, by their names in the history; those of an embedding
+        with the groups too, if there are any.
     embedder : BaseEmbedder
         It is left as it is.
     data : TrainingData
@@ -116,6 +117,7 @@ class ScoreEachEpoch(Callback):
         rows = np.sort(valid)
         self._X = data.source.take(rows)
         self._y = embedder.classes_[data.codes[rows]]
+        self._groups = None if data.groups is None else data.groups[rows]
         self._undefined: set[str] = set()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -126,8 +128,9 @@ class ScoreEachEpoch(Callback):
 
     def _score(self, name: str, scorer: Scorer, model: Any) -> float:
         """Return a score; NaN, with a warning, of one that needs a class that is not there."""
+        told = {"groups": self._groups} if getattr(scorer, "takes_groups", False) else {}
         try:
-            score = scorer(model, self._X, self._y)
+            score = scorer(model, self._X, self._y, **told)
         except ValueError as error:
             absent = np.setdiff1d(self.embedder.classes_, self._y)
             if not len(absent):

@@ -253,7 +253,7 @@ class BaseEmbedder(MethodHooks):
         self.n_groups_ = None if groups is None else len(np.unique(groups))
         shorter = bool(self.label_noise) and not self._asks_start(votes, resume=resume)
         epochs = count_epochs(self.max_epochs, codes[train], label_noise=shorter)
-        data = TrainingData(source, codes, train, valid, epochs, votes=votes)
+        data = TrainingData(source, codes, train, valid, epochs, votes=votes, groups=groups)
         if self.verbose:
             announce(self, data)
         self._train(data, seed, resume=resume, checkpoint=checkpoint)

@@ -1,6 +1,7 @@
 """What a training learns from."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class TrainingData:
         Whether this is one pass of ``partial_fit``, and not a whole ``fit``.
     votes : array of float of shape (n, n_classes), default=None
         Shares of the classes in what people said of each sample, if they were given.
+    groups : array of shape (n,), default=None
+        Subjects, if they were given.
 
     See Also
     --------
@@ -50,3 +53,4 @@ class TrainingData:
     epochs: int = 1
     partial: bool = False
     votes: NDArray[np.float32] | None = None
+    groups: NDArray[Any] | None = None

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import balanced_accuracy_score
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 
@@ -203,3 +204,27 @@ def test_a_scorer_that_fails_ends_the_fit(rows):
 
     with pytest.raises(ValueError, match="no such file"):
         CrossEntropyEmbedder(**QUICK, scoring=fails).fit(*rows)
+
+
+def test_a_face_does_not_find_its_own_person(rows):
+    X, y = rows[0], np.arange(len(rows[0])) % 2
+    X, y, groups = (np.repeat(part, 3, axis=0) for part in (X, y, np.arange(len(X))))
+    split, seen = Split(), {}
+
+    def scorer(model, X, y):
+        seen.update(Z=model.transform(X), y=y)
+        return 0
+
+    model = CrossEntropyEmbedder(**QUICK, callbacks=[split])
+    model.set_params(scoring={"own": scorer, "found": "recall_at_1"}).fit(X, y, groups=groups)
+    found = model.history_[-1]["valid_found"]
+    assert found == recall_at_k(seen["Z"], seen["y"], groups=groups[split.valid])
+    assert found < recall_at_k(seen["Z"], seen["y"])  # of which each has copies
+
+
+def test_a_score_that_lacks_another_person_is_none(rows):
+    X, y = rows
+    model = CrossEntropyEmbedder(**QUICK | {"validation_fraction": 0.5}, scoring="recall_at_1")
+    with pytest.warns(UndefinedMetricWarning, match="outside its own group"):
+        model.fit(X, y, groups=np.arange(len(y)) // 4 % 2)
+    assert np.isnan(model.history_[0]["valid_recall_at_1"])
