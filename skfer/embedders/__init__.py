@@ -1,5 +1,6 @@
-"""The embedders, as scikit-learn estimators, and the base for one of your own."""
+"""The embedders, as scikit-learn estimators, and the bases for one of your own."""
 
+from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._cross_entropy import CrossEntropyEmbedder
 from skfer.embedders._metric_loss import MetricLossEmbedder
 from skfer.embedders._multi_threshold import MultiThresholdEmbedder
@@ -10,6 +11,7 @@ from skfer.embedders.gaussian import GaussianMetricEmbedder
 
 __all__ = [
     "BaseEmbedder",
+    "ClassifierEmbedder",
     "CrossEntropyEmbedder",
     "GaussianMetricEmbedder",
     "MetricLossEmbedder",

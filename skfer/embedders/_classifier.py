@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from torch import nn
 
 from skfer._typing import NDArray
+from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._heads import LogitsHead, MeansHead
 from skfer.embedders._labels import check_y, labeled
 from skfer.embedders._snapshots import on_snapshot
@@ -18,13 +19,45 @@ from skfer.training import TrainingData
 from skfer.validation import refusal
 
 
+@with_shared_docs
 class ClassifierEmbedder(ClassifierMixin, BaseEmbedder):
     """Base of the embedders that also predict.
 
     They predict by the linear classifier on the embedding where it is trained
     (`classification_weight` above 0). Without one they predict by the class means of the embedded
     training set: each class is a Gaussian around its mean, all with the same variance in every
-    coordinate, and the classes are equally probable. A subclass may define `class_scores` anew.
+    coordinate, and the classes are equally probable. A subclass may define :meth:`class_scores`
+    anew, with :meth:`make_head` for other runtimes. One that overrides :meth:`finish_training`
+    calls this one there. See :ref:`own_embedder` for an embedder of your own.
+
+    Parameters
+    ----------
+    embedding_dim : int, default=128
+        Length of the embedding.
+    <shared parameters>
+
+    Attributes
+    ----------
+    <shared attributes>
+
+    See Also
+    --------
+    BaseEmbedder : Base of embedders that do not predict.
+    MetricLossEmbedder : Takes any loss as it is.
+
+    Examples
+    --------
+    >>> from skfer.datasets import make_expressions
+    >>> from skfer.embedders import ClassifierEmbedder
+    >>> from skfer.losses import GaussianMetricLoss
+    >>> from skfer.training import Objective
+    >>> class PlainGaussianEmbedder(ClassifierEmbedder):
+    ...     def make_objective(self):
+    ...         return Objective(GaussianMetricLoss(), self.classification_weight)
+    >>> faces = make_expressions(6, 1, image_size=16, random_state=0)
+    >>> model = PlainGaussianEmbedder(max_epochs=5, random_state=0)
+    >>> model.fit(faces.images, faces.target).predict(faces.images).shape
+    (48,)
     """
 
     _class_sums: NDArray[np.float64]

@@ -1,11 +1,15 @@
 """What a loss of a user must not do, found out where it is called."""
 
-from collections.abc import Collection
+import inspect
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from torch import Tensor
 
 from skfer.exceptions import ArgumentError
+
+VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+_MINED = {"indices_tuple", "triplets"}
 
 
 def check_number(loss: Any) -> None:
@@ -15,6 +19,36 @@ def check_number(loss: Any) -> None:
         if isinstance(loss, Tensor):
             got = f"{loss.dtype}" if loss.is_complex() else f"{tuple(loss.shape)}"
         raise ArgumentError("{loss} must return a tensor with one number, got {}.", got)
+
+
+def check_call(
+    parameters: Mapping[str, inspect.Parameter], more: Collection[str], error: TypeError
+) -> None:
+    """Raise if a loss needs more than it was called with, such as a triplet of tensors.
+
+    Parameters
+    ----------
+    parameters : mapping of str to Parameter
+        Those of the loss.
+    more : collection of str
+        What it got beside embeddings and labels.
+    error : TypeError
+        Of the call.
+    """
+    needed = [n for n, p in parameters.items() if p.default is p.empty and p.kind not in VARIABLE]
+    missing = [name for name in needed if name not in more][2:]
+    if not missing:
+        return
+    if _MINED.issuperset(missing):
+        raise ArgumentError(
+            "{loss} needs {}, which a {miner} finds: give one.", missing[0]
+        ) from error
+    raise ArgumentError(
+        "{loss} is called as (embeddings, labels), and needs ({}): give a function or a module "
+        "that is called so and calls it. The guide page 'Any loss' has one of three lines, for a "
+        "loss of triplets and a {miner}.",
+        ", ".join(needed),
+    ) from error
 
 
 def versions(*tensors: Tensor) -> list[int]:

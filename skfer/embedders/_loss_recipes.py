@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from skfer.embedders._loss_faults import (
+    VARIABLE,
     check_all_trained,
+    check_call,
     check_number,
     check_unchanged_by_loss,
     versions,
@@ -23,8 +25,6 @@ CLASSES = ("n_classes", "num_classes")
 LENGTHS = ("embedding_dim", "embedding_size", "descriptors_dim", "n_features")
 """Parameters of a loss that ``fit`` knows the values of: the number of classes, and the length of
 an embedding."""
-_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
 _PLACED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 Mined = tuple[Tensor, ...]
@@ -240,6 +240,8 @@ def _called(
     except _PASSED_ON:
         raise
     except _FAULTS as error:
+        if name == "loss" and isinstance(error, TypeError):
+            check_call(_called_with(function), more, error)
         # A look at the labels of a GPU might fail for the same reason.
         found = shown(labels.unique().tolist()) if labels.device.type == "cpu" else "of classes"
         made = isinstance(function, nn.Module) and name == "loss"
@@ -341,7 +343,7 @@ def _signatures(recipe: Any) -> Iterator[Mapping[str, inspect.Parameter]]:
         if "__init__" in vars(parent):
             parameters = dict(list(_parameters(vars(parent)["__init__"]).items())[1:])  # no self
             yield parameters
-            if not any(parameter.kind in _VARIABLE for parameter in parameters.values()):
+            if not any(parameter.kind in VARIABLE for parameter in parameters.values()):
                 return
 
 
@@ -349,7 +351,7 @@ def _names(parameters: Mapping[str, inspect.Parameter]) -> set[str]:
     return {
         name
         for name, parameter in parameters.items()
-        if parameter.default is parameter.empty and parameter.kind not in _VARIABLE
+        if parameter.default is parameter.empty and parameter.kind not in VARIABLE
     }
 
 

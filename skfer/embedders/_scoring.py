@@ -9,6 +9,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 from skorch.callbacks import Callback
 
 from skfer.embedders._collapse import warn_caller
+from skfer.embedders._scoring_check import check_scorable
 from skfer.exceptions import ArgumentError, shorten
 from skfer.metrics import (
     clustering_nmi,
@@ -110,6 +111,7 @@ class ScoreEachEpoch(Callback):
     """
 
     def __init__(self, scorers: Mapping[str, Scorer], embedder: Any, data: TrainingData) -> None:
+        check_scorable(embedder, scorers, EMBEDDING_SCORERS)
         self.scorers = scorers
         self.embedder = embedder
         self.data = data

@@ -49,8 +49,9 @@ def make_backbone(
     Raises
     ------
     ValueError
-        If the backbone is unknown or without values (on the meta device), `input_shape` is no such
-        shape, or `weights` is given for another kind of backbone.
+        If the backbone is unknown, without values (on the meta device) or does not take
+        `input_shape`, `input_shape` is no such shape, or `weights` is given for another kind of
+        backbone.
 
     See Also
     --------
@@ -76,7 +77,15 @@ def make_backbone(
         return _on_cpu(copy.deepcopy(backbone))
     if not callable(backbone):
         raise _unknown(backbone)
-    module = backbone(input_shape)
+    try:
+        module = backbone(input_shape)
+    except TypeError as error:
+        name = getattr(backbone, "__name__", type(backbone).__name__)
+        raise ArgumentError(
+            "{backbone} is called with the input shape, here {}, and {} fails: {}. Give an "
+            "instance, such as MyNet(), or a class or function that takes the shape.",
+            *(input_shape, name, shorten(str(error).rstrip(". \n"))),
+        ) from error
     if not isinstance(module, nn.Module):
         raise ArgumentError(
             "{backbone}: the callable must return a torch.nn.Module for an input shape, got {}.",
@@ -220,8 +229,8 @@ def _feature_shape(backbone: nn.Module, batch: Tensor) -> tuple[int, ...]:
     except Exception as error:
         hint = " Try images of another size, or another backbone." if batch.ndim == 4 else ""
         raise ArgumentError(
-            "{backbone}: {} cannot take inputs of shape {} (channels first): {}{}",
-            *(name, tuple(batch.shape[1:]), shorten(str(error)), hint),
+            "{backbone}: {} cannot take inputs of shape {} (channels first): {}.{}",
+            *(name, tuple(batch.shape[1:]), shorten(str(error).rstrip(". \n")), hint),
         ) from error
     finally:
         for module, training in modes:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from skfer.training._module_state import tensors_of
+from skfer.training._stopping import ends_elsewhere
 from skfer.validation import check_int
 
 
@@ -18,7 +19,8 @@ class AverageWeights(Callback):
     flatter place, nearer to where the training began, and embeds new samples better. Parameters
     of the module and of the criterion are averaged, and running statistics; counts stay those of
     the last epoch, and so does what a loss remembers in its buffers. Where a parameter gets another
-    shape the mean starts anew.
+    shape the mean starts anew. A training that ends with the best epoch of skorch's early stopping
+    (``load_best``) is left there.
 
     Parameters
     ----------
@@ -66,7 +68,7 @@ class AverageWeights(Callback):
     @torch.no_grad()
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Set the weights to their mean."""
-        if self._n_averaged > 1:
+        if self._n_averaged > 1 and not ends_elsewhere(net):
             for name, tensor in _averaged(net).items():
                 tensor.copy_(self._means[name])
         self._forget()

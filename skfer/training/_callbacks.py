@@ -12,6 +12,11 @@ BATCH_EVENTS = {"on_batch_begin", "on_batch_end", "on_grad_computed"}
 _EVENTS = {"on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end", *BATCH_EVENTS}
 
 
+def named(callbacks: Iterable[Callback]) -> list[tuple[str, Any]]:
+    """Return callbacks as a net holds them."""
+    return [(type(callback).__name__, callback.initialize()) for callback in callbacks]
+
+
 def heard_events(callbacks: Iterable[Callback]) -> frozenset[str]:
     """Return the events that at least one of the callbacks overrides."""
     return frozenset(

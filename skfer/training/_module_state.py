@@ -11,6 +11,7 @@ from torch.nn.parameter import is_lazy
 
 from skfer.exceptions import ArgumentError
 from skfer.training._attributes import MISSING, made_again, taken_apart, trace_of
+from skfer.training._constrained import let_pickle
 from skfer.training._replay import n_hooks
 
 OF_TORCH = frozenset(vars(nn.Module()))
@@ -41,6 +42,8 @@ def set_tensors(module: nn.Module, values: Mapping[str, Tensor]) -> None:
 def on_cpu(module: nn.Module) -> nn.Module:
     """Return a copy of a module on the CPU, without gradients; the memory format stays.
 
+    It can be pickled where its class can, also with torch's parametrizations in it.
+
     See Also
     --------
     seeded : Another care for the caller's state.
@@ -55,6 +58,7 @@ def on_cpu(module: nn.Module) -> nn.Module:
     clone = copy.deepcopy(module).to("cpu")
     for parameter in clone.parameters():
         parameter.grad = None
+    let_pickle(clone)
     return clone
 
 

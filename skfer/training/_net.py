@@ -19,10 +19,12 @@ from skfer.training._callbacks import (
     BATCH_EVENTS,
     has_waited,
     heard_events,
+    named,
     only_watches,
     unknown_monitor,
 )
 from skfer.training._checkpoint import Checkpoint, KeepEachEpoch
+from skfer.training._graphs import told_of_earlier_batches
 from skfer.training._modes import autocast
 from skfer.training._module_state import on_cpu, set_state, state_of
 from skfer.training._norms import Norm, norms_of, warm_up
@@ -32,6 +34,7 @@ from skfer.training._schedule import SCHEDULES
 from skfer.training._source import on_device
 from skfer.training._spread import spread
 from skfer.training._statistics import Means
+from skfer.training._stopping import ReturnToBest, returning_to_best
 from skfer.training._world import World, find_world, norms_of_whole_batches
 
 
@@ -184,12 +187,10 @@ class MetricNet(NeuralNet):
         """
         # A backbone that comes from a fitted model may be in inference mode.
         super()._set_training(True)
-        own = self.callbacks_
-        last = [] if checkpoint is None else [KeepEachEpoch(checkpoint)]
-        before, after = (
-            [(type(c).__name__, c.initialize()) for c in some] for some in (callbacks, last)
-        )
-        self.callbacks_ = before + own + after
+        own, before = self.callbacks_, named(callbacks)
+        last: list[Callback] = [ReturnToBest(c) for c in returning_to_best(before + own)]
+        last += [] if checkpoint is None else [KeepEachEpoch(checkpoint)]
+        self.callbacks_ = before + own + named(last)
         heard = heard_events(callback for _, callback in self.callbacks_)
         recorded = RecordedTraining(torch.device(self.device), self.precision)
         n_steps, norms = max(1, epochs * len(batches)), norms_of(self.module_)
@@ -369,7 +370,8 @@ class MetricNet(NeuralNet):
         if recorded is not None:
             return recorded
         self.optimizer_.zero_grad()
-        step = self.train_step_single(moved, **fit_params)
+        with told_of_earlier_batches(self.criterion_, self.module_):
+            step = self.train_step_single(moved, **fit_params)
         if run.world is not None:
             run.world.sum_gradients(self.module_)
         if "on_grad_computed" in run.heard:

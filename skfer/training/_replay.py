@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from skfer._asking import without_asking
 from skfer.nets import Embedded
+from skfer.training._graphs import TWICE
 from skfer.training._modes import autocast
 
 
@@ -243,7 +244,10 @@ class _Replayed(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *pulls: Tensor) -> tuple[None, None]:
-        ctx.replay.backward(pulls)
+        replay, ctx.replay = ctx.replay, None
+        if replay is None:  # it would go through the latest batch in the place of an earlier one
+            raise RuntimeError(f"{TWICE}, in a recording.")
+        replay.backward(pulls)
         return None, None
 
 

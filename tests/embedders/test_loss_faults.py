@@ -11,8 +11,10 @@ from pytorch_metric_learning import losses, miners
 from torch import nn
 
 from skfer import MetricLossEmbedder
+from skfer.embedders import ClassifierEmbedder
 from skfer.embedders._loss_recipes import MinedLoss
 from skfer.exceptions import ArgumentError, EmbeddingCollapseWarning
+from skfer.training import Objective
 
 QUICK = {"embedding_dim": 8, "max_epochs": 2, "random_state": 0}
 
@@ -204,3 +206,107 @@ def test_a_miner_chooses_the_samples_of_a_loss_that_does_not_hear_of_it():
 
     Z, y = torch.arange(8.0)[:, None], torch.arange(8) % 2
     assert MinedLoss(Ignoring(), first_two)(Z, y) == 0.5
+
+
+class Remembers(nn.Module):
+    """Pulls embeddings to a mean of all so far, which knows how it was computed."""
+
+    def __init__(self, n_classes, embedding_dim):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(embedding_dim))
+
+    def forward(self, embeddings, labels):
+        self.mean = 0.9 * self.mean + 0.1 * embeddings.square().mean(0)
+        return (embeddings - self.mean).square().mean()
+
+
+class InAList(nn.Module):
+    """Keeps embeddings where nobody looks."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = [torch.zeros(())]
+
+    def forward(self, embeddings, labels):
+        self.seen.append(embeddings.square().mean())
+        return embeddings.square().mean() + self.seen[-2]
+
+
+class Own(ClassifierEmbedder):
+    """An embedder of a loss."""
+
+    def make_objective(self):
+        return Objective(Remembers(len(self.classes_), self.embedding_dim), 1.0)
+
+
+FROM_BEFORE = "a tensor of an earlier batch with its gradient: detach"
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (MetricLossEmbedder(Remembers, **QUICK), f"^Remembers.mean holds {FROM_BEFORE}"),
+        (MetricLossEmbedder(InAList, **QUICK), f"^The loss, or the network, keeps {FROM_BEFORE}"),
+        (
+            MetricLossEmbedder(losses.DynamicSoftMarginLoss, **QUICK),
+            rf"^DynamicSoftMarginLoss.hist_ holds {FROM_BEFORE}\(\)",
+        ),
+        (Own(**QUICK), f"^Remembers.mean holds {FROM_BEFORE}"),
+    ],
+    ids=["buffer", "list", "library", "own"],
+)
+def test_what_is_kept_of_an_earlier_batch_is_told(model, message, rows):
+    with pytest.raises(ArgumentError, match=message) as caught:
+        model.fit(*rows)
+    assert "second time" in str(caught.value.__cause__)
+    assert "retain_graph" not in str(caught.value)
+
+
+def test_another_fault_of_a_gradient_is_told_as_torch_does(rows):
+    def overwritten(embeddings, labels):
+        kept = embeddings.exp()
+        loss = kept.mean()
+        kept.zero_()
+        return loss
+
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        fitted(rows, overwritten)
+
+
+class OfThree(nn.Module):
+    """A loss that needs one more."""
+
+    def forward(self, embeddings, labels, *, weights):
+        return embeddings.mean()
+
+
+@pytest.mark.parametrize(
+    ("loss", "needs"),
+    [
+        (nn.TripletMarginLoss(), r"\(anchor, positive, negative\)"),
+        (nn.TripletMarginLoss, r"\(anchor, positive, negative\)"),
+        (F.triplet_margin_loss, r"\(anchor, positive, negative\)"),
+        (nn.CosineEmbeddingLoss(), r"\(input1, input2, target\)"),
+        (OfThree(), r"\(embeddings, labels, weights\)"),
+    ],
+)
+@pytest.mark.parametrize("miner", [None, miners.TripletMarginMiner])
+def test_a_loss_that_needs_more_has_to_be_wrapped(loss, needs, miner, rows):
+    message = rf"^loss is called as \(embeddings, labels\), and needs {needs}: give a function"
+    with pytest.raises(ArgumentError, match=message) as caught:
+        fitted(rows, loss, miner=miner)
+    assert "loss_params" not in str(caught.value)
+
+
+def test_a_loss_that_needs_a_miner(rows):
+    def of_mined(embeddings, labels, triplets):
+        return embeddings[torch.cat(triplets)].square().mean()
+
+    with pytest.raises(ArgumentError, match="loss needs triplets, which a miner finds: give"):
+        fitted(rows, of_mined)
+    fitted(rows, of_mined, miner=miners.TripletMarginMiner(type_of_triplets="all"))
+
+
+def test_a_type_error_within_a_loss_is_told_as_it_is(rows):
+    with pytest.raises(ArgumentError, match=r"loss failed: TypeError: .*len"):
+        fitted(rows, lambda embeddings, labels: len(3))

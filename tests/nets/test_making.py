@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from skfer import CrossEntropyEmbedder
+from skfer.exceptions import ArgumentError
 from skfer.nets import MLP, CompactResNet, EmbeddingNet, FaceBackbone, make_backbone, try_backbone
 from skfer.nets.making import refuse_batch_statistics
 
@@ -209,3 +210,38 @@ class TestLayouts:
         net.eval()(torch.rand(3, 20, 24, channels))
         assert len(layouts) == 3
         assert len(set(layouts)) == 1
+
+
+class Small(nn.Module):
+    """A network that takes no shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+
+
+def small():
+    return Small()
+
+
+@pytest.mark.parametrize("backbone", [Small, small, nn.Linear])
+def test_what_does_not_take_the_shape_is_told(backbone):
+    message = (
+        rf"^backbone is called with the input shape, here \(1, 24, 24\), and "
+        rf"{backbone.__name__} fails: .*[^.]\. Give an instance, such as MyNet\(\), or a class"
+    )
+    with pytest.raises(ArgumentError, match=message) as caught:
+        make_backbone(backbone, (1, 24, 24))
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
+@pytest.mark.parametrize("ending", ["", "."])
+def test_the_hint_is_a_sentence_of_its_own(ending):
+    class Fails(nn.Module):
+        def forward(self, x):
+            raise RuntimeError("got 1 channels instead" + ending)
+
+    with pytest.raises(ArgumentError, match=r"channels instead\. Try images of another size"):
+        try_backbone(Fails(), (1, 24, 24))
+    with pytest.raises(ArgumentError, match=r"channels instead\.$"):
+        try_backbone(Fails(), (7,))

@@ -18,7 +18,9 @@ QUICK = {"embedding_dim": 4, "backbone": "auto", "samples_per_class": 4, "random
 
 def net_of(module, criterion=None):
     return SimpleNamespace(
-        module_=module, criterion_=nn.Module() if criterion is None else criterion
+        module_=module,
+        criterion_=nn.Module() if criterion is None else criterion,
+        callbacks_=[],
     )
 
 

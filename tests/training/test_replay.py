@@ -17,6 +17,7 @@ from skfer.embedders.gaussian._objective import GaussianObjective
 from skfer.losses import GaussianMetricLoss, MultiThresholdTripletLoss, TripletCenterLoss
 from skfer.nets import Embedded
 from skfer.training import Objective, _replay
+from skfer.training._graphs import TWICE
 from skfer.training._replay import Part
 
 
@@ -249,3 +250,23 @@ def test_what_has_to_ask_is_not_recorded():
         with pytest.raises(RuntimeError, match="how many classes"):
             GaussianMetricLoss()(x, labels)
     GaussianMetricLoss()(x, labels)
+
+
+class OnceRun:
+    """Stands for a recording of the network's passes."""
+
+    def forward(self):
+        return (torch.ones(2),)
+
+    def backward(self, pulls):
+        pass
+
+
+def test_a_gradient_does_not_go_through_an_earlier_batch():
+    """It would set the gradients of the latest one instead."""
+    replay, anchor = OnceRun(), torch.empty(0, requires_grad=True)
+    (earlier,) = _replay._Replayed.apply(anchor, replay)
+    earlier.sum().backward()
+    (later,) = _replay._Replayed.apply(anchor, replay)
+    with pytest.raises(RuntimeError, match=TWICE):
+        (earlier + later).sum().backward()

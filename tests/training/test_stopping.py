@@ -12,6 +12,7 @@ class Net:
     """What early stopping needs of a net."""
 
     verbose = 0
+    callbacks_ = ()
 
     def __init__(self):
         self.module_, self.criterion_ = nn.BatchNorm1d(2), nn.Module()
