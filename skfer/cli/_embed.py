@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
 from skfer._typing import NDArray
@@ -21,11 +20,11 @@ from skfer.cli._pictures import (
     model_and_pictures,
     picture_shape,
     reader_of,
-    without_aligner,
 )
 from skfer.cli._stage import Stage
 from skfer.cli._tables import check_names, writer_of
 from skfer.exceptions import ArgumentError
+from skfer.persistence._parts import embedding_part, without_aligners
 from skfer.pictures import Chunk
 from skfer.preprocessing import FaceDetector
 from skfer.training import release_pages
@@ -42,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     model_file, places = model_and_pictures(arguments)
     whole = load_model(model_file, arguments)
     reader = reader_of(whole, arguments.detector)
-    model = _without_classifier(without_aligner(whole))
+    model = embedding_part(without_aligners(whole))
     images, names = _images(places, model, arguments.detector)
     check_names(path, names)
     files = names if images is None else [os.path.realpath(places[0])]
@@ -73,12 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _n_columns(model: Any) -> int:
     """Return how many coordinates a model gives a picture: of a gray one."""
     return model.transform(np.zeros((1, *picture_shape(model)), dtype=np.uint8)).shape[1]
-
-
-def _without_classifier(model: Any) -> Any:
-    if isinstance(model, Pipeline) and not hasattr(model[-1], "transform"):
-        return model[:-1]
-    return model
 
 
 def _images(

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 
 from skfer._typing import NDArray
 from skfer.cli._output import warn
 from skfer.datasets._tree import Tree
 from skfer.exceptions import ArgumentError, ModelFileError
 from skfer.persistence import load, load_expression_model, read_card
+from skfer.persistence._parts import first_in
 from skfer.pictures import EXTENSIONS, Chunk, PictureError, decode_chunks, read_picture, sides_of
 from skfer.preprocessing import (
     DlibDetector,
@@ -216,12 +216,6 @@ def _area(box: tuple[float, ...] | None) -> float:
     return 0.0 if box is None else (box[2] - box[0]) * (box[3] - box[1])
 
 
-def without_aligner(model: Any) -> Any:
-    """Return the part of a model that comes after its aligner."""
-    has_one = isinstance(model, Pipeline) and isinstance(model[0], FaceAligner)
-    return model[1:] if has_one else model
-
-
 def reader_of(model: Any, detect: str | bool | None) -> FaceReader:
     """Return what reads pictures for a model.
 
@@ -234,7 +228,7 @@ def reader_of(model: Any, detect: str | bool | None) -> FaceReader:
         photographs are searched if it was trained on faces that fill their pictures.
     """
     shape = picture_shape(model)
-    own = model[0] if without_aligner(model) is not model else None
+    own = _own_aligner(model)
     aligner = FaceAligner(image_size=max(shape[:2]), color=len(shape) > 2) if own is None else own
     if detect is False:
         return FaceReader(shape, None, False, (1.0, 1.0))
@@ -243,6 +237,17 @@ def reader_of(model: Any, detect: str | bool | None) -> FaceReader:
     elif aligner.detector is None:
         aligner = clone(aligner).set_params(detector="default")
     return FaceReader(shape, aligner, own is None and detect is None, _usual(model, shape))
+
+
+def _own_aligner(model: Any) -> FaceAligner | None:
+    """Return what cuts out the faces for a model, if it begins so."""
+    aligners = [one for one in first_in(model) if isinstance(one, FaceAligner)]
+    if any(str(one.get_params()) != str(aligners[0].get_params()) for one in aligners):
+        raise ArgumentError(
+            "{model} has several FaceAligners, of different parameters: faces cannot be cut out "
+            "for all of its embedders at once."
+        )
+    return aligners[0] if aligners else None
 
 
 def _usual(model: Any, shape: tuple[int, ...]) -> tuple[float, float]:
@@ -277,11 +282,16 @@ def picture_shape(model: Any) -> tuple[int, ...]:
     Raises
     ------
     ArgumentError
-        If it was fitted on rows of numbers.
+        If it does not begin with embedders that were fitted on pictures of one shape.
     """
-    rest = without_aligner(model)
-    first = rest[0] if isinstance(rest, Pipeline) else rest
-    shape = tuple(getattr(first, "input_shape_", ()))
-    if len(shape) < 2:
+    first = [one for one in first_in(model) if not isinstance(one, FaceAligner)]
+    shapes = list(dict.fromkeys(one.input_shape_ for one in first if hasattr(one, "input_shape_")))
+    if not shapes:
+        names = ", ".join(type(one).__name__ for one in first)
+        raise ArgumentError("{model} must take pictures, and begins with {}, no embedder.", names)
+    if len(shapes) > 1:
+        told = " and ".join(map(str, shapes))
+        raise ArgumentError("{model} holds embedders of pictures of several shapes: {}.", told)
+    if len(shapes[0]) < 2:
         raise ArgumentError("{model} was not trained on pictures: train one by `skfer train`.")
-    return shape
+    return tuple(shapes[0])

@@ -34,9 +34,9 @@ from skfer.cli._pictures import (
     load_model,
     model_and_pictures,
     reader_of,
-    without_aligner,
 )
 from skfer.exceptions import ArgumentError
+from skfer.persistence._parts import without_aligners
 from skfer.pictures import PictureError
 
 UNUSABLE = 1
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     verbose = bars_wanted(arguments.quiet) and len(names) > 1
     rows = list(predictions(model, reader, names, arguments.n_jobs, verbose))
     on_stdout = any(is_stdout(path) for path in (arguments.json, arguments.csv))
-    _write(rows, [str(label) for label in model.classes_], arguments)
+    _write(rows, [str(label) for label in getattr(model, "classes_", ())], arguments)
     if not on_stdout:
         say(_as_text(rows))
     if arguments.draw is not None:
@@ -120,7 +120,7 @@ def predictions(
     A picture without a face, or one that cannot be read, has a row that says so, and so has what
     the detector found that cannot be a face.
     """
-    predict = without_aligner(model)
+    predict = without_aligners(model)
     with tqdm(total=len(names), unit="picture", disable=not verbose) as bar:
         for start in range(0, len(names), _CHUNK):
             part = names[start : start + _CHUNK]

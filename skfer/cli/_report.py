@@ -5,11 +5,12 @@ from typing import Any
 
 from skfer.cli._faces import finds_faces, load_faces, tell_unlabeled, without_duplicates
 from skfer.cli._output import check_writable, say
-from skfer.cli._pictures import picture_shape, without_aligner
+from skfer.cli._pictures import picture_shape
 from skfer.evaluation import prepare
 from skfer.exceptions import ArgumentError
 from skfer.inspection import report
 from skfer.persistence import load
+from skfer.persistence._parts import without_aligners
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -22,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     kept, _ = without_duplicates(loaded, arguments.duplicates or "drop")
     faces = prepare(kept, max_per_class=arguments.max_per_class, random_state=arguments.seed)
     tell_unlabeled(faces, len(kept.target))
-    page = report(without_aligner(model), faces, arguments.output)
+    page = report(without_aligners(model), faces, arguments.output)
     say(f"{len(faces.target):,} faces: {page}")
     return 0
 

@@ -9,7 +9,7 @@ from skorch.callbacks import Callback
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
 from skfer.nets.making import refuse_batch_statistics
-from skfer.training import Objective, TrainingData
+from skfer.training import Objective, SubsetSampler, TrainingData
 from skfer.validation import shown
 
 
@@ -63,3 +63,15 @@ def checked_sampler(sampler: Any) -> Any:
             shown(sampler),
         )
     return sampler
+
+
+def covering_batches(sampler: SubsetSampler) -> list[NDArray[np.intp]]:
+    """Return batches, to validate on, of a sampler over what ``make_sampler`` returned."""
+    if not callable(getattr(sampler.sampler, "covering", None)):
+        raise ArgumentError(
+            "make_sampler returned {}, which has no method covering: early_stopping validates on "
+            "its batches. Let it return a list of index arrays in which each sample occurs, as "
+            "that of skfer.training.BalancedBatchSampler does.",
+            shown(sampler.sampler),
+        )
+    return sampler.covering()

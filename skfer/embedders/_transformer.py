@@ -34,10 +34,11 @@ from skfer.embedders._parameters import SharedParameters
 from skfer.embedders._pickling import CallbacksApart, portable
 from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders._tables import check_table
-from skfer.exceptions import InconsistentVersionWarning
+from skfer.exceptions import ArgumentError, InconsistentVersionWarning
 from skfer.nets import Embedded
 from skfer.pictures import check_image_size, warn_of_photographs
 from skfer.training import MetricNet, PictureSource, Source, run_network
+from skfer.validation import check_rows
 
 _LOOK_FOR_FACES = (
     "Put a FaceAligner with a detector before the embedder, or cut faces out by detect_faces; if "
@@ -143,20 +144,46 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
             embedding[rows] = self.features_of(output.embedding).cpu().numpy()
         return embedding
 
-    def features_of(self, embedding: Tensor) -> Tensor:
+    def features_of(self, embedding: Any) -> Any:
         """Return what ``transform`` makes of the network's embeddings.
 
         Parameters
         ----------
-        embedding : Tensor of shape (n, embedding_dim)
+        embedding : Tensor or array-like of shape (n, embedding_dim)
             As :meth:`network_outputs` has them.
 
         Returns
         -------
-        Tensor of shape (n, embedding_dim)
-            With ``normalize_embedding``, directions from ``embedding_center_``.
+        Tensor or ndarray of shape (n, embedding_dim)
+            With ``normalize_embedding``, directions from ``embedding_center_``. A tensor is one on
+            the device of `embedding`; of an array it is an array, float32.
+
+        Raises
+        ------
+        ArgumentError
+            If it is not of this shape, or an array that holds NaN or infinity.
         """
         check_is_fitted(self)
+        if isinstance(embedding, Tensor):
+            return self._features_of(embedding)
+        return self._features_of_array(embedding)
+
+    @on_snapshot
+    def _features_of_array(self, embedding: Any) -> NDArray[np.float32]:
+        with np.errstate(over="ignore"):  # it is told as infinity
+            rows = check_rows(embedding, "embedding", dtype=np.float32)
+        tensors = (*self.net_.criterion_.parameters(), *self.net_.criterion_.buffers())
+        device = tensors[0].device if tensors else "cpu"
+        with torch.inference_mode():
+            return self._features_of(torch.from_numpy(rows).to(device)).cpu().numpy()
+
+    def _features_of(self, embedding: Tensor) -> Tensor:
+        if embedding.ndim != 2 or embedding.shape[1] != self._n_features_out:
+            raise ArgumentError(
+                "{embedding} must be of shape (n, {}), as the network's, got {}.",
+                self._n_features_out,
+                tuple(embedding.shape),
+            )
         center = getattr(self, "embedding_center_", None)  # an earlier version had none
         center = None if center is None else torch.tensor(center)
         return self.net_.criterion_.placed(embedding, center)

@@ -27,6 +27,7 @@ from skfer.embedders._hook_results import (
     checked_network,
     checked_objective,
     checked_sampler,
+    covering_batches,
 )
 from skfer.embedders._hooks import MethodHooks
 from skfer.embedders._inputs import as_arrays, indexed_as, tell_broken, to_learn_and_embed
@@ -474,7 +475,7 @@ class BaseEmbedder(MethodHooks):
         """Draw the batches once: the losses of all epochs are of the same samples."""
         if data.valid is None:
             return None
-        drawn = self._sampler(labels, data.valid).covering()
+        drawn = covering_batches(self._sampler(labels, data.valid))
         if self.learns_from_triplets and not self._has_classifier():
             check_triplets(labels, drawn, self.validation_fraction)
         return Batches(data.source, labels, drawn, data.votes)

@@ -13,12 +13,14 @@ from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, recall_score
 
 from skfer._replacing import replaced
 from skfer._typing import NDArray
+from skfer.embedders._describing import describe, lines_of
+from skfer.embedders._within import embedders_in, makes_one_embedding
 from skfer.exceptions import ArgumentError
 from skfer.inspection._attention import AttentionDisplay
 from skfer.inspection._embedding import EmbeddingDisplay
 from skfer.inspection._gradients import similarity_maps
 from skfer.inspection._labels import read_labels
-from skfer.inspection._models import embed, name_of, take_apart
+from skfer.inspection._models import Parts, embed, name_of, take_apart
 from skfer.inspection._reliability import ReliabilityDisplay
 from skfer.inspection._retrieval import RetrievalDisplay
 from skfer.inspection._style import pyplot
@@ -48,11 +50,13 @@ def report(model: Any, bunch: Any, path: str | os.PathLike[str]) -> Path:
 
     The page holds its pictures and needs no network. What is on it depends on the model: scores and
     confusion where it predicts, reliability where it predicts probabilities, thresholds, attention
-    and sub-classes where it has them.
+    and sub-classes where it has them. Where several embedders are side by side, in a union, their
+    embedding is shown as the one that it is; where each has its own, as in models that vote, what
+    they predict is. The page says what is left out.
 
     Parameters
     ----------
-    model : fitted embedder, pipeline or search
+    model : fitted embedder, or pipeline, union, search, calibrated or voting model of some
         What is shown.
     bunch : Bunch
         Faces of persons that it was not fitted on, as loaders return them: ``images``, ``target``,
@@ -89,7 +93,10 @@ def report(model: Any, bunch: Any, path: str | os.PathLike[str]) -> Path:
     ...     page.read_text(encoding="utf-8")[:15]
     '<!DOCTYPE html>'
     """
-    take_apart(model, "report on it")
+    if not any(embedders_in(model)):
+        take_apart(model, "report on it")  # which says what is missing
+    if hasattr(model, "predict") and not hasattr(model, "classes_"):
+        raise ArgumentError("{model} predicts numbers, not classes: report on what embeds in it.")
     place = Path(path)
     if not place.parent.is_dir():
         raise ArgumentError("{path=} is in a folder that does not exist: make it.", path=str(path))
@@ -127,7 +134,9 @@ def _names(bunch: Any) -> Any:
 
 def _as_fitted(model: Any, y: NDArray[Any], names: Any) -> NDArray[Any]:
     """Return labels of the kind that the model was fitted on: codes, or their names."""
-    classes = take_apart(model, "report on it").embedder.classes_
+    classes = getattr(model, "classes_", None)
+    if classes is None:
+        classes = next(embedders_in(model)).classes_
     words = classes.dtype.kind not in "biuf"
     return np.asarray(names)[y] if words and names is not None and y.dtype.kind in "iu" else y
 
@@ -142,10 +151,29 @@ def _about(model: Any, faces: _Faces, labels: Any) -> str:
     rows = "".join(
         f"<tr><th>{name}</th><td>{value:.3f}</td></tr>" for name, value in _scores(model, faces)
     )
+    made_of = escape("\n".join(lines_of(describe(model))))
     return (
-        f"<p>{len(faces.y):,} faces{who}: {counts}.</p><pre>{escape(str(model))}</pre>"
+        f"<p>{len(faces.y):,} faces{who}: {counts}.</p><pre>{made_of}</pre>{_left_out(model)}"
         f"<h2>Scores</h2><table>{rows}</table>"
     )
+
+
+def _left_out(model: Any) -> str:
+    """Tell what is not shown of a model whose embedder is not the only one."""
+    if _apart(model) is not None:
+        return ""
+    what = "Thresholds, where it looks, and sub-classes"
+    if not makes_one_embedding(model):
+        what = f"Embedding, nearest faces, {what[0].lower()}{what[1:]}"
+    return f"<p>{what} are of one embedder, and not shown: report on each by itself.</p>"
+
+
+def _apart(model: Any) -> Parts | None:
+    """Return the embedder of a model, if it is one after what prepares its input."""
+    try:
+        return take_apart(model, "report on it")
+    except ArgumentError:
+        return None
 
 
 def _scores(model: Any, faces: _Faces) -> Iterator[tuple[str, float]]:
@@ -155,6 +183,8 @@ def _scores(model: Any, faces: _Faces) -> Iterator[tuple[str, float]]:
         # As balanced_accuracy_score, which warns of predicted classes that no face has.
         recalls = recall_score(faces.y, predicted, labels=np.unique(faces.y), average=None)
         yield "balanced accuracy", float(np.mean(recalls))
+    if not makes_one_embedding(model):
+        return
     embedding = embed(model, faces.images)
     yield "recall@1", float(recall_at_k(embedding, faces.y, groups=faces.groups))
     found = mean_average_precision_at_r(embedding, faces.y, groups=faces.groups)
@@ -164,25 +194,40 @@ def _scores(model: Any, faces: _Faces) -> Iterator[tuple[str, float]]:
 def _figures(model: Any, faces: _Faces) -> Iterator[str]:
     """Draw what the model has, section by section."""
     X, y, groups, names = faces.images, faces.y, faces.groups, faces.names
-    parts = take_apart(model, "report on it")
-    embedder = parts.embedder
     if hasattr(model, "predict"):
         yield _figure(
             "Confusion", "Rows are true, columns predicted.", lambda: _confusion(model, faces)
         )
-    yield _figure("Training", "Epoch by epoch.", lambda: TrainingDisplay.from_estimator(model))
-    yield _figure(
-        "Embedding",
-        "The faces in the plane; rings are around those that are predicted wrongly.",
-        lambda: EmbeddingDisplay.from_estimator(model, X, y, names=names, n_pictures=16),
-    )
-    yield _figure(
-        "Nearest faces",
-        "A face of each class, and those nearest to it.",
-        lambda: RetrievalDisplay.from_estimator(
-            model, X, y, groups=groups, names=names, random_state=0
-        ),
-    )
+    if all(one.history_ for one in embedders_in(model)):
+        yield _figure("Training", "Epoch by epoch.", lambda: TrainingDisplay.from_estimator(model))
+    if makes_one_embedding(model):
+        yield _figure(
+            "Embedding",
+            "The faces in the plane; rings are around those that are predicted wrongly.",
+            lambda: EmbeddingDisplay.from_estimator(model, X, y, names=names, n_pictures=16),
+        )
+        yield _figure(
+            "Nearest faces",
+            "A face of each class, and those nearest to it.",
+            lambda: RetrievalDisplay.from_estimator(
+                model, X, y, groups=groups, names=names, random_state=0
+            ),
+        )
+    parts = _apart(model)
+    if parts is not None:
+        yield from _of_an_embedder(model, parts, faces)
+    if hasattr(model, "predict_proba"):
+        yield _figure(
+            "Reliability",
+            "How often the prediction is right when it is so sure.",
+            lambda: ReliabilityDisplay.from_estimator(model, X, y, names=names),
+        )
+
+
+def _of_an_embedder(model: Any, parts: Parts, faces: _Faces) -> Iterator[str]:
+    """Draw what an embedder has beside its embedding."""
+    X, y, groups, names = faces.images, faces.y, faces.groups, faces.names
+    embedder = parts.embedder
     if hasattr(embedder, "slices_"):
         yield _figure(
             "Thresholds",
@@ -202,12 +247,6 @@ def _figures(model: Any, faces: _Faces) -> Iterator[str]:
             "Classes and sub-classes",
             "The mean face of each, and the faces nearest to its center.",
             lambda: SubclassDisplay.from_estimator(model, X, y, names=names),
-        )
-    if hasattr(model, "predict_proba"):
-        yield _figure(
-            "Reliability",
-            "How often the prediction is right when it is so sure.",
-            lambda: ReliabilityDisplay.from_estimator(model, X, y, names=names),
         )
 
 

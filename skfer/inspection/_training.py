@@ -1,12 +1,13 @@
 """A picture of how models learned."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any, Self
 
 import numpy as np
 
 from skfer._typing import NDArray
+from skfer.embedders._within import embedders_in, inside, named
 from skfer.exceptions import ArgumentError
 from skfer.inspection._models import name_of, take_apart
 from skfer.inspection._style import (
@@ -95,7 +96,9 @@ class TrainingDisplay:
         estimator : fitted model, sequence of them, or dict
             An embedder, or a pipeline or search that holds one. Of a sequence, as
             ``cross_validate(..., return_estimator=True)["estimator"]`` is, the mean is drawn and a
-            band of all. A dict has models or sequences by the names of the legend.
+            band of all, and so are those of the folds of a calibrated one. Of a model with several
+            embedders, such as a union, each has lines of its own. A dict has models or sequences by
+            the names of the legend.
         metrics : sequence of str, default=None
             What is shown, a panel each; by default all that the histories have.
         ax : matplotlib Axes or sequence of them, default=None
@@ -113,7 +116,12 @@ class TrainingDisplay:
         else:
             several = _as_list(estimator)
             fits = {name_of(several[0]) if several else "": several}
-        histories = {name: [_history_of(one) for one in ones] for name, ones in fits.items()}
+        histories: dict[str, list[History]] = {}
+        for name, ones in fits.items():
+            for one in ones:
+                for inner, history in _histories_of(one):
+                    own = f"{name}: {inner}" if isinstance(estimator, Mapping) else inner
+                    histories.setdefault(own if inner else name, []).append(history)
         return cls.from_history(histories, metrics=metrics, ax=ax, **kwargs)
 
     @classmethod
@@ -255,13 +263,24 @@ def _as_list(estimator: Any) -> list[Any]:
     return ones
 
 
-def _history_of(estimator: Any) -> History:
-    embedder = take_apart(estimator, "show its training").embedder
-    if not hasattr(embedder, "history_"):
-        raise ArgumentError(
-            "{estimator}: this {} is not fitted: it has no history.", type(embedder).__name__
-        )
-    return embedder.history_
+def _histories_of(estimator: Any) -> Iterator[tuple[str, History]]:
+    """Yield the history of each embedder in a model, with its name if there are several kinds.
+
+    Those of the folds of a calibrated one are told as folds are.
+    """
+    folds = inside(estimator) if hasattr(estimator, "calibrated_classifiers_") else [estimator]
+    for fold in folds:
+        found = named(embedders_in(fold))
+        if not found:
+            take_apart(fold, "show its training")  # which says what is missing
+        for name, embedder in found.items():
+            if not getattr(embedder, "history_", None):
+                raise ArgumentError(
+                    "{estimator}: this {} {}: it has no history.",
+                    type(embedder).__name__,
+                    "was not trained here" if hasattr(embedder, "net_") else "is not fitted",
+                )
+            yield name if len(found) > 1 else "", embedder.history_
 
 
 def _as_histories(history: Any) -> list[History]:

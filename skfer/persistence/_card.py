@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import joblib
@@ -14,12 +14,13 @@ import torch
 from sklearn.pipeline import Pipeline
 
 from skfer._version import __version__
+from skfer.embedders._describing import describe, lines_of, title_of
+from skfer.embedders._within import embedders_in, named
 
 Facts = dict[str, Any]
 
 _MODULES = (joblib, np, sklearn, skorch, torch)
 _TAGS = ("skfer", "facial-expression-recognition", "deep-metric-learning", "scikit-learn")
-_LONGEST = 200  # characters of a parameter
 _GIVEN = ("name", "license", "data", "preprocessing", "scores", "notes")
 _LIMITS = """\
 An expression is how a face looks, not what a person feels. The model knows the classes above and
@@ -39,47 +40,44 @@ def facts_of(model: Any) -> Facts:
     -------
     dict
         ``versions``, ``steps``, and what is known of ``classes``, ``counts``, ``groups``,
-        ``input`` and ``history``.
+        ``input`` and ``history``; ``histories`` by name where there are several embedders.
     """
-    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    embedders = [one for one in embedders_in(model) if hasattr(one, "history_")]
     facts: Facts = {
         "versions": {"skfer": __version__} | {m.__name__: m.__version__ for m in _MODULES},
-        "steps": [_step(step) for step in steps if hasattr(step, "get_params")],
+        "steps": describe(model),
         "classes": [str(label) for label in getattr(model, "classes_", ())],
     }
-    for step in steps:
-        shape, counts = getattr(step, "input_shape_", None), getattr(step, "class_count_", None)
-        if shape is not None:
-            facts["input"] = [int(side) for side in shape]
-        if hasattr(step, "history_"):
-            facts["history"] = _history(step.history_)
-        if counts is not None and hasattr(step, "history_"):
-            words = [str(label) for label in step.classes_]
-            facts["counts"] = dict(zip(words, map(int, counts), strict=True))
-            facts["groups"] = getattr(step, "n_groups_", None)
+    if not embedders:
+        return facts
+    facts["input"] = [int(side) for side in embedders[0].input_shape_]
+    histories = {name: _history(one.history_) for name, one in named(embedders).items()}
+    if len(histories) > 1:
+        facts["histories"] = histories
+    else:
+        (facts["history"],) = histories.values()
+    # Models that vote, or stack, give codes to what they hold.
+    last = model[-1] if isinstance(model, Pipeline) else model
+    coded = facts["classes"] if hasattr(last, "estimators_") else []
+    counts, *others = (_counts(one, coded) for one in embedders)
+    if all(other == counts for other in others):  # not so where each is of a fold
+        facts["counts"], facts["groups"] = counts, getattr(embedders[0], "n_groups_", None)
     return facts
 
 
-def _step(step: Any) -> Facts:
-    """Return the name of a step, and the parameters that are not as by default."""
-    try:
-        usual = type(step)().get_params(deep=False)
-    except Exception:  # it has no defaults for all, or is of the user
-        usual = {}
-    changed = {
-        name: _word(value)
-        for name, value in step.get_params(deep=False).items()
-        if name not in usual or _word(value) != _word(usual[name])
-    }
-    return {"name": type(step).__name__, "parameters": changed}
+def _counts(embedder: Any, coded: list[str]) -> dict[str, int]:
+    """Return how many samples of each class there were; nothing if nobody knows.
+
+    Where its classes are codes, they are of the words in `coded`.
+    """
+    words = [str(label) for label in embedder.classes_]
+    if words == [str(code) for code in range(len(coded))]:
+        words = coded
+    counts = dict(zip(words, map(int, embedder.class_count_), strict=True))
+    return counts if any(counts.values()) else {}
 
 
-def _word(value: Any) -> str:
-    text = " ".join(repr(value).split())
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
-
-
-def _history(history: list[Mapping[str, Any]]) -> Facts:
+def _history(history: Sequence[Mapping[str, Any]]) -> Facts:
     if not history:
         return {"epochs": 0}
     ends = (history[0], history[-1])
@@ -118,16 +116,17 @@ def card_text(facts: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     data = {"classes": facts.get("counts"), "groups": facts.get("groups")}
     data |= {name: value for name, value in _mapping(given, "data", "name").items() if value}
     scores = _mapping(given, "scores", "score")
+    others = [name for name in given if name not in _GIVEN]  # which may tell of scores too
     parts = [
         _front_matter(facts, given, data, scores),
         f"# {given.get('name') or _kind(facts)}",
         _what(facts, data),
-        _section("Model", _steps(facts)),
+        _section("Model", lines_of(facts.get("steps", ()), "`")),
         _section("Input", _input(facts, _mapping(given, "preprocessing", "made"))),
         _section("Training data", _data(data)),
-        _section("Training", _training(facts.get("history"))),
-        _section("Scores", _bullets(scores) or ["None were given."]),
-        *(_section(_title(name), _any(given[name])) for name in given if name not in _GIVEN),
+        _section("Training", _trainings(facts)),
+        _section("Scores", _bullets(scores) or ([] if others else ["None were given."])),
+        *(_section(_title(name), _any(given[name])) for name in others),
         _section("Notes", _any(given.get("notes"))),
         _section("Limits", [_LIMITS]),
         _section("Versions", [", ".join(f"{k} {v}" for k, v in facts["versions"].items())]),
@@ -144,7 +143,7 @@ def _mapping(given: Mapping[str, Any], name: str, word: str) -> Facts:
 
 
 def _kind(facts: Mapping[str, Any]) -> str:
-    return " + ".join(step["name"] for step in facts.get("steps", ())) or "A model of skfer"
+    return title_of(facts.get("steps", ())) or "A model of skfer"
 
 
 def _front_matter(
@@ -165,8 +164,16 @@ def _front_matter(
         name = str(given.get("name") or "skfer")
         fields["metrics"] = list(scores)
         fields["model-index"] = [_result(name, str(data.get("name") or "unknown"), scores)]
-    lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items()]
+    lines = [
+        f"{name}: {json.dumps(value, ensure_ascii=False, default=_as_plain)}"
+        for name, value in fields.items()
+    ]
     return "\n".join(["---", *lines, "---"])
+
+
+def _as_plain(value: Any) -> Any:
+    """Return numbers of numpy as Python's, and else a text."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
 def _result(name: str, dataset: str, scores: Mapping[str, Any]) -> Facts:
@@ -188,15 +195,11 @@ def _section(title: str, lines: Iterable[str]) -> str:
 
 
 def _title(name: str) -> str:
-    return "Learning rate" if name == "lr" else str(name).replace("_", " ").capitalize()
+    return "Learning rate" if name == "lr" else _capital(str(name).replace("_", " "))
 
 
-def _steps(facts: Mapping[str, Any]) -> list[str]:
-    lines = []
-    for step in facts.get("steps", ()):
-        changed = ", ".join(f"{name}={value}" for name, value in step["parameters"].items())
-        lines.append(f"- `{step['name']}({changed})`" + ("" if changed else ", as by default"))
-    return lines
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]  # names in capitals stay so
 
 
 def _input(facts: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
@@ -217,6 +220,15 @@ def _data(data: Mapping[str, Any]) -> list[str]:
     if counts:
         lines += ["", "| class | faces |", "| --- | --- |"]
         lines += [f"| {name} | {count:,} |" for name, count in counts.items()]
+    return lines
+
+
+def _trainings(facts: Mapping[str, Any]) -> list[str]:
+    several = facts.get("histories") or {}
+    lines = _training(facts.get("history"))
+    for name, history in several.items():
+        told = _training(history)
+        lines += [f"- {name}", *(f"  {line}" for line in told)] if told else []
     return lines
 
 

@@ -10,6 +10,7 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.neighbors import BallTree, KDTree
+from sklearn.pipeline import Pipeline
 from torch import Tensor, nn
 
 from skfer._typing import NDArray
@@ -193,6 +194,8 @@ class Encoder:
         state = value.__getstate__()
         if hasattr(value, "_tree") and hasattr(value, "_fit_X"):  # neighbors: built again
             state = {key: item for key, item in state.items() if key != "_tree"}
+        if isinstance(value, Pipeline):
+            state = state | {"memory": None}  # a folder of the machine that it was fitted on
         if is_plain(type(value)) and not isinstance(state.get("owner", ""), str):
             # A metadata request and its owner refer to each other; the owner's name is enough.
             state = state | {"owner": type(state["owner"]).__name__}

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skfer.embedders._within import embedders_in
 from skfer.exceptions import ModelFileError
 from skfer.persistence._card import card_text, facts_of
 from skfer.persistence._codec import Decoder, Encoder, names_in
@@ -30,9 +31,9 @@ def save(
     Parameters
     ----------
     model : estimator
-        A fitted embedder, or a pipeline of one with scikit-learn's own steps (scalers,
-        decompositions, nearest neighbors, support vector machines, linear and Gaussian
-        classifiers, calibration ...).
+        A fitted embedder, or a pipeline of one, or of a union of several, with scikit-learn's own
+        steps (scalers, decompositions, nearest neighbors, support vector machines, linear and
+        Gaussian classifiers, calibration ...).
     path : path-like
         The file to write, such as "smile.skfer".
     card : mapping of str to object, default=None
@@ -160,6 +161,8 @@ def load(
         for name, value in model.get_params(deep=True).items():
             if name.rpartition("__")[2] == "device" and isinstance(value, str):
                 model.set_params(**{name: device})
+        for embedder in embedders_in(model):  # its parameters are of what was cloned, at times
+            embedder.device = device
     return model
 
 

@@ -11,13 +11,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skfer._replacing import replaced
 from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder
+from skfer.embedders._describing import describe, title_of
+from skfer.embedders._within import inside
 from skfer.exceptions import ArgumentError, install_hint, shorten
 from skfer.nets import FaceBackbone
 from skfer.persistence._model import model_card
@@ -43,11 +46,12 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     model : estimator
-        A fitted embedder; or a pipeline of one, after which may come scalers (StandardScaler,
-        MinMaxScaler, Normalizer), PCA, TruncatedSVD or LinearDiscriminantAnalysis, and as
-        classifier nearest neighbors, NearestCentroid, an SVM, LogisticRegression, RidgeClassifier
-        or LinearDiscriminantAnalysis, or one of these in a CalibratedClassifierCV. A FaceAligner
-        before it is left out: the graph takes what it returns.
+        A fitted embedder; or a pipeline of one, or of a FeatureUnion of several, after which may
+        come scalers (StandardScaler, MinMaxScaler, Normalizer), PCA, TruncatedSVD or
+        LinearDiscriminantAnalysis, and as classifier nearest neighbors, NearestCentroid, an SVM,
+        LogisticRegression, RidgeClassifier or LinearDiscriminantAnalysis, or one of these in a
+        CalibratedClassifierCV. A FaceAligner before it is left out: the graph takes what it
+        returns. Of a search it is the best estimator.
     path : path-like
         The file to write; whole or not at all.
 
@@ -99,7 +103,7 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
         import onnx
     except ImportError as error:
         raise ImportError(f"export_onnx needs onnx: {install_hint('onnx', 'onnx')}.") from error
-    plain = _on_cpu(model)
+    plain = _flat(_on_cpu(model))
     graph = Graph(plain)
     inputs = graph.tried_inputs()
     _check_same(graph, plain, inputs)
@@ -112,9 +116,15 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
 
 
 def _on_cpu(model: Any) -> Any:
-    """Return a model whose embedder computes as the graph does: on the CPU, in float32."""
+    """Return a model whose embedders compute as the graph does: on the CPU, in float32."""
+    if hasattr(model, "best_estimator_") or isinstance(model, FrozenEstimator):
+        return _on_cpu(inside(model)[0])
     if isinstance(model, Pipeline):
         return Pipeline([(name, _on_cpu(step)) for name, step in model.steps])
+    if isinstance(model, FeatureUnion):
+        union = copy.copy(model)
+        union.transformer_list = [(name, _on_cpu(part)) for name, part in model.transformer_list]
+        return union
     if isinstance(model, BaseEmbedder):
         # Its copy is that of a pickle, which no tensor is left on a GPU in.
         model = copy.copy(model)
@@ -123,46 +133,91 @@ def _on_cpu(model: Any) -> Any:
     return model
 
 
+def _flat(model: Any) -> Any:
+    """Return a model without an aligner at its start, or a pipeline within another."""
+    steps = _steps_of(model)
+    if len(steps) > 1 and isinstance(steps[0], FaceAligner):
+        steps = steps[1:]
+    return make_pipeline(*steps) if len(steps) > 1 else steps[0]
+
+
+def _steps_of(model: Any) -> list[Any]:
+    if not isinstance(model, Pipeline):
+        return [model]
+    return [inner for step in inside(model) for inner in _steps_of(step)]
+
+
+class _Embedding(nn.Module):
+    """What the ``transform`` of an embedder computes.
+
+    Parameters
+    ----------
+    embedder : BaseEmbedder
+        Fitted.
+    weight : float
+        The embedding is multiplied by it.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, embedder: BaseEmbedder, weight: float) -> None:
+        super().__init__()
+        self.of_rows = len(embedder.input_shape_) == 1
+        self.network = _portable(embedder, embedder.input_shape_)
+        self.features = embedder.features_of
+        self.weight = weight
+        statistics = embedder._row_statistics or (np.zeros(1), np.ones(1))
+        self.register_buffer("mean", torch.from_numpy(np.asarray(statistics[0], np.float64)))
+        self.register_buffer("scale", torch.from_numpy(np.asarray(statistics[1], np.float64)))
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the embedding and the logits."""
+        if self.of_rows:
+            inputs = ((inputs.double() - self.mean) / self.scale).float()
+        output = self.network(inputs)
+        points = self.features(output.embedding)
+        return points if self.weight == 1 else points * self.weight, output.logits
+
+
+def _side_by_side(first: Any) -> list[tuple[Any, float]]:
+    """Return the embedders that a model begins with, and their weights."""
+    parts: list[tuple[str, Any]] = [("", first)]
+    weights: dict[str, float] = {}
+    if isinstance(first, FeatureUnion):
+        parts, weights = first.transformer_list, first.transformer_weights or {}
+    found = [(part, weights.get(name, 1)) for name, part in parts if part != "drop"]
+    if not found or not all(isinstance(part, BaseEmbedder) for part, _ in found):
+        raise ArgumentError(
+            "{model} must be an embedder, a FeatureUnion of embedders, or a pipeline that begins "
+            "with one, got {}.",
+            title_of(describe(first)),
+        )
+    return found
+
+
 class Graph(nn.Module):
     """All that a fitted model computes, as one module.
 
     Parameters
     ----------
     model : estimator
-        Fitted.
+        Fitted; in a pipeline an embedder, or a union of some, comes first.
     """
-
-    mean: Tensor
-    scale: Tensor
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
-        steps = [step for step in steps if step not in (None, "passthrough")]
-        if isinstance(steps[0], FaceAligner):
-            steps = steps[1:]
-        if not steps or not isinstance(steps[0], BaseEmbedder):
-            raise ArgumentError(
-                "{model} must be an embedder, or a pipeline that begins with one, got {}.",
-                type(steps[0]).__name__ if steps else type(model).__name__,
-            )
-        embedder, *rest = steps
-        self.shape = embedder.input_shape_
+        first, *rest = _steps_of(model)
+        embedders = _side_by_side(first)
+        self.shape = embedders[0][0].input_shape_
         self.input_name = "rows" if len(self.shape) == 1 else "images"
-        self.network = _portable(embedder, self.shape)
-        self.features = embedder.features_of
-        self._standardize_rows(embedder)
-        self._set_rest(embedder, rest)
+        self.embeddings = nn.ModuleList(_Embedding(*one) for one in embedders)
+        self._set_rest(first, rest)
 
-    def _standardize_rows(self, embedder: Any) -> None:
-        statistics = embedder._row_statistics or (np.zeros(1), np.ones(1))
-        self.register_buffer("mean", torch.from_numpy(np.asarray(statistics[0], np.float64)))
-        self.register_buffer("scale", torch.from_numpy(np.asarray(statistics[1], np.float64)))
-
-    def _set_rest(self, embedder: Any, rest: list[Any]) -> None:
-        last = rest[-1] if rest else embedder
+    def _set_rest(self, first: Any, rest: list[Any]) -> None:
+        last = rest[-1] if rest else first
         self.classes = [str(label) for label in getattr(last, "classes_", ())]
-        self.head: Any = None if rest else _head_of(embedder)
+        self.head: Any = None if rest else _head_of(first)
         classifies = bool(rest) and hasattr(last, "predict")
         self.classifier = classifier_module(last) if classifies else None
         self.steps = nn.ModuleList(map(transformer_module, rest[:-1] if classifies else rest))
@@ -171,8 +226,9 @@ class Graph(nn.Module):
         """Return inputs to trace and to check."""
         rng = np.random.RandomState(0)
         if self.input_name == "rows":
-            rows = rng.standard_normal((_N_TRIED, *self.shape)) * self.scale.numpy()
-            return torch.from_numpy((rows + self.mean.numpy()).astype(np.float32))
+            like: Any = self.embeddings[0]
+            rows = rng.standard_normal((_N_TRIED, *self.shape)) * like.scale.numpy()
+            return torch.from_numpy((rows + like.mean.numpy()).astype(np.float32))
         return torch.from_numpy(rng.randint(0, 256, (_N_TRIED, *self.shape), dtype=np.uint8))
 
     def output_names(self) -> list[str]:
@@ -198,16 +254,16 @@ class Graph(nn.Module):
         return embedding, label, (decision if posterior is None else posterior).float()
 
     def _embedded(self, inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        if self.input_name == "rows":
-            inputs = ((inputs.double() - self.mean) / self.scale).float()
-        output = self.network(inputs)
-        points = self.features(output.embedding)
+        each = [embedding(inputs) for embedding in self.embeddings]
+        points, logits = each[0]
+        if len(each) > 1:
+            points = torch.cat([one for one, _ in each], dim=1)
         if not len(self.steps) and self.classifier is None:
-            return points, output.logits
+            return points, logits
         points = points.double()
         for step in self.steps:
             points = step(points)
-        return points, output.logits
+        return points, logits
 
 
 def _traced(graph: Graph, inputs: Tensor) -> bytes:
@@ -279,17 +335,12 @@ def _check_same(graph: Graph, model: Any, inputs: Tensor) -> None:
     rows: NDArray[Any] = inputs.numpy()
     has_classifier = isinstance(model, Pipeline) and graph.classifier is not None
     first = model[:-1] if has_classifier else model
-    pairs = [(embedding, _after_aligner(first).transform(rows))]
+    pairs = [(embedding, first.transform(rows))]
     if answers and graph.output_names()[-1] == "posterior":
-        pairs.append((answers[1], _after_aligner(model).predict_proba(rows)))
+        pairs.append((answers[1], model.predict_proba(rows)))
     for found, wanted in pairs:
         if not np.allclose(found, wanted, rtol=_TOLERANCE, atol=_TOLERANCE):
             raise RuntimeError(
                 f"the graph of {type(model).__name__} is {np.abs(found - wanted).max():.2g} from "
                 "what it computes: nothing was written. Please report it."
             )
-
-
-def _after_aligner(model: Any) -> Any:
-    has_one = isinstance(model, Pipeline) and isinstance(model[0], FaceAligner)
-    return model[1:] if has_one else model

@@ -9,12 +9,20 @@ import numpy as np
 import pytest
 from helpers import trees
 from PIL import Image
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import StandardScaler
 
 import skfer
 from skfer.cli import _embed, _pictures, _predict, _stage, _tables, main
 from skfer.cli.exit_codes import FAILED, INTERRUPTED
 from skfer.datasets import decode_images, make_expressions
+from skfer.embedders._within import embedders_in
 from skfer.exceptions import ArgumentError
+from skfer.preprocessing import FaceAligner
 
 UNUSABLE = 1
 QUICK = ["--epochs", "2", "--image-size", "16", "--max-per-class", "6", "--quiet"]
@@ -98,7 +106,7 @@ def test_every_classifier_predicts_words(tmp_path, folder, capsys, classifier):
     assert {len(line) for line in lines} == {2 if classifier == "svm" else 3}
 
 
-def test_predictions_are_those_of_the_model(smile, folder, tmp_path, capsys):
+def test_predictions_are_those_of_the_model(smile, folder, capsys):
     names = _names(folder)
     assert main(["predict", str(smile), str(folder), "--json", "-", "--quiet"]) == 0
     rows = json.loads(capsys.readouterr().out)
@@ -446,14 +454,14 @@ def test_a_planted_link_is_not_followed(tmp_path):
     assert victim.read_text() == "mine"
 
 
-def test_a_model_of_rows_takes_no_pictures(tmp_path, capsys):
+def test_a_model_of_rows_takes_no_pictures():
     X = np.random.RandomState(0).rand(20, 4)
     model = skfer.GaussianMetricEmbedder(max_epochs=1, random_state=0).fit(X, np.arange(20) % 2)
     with pytest.raises(ArgumentError, match="model was not trained on pictures"):
         _pictures.picture_shape(model)
 
 
-def test_pictures_in_color(tmp_path, folder, capsys):
+def test_pictures_in_color(tmp_path, folder):
     path = tmp_path / "smile.skfer"
     assert main(["train", *QUICK, "--color", "-o", str(path)]) == 0
     assert skfer.load(path).input_shape_ == (16, 16, 3)
@@ -479,3 +487,71 @@ def test_unlabeled_faces_are_told(tmp_path, capsys):
     call = ["--dataset", "folder", "--root", str(tmp_path), "-o", str(tmp_path / "x.skfer")]
     assert main(["train", *QUICK, *call]) == 0
     assert "1 of 17 images have no label: they are left out." in capsys.readouterr().err
+
+
+def _around(kind):
+    """A model with embedders inside, unlike those that `skfer train` makes."""
+    common = {"max_epochs": 1, "random_state": 0, "device": "cpu"}
+    one, other = skfer.CrossEntropyEmbedder(**common), skfer.GaussianMetricEmbedder(**common)
+    faces = make_expressions(6, 1, image_size=16, classes=["anger", "happiness"], random_state=0)
+    X, y = faces.images, faces.target_names[faces.target]
+    aligned = make_pipeline(FaceAligner(image_size=16), one)
+    model = {
+        "union": make_pipeline(make_union(one, other), KNeighborsClassifier(3)),
+        "nested": make_pipeline(make_pipeline(one, "passthrough"), KNeighborsClassifier(3)),
+        "frozen": CalibratedClassifierCV(FrozenEstimator(one.fit(X, y)), ensemble=False),
+        "aligned": CalibratedClassifierCV(FrozenEstimator(aligned.fit(X, y)), ensemble=False),
+        "folds": CalibratedClassifierCV(one, cv=2),
+        "votes": VotingClassifier([("a", one), ("b", other)]),
+    }[kind]
+    return model.fit(X, y)
+
+
+@pytest.mark.parametrize("kind", ["union", "nested", "frozen", "aligned", "folds", "votes"])
+def test_embedders_inside_other_models(kind, tmp_path, folder, capsys):
+    model, path, table = _around(kind), tmp_path / "x.skfer", tmp_path / "x.npz"
+    skfer.save(model, path)
+    whole = ["--no-detect"] if kind == "aligned" else []
+    assert main(["predict", str(path), str(folder), "--json", "-", "--quiet", *whole]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    images = decode_images(_names(folder), image_size=16)
+    assert [row["label"] for row in rows] == model.predict(images).tolist()
+    done = main(["embed", str(path), str(folder), "-o", str(table), "--quiet", *whole])
+    if kind in ("folds", "votes"):
+        assert done == FAILED
+        assert "each embedder has an embedding of its own" in capsys.readouterr().err
+        return
+    assert done == 0
+    _, embedding = _embedded(table)
+    inner = model[0] if kind in ("union", "nested") else next(embedders_in(model))
+    np.testing.assert_allclose(embedding, inner.transform(images), atol=1e-6)
+
+
+def test_what_a_model_takes_is_said_as_it_is(tmp_path):
+    rows, y = np.random.RandomState(0).rand(20, 4), np.arange(20) % 2
+    model = make_pipeline(StandardScaler(), KNeighborsClassifier()).fit(rows, y)
+    with pytest.raises(ArgumentError, match="begins with StandardScaler, no embedder"):
+        _pictures.picture_shape(model)
+    images = np.zeros((20, 16, 17), np.uint8)
+    images[::2, :8] = 255
+    common = {"max_epochs": 1, "random_state": 0}
+    one, other = (
+        skfer.CrossEntropyEmbedder(**common).fit(some, y) for some in (images[:, :, 1:], images)
+    )
+    with pytest.raises(ArgumentError, match=r"several shapes: \(16, 16\) and \(16, 17\)"):
+        _pictures.picture_shape(make_union(one, other))
+    aligners = [make_pipeline(FaceAligner(image_size=16, margin=m), one) for m in (0.1, 0.2)]
+    with pytest.raises(ArgumentError, match="several FaceAligners"):
+        _pictures.reader_of(make_union(*aligners), None)
+
+
+def test_numbers_are_predicted_too(tmp_path, folder, capsys):
+    faces = make_expressions(6, 1, image_size=16, random_state=0)
+    embedder = skfer.CrossEntropyEmbedder(max_epochs=1, random_state=0)
+    embedder.fit(faces.images, faces.target)
+    model = make_pipeline(FrozenEstimator(embedder), KNeighborsRegressor())
+    skfer.save(model.fit(faces.images, faces.intensity), tmp_path / "x.skfer")
+    assert main(["predict", str(tmp_path / "x.skfer"), str(folder), "--json", "-"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    wanted = model.predict(decode_images(_names(folder), image_size=16))
+    np.testing.assert_allclose([float(row["label"]) for row in rows], wanted)

@@ -259,3 +259,39 @@ def test_samples_that_lie_on_a_gpu_are_embedded_there(cls, faces, monkeypatch):
     assert_array_equal(np.concatenate(asked)[-len(images) :], np.arange(len(images)))
     assert_array_equal(model.embedding_center_, expected.embedding_center_)
     assert_array_equal(model.transform(faces.images), expected.transform(faces.images))
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("normalize", [True, False])
+def test_points_are_placed_as_tensors_and_as_arrays(cls, normalize, faces):
+    model = cls(embedding_dim=16, normalize_embedding=normalize, **QUICK)
+    model.fit(faces.images, faces.target)
+    embedding = torch.cat([batch.embedding for batch in model.network_outputs(faces.images)])
+    wanted = model.features_of(embedding)
+    assert isinstance(wanted, torch.Tensor)
+    for given in (embedding.numpy(), embedding.double().numpy(), embedding.tolist()):
+        with torch.device("meta"):
+            found = model.features_of(given)
+        assert type(found) is np.ndarray
+        assert found.dtype == np.float32
+        assert_array_equal(found, wanted.numpy())
+    proxies = torch.zeros(1, 16, requires_grad=True)
+    assert model.features_of(proxies + 1).requires_grad
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (np.zeros((2, 3)), r"embedding must be of shape \(n, 16\), as the network's, got \(2, 3\)"),
+        (torch.zeros(2, 3), r"embedding must be of shape \(n, 16\)"),
+        (torch.zeros(16), r"embedding must be of shape \(n, 16\)"),
+        (np.zeros(16), "embedding must be an array of shape"),
+        (np.full((2, 16), np.nan), "embedding must be .* finite numbers"),
+        (np.full((2, 16), 1e300), "embedding must be .* finite numbers"),
+        ("x", "embedding must be an array of shape"),
+    ],
+)
+def test_points_that_cannot_be_placed(given, message, faces):
+    model = CrossEntropyEmbedder(16, **QUICK).fit(faces.images, faces.target)
+    with pytest.raises(skfer.ArgumentError, match=message):
+        model.features_of(given)

@@ -64,6 +64,23 @@ def test_callbacks_may_come_one_by_one(rows, monkeypatch):
     assert Own(4, max_epochs=1, random_state=0).fit(*rows).n_iter_ == 1
 
 
+class OneByOne:
+    """A sampler that cannot cover all samples."""
+
+    def __len__(self):
+        return 2
+
+    def __iter__(self):
+        yield from (np.arange(8), np.arange(8, 16))
+
+
+def test_a_sampler_for_early_stopping_covers_all_samples(rows, monkeypatch):
+    monkeypatch.setattr(Own, "make_sampler", lambda self, codes, seed: OneByOne())
+    assert Own(4, max_epochs=1, random_state=0).fit(*rows).n_iter_ == 1
+    with pytest.raises(ArgumentError, match=r"make_sampler returned .*no method covering"):
+        Own(4, max_epochs=1, early_stopping=True, random_state=0).fit(*rows)
+
+
 class OwnMetric(Objective):
     """Has its loss in itself."""
 

@@ -6,12 +6,15 @@ from html.parser import HTMLParser
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.utils import Bunch, check_random_state
 from torch import nn
 
 import skfer
+from skfer.embedders import WithLabels
 from skfer.exceptions import ArgumentError
 from skfer.inspection import report
 
@@ -100,3 +103,53 @@ def test_what_cannot_be_reported_leaves_the_old_page(faces, gaussian, tmp_path):
     with pytest.raises(ArgumentError, match="estimator"):
         report(KNeighborsClassifier().fit([[0], [1]], [0, 1]), faces, path)
     assert path.read_text() == "old"
+
+
+def test_page_of_embedders_side_by_side(faces, multi_threshold, triplet_center, tmp_path):
+    union = make_union(FrozenEstimator(multi_threshold), FrozenEstimator(triplet_center))
+    model = make_pipeline(union, KNeighborsClassifier(3)).fit(faces.images, faces.target)
+    page = report(model, faces, tmp_path / "report.html").read_text(encoding="utf-8")
+    wanted = ["Scores", "Confusion", "Training", "Embedding", "Nearest faces", "Reliability"]
+    assert titles(page) == wanted
+    assert "Thresholds, where it looks, and sub-classes are of one embedder, and not shown" in page
+    assert "  - MultiThresholdEmbedder(" in page
+
+
+def test_page_of_a_mean_of_folds(faces, tmp_path):
+    embedder = skfer.CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    model = CalibratedClassifierCV(embedder, cv=2).fit(faces.images, faces.target)
+    page = report(model, faces, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert titles(page) == ["Scores", "Confusion", "Training", "Reliability"]
+    assert "<th>recall@1</th>" not in page
+    assert "<p>Embedding, nearest faces, thresholds, where it looks" in page
+
+
+def test_page_of_a_model_that_was_not_trained_here(tmp_path):
+    faces = skfer.datasets.make_expressions(4, 1, random_state=0)
+    model = skfer.load_expression_model()[1:]
+    page = report(model, faces, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Training" not in titles(page)
+    assert "Reliability" in titles(page)
+
+
+def test_a_page_names_no_folders(faces, tmp_path):
+    model = skfer.CrossEntropyEmbedder(
+        8, max_epochs=1, random_state=0, checkpoint=tmp_path / "fits"
+    ).fit(faces.images, faces.target)
+    page = report(model, faces, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "CrossEntropyEmbedder(embedding_dim=8, max_epochs=1, random_state=0)" in page
+    assert str(tmp_path) not in page
+
+
+def test_numbers_are_not_reported_as_classes(faces, multi_threshold, tmp_path):
+    model = make_pipeline(FrozenEstimator(multi_threshold), KNeighborsRegressor())
+    model.fit(faces.images, faces.target / 2)
+    with pytest.raises(ArgumentError, match="model predicts numbers, not classes"):
+        report(model, faces, tmp_path / "report.html")
+
+
+def test_page_of_an_embedder_of_labels_beside_the_target(faces, tmp_path):
+    embedder = skfer.CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    model = WithLabels(embedder).fit(faces.images, faces.target)
+    page = report(model, faces, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert titles(page) == ["Scores", "Training", "Embedding", "Nearest faces"]

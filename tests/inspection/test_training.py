@@ -3,12 +3,14 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_validate
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 
-from skfer import CrossEntropyEmbedder
+from skfer import CrossEntropyEmbedder, load_expression_model
 from skfer.exceptions import ArgumentError
 from skfer.inspection import TrainingDisplay
 
@@ -86,7 +88,7 @@ def test_unknown_numbers_are_shown_and_others_left_out():
     assert len(only.lines_) == 1
 
 
-def test_fitted_models(faces, gaussian, multi_threshold):
+def test_fitted_models(gaussian, multi_threshold):
     display = TrainingDisplay.from_estimator(gaussian)
     losses = [epoch["train_loss"] for epoch in gaussian.history_]
     line = display.lines_["GaussianMetricEmbedder", "train_loss"]
@@ -192,3 +194,31 @@ def test_looks_as_kept(style, as_kept):
     with plt.style.context(style):
         display = TrainingDisplay.from_history({"folds": folds, "one": folds[2][:15]})
         as_kept(display.figure_, f"training_{style}")
+
+
+def test_each_embedder_of_a_model_has_lines(gaussian, multi_threshold):
+    union = make_union(FrozenEstimator(gaussian), FrozenEstimator(multi_threshold))
+    display = TrainingDisplay.from_estimator(union, metrics=["loss"])
+    assert list(display.histories) == ["GaussianMetricEmbedder", "MultiThresholdEmbedder"]
+    display = TrainingDisplay.from_estimator({"both": [union, union], "one": gaussian})
+    assert {name: len(ones) for name, ones in display.histories.items()} == {
+        "both: GaussianMetricEmbedder": 2,
+        "both: MultiThresholdEmbedder": 2,
+        "one": 1,
+    }
+
+
+def test_folds_of_a_calibrated_one_are_folds(rows):
+    X, y = rows
+    embedder = CrossEntropyEmbedder(8, max_epochs=2, random_state=0)
+    model = CalibratedClassifierCV(embedder, cv=3).fit(X, y)
+    display = TrainingDisplay.from_estimator(model, metrics=["loss"])
+    assert {name: len(ones) for name, ones in display.histories.items()} == {
+        "CalibratedClassifierCV": 3
+    }
+    assert display.bands_
+
+
+def test_a_model_that_was_not_trained_here_has_no_history():
+    with pytest.raises(ArgumentError, match="this CrossEntropyEmbedder was not trained here"):
+        TrainingDisplay.from_estimator(load_expression_model())

@@ -3,13 +3,16 @@
 import numpy as np
 import pytest
 import yaml
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 
 import skfer
-from skfer import CrossEntropyEmbedder
+from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder
 from skfer.exceptions import ModelFileError
 from skfer.persistence._file import read_file, write_file
 
@@ -89,7 +92,7 @@ def test_counts_grow_in_passes():
     assert embedder.fit(X, WORDS).class_count_.tolist() == [50, 50, 50]
 
 
-def test_a_pipeline(fitted, tmp_path):
+def test_a_pipeline():
     model = make_pipeline(CrossEntropyEmbedder(8, max_epochs=1), KNeighborsClassifier(3))
     card = skfer.model_card(model.fit(X, WORDS))
     assert "\n# CrossEntropyEmbedder + KNeighborsClassifier\n" in card
@@ -121,3 +124,80 @@ def test_a_file_without_facts_has_a_card_too(fitted, tmp_path):
 def test_an_unfitted_model_has_no_card():
     with pytest.raises(NotFittedError):
         skfer.model_card(CrossEntropyEmbedder())
+
+
+def test_a_union_tells_of_each_embedder(tmp_path):
+    kinds = (CrossEntropyEmbedder, GaussianMetricEmbedder)
+    union = make_union(*(kind(8, max_epochs=2, random_state=0) for kind in kinds))
+    model = make_pipeline(union, KNeighborsClassifier()).fit(X, WORDS)
+    skfer.save(model, tmp_path / "x.skfer")
+    card = skfer.model_card(tmp_path / "x.skfer")
+    assert card == skfer.model_card(model)
+    for line in (
+        "# FeatureUnion(CrossEntropyEmbedder + GaussianMetricEmbedder) + KNeighborsClassifier",
+        "- `FeatureUnion()`",
+        "  - `CrossEntropyEmbedder(embedding_dim=8, max_epochs=2, random_state=0)`",
+        "- Rows of 4 numbers",
+        "| anger | 50 |",
+        "- GaussianMetricEmbedder",
+    ):
+        assert f"\n{line}\n" in card
+    assert card.count("  - Epochs: 2, in ") == 2
+
+
+def test_what_is_around_an_embedder_hides_nothing(fitted):
+    card = skfer.model_card(CalibratedClassifierCV(FrozenEstimator(fitted)).fit(X, WORDS))
+    for words in ("# CalibratedClassifierCV(CrossEntropyEmbedder)", "| joy | 50 |", "Epochs: 2"):
+        assert words in card
+
+
+def test_folds_have_no_counts_in_common():
+    embedder = CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    some = np.r_[:50, 50:91, 100:140]
+    card = skfer.model_card(CalibratedClassifierCV(embedder, cv=2).fit(X[some], WORDS[some]))
+    assert "  - 2 x `CrossEntropyEmbedder(" in card
+    assert "- CrossEntropyEmbedder 2\n" in card
+    assert "| joy |" not in card
+
+
+def test_counts_of_those_that_vote_have_the_words():
+    embedder = CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    model = VotingClassifier([("a", embedder), ("b", embedder)]).fit(X, WORDS)
+    assert "| fear | 50 |" in skfer.model_card(model)
+
+
+def _between(text, before, after):
+    return text.partition(before)[2].partition(after)[0].split(", ")
+
+
+def test_what_a_card_tells_is_not_of_the_machine(tmp_path):
+    """Neither the file of a model nor its card names folders."""
+    model = make_pipeline(
+        CrossEntropyEmbedder(
+            8,
+            max_epochs=1,
+            random_state=0,
+            checkpoint=tmp_path / "fits",
+            device="cpu",
+            early_stopping=True,
+            scoring="accuracy",
+        ),
+        KNeighborsClassifier(3),
+        memory=str(tmp_path / "cache"),
+    ).fit(X, WORDS)
+    for one in (model, CalibratedClassifierCV(FrozenEstimator(model)).fit(X, WORDS)):
+        skfer.save(one, tmp_path / "x.skfer")
+        assert str(tmp_path).encode() not in (tmp_path / "x.skfer").read_bytes()
+        card = skfer.model_card(one)
+        told = "embedding_dim=8, max_epochs=1, early_stopping=True, random_state=0"
+        assert sorted(_between(card, "`CrossEntropyEmbedder(", ")`")) == sorted(told.split(", "))
+    assert model.memory == str(tmp_path / "cache")
+    assert skfer.load(tmp_path / "x.skfer").predict(X[:1]) == ["anger"]
+
+
+def test_scores_of_numpy(fitted, tmp_path):
+    card = {"scores": {"accuracy": np.float32(0.5), "counts": np.array([[3, 1], [0, 4]])}}
+    skfer.save(fitted, tmp_path / "x.skfer", card=card)
+    text = skfer.model_card(tmp_path / "x.skfer")
+    assert '"value": 0.5' in text
+    assert "[[3, 1], [0, 4]]" in text

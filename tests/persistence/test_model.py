@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import sklearn
 import torch
+from helpers import fake_timm
 from helpers.embedders import CASES
 from numpy.testing import assert_array_equal
 from sklearn import calibration
@@ -23,7 +24,7 @@ from sklearn.discriminant_analysis import (
     QuadraticDiscriminantAnalysis,
 )
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.frozen import FrozenEstimator
@@ -40,6 +41,7 @@ from torch import nn
 import skfer
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, TripletCenterEmbedder
 from skfer.datasets import make_expressions
+from skfer.embedders._within import embedders_in
 from skfer.exceptions import InconsistentVersionWarning, ModelFileError
 from skfer.persistence import _file, _known, _model, read_card
 from skfer.persistence._file import read_file, write_file
@@ -141,7 +143,7 @@ def test_sub_classes_and_unlabeled_samples(tmp_path):
 
 
 @pytest.mark.parametrize("last", CLASSIFIERS, ids=lambda c: type(c).__name__)
-def test_pipelines(last, fitted, tmp_path):
+def test_pipelines(last, tmp_path):
     embedder = CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
     model = make_pipeline(embedder, StandardScaler(), PCA(3), last).fit(X, WORDS)
     loaded = kept(model, tmp_path)
@@ -172,7 +174,7 @@ def test_every_listed_class(room, name, fitted, tmp_path):
         assert_array_equal(getattr(loaded, method)(X), getattr(model, method)(X))
 
 
-def test_a_module_as_parameter(faces, fitted, tmp_path):
+def test_a_module_as_parameter(faces, tmp_path):
     first = CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
     first.fit(faces.images, faces.target)
     model = CrossEntropyEmbedder(8, backbone=first.backbone_, max_epochs=1, random_state=0)
@@ -376,3 +378,32 @@ def test_requests_of_metadata_are_kept(tmp_path):
         assert_array_equal(again.predict(X), model.predict(X))
         assert again[0].get_metadata_routing().fit.requests == {"groups": True, "votes": None}
         again.fit(X, Y, groups=Y)
+
+
+def test_a_device_is_that_of_all_embedders(tmp_path):
+    """Of some models parameters are of what was cloned."""
+    embedder = CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
+    for model in (
+        VotingClassifier([("a", embedder), ("b", embedder)]),
+        CalibratedClassifierCV(embedder, cv=2),
+    ):
+        skfer.save(model.fit(X, WORDS), tmp_path / "x.skfer")
+        loaded = skfer.load(tmp_path / "x.skfer", device="cpu")
+        assert [one.device for one in embedders_in(loaded)] == ["cpu", "cpu"]
+        assert [one.device for one in embedders_in(model)] == ["auto", "auto"]
+
+
+def test_a_model_needs_no_file_of_weights(tmp_path, monkeypatch):
+    """It has what was read from there."""
+    fake_timm.put_in_place(monkeypatch)
+    weights = tmp_path / "weights.pt"
+    torch.save(fake_timm.FakeModel(1, "cnn").state_dict(), weights)
+    images = make_expressions(4, 1, image_size=24, random_state=0).images
+    model = CrossEntropyEmbedder(
+        8, backbone="timm/cnn", backbone_weights=str(weights), max_epochs=1, random_state=0
+    ).fit(images, np.arange(32) % 2)
+    skfer.save(model, tmp_path / "x.skfer")
+    weights.unlink()
+    loaded = skfer.load(tmp_path / "x.skfer")
+    assert_array_equal(loaded.transform(images), model.transform(images))
+    assert loaded.backbone_weights == str(weights)

@@ -18,9 +18,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
 from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
 from sklearn.svm import SVC, LinearSVC, NuSVC
 from torch import nn
@@ -81,7 +82,7 @@ def export(model, path):
     """Write a model, and let it compute as its graph does from then on: on a CPU, in float32."""
     skfer.export_onnx(model, path)
     for _, step in getattr(model, "steps", [("", model)]):
-        if hasattr(step, "precision"):
+        if hasattr(step, "precision") and not isinstance(step, FrozenEstimator):
             step.set_params(device="cpu", precision="float32")
 
 
@@ -136,7 +137,7 @@ def test_from_the_usual_start_it_is_the_same_to_1e_5(name, color, faces, tmp_pat
 
 
 @pytest.mark.parametrize("shape", [(24, 24, 3), (40, 32), (70, 64, 1)])
-def test_color_and_other_sizes(shape, faces, tmp_path):
+def test_color_and_other_sizes(shape, tmp_path):
     rng = np.random.RandomState(0)
     images = rng.randint(0, 256, (16, *shape)).astype(np.uint8)
     model = CrossEntropyEmbedder(8, max_epochs=1, random_state=0).fit(images, np.arange(16) % 2)
@@ -166,7 +167,7 @@ def test_class_means(tmp_path):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("last", CLASSIFIERS, ids=lambda c: f"{type(c).__name__}-{c.get_params()}")
-def test_classifiers(last, n_classes, fitted, tmp_path):
+def test_classifiers(last, n_classes, tmp_path):
     some = n_classes > Y
     embedder = CrossEntropyEmbedder(8, max_epochs=4, random_state=0)
     model = make_pipeline(embedder, StandardScaler(), PCA(4), last).fit(X[some], WORDS[some])
@@ -217,6 +218,38 @@ def test_scalers_and_projections(tmp_path):
         check_same(model, rest, tmp_path, embed=embed, given=rest.astype(np.float32))
 
 
+def in_float32(*kinds, **settings):
+    common = {"max_epochs": 1, "random_state": 0, "precision": "float32", "device": "cpu"}
+    return [kind(**common | settings) for kind in kinds]
+
+
+def test_embedders_side_by_side(faces, tmp_path):
+    parts = in_float32(MultiThresholdEmbedder, CrossEntropyEmbedder)
+    union = FeatureUnion([("a", parts[0]), ("b", parts[1]), ("c", "drop")])
+    union.set_params(transformer_weights={"b": 0.5})
+    model = make_pipeline(FaceAligner(image_size=24), union, StandardScaler(), LogisticRegression())
+    model.fit(faces.images, faces.target)
+    check_same(model, faces.images, tmp_path, embed=model[:-1])
+    found = check_same(model[1], faces.images, tmp_path)
+    assert list(found) == ["embedding"]
+    on_rows = make_pipeline(make_union(*in_float32(CrossEntropyEmbedder, GaussianMetricEmbedder)))
+    on_rows.fit(X, WORDS)
+    check_same(on_rows, X, tmp_path, given=X.astype(np.float32))
+
+
+def test_pipelines_within_pipelines_and_searches(faces, tmp_path):
+    (embedder,) = in_float32(CrossEntropyEmbedder)
+    model = make_pipeline(
+        FaceAligner(image_size=24), make_pipeline(embedder, KNeighborsClassifier())
+    )
+    model.fit(faces.images, faces.target)
+    check_same(model, faces.images, tmp_path, embed=model[1][:-1])
+    search = GridSearchCV(embedder, {"lr": [1e-3]}, cv=2).fit(faces.images, faces.target)
+    check_same(search, faces.images, tmp_path)
+    frozen = make_pipeline(FrozenEstimator(embedder.fit(X, Y)), NearestCentroid()).fit(X, Y)
+    check_same(frozen, X, tmp_path, embed=embedder, given=X.astype(np.float32))
+
+
 def test_a_backbone_of_ones_own(faces, tmp_path):
     backbone = nn.Sequential(nn.Conv2d(1, 4, 5, 2), nn.GELU(), nn.AdaptiveAvgPool2d(5))
     model = CrossEntropyEmbedder(8, backbone=backbone, max_epochs=1, random_state=0)
@@ -230,7 +263,7 @@ def test_a_layer_that_onnx_lacks_is_told(faces, tmp_path):
         skfer.export_onnx(model.fit(faces.images, faces.target), tmp_path / "x.onnx")
 
 
-def test_the_ready_model_without_its_aligner(faces, tmp_path):
+def test_the_ready_model_without_its_aligner(tmp_path):
     model = skfer.load_expression_model()
     images = make_expressions(2, 1, random_state=0).images
     skfer.export_onnx(model, tmp_path / "x.onnx")
@@ -258,6 +291,11 @@ def test_what_cannot_be_exported_is_named(fitted, tmp_path, monkeypatch):
     refused(embedder, GaussianNB(), match="GaussianNB cannot be exported: there are Calibrated")
     refused(embedder, KNeighborsClassifier(p=1), match="Euclidean distances")
     refused(StandardScaler(), embedder, match="begins with one, got StandardScaler")
+    union = make_union(embedder, StandardScaler())
+    match = r"a FeatureUnion of embedders.* got FeatureUnion\(CrossEntropyEmbedder \+ StandardSc"
+    refused(union, KNeighborsClassifier(), match=match)
+    folds = CalibratedClassifierCV(embedder, cv=2)
+    refused(folds, match=r"got CalibratedClassifierCV\(2 x CrossEntropyEmbedder\)")
     with pytest.raises(NotFittedError):
         skfer.export_onnx(CrossEntropyEmbedder(), tmp_path / "x.onnx")
     monkeypatch.setitem(sys.modules, "onnx", None)

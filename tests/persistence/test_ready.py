@@ -106,3 +106,10 @@ def test_torchs_modes_and_generator_have_no_part(ready, faces):
         torch.set_default_dtype(before)
     assert_array_equal(model.predict_proba(faces.images), expected)
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_its_card_does_not_say_that_nothing_is_known(ready):
+    card = skfer.model_card(ready)
+    assert "| anger | 0 |" not in card
+    assert "None were given" not in card
+    assert card.count("balanced accuracy") > 0
