@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import joblib
@@ -10,6 +11,13 @@ import numpy as np
 from skfer.exceptions import ArgumentError, install_hint
 
 _PATIENCE = 10  # seconds until a scheduler must have answered
+
+
+def check_cluster(address: str | None) -> None:
+    """Raise an error if a cluster is wanted that nothing here can speak to."""
+    if address is not None and find_spec("distributed") is None:
+        call = install_hint("dask", "distributed")
+        raise ImportError(f"--dask needs the package distributed: {call}.")
 
 
 @contextmanager
@@ -28,8 +36,9 @@ def workers_at(address: str | None, X: np.ndarray) -> Iterator[None]:
     ArgumentError
         If no scheduler answers there, or it has no workers.
     ImportError
-        If dask is not installed.
+        If dask is not installed; `check_cluster` tells before.
     """
+    check_cluster(address)
     if address is None:
         yield
         return
@@ -58,11 +67,8 @@ def _copies_kept(client: Any) -> Iterator[None]:
 
 
 def _client(address: str) -> Any:
-    try:
-        from distributed import Client
-    except ImportError as error:
-        call = install_hint("dask", "distributed")
-        raise ImportError(f"--dask needs the package distributed: {call}.") from error
+    from distributed import Client
+
     try:
         client = Client(address, timeout=_PATIENCE)
     except (OSError, ValueError, TypeError) as error:

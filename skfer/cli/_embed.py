@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -51,14 +52,15 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"{stage.n_rows:,} of {len(names):,} pictures were embedded before.")
         rest = names[stage.n_rows :]
         verbose = bars_wanted(arguments.quiet)
-        if images is None:
-            chunks = decoded(reader, rest, arguments.n_jobs, verbose)
-            _embed_files(model, chunks, stage)
-        else:
-            _embed_array(model, images[stage.n_rows :], stage, verbose)
-        rows = stage.read()
-        bad = np.flatnonzero(np.isnan(rows[:, 0]))
-        write(path, names, rows, np.setdiff1d(np.arange(len(names)), bad))
+        with _told_if_broken_off(stage, len(names)):
+            if images is None:
+                chunks = decoded(reader, rest, arguments.n_jobs, verbose)
+                _embed_files(model, chunks, stage)
+            else:
+                _embed_array(model, images[stage.n_rows :], stage, verbose)
+            rows = stage.read()
+            bad = np.flatnonzero(np.isnan(rows[:, 0]))
+            write(path, names, rows, np.setdiff1d(np.arange(len(names)), bad))
         stage.remove()
     done = counted(len(names) - len(bad), "embedding")
     say(f"{done} of {rows.shape[1]} coordinates: {path}")
@@ -67,6 +69,18 @@ def run(arguments: argparse.Namespace) -> int:
         more = " ..." if len(bad) > 5 else ""
         warn(f"no row for {counted(len(bad), 'picture')} that could not be used: {some}{more}.")
     return UNUSABLE if len(bad) else 0
+
+
+@contextmanager
+def _told_if_broken_off(stage: Stage, n_pictures: int) -> Iterator[None]:
+    """Tell how many rows are kept, should anything break them off: Ctrl-C, a full disk."""
+    try:
+        yield
+    except BaseException:
+        if stage.n_rows:
+            done = f"{stage.n_rows:,} of {counted(n_pictures, 'picture')}"
+            warn(f"embedded {done}: the same command goes on from there.")
+        raise
 
 
 def _n_columns(model: Any) -> int:

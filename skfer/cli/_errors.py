@@ -25,6 +25,10 @@ _OPTIONS = {
     "on_error='skip'": "--skip-bad",
 }
 
+# What stands without an option, in commands on a model and in `datasets`.
+_OF_MODELS = {"model": "MODEL", "places": "PICTURE"}
+_OF_DATASETS = {"name": "NAME", "root": "ROOT"}
+
 
 def explain(error: BaseException, arguments: argparse.Namespace) -> str:
     """Return what is wrong and what to do, at a readable length."""
@@ -98,6 +102,8 @@ def in_options(message: BaseException | str, arguments: argparse.Namespace) -> s
     if not hasattr(message, "render"):
         return str(message)
     names = {name: _option(name) for name in vars(arguments)} | _OPTIONS
+    if "model" in names or "places" in names:
+        names |= _OF_MODELS
     if arguments.command == "datasets":
-        names["root"] = "ROOT"
+        names |= _OF_DATASETS
     return message.render(names)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from skfer.cli._cluster import workers_at
+from skfer.cli._cluster import check_cluster, workers_at
 from skfer.cli._faces import OWN_SETS, load_faces, parts_of, tell_unlabeled, without_duplicates
 from skfer.cli._figures import check_drawable, draw_comparison
 from skfer.cli._output import (
@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     read = (arguments.labels, arguments.root)
     check_writable(arguments.json, inputs=read)
     check_writable(arguments.results, "--results", or_stdout=False, inputs=read)
+    check_cluster(arguments.dask)
     check_drawable(arguments.figures)
     # Numbers on standard output are for a program: the table would be in its way.
     out = sys.stderr if is_stdout(arguments.json) else sys.stdout

@@ -61,9 +61,16 @@ def run(arguments: argparse.Namespace) -> int:
         raise ArgumentError("{model} does not predict: train one with another --classifier.")
     reader = reader_of(model, arguments.detector)
     verbose = bars_wanted(arguments.quiet) and len(names) > 1
-    rows = list(predictions(model, reader, names, arguments.n_jobs, verbose))
+    classes = [str(label) for label in getattr(model, "classes_", ())]
+    rows: list[dict[str, Any]] = []
+    try:
+        for row in predictions(model, reader, names, arguments.n_jobs, verbose):
+            rows.append(row)
+    except KeyboardInterrupt:
+        _keep(rows, classes, len(names), arguments)
+        raise
     on_stdout = any(is_stdout(path) for path in (arguments.json, arguments.csv))
-    _write(rows, [str(label) for label in getattr(model, "classes_", ())], arguments)
+    _write(rows, classes, arguments)
     if not on_stdout:
         say(_as_text(rows))
     if arguments.draw is not None:
@@ -110,6 +117,16 @@ def _write(
         path: Path | None = getattr(arguments, option)
         if path is not None:
             write_text(path, as_text(rows, classes), f"--{option}")
+
+
+def _keep(
+    rows: list[dict[str, Any]], classes: Sequence[str], n_pictures: int, arguments: Any
+) -> None:
+    """Write what there is, where files are wanted, before a call is given up."""
+    if rows and (arguments.json or arguments.csv):
+        _write(rows, classes, arguments)
+        n_done = len({row["file"] for row in rows})
+        warn(f"written are {n_done:,} of {counted(n_pictures, 'picture')}.")
 
 
 def predictions(

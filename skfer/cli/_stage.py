@@ -63,6 +63,8 @@ class Stage:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None and not self.n_rows:
+            self.path.unlink(missing_ok=True)  # there is nothing to go on from
         self._file.close()
 
     def _lock(self) -> None:

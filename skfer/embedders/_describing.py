@@ -1,6 +1,7 @@
 """What a model is made of, in words that may be published."""
 
 import inspect
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
@@ -21,7 +22,8 @@ _OF_A_TRAINING = {"callbacks", "checkpoint", "scoring"}
 _FILES = ("_file", "_weights")  # endings of parameters that name one
 # In quotes, from the root or a home: it names users and machines.
 _FOLDERS = re.compile(
-    r"""(?<=['"])(?:~[^\\/'"]*|[A-Za-z]:)?[\\/]+(?:[^\\/'"]+[\\/]+)*(?=[^\\/'"])"""
+    r"""(?<=['"])(?:file:)?(?:~[^\\/'"]*|[A-Za-z]:)?[\\/]+"""
+    r"""(?:(?:[^\\/'"]+[\\/]+)+(?=['"])|(?:[^\\/'"]+[\\/]+)*(?=[^\\/'"]))"""
 )
 
 
@@ -98,7 +100,7 @@ def _holds_estimators(value: Any) -> bool:
 
 
 def _told(value: Any, name: str) -> str:
-    if name.endswith(_FILES) and value:
+    if name.endswith(_FILES) and isinstance(value, str | os.PathLike) and str(value):
         value = PurePath(str(value).replace("\\", "/")).name
     text = " ".join(_FOLDERS.sub("", _text(value)).split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import (
     GroupShuffleSplit,
+    ShuffleSplit,
     StratifiedGroupKFold,
     StratifiedShuffleSplit,
 )
@@ -81,7 +82,11 @@ def _split_samples(
 def _keep_one_of_each(
     codes: NDArray[np.intp], n_valid: int, fraction: float, seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Draw from all but one sample of each class."""
+    """Draw from all, or, where that leaves a class nothing, from all but one sample of each."""
+    if n_valid < len(codes):
+        train, valid = next(ShuffleSplit(1, test_size=n_valid, random_state=seed).split(codes))
+        if _n_lost(codes, train) == 0:
+            return train, valid
     order = np.random.RandomState(seed).permutation(len(codes))
     kept = order[np.unique(codes[order], return_index=True)[1]]
     valid = order[~np.isin(order, kept)][:n_valid]

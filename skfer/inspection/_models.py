@@ -1,12 +1,15 @@
 """What a Display needs of a fitted model: its embedding, its embedder, its predictions."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder
+from skfer.embedders._within import embedders_in, inside, named
 from skfer.exceptions import ArgumentError
 from skfer.validation import check_rows
 
@@ -67,25 +70,56 @@ def steps_of(estimator: Any) -> list[Any]:
 def take_apart(estimator: Any, needs: str, method: str | None = None) -> Parts:
     """Find the embedder of a model, and what prepares its input.
 
+    Of a pipeline it is the last one; beside other transformers the only one.
+
     Parameters
     ----------
     estimator : object
-        A fitted embedder, pipeline or search.
+        A fitted embedder, pipeline, union or search.
     needs : str
         What the caller does, for the error.
     method : str, optional
         What the embedder must have.
     """
-    steps = steps_of(estimator)
-    for place in reversed(range(len(steps))):
-        if _embeds(steps[place]) and (method is None or hasattr(steps[place], method)):
-            return Parts(steps[:place], steps[place])
+    step = _step_with(estimator, method)
+    if step is not None:
+        return step
+    found = [parts for parts in _places(estimator, []) if _has(parts.embedder, method)]
+    if len(found) == 1:
+        return found[0]
     lacks = "" if method is None else f" with {method}"
+    several = named(one for one in embedders_in(estimator) if _has(one, method))
     raise ArgumentError(
         f"{{estimator}} must be a fitted embedder{lacks}, or a pipeline with one, to {needs}: "
-        "got {}.",
+        "got {}{}.",
         type(estimator).__name__,
+        f", which holds {', '.join(several)}: give one of them" if several else "",
     )
+
+
+def _step_with(estimator: Any, method: str | None) -> Parts | None:
+    """Return the last embedder among the steps of a model."""
+    steps = steps_of(estimator)
+    for place in reversed(range(len(steps))):
+        if _embeds(steps[place]) and _has(steps[place], method):
+            return Parts(steps[:place], steps[place])
+    return None
+
+
+def _places(model: Any, before: list[Any]) -> Iterator[Parts]:
+    """Yield the embedders of a model that get X as `before` prepares it, and labels as they are."""
+    if _embeds(model):
+        yield Parts(before, model)
+    if isinstance(model, ColumnTransformer) or hasattr(model, "estimators_"):
+        return  # each part has columns of its own, or codes of the labels
+    for part in inside(model):
+        yield from _places(part, before)
+        if isinstance(model, Pipeline):
+            before = [*before, part]
+
+
+def _has(embedder: Any, method: str | None) -> bool:
+    return method is None or hasattr(embedder, method)
 
 
 def predictions(estimator: Any, X: Any) -> NDArray[Any] | None:
@@ -95,19 +129,16 @@ def predictions(estimator: Any, X: Any) -> NDArray[Any] | None:
 
 def subclasses(estimator: Any, X: Any, y: Any = None) -> NDArray[Any] | None:
     """Return the sub-class of each sample, if the embedder has found several in a class."""
-    try:
-        parts = take_apart(estimator, "find sub-classes", "predict_subclass")
-    except ArgumentError:
-        return None
-    if np.max(parts.embedder.n_subclasses_) < 2:
+    parts = _step_with(estimator, "predict_subclass")
+    if parts is None or np.max(parts.embedder.n_subclasses_) < 2:
         return None
     return parts.embedder.predict_subclass(parts.prepared(X), y)
 
 
 def image_shape_of(estimator: Any) -> tuple[int, ...] | None:
     """Return the shape of the pictures that a model takes, if an embedder comes first in it."""
-    first = steps_of(estimator)[0]
-    return getattr(first, "input_shape_", None) if _embeds(first) else None
+    first = (parts.embedder for parts in _places(estimator, []) if not parts.before)
+    return next((getattr(embedder, "input_shape_", None) for embedder in first), None)
 
 
 def name_of(estimator: Any) -> str:

@@ -242,7 +242,8 @@ def _of_an_embedder(model: Any, parts: Parts, faces: _Faces) -> Iterator[str]:
                 model, X, y, names=names, kind="classes", random_state=0
             ),
         )
-    if hasattr(embedder, "predict_subclass"):
+    # One that has learned other labels can show the faces of its own classes alone.
+    if hasattr(embedder, "predict_subclass") and np.isin(y, embedder.classes_).all():
         yield _figure(
             "Classes and sub-classes",
             "The mean face of each, and the faces nearest to its center.",

@@ -66,9 +66,9 @@ class GaussianMetricLoss(nn.Module):
     Notes
     -----
     Half precision is computed in float32, and the loss is then a float32. Where embeddings are so
-    far apart, in units of `sigma`, that single precision would lose digits, and on a GPU always,
+    far apart, in units of `sigma`, that single precision would lose digits, and with CUDA always,
     the loss is computed in double precision inside, and does not depend on which sample comes
-    first; a device without double precision, such as MPS, loses them. The gradient can be taken
+    first; other devices, such as MPS, lose them. The gradient can be taken
     once, not twice: ``create_graph=True`` is an error. The unit of the relative `sigma` and the
     soft targets are our reading.
 
@@ -224,8 +224,9 @@ class GaussianMetricLoss(nn.Module):
         least = torch.finfo(embeddings.dtype).tiny ** 0.5
         variance = max((width * factor) ** 2, least)
         is_near = 2 * embeddings.shape[1] * largest**2 < _FAR * variance
-        # A GPU computes the same with and without being asked.
-        if embeddings.device.type != "mps" and not (is_near and embeddings.device.type == "cpu"):
+        kind = embeddings.device.type
+        # A GPU computes the same with and without being asked; others may have no such numbers.
+        if kind == "cuda" or (kind == "cpu" and not is_near):
             embeddings = embeddings.double()
             queries = None if queries is None else queries.double()
         return embeddings, queries, variance

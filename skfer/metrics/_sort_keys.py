@@ -51,8 +51,9 @@ def smallest(keys: np.ndarray, depth: int) -> np.ndarray:
 class ExactSearch:
     """Rank by all distances of a query, in double precision.
 
-    They come from a matrix product. The few queries whose ranking its rounding could change, most
-    of them only where a row is far from all others, are measured again from differences.
+    They come from a matrix product. Where its rounding could change the ranking of a query, as
+    where some rows are far from all others or a class is next to a point, the nearest references
+    are measured again from differences.
     """
 
     def __init__(self, task: RetrievalTask):
@@ -77,10 +78,15 @@ class ExactSearch:
         norms = squared_norms(placed)
         # One more, since the last may be in doubt too.
         nearest = self._rank(self._products(placed, norms), queries, depth + 1)
-        doubtful = self._in_doubt(nearest, np.sqrt(norms))
+        doubtful, slack = self._in_doubt(nearest, np.sqrt(norms))
         if len(doubtful):
-            queries = queries[doubtful]
-            nearest[doubtful] = self._rank(self._differences(queries), queries, depth + 1)
+            distances, queries = (
+                self._products(placed[doubtful], norms[doubtful]),
+                queries[doubtful],
+            )
+            # Both that of the last and another one may be off.
+            self._measure(distances, queries, decode(nearest[doubtful, -1]) + 2 * slack)
+            nearest[doubtful] = self._rank(distances, queries, depth + 1)
         return nearest[:, :depth]
 
     def _rank(self, distances: np.ndarray, queries: np.ndarray, depth: int) -> np.ndarray:
@@ -98,23 +104,27 @@ class ExactSearch:
         distances[distances <= self._task.coordinates.noise] = 0
         return distances
 
-    def _differences(self, queries: np.ndarray) -> np.ndarray:
-        """Return the same from differences: slow, and to the last digit."""
+    def _measure(self, distances: np.ndarray, queries: np.ndarray, bounds: np.ndarray) -> None:
+        """Replace distances up to a bound by those of differences, exact to the last digit."""
         task = self._task
-        distances = np.empty((len(queries), len(task.reference)))
-        for row, query in zip(distances, task.query[queries], strict=True):
-            for part in parts_of(task.reference):
-                row[part] = task.coordinates.squared_distances(task.reference[part], query)
-        return distances
+        for row, query, bound in zip(distances, task.query[queries], bounds, strict=True):
+            near = np.flatnonzero(
+                ~(row > bound)
+            )  # all, where the last is excluded and reads as NaN
+            for part in parts_of(near):
+                rows = near[part]
+                row[rows] = task.coordinates.squared_distances(task.reference[rows], query)
 
-    def _in_doubt(self, nearest: np.ndarray, norm: np.ndarray) -> np.ndarray:
+    def _in_doubt(self, nearest: np.ndarray, norm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the queries of which rounding decides what of their nearest comes first.
+
+        And by how much the distances of each may be off.
 
         A product is off by no more than a share of (|q| + |x|)^2, which is large beside the
         distance between two rows that are far from the center.
         """
         if nearest.shape[1] < 2:
-            return np.arange(0)
+            return np.arange(0), np.zeros(0)
         first, last = decode(nearest[:, 0]), decode(nearest[:, -1])
         # What is that near to a query is no farther from the center. Excluded ones read as NaN.
         reach = np.fmin(norm + np.sqrt(last), self._radius)
@@ -123,7 +133,8 @@ class ExactSearch:
         with np.errstate(divide="ignore", invalid="ignore"):
             n_steps = slack / (first * _STEP / 2) + 2
         rows = np.flatnonzero(~(np.diff(nearest, axis=1).min(axis=1) > 2 * n_steps + 1))
-        return rows[_has_doubtful_order(nearest[rows], slack[rows, None])]
+        rows = rows[_has_doubtful_order(nearest[rows], slack[rows, None])]
+        return rows, slack[rows]
 
 
 def _has_doubtful_order(nearest: np.ndarray, slack: np.ndarray) -> np.ndarray:

@@ -100,7 +100,9 @@ class SelectiveAttention(nn.Module):
             return features, None
         if self.look is None:
             return features.mean((2, 3)), None
-        cells = features.flatten(2)
+        _, channels, height, width = features.shape
+        # Not flatten(2), whose -1 at the end ONNX cannot resolve for an empty batch.
+        cells = features.reshape(-1, channels, height * width)
         # A matrix product takes half the time of this 1 x 1 convolution.
         scores = self.look.weight.flatten(1) @ cells + self.look.bias
         # m / sum(m) as a softmax of log(m), which avoids 0 / 0 where m vanishes.

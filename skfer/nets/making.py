@@ -80,6 +80,8 @@ def make_backbone(
     try:
         module = backbone(input_shape)
     except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise  # not by the call: something inside has failed
         name = getattr(backbone, "__name__", type(backbone).__name__)
         raise ArgumentError(
             "{backbone} is called with the input shape, here {}, and {} fails: {}. Give an "

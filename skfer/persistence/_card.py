@@ -23,8 +23,8 @@ _MODULES = (joblib, np, sklearn, skorch, torch)
 _TAGS = ("skfer", "facial-expression-recognition", "deep-metric-learning", "scikit-learn")
 _GIVEN = ("name", "license", "data", "preprocessing", "scores", "notes")
 _LIMITS = """\
-An expression is how a face looks, not what a person feels. The model knows the classes above and
-faces like those it was trained on, and gives one of the classes for any picture. Scores on the
+An expression is how a face looks, not what a person feels. The model knows{known}
+faces like those it was trained on, and gives {answer} for any picture. Scores on the
 persons it was trained on say nothing about others: `skfer evaluate` keeps them apart."""
 
 
@@ -116,11 +116,12 @@ def card_text(facts: Mapping[str, Any], given: Mapping[str, Any]) -> str:
     data = {"classes": facts.get("counts"), "groups": facts.get("groups")}
     data |= {name: value for name, value in _mapping(given, "data", "name").items() if value}
     scores = _mapping(given, "scores", "score")
+    classes = _classes(facts, data)
     others = [name for name in given if name not in _GIVEN]  # which may tell of scores too
     parts = [
         _front_matter(facts, given, data, scores),
         f"# {given.get('name') or _kind(facts)}",
-        _what(facts, data),
+        _what(facts, classes),
         _section("Model", lines_of(facts.get("steps", ()), "`")),
         _section("Input", _input(facts, _mapping(given, "preprocessing", "made"))),
         _section("Training data", _data(data)),
@@ -128,7 +129,7 @@ def card_text(facts: Mapping[str, Any], given: Mapping[str, Any]) -> str:
         _section("Scores", _bullets(scores) or ([] if others else ["None were given."])),
         *(_section(_title(name), _any(given[name])) for name in others),
         _section("Notes", _any(given.get("notes"))),
-        _section("Limits", [_LIMITS]),
+        _section("Limits", [_limits(classes)]),
         _section("Versions", [", ".join(f"{k} {v}" for k, v in facts["versions"].items())]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -140,6 +141,11 @@ def _mapping(given: Mapping[str, Any], name: str, word: str) -> Facts:
     if isinstance(value, Mapping):
         return dict(value)
     return {} if value is None else {word: value}
+
+
+def _classes(facts: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+    """Return what a model tells apart: nothing of a regressor, whatever its embedder learned."""
+    return list(facts.get("classes", data.get("classes")) or ())
 
 
 def _kind(facts: Mapping[str, Any]) -> str:
@@ -161,8 +167,9 @@ def _front_matter(
     if data.get("name"):
         fields["datasets"] = [str(data["name"])]
     if scores:
-        name = str(given.get("name") or "skfer")
         fields["metrics"] = list(scores)
+    if scores and facts.get("classes", True):  # hubs have no task for other models of faces
+        name = str(given.get("name") or "skfer")
         fields["model-index"] = [_result(name, str(data.get("name") or "unknown"), scores)]
     lines = [
         f"{name}: {json.dumps(value, ensure_ascii=False, default=_as_plain)}"
@@ -183,10 +190,15 @@ def _result(name: str, dataset: str, scores: Mapping[str, Any]) -> Facts:
     return {"name": name, "results": [result]}
 
 
-def _what(facts: Mapping[str, Any], data: Mapping[str, Any]) -> str:
-    classes = facts.get("classes") or list(data.get("classes") or {})
+def _what(facts: Mapping[str, Any], classes: Sequence[str]) -> str:
     told = f" It tells {', '.join(classes)}." if classes else ""
     return f"A model of facial expressions, made with skfer {facts['versions']['skfer']}.{told}"
+
+
+def _limits(classes: Sequence[str]) -> str:
+    if not classes:
+        return _LIMITS.format(known="", answer="an answer")
+    return _LIMITS.format(known=" the classes above and", answer="one of the classes")
 
 
 def _section(title: str, lines: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.neighbors import BallTree, KDTree
 from sklearn.pipeline import Pipeline
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder
@@ -26,6 +27,10 @@ _NATIVE = frozenset(["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u1", "b1", "u2",
 _TREES = {"kd_tree": KDTree, "ball_tree": BallTree}
 _NAMING = frozenset(["named", "module", "object", "embedder"])
 """Tags of what a class or a function is needed for."""
+_REMEDY = (
+    "use pickle, or leave it out, or have something else in its place (the docs of skfer.save "
+    "name the parts of scikit-learn that it takes)"
+)
 _MODULE_PARTS = ("_parameters", "_buffers", "_modules")
 
 Arrays = dict[str, NDArray[Any]]
@@ -34,14 +39,22 @@ Arrays = dict[str, NDArray[Any]]
 class Encoder:
     """Turns values into what JSON holds, and arrays of numbers into `arrays`.
 
+    Parameters
+    ----------
+    arrays : dict of str to ndarray, default=None
+        Those of another encoder, for both; None is an empty dict.
+    remedy : str, default=_REMEDY
+        What to do about a value that cannot be saved.
+
     Attributes
     ----------
     arrays : dict of str to ndarray
         What is not for JSON.
     """
 
-    def __init__(self) -> None:
-        self.arrays: Arrays = {}
+    def __init__(self, arrays: Arrays | None = None, remedy: str = _REMEDY) -> None:
+        self.arrays: Arrays = {} if arrays is None else arrays
+        self._remedy = remedy
         self._names: dict[int, str] = {}
         self._kept: list[Any] = []  # an id is taken only while its object lives
         self._ways: tuple[tuple[Any, Callable[[Any, str], Any]], ...] = (
@@ -100,7 +113,7 @@ class Encoder:
             items = self._items(value.ravel().tolist(), place)
             return _tagged("objects", items, dtype=value.dtype.str, shape=list(value.shape))
         if value.dtype.str[1:] not in _NATIVE:
-            raise _cannot(place, f"an array of dtype {value.dtype}")
+            raise self._cannot(place, f"an array of dtype {value.dtype}")
         # Products of matrices differ in their last bits between layouts in memory.
         fortran = value.ndim > 1 and value.flags.f_contiguous and not value.flags.c_contiguous
         stored = self._stored(value.T if fortran else value, value)
@@ -116,7 +129,7 @@ class Encoder:
 
     def _tensor(self, value: Tensor, place: str) -> Any:
         if value.layout != torch.strided or value.dtype in (torch.bfloat16, torch.complex64):
-            raise _cannot(place, f"a {value.layout} tensor of {value.dtype}")
+            raise self._cannot(place, f"a {value.layout} tensor of {value.dtype}")
         tag = "parameter" if isinstance(value, nn.Parameter) else "tensor"
         stored = self._stored(value.detach().cpu().contiguous().numpy(), value)
         return _tagged(tag, stored, grad=value.requires_grad)
@@ -127,7 +140,9 @@ class Encoder:
 
     def _module(self, value: nn.Module, place: str) -> Any:
         if value._forward_hooks or value._forward_pre_hooks:
-            raise _cannot(place, "a module with hooks, which are functions")
+            raise self._cannot(place, "a module with hooks, which are functions")
+        if is_parametrized(value):
+            raise self._cannot(place, "a module with parametrizations, whose class has no name")
         own = {key: item for key, item in vars(value).items() if key not in OF_TORCH}
         parts = {key: self._dict(getattr(value, key), f"{place}.{key}") for key in _MODULE_PARTS}
         transient = sorted(value._non_persistent_buffers_set)
@@ -146,7 +161,7 @@ class Encoder:
     def _named(self, value: Any, place: str) -> Any:
         name = name_of(value) if isinstance(value, type) else _full_name(value)
         if "<" in name:
-            raise _cannot(place, f"{name}, which has no name that could be looked up")
+            raise self._cannot(place, f"{name}, which has no name that could be looked up")
         return _tagged("named", name)
 
     def _embedder(self, value: BaseEmbedder, place: str) -> Any:
@@ -190,7 +205,7 @@ class Encoder:
             )
         if not (isinstance(value, BaseEstimator) or is_plain(type(value))):
             kind = type(value)
-            raise _cannot(place, f"of type {kind.__module__}.{kind.__qualname__}")
+            raise self._cannot(place, f"of type {kind.__module__}.{kind.__qualname__}")
         state = value.__getstate__()
         if hasattr(value, "_tree") and hasattr(value, "_fit_X"):  # neighbors: built again
             state = {key: item for key, item in state.items() if key != "_tree"}
@@ -200,6 +215,9 @@ class Encoder:
             # A metadata request and its owner refer to each other; the owner's name is enough.
             state = state | {"owner": type(state["owner"]).__name__}
         return _tagged("object", name_of(type(value)), state=self._dict(state, place))
+
+    def _cannot(self, place: str, what: str) -> TypeError:
+        return TypeError(f"{place} is {what}, which cannot be saved: {self._remedy}.")
 
 
 def _is_data(value: Any) -> bool:
@@ -363,10 +381,3 @@ def _tagged(tag: str, value: Any, **others: Any) -> dict[str, Any]:
 
 def _full_name(value: Any) -> str:
     return f"{value.__module__}.{value.__qualname__}"
-
-
-def _cannot(place: str, what: str) -> TypeError:
-    return TypeError(
-        f"{place} is {what}, which cannot be saved: use pickle, or leave it out, or have something "
-        "else in its place (the docs of skfer.save name the parts of scikit-learn that it takes)."
-    )

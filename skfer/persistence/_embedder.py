@@ -113,7 +113,8 @@ def _made_again(embedder: BaseEmbedder) -> tuple[nn.Module, nn.Module]:
     with plain_modes(), seeded(0, torch.device("cpu")):  # weights are drawn, and replaced
         # Not the present parameters, which may have changed after the training.
         vars(maker).update(embedder._built_from)
-        maker.backbone_weights = None  # a file that was read for fit, and may be gone since
+        if type(embedder).make_network is BaseEmbedder.make_network:
+            maker.backbone_weights = None  # a file that was read for fit, and may be gone since
         network = maker.make_network()
         vars(maker).update(embedder._trained_with)
         return network, maker.make_objective()

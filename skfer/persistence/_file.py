@@ -1,12 +1,13 @@
 """A model file: arrays as safetensors, everything else as one JSON text in its metadata."""
 
 import hashlib
+import io
 import json
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from safetensors import SafetensorError
@@ -15,7 +16,7 @@ from safetensors.numpy import save as save_tensors
 
 from skfer._replacing import replaced
 from skfer._typing import NDArray
-from skfer.exceptions import ModelFileError
+from skfer.exceptions import ArgumentError, ModelFileError
 
 FORMAT = 1
 """Version of the format; files of older ones load."""
@@ -23,8 +24,11 @@ MAX_BYTES = 4 * 2**30
 """Larger files are refused before they are read."""
 _MAX_JSON = 64 * 2**20
 _KEY = "skfer"
+_AT_A_TIME = 16 * 2**20  # bytes: some files set aside as much memory as they are asked for
 
 Tensors = dict[str, NDArray[Any]]
+Source = str | os.PathLike[str] | BinaryIO
+"""What a model is read from: a path, or a file that is open for reading bytes."""
 
 
 def write_file(path: Path, document: Mapping[str, Any], tensors: Tensors) -> None:
@@ -46,13 +50,13 @@ def write_file(path: Path, document: Mapping[str, Any], tensors: Tensors) -> Non
         temporary.write_bytes(content)
 
 
-def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], Tensors]:
+def read_file(source: Source, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], Tensors]:
     """Read a model file.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    source : path-like or binary file object
+        The file; an open one is read from where it stands to its end.
     max_bytes : int
         The largest size to read.
 
@@ -65,38 +69,76 @@ def read_file(path: Path, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], T
 
     Raises
     ------
+    ArgumentError
+        If it is neither a path nor a binary file object.
     FileNotFoundError
         If there is no such file.
     ModelFileError
         If it is no file of a model, or damaged, or of a later format.
     """
-    content = _content(path, max_bytes)
+    check_source(source, "path")
+    told = told_as(source)
+    content = _content(source, max_bytes)
     try:
         tensors = load_tensors(content)
         metadata = _metadata(content)
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(
-            f"{str(path)!r} is not a model file, or is damaged ({_short(error)}): give a file that "
+            f"{told} is not a model file, or is damaged ({_short(error)}): give a file that "
             "skfer.save wrote."
         ) from error
     text = metadata.get(_KEY)
     if text is None:
         raise ModelFileError(
-            f"{str(path)!r} holds tensors, but no model of skfer: give a file that skfer.save "
+            f"{told} holds tensors, but no model of skfer: give a file that skfer.save "
             "wrote. (Weights of a backbone go to backbone_weights.)"
         )
-    _check_format(path, metadata.get("format", ""))
+    _check_format(told, metadata.get("format", ""))
     if len(text) > _MAX_JSON or metadata.get("sha256") != _digest(text, tensors):
         raise ModelFileError(
-            f"{str(path)!r} is damaged: its content does not fit its checksum. Copy it anew."
+            f"{told} is damaged: its content does not fit its checksum. Copy it anew."
         )
     try:
         return json.loads(text), tensors
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{str(path)!r} is damaged ({_short(error)}).") from error
+        raise ModelFileError(f"{told} is damaged ({_short(error)}).") from error
 
 
-def _content(path: Path, max_bytes: int) -> bytes:
+def check_source(source: Any, name: str) -> None:
+    """Raise ArgumentError if an argument is neither a path nor a binary file object."""
+    is_open = hasattr(source, "read")
+    if isinstance(source, str | os.PathLike) or (is_open and isinstance(source.read(0), bytes)):
+        return
+    hint = ": open it with mode 'rb'" if is_open else ""
+    if isinstance(source, bytes | bytearray | memoryview):
+        hint = ": give io.BytesIO of them"
+    raise ArgumentError(
+        f"{{{name}}} must be a path, or a file that is open for reading bytes, got {{}}{{}}.",
+        type(source).__name__,
+        hint,
+    )
+
+
+def told_as(source: Source) -> str:
+    """Return what a file is called in messages."""
+    if isinstance(source, str | os.PathLike):
+        return repr(os.fspath(source))
+    name = getattr(source, "name", None)  # of some it is a number
+    return repr(name) if isinstance(name, str) else "the file given"
+
+
+def _content(source: Source, max_bytes: int) -> bytes:
+    if isinstance(source, str | os.PathLike):
+        return _content_at(Path(source), max_bytes)
+    content = io.BytesIO()
+    while part := source.read(min(_AT_A_TIME, max_bytes + 1 - content.tell())):
+        content.write(part)
+    if content.tell() > max_bytes:
+        raise _too_large(source, f"more than {max_bytes:,} bytes, which are not read")
+    return content.getvalue()
+
+
+def _content_at(path: Path, max_bytes: int) -> bytes:
     if not path.exists():
         raise FileNotFoundError(
             f"there is no file {str(path)!r}: give one that skfer.save, or `skfer train`, wrote."
@@ -104,11 +146,14 @@ def _content(path: Path, max_bytes: int) -> bytes:
     with open(path, "rb", opener=_open_regular) as file:
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
-            raise ModelFileError(
-                f"{str(path)!r} has {size:,} bytes, and at most {max_bytes:,} are read: is it a "
-                "model file? If so, give max_bytes."
-            )
+            raise _too_large(path, f"{size:,} bytes, and at most {max_bytes:,} are read")
         return file.read(size)
+
+
+def _too_large(source: Source, what: str) -> ModelFileError:
+    return ModelFileError(
+        f"{told_as(source)} has {what}: is it a model file? If so, give max_bytes."
+    )
 
 
 def _open_regular(path: str, flags: int) -> int:
@@ -127,10 +172,10 @@ def _metadata(content: bytes) -> dict[str, str]:
     return {str(key): str(value) for key, value in found.items()}
 
 
-def _check_format(path: Path, given: str) -> None:
+def _check_format(told: str, given: str) -> None:
     if not given.isdecimal() or not 1 <= int(given) <= FORMAT:
         raise ModelFileError(
-            f"{str(path)!r} is of format {given[:20]!r}, and this skfer reads formats 1 to "
+            f"{told} is of format {given[:20]!r}, and this skfer reads formats 1 to "
             f"{FORMAT}: install a newer skfer. (Or the file is damaged.)"
         )
 

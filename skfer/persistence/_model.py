@@ -13,7 +13,7 @@ from skfer.embedders._within import embedders_in
 from skfer.exceptions import ModelFileError
 from skfer.persistence._card import card_text, facts_of
 from skfer.persistence._codec import Decoder, Encoder, names_in
-from skfer.persistence._file import MAX_BYTES, read_file, write_file
+from skfer.persistence._file import MAX_BYTES, Source, check_source, read_file, told_as, write_file
 from skfer.persistence._known import check_names
 
 
@@ -46,8 +46,8 @@ def save(
     TypeError
         If a part of the model cannot be saved: a function without a name, an estimator that keeps
         its state in compiled code or in objects of its own (trees and forests, stochastic gradient
-        descent, perceptrons), a search (save its ``best_estimator_``). Its place and type are
-        named.
+        descent, perceptrons), a search (save its ``best_estimator_``); or a value of the card that
+        is neither text nor numbers, lists or dicts. Its place and type are named.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     OSError
@@ -77,13 +77,13 @@ def save(
     """
     check_is_fitted(model)
     given = _card_of(model) if card is None else dict(card)
-    encoder = Encoder()
     facts = facts_of(model)
-    encoded = encoder.encode(model, type(model).__name__)
-    encoded["state"].pop("card_", None)
+    encoder = Encoder()
+    encoded = encoder.encode(_without_card(model), type(model).__name__)
+    of_card = Encoder(encoder.arrays, "give text, numbers, lists or dicts")
     document = {
         "versions": facts.pop("versions"),
-        "card": encoder.encode(given, "card"),
+        "card": of_card.encode(given, "card"),
         "facts": facts,
         "model": encoded,
     }
@@ -91,7 +91,7 @@ def save(
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: Source,
     *,
     trusted: Collection[str | type | Callable[..., Any]] = (),
     device: str | None = None,
@@ -101,8 +101,9 @@ def load(
 
     Parameters
     ----------
-    path : path-like
-        The file.
+    path : path-like or binary file object
+        The file; or one that is open for reading bytes, such as ``io.BytesIO(content)`` of what an
+        object store has returned, which is read to its end.
     trusted : collection of str, type or callable, default=()
         Classes and functions of your own that the model needs, such as that of a backbone, or
         their names, "package.module.Name". Loading makes instances of these classes, and of no
@@ -119,6 +120,8 @@ def load(
 
     Raises
     ------
+    ArgumentError
+        If `path` is neither a path nor a binary file object.
     ModelFileError
         If the file is no model of skfer, damaged, too large, or needs a class that is not trusted.
     FileNotFoundError
@@ -148,12 +151,12 @@ def load(
     >>> skfer.load(path).transform(faces.images).shape
     (24, 8)
     """
-    document, arrays = read_file(Path(path), max_bytes)
+    document, arrays = read_file(path, max_bytes)
     with _damage_told(path):
         check_names(names_in(document["model"]), trusted)
         model = Decoder(arrays, trusted).decode(document["model"])
         if not isinstance(model, BaseEstimator):
-            raise ModelFileError(f"{os.fspath(path)!r} is damaged: it holds no estimator.")
+            raise ModelFileError(f"{told_as(path)} is damaged: it holds no estimator.")
         card = Decoder(arrays).decode(document["card"])
         if card:
             model.card_ = dict(card)
@@ -166,13 +169,13 @@ def load(
     return model
 
 
-def read_card(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> dict[str, Any]:
+def read_card(path: Source, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """Return what a model file says of its making, without making the model.
 
     Parameters
     ----------
-    path : path-like
-        The file.
+    path : path-like or binary file object
+        The file, as :func:`load` takes it.
     max_bytes : int, default=4 GiB
         Larger files are not read.
 
@@ -181,6 +184,11 @@ def read_card(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> dict[
     dict
         ``versions`` of the packages, ``card`` as given to :func:`save`, and ``facts``, which the
         model knew of itself.
+
+    Raises
+    ------
+    ArgumentError, ModelFileError, OSError
+        As :func:`load`.
 
     See Also
     --------
@@ -200,7 +208,7 @@ def read_card(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> dict[
     >>> isinstance(read_card(path), dict)
     True
     """
-    document, arrays = read_file(Path(path), max_bytes)
+    document, arrays = read_file(path, max_bytes)
     with _damage_told(path):
         return {
             "versions": {str(name): str(version) for name, version in document["versions"].items()},
@@ -209,7 +217,7 @@ def read_card(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> dict[
         }
 
 
-def model_card(model: BaseEstimator | str | os.PathLike[str]) -> str:
+def model_card(model: BaseEstimator | Source) -> str:
     """Return what is known of a model, as a card that model hubs read.
 
     It tells what the fit has left: the steps and their parameters, classes and how many samples
@@ -218,7 +226,7 @@ def model_card(model: BaseEstimator | str | os.PathLike[str]) -> str:
 
     Parameters
     ----------
-    model : estimator or path-like
+    model : estimator, path-like or binary file object
         A fitted embedder or pipeline, or a file of :func:`save`, of which only the card is read.
 
     Returns
@@ -250,12 +258,20 @@ def model_card(model: BaseEstimator | str | os.PathLike[str]) -> str:
     >>> card.splitlines()[:2], "- Terms: CC BY 4.0" in card
     (['---', 'library_name: "skfer"'], True)
     """
-    if isinstance(model, str | os.PathLike):
-        known = read_card(model)
-        with _damage_told(model):
-            return card_text(known["facts"] | {"versions": known["versions"]}, known["card"])
-    check_is_fitted(model)
-    return card_text(facts_of(model), _card_of(model))
+    if hasattr(model, "fit"):
+        check_is_fitted(model)
+        return card_text(facts_of(model), _card_of(model))
+    check_source(model, "model")
+    known = read_card(model)
+    with _damage_told(model):
+        return card_text(known["facts"] | {"versions": known["versions"]}, known["card"])
+
+
+def _without_card(model: Any) -> Any:
+    """Return a model that shares all but its card, which stands elsewhere in the file."""
+    bare = object.__new__(type(model))
+    vars(bare).update({name: value for name, value in vars(model).items() if name != "card_"})
+    return bare
 
 
 def _card_of(model: Any) -> Mapping[str, Any]:
@@ -270,8 +286,8 @@ def _card_of(model: Any) -> Mapping[str, Any]:
 class _damage_told:  # noqa: N801 - a context manager, as in contextlib
     """Turn whatever a damaged document raises into the error that says so."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = os.fspath(path)
+    def __init__(self, source: Source) -> None:
+        self._told = told_as(source)
 
     def __enter__(self) -> None:
         return None
@@ -281,5 +297,5 @@ class _damage_told:  # noqa: N801 - a context manager, as in contextlib
             return
         text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise ModelFileError(
-            f"{self._path!r} is damaged, or of another version of skfer ({text})."
+            f"{self._told} is damaged, or of another version of skfer ({text})."
         ) from error

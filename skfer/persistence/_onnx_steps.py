@@ -11,7 +11,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
-from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler, normalize
 from sklearn.svm import SVC, LinearSVC, NuSVC
 from torch import Tensor, nn
 
@@ -33,6 +33,8 @@ _KERNELS: dict[str, Callable[[Any, Tensor, Tensor], Tensor]] = {
     "poly": lambda svm, x, sv: (svm._gamma * (x @ sv.T) + svm.coef0) ** svm.degree,
     "sigmoid": lambda svm, x, sv: (svm._gamma * (x @ sv.T) + svm.coef0).tanh(),
 }
+# Weights by cosine distances, which are small, would be of what float32 has rounded.
+_NEIGHBORS = (("euclidean", "uniform"), ("euclidean", "distance"), ("cosine", "uniform"))
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
@@ -101,6 +103,13 @@ def _unknown(step: Any, known: dict[type, Any]) -> ArgumentError:
     )
 
 
+def _refused(step: Any, remedy: str) -> ArgumentError:
+    """Return the error of a step that is known, but not with its parameters."""
+    return ArgumentError(
+        "{model}: {} cannot be exported: {}.", " ".join(repr(step).split()), remedy
+    )
+
+
 def _scaler(step: StandardScaler) -> nn.Module:
     n = step.n_features_in_
     mean = np.zeros(n) if step.mean_ is None or not step.with_mean else step.mean_
@@ -121,11 +130,12 @@ def _minmax(step: MinMaxScaler) -> nn.Module:
 def _normalizer(step: Normalizer) -> nn.Module:
     order = {"l1": 1.0, "l2": 2.0, "max": float("inf")}[step.norm]
 
-    def unit(x: Tensor) -> Tensor:
-        length = torch.linalg.vector_norm(x, order, dim=1, keepdim=True)
-        return x / torch.where(length == 0, torch.ones_like(length), length)
+    return Step(lambda x: _unit(x, order))
 
-    return Step(unit)
+
+def _unit(x: Tensor, order: float = 2.0) -> Tensor:
+    length = torch.linalg.vector_norm(x, order, dim=1, keepdim=True)
+    return x / torch.where(length == 0, torch.ones_like(length), length)
 
 
 def _pca(step: PCA) -> nn.Module:
@@ -181,31 +191,34 @@ def _linear_posterior(step: Any) -> nn.Module:
 
 
 def _neighbors(step: KNeighborsClassifier) -> nn.Module:
-    uniform = step.weights == "uniform"
-    if step.effective_metric_ != "euclidean" or not (uniform or step.weights == "distance"):
-        raise ArgumentError(
-            "{model}: neighbors are exported with Euclidean distances, and weights 'uniform' or "
-            "'distance'."
+    if (step.effective_metric_, step.weights) not in _NEIGHBORS:
+        raise _refused(
+            step,
+            "give Euclidean distances (metric='euclidean') and weights='uniform' or 'distance', or "
+            "metric='cosine' and weights='uniform'",
         )
     if step.outputs_2d_:
         raise ArgumentError("{model}: neighbors are exported with one output.")
+    by_angle, uniform = step.effective_metric_ == "cosine", step.weights == "uniform"
 
     def posterior(x: Tensor, points: Tensor, member: Tensor) -> Scores:
-        squared, nearest = squared_distances(x, points).topk(step.n_neighbors, 1, largest=False)
-        weights = torch.ones_like(squared)
+        apart = -(_unit(x) @ points.T) if by_angle else squared_distances(x, points)
+        least, nearest = apart.topk(step.n_neighbors, 1, largest=False)
+        weights = torch.ones_like(least)
         if not uniform:
             # A point at no distance outweighs all others.
-            weights = squared.clamp_min(1e-24).rsqrt()
+            weights = least.clamp_min(1e-24).rsqrt()
         votes = (member[nearest] * weights[..., None]).sum(1)
         shares = votes / votes.sum(1, keepdim=True)
         return shares.argmax(1), shares, None
 
-    return Step(posterior, step._fit_X, np.eye(len(step.classes_))[step._y])
+    points = normalize(step._fit_X) if by_angle else step._fit_X
+    return Step(posterior, points, np.eye(len(step.classes_))[step._y])
 
 
 def _centroids(step: NearestCentroid) -> nn.Module:
     if step.metric != "euclidean":
-        raise ArgumentError("{model}: NearestCentroid is exported with Euclidean distances.")
+        raise _refused(step, "give metric='euclidean'")
     even = True
     deviation, log_prior = np.ones(step.centroids_.shape[1]), np.zeros(len(step.classes_))
     if hasattr(step, "class_prior_"):  # of scikit-learn 1.6 and later
@@ -225,7 +238,7 @@ def _centroids(step: NearestCentroid) -> nn.Module:
 
 def _svm(step: SVC | NuSVC) -> nn.Module:
     if step.kernel not in _KERNELS:
-        raise ArgumentError("{model}: an SVM is exported with one of the kernels {}.", [*_KERNELS])
+        raise _refused(step, f"give one of the kernels {[*_KERNELS]}")
     weights, first, second = _pairs_of(step)
     has_posterior = hasattr(step, "predict_proba") and step._probA.size
     scaling = (step._probA, step._probB) if has_posterior else ()

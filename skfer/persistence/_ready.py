@@ -35,8 +35,8 @@ def load_expression_model(
     -------
     Pipeline
         A fitted pipeline of a FaceAligner and a :class:`~skfer.CrossEntropyEmbedder`. It takes
-        pictures of any size, gray or in color, uint8, PIL images or paths: ``predict`` tells the
-        expression, ``predict_proba`` the posterior in the order of ``classes_``, ``transform`` of
+        pictures of any size, gray or in color, as arrays (of uint8, or of numbers from 0 to 1 or to
+        255), PIL images or paths: ``predict`` tells the expression, ``predict_proba`` the posterior in the order of ``classes_``, ``transform`` of
         ``model[:-1]`` the picture that the network sees, and ``model[-1].transform`` of that the
         embedding.
 

@@ -25,6 +25,7 @@ from skfer.pictures import (
 from skfer.preprocessing._adapters import as_detector
 from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector
 from skfer.preprocessing._geometry import BOX_ORDERS, LANDMARK_ORDERS, check_box, is_face
+from skfer.preprocessing._pixels import as_pixels
 from skfer.preprocessing._warp import align_face
 from skfer.validation import CheckedParametersMixin, as_list
 
@@ -160,10 +161,11 @@ class FaceAligner(  # type: ignore[call-arg]
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width[, 1 or 3]), or sequence of images
-            uint8 pictures, in one array or as a sequence of arrays of any sizes, PIL images or
-            paths of files, which may be the one column of a data frame. All are read as the data
-            sets read them: turned upright by their EXIF orientation, what is transparent black,
-            the upper 8 of 16 bits.
+            Pictures, in one array or as a sequence of arrays of any sizes, PIL images or paths of
+            files, which may be the one column of a data frame. All are read as the data sets read
+            them: turned upright by their EXIF orientation, what is transparent black, the upper 8
+            of 16 bits. Arrays are of uint8, or become it: floats of which none in a picture is
+            above 1 are multiplied by 255, other numbers must be from 0 to 255 and are rounded.
         landmarks : array-like of shape (n_samples, 68, 6 or 5, 2), or sequence, default=None
             Landmarks of each picture, or a mapping of names to points; None or nan where there are
             none. As `boxes`, by position whatever the index of a pandas object.
@@ -339,7 +341,7 @@ class FaceAligner(  # type: ignore[call-arg]
         return self._cut(image, box=box, box_order="xyxy")
 
     def _align_one(self, item: Any, landmarks: Any, box: np.ndarray | None) -> np.ndarray:
-        item = item if isinstance(item, PICTURE) else np.asarray(item)
+        item = item if isinstance(item, PICTURE) else as_pixels(np.asarray(item))
         if landmarks is not None or box is not None:
             image = _read(item, None, self.color)
             face = self._cut(

@@ -29,10 +29,16 @@ def told_of_earlier_batches(*parts: nn.Module) -> Iterator[None]:
         if TWICE not in str(error):
             raise
         found = sorted({name for part in parts for name in _names_of_computed(part)})
+        if not found:
+            raise ArgumentError(
+                "The loss, or the network, goes twice through what was computed once: detach() "
+                "what is kept from batch to batch, and give retain_graph=True to a "
+                "torch.autograd.grad of its own."
+            ) from error
         raise ArgumentError(
-            "{} a tensor of an earlier batch with its gradient: detach() what is kept from batch "
-            "to batch, as in self.mean = mean.detach().",
-            f"{' and '.join(found)} holds" if found else "The loss, or the network, keeps",
+            "{} holds a tensor of an earlier batch with its gradient: detach() what is kept from "
+            "batch to batch, as in self.mean = mean.detach().",
+            " and ".join(found),
         ) from error
 
 

@@ -15,7 +15,7 @@ from skfer.training._pictures import fetched
 from skfer.training._source import RowSource, Source, on_device
 
 _FEW, _MANY = 8, 64  # images at a time on a CPU: for a single face, or for many
-_SAME: WeakKeyDictionary[nn.Module, dict[Any, bool]] = WeakKeyDictionary()
+_SAME: WeakKeyDictionary[nn.Module, dict[Any, bool | None]] = WeakKeyDictionary()
 
 
 def run_network(
@@ -25,6 +25,8 @@ def run_network(
     precision: str,
 ) -> Iterator[tuple[slice, Embedded]]:
     """Run a network over a source in batches of one size, in inference mode.
+
+    A few images alone are a smaller batch, from the second time on, where the outputs are the same.
 
     Parameters
     ----------
@@ -106,18 +108,21 @@ def _few_as_many(network: nn.Module, inputs: Tensor, device: torch.device, preci
     """Whether a sample has the same output, bit for bit, among few as among many.
 
     That depends on which kernels the processor has for a layer. It is tried once for a network and
-    a shape of inputs, as long as torch has as many threads.
+    a shape of inputs, as long as torch has as many threads, and not before it is asked again: for
+    a single answer it would not pay.
     """
     found = _SAME.setdefault(network, {})
     case = (inputs.shape[1:], device, precision, torch.get_num_threads())
     if case not in found:
+        found[case] = None
+    elif found[case] is None:
         drawn = np.random.RandomState(0).randint(0, 256, (_FEW, *inputs.shape[1:]))
         few = torch.from_numpy(drawn).to(inputs.dtype)
         outputs = [_output(network, _pad(few, n), device, precision) for n in (_FEW, _MANY)]
         found[case] = all(
             a is None or torch.equal(a[:_FEW], b[:_FEW]) for a, b in zip(*outputs, strict=True)
         )
-    return found[case]
+    return bool(found[case])
 
 
 def _check_finite(embedding: Tensor, start: int) -> None:

@@ -71,7 +71,9 @@ def test_no_scheduler(capsys, monkeypatch, address):
 
 
 def test_without_dask(capsys, monkeypatch):
+    """It is told before faces are read, which takes minutes."""
     monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delattr("skfer.cli._evaluate.load_faces")
     assert "--dask needs the package distributed: pip install" in refused(
         capsys, *SMALL, "--dask", "tcp://127.0.0.1:9"
     )

@@ -1,5 +1,6 @@
 """Exit codes, and words that help."""
 
+import argparse
 import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
@@ -10,7 +11,10 @@ from helpers import trees
 from helpers.calls import QUICK, SHORT, refused, table_call
 
 from skfer.cli import _evaluate, _report, main
+from skfer.cli._errors import in_options
 from skfer.cli.exit_codes import BROKEN, FAILED, INTERRUPTED
+from skfer.cli.options import make_parser
+from skfer.exceptions import ArgumentError
 
 BAD = {
     "no root": (["--dataset", "folder"], "--dataset folder needs --root DIR"),
@@ -165,6 +169,34 @@ def test_messages_are_of_a_readable_length(capsys, monkeypatch):
     assert code == FAILED
     assert len(said) < 2100
     assert said.endswith("give something else.\n")
+
+
+def _commands(parser):
+    """Yield the parsers of all commands, and of what they are divided into."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for one in action.choices.values():
+                yield one
+                yield from _commands(one)
+
+
+def test_what_stands_without_an_option_is_not_told_as_one():
+    told = {}
+    for parser in _commands(make_parser()):
+        names = [action.dest for action in parser._actions]
+        known = dict.fromkeys(names, None) | {"command": parser.prog.split()[1]}
+        for action in parser._actions:
+            if not (action.option_strings or isinstance(action, argparse._SubParsersAction)):
+                error = ArgumentError(f"{{{action.dest}}} is wrong.")
+                told[parser.prog, action.dest] = in_options(error, argparse.Namespace(**known))
+    assert told["skfer export", "model"] == told["skfer report", "model"] == "MODEL is wrong."
+    assert [text for text in told.values() if not text.split()[0].isupper()] == []
+
+
+@pytest.mark.parametrize("command", ["predict", "embed"])
+def test_a_model_before_pictures_is_told_as_help_calls_it(command):
+    call = argparse.Namespace(command=command, places=[])
+    assert in_options(ArgumentError("{model} is wrong."), call) == "MODEL is wrong."
 
 
 def test_control_characters_do_not_reach_the_terminal(capsys, monkeypatch):

@@ -339,9 +339,10 @@ def test_a_call_that_was_broken_off_goes_on(smile, tmp_path, monkeypatch, capsys
 
     with monkeypatch.context() as patch:
         patch.setattr(_stage.Stage, "add", break_off)
-        main(call)
+        assert main(call) == INTERRUPTED
     assert not path.exists()
-    capsys.readouterr()
+    told = "embedded 200 of 320 pictures: the same command goes on from there."
+    assert told in capsys.readouterr().err
     assert main(call) == 0
     assert "200 of 320 pictures were embedded before." in capsys.readouterr().out
     _, embedding = _embedded(path)
@@ -371,6 +372,19 @@ def _break_off(monkeypatch, call):
     with monkeypatch.context() as patch:
         patch.setattr(_stage.Stage, "read", stop)
         assert main(call) == INTERRUPTED
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ImportError("no detector")])
+def test_a_call_that_embeds_nothing_leaves_nothing(
+    smile, folder, tmp_path, monkeypatch, capsys, error
+):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(_pictures.FaceReader, "faces", fail)
+    assert main(["embed", str(smile), str(folder), "-o", str(tmp_path / "x.npz")]) != 0
+    assert "goes on" not in capsys.readouterr().err
+    assert not os.listdir(tmp_path)
 
 
 @pytest.mark.parametrize("kept", [_as_array, _as_files])
@@ -555,3 +569,21 @@ def test_numbers_are_predicted_too(tmp_path, folder, capsys):
     rows = json.loads(capsys.readouterr().out)
     wanted = model.predict(decode_images(_names(folder), image_size=16))
     np.testing.assert_allclose([float(row["label"]) for row in rows], wanted)
+
+
+def test_predict_keeps_what_is_done_on_ctrl_c(smile, folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(_predict, "_CHUNK", 4)
+    read, n_read = _predict._read_all, []
+
+    def broken_off(reader, names, n_jobs):
+        if n_read:
+            raise KeyboardInterrupt
+        n_read.extend(names)
+        return read(reader, names, n_jobs)
+
+    monkeypatch.setattr(_predict, "_read_all", broken_off)
+    path = tmp_path / "x.csv"
+    assert main(["predict", str(smile), str(folder), "--csv", str(path), "--quiet"]) == INTERRUPTED
+    assert "written are 4 of 12 pictures" in capsys.readouterr().err
+    with path.open() as file:
+        assert [row["file"] for row in csv.DictReader(file)] == n_read

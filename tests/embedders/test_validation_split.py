@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
-from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 from skfer import CrossEntropyEmbedder
 from skfer.embedders._validation import validation_split
@@ -97,3 +97,13 @@ def test_class_without_a_sample_to_train_on_is_told(rows):
         model.fit(X, y, groups=y)
     both = np.arange(len(y)) // 2 % 10
     model.fit(X, y, groups=both)
+
+
+def test_what_leaves_each_class_something_is_drawn_as_ever():
+    codes = np.arange(48) % 8  # too few to set one of each class aside
+    for seed in SEEDS:
+        train, valid = next(ShuffleSplit(1, test_size=0.1, random_state=seed).split(codes))
+        if len(np.unique(codes[train])) == 8:
+            found = validation_split(codes, None, 0.1, seed)
+            assert_array_equal(found[0], train)
+            assert_array_equal(found[1], valid)

@@ -127,3 +127,23 @@ def test_long_parameters_and_odd_estimators():
     assert text.startswith("[0, 1, 2")
     assert text.endswith(" ...")
     assert len(text) == 204
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        ("/home/alice/", "''"),
+        ("file:///home/alice/a.pt", "'a.pt'"),
+        ("/", "'/'"),
+        ("1/2", "'1/2'"),
+    ],
+)
+def test_folders_with_and_without_an_end(value, wanted):
+    (told,) = describe(KNeighborsClassifier(metric_params={"p": value}))
+    assert told["parameters"] == {"metric_params": f"{{'p': {wanted}}}"}
+
+
+def test_weights_of_parts_are_no_file():
+    union = FeatureUnion([("a", one()), ("b", one())], transformer_weights={"a": 2.0})
+    (told,) = describe(union.fit(X, Y))
+    assert told["parameters"] == {"transformer_weights": "{'a': 2.0}"}

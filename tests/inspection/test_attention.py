@@ -7,13 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from helpers.own_embedder import ProxyEmbedder
 from PIL import Image
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from torch import nn
 
 import skfer
+from skfer.embedders import WithLabels
 from skfer.exceptions import ArgumentError
 from skfer.inspection import AttentionDisplay
 from skfer.inspection._gradients import similarity_maps
@@ -208,7 +212,7 @@ def test_refusals_of_models(faces, multi_threshold, gaussian_subclasses, blobs):
     with pytest.raises(ArgumentError, match="method must be one of"):
         show(multi_threshold, X, y, method="grad")
     with pytest.raises(ArgumentError, match="y is missing"):
-        show(ProxyEmbedder(max_epochs=1, random_state=0).fit(X, y), X)
+        show(make_union(FrozenEstimator(multi_threshold)), X, method="gradient")
     with pytest.raises(ArgumentError, match="target holds"):
         show(multi_threshold, X, y, target=99)
     with pytest.raises(ArgumentError, match="a fitted embedder"):
@@ -268,3 +272,29 @@ def test_looks_as_kept(kind, faces, as_kept):
             kind=kind,
         )
         as_kept(display.figure_, f"attention_{kind}")
+
+
+def test_an_embedder_inside_another_model(faces):
+    X, y = faces.images, faces.target
+    embedder = skfer.TripletCenterEmbedder(16, max_epochs=1, random_state=0)
+    model = make_pipeline(WithLabels(embedder), KNeighborsClassifier(3)).fit(X, y)
+    display = AttentionDisplay.from_estimator(model, X, y)
+    expected = AttentionDisplay.from_estimator(model[0].embedder_, X, y)
+    np.testing.assert_array_equal(display.maps, expected.maps)
+    folds = CalibratedClassifierCV(embedder, cv=2).fit(X, y)
+    words = "got CalibratedClassifierCV, which holds TripletCenterEmbedder 1, .* 2: give one of"
+    with pytest.raises(ArgumentError, match=words):
+        AttentionDisplay.from_estimator(folds, X, y)
+
+
+@pytest.mark.parametrize("kind", ["columns", "votes"])
+def test_an_embedder_of_other_inputs_or_labels_is_named(rows, kind):
+    """Columns of X, or codes of the labels, which only the whole model can make."""
+    X, y = rows
+    embedder = FrozenEstimator(skfer.CrossEntropyEmbedder(4, max_epochs=1).fit(X, y))
+    if kind == "columns":
+        model = ColumnTransformer([("one", embedder, [0, 1, 2, 3, 4])]).fit(X)
+    else:
+        model = VotingClassifier([("one", embedder)]).fit(X, y)
+    with pytest.raises(ArgumentError, match=", which holds CrossEntropyEmbedder: give one of them"):
+        AttentionDisplay.from_estimator(model, X, y)

@@ -152,4 +152,16 @@ def test_page_of_an_embedder_of_labels_beside_the_target(faces, tmp_path):
     embedder = skfer.CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
     model = WithLabels(embedder).fit(faces.images, faces.target)
     page = report(model, faces, tmp_path / "report.html").read_text(encoding="utf-8")
-    assert titles(page) == ["Scores", "Training", "Embedding", "Nearest faces"]
+    wanted = ["Scores", "Training", "Embedding", "Nearest faces", "Where it looks"]
+    assert titles(page) == wanted
+
+
+def test_page_of_sub_classes_of_other_labels(faces, tmp_path):
+    """Faces have no sub-class where the embedder has learned who is shown."""
+    embedder = skfer.GaussianMetricEmbedder(8, max_epochs=1, random_state=0)
+    model = WithLabels(embedder).fit(faces.images, faces.target, labels=faces.groups + 10)
+    page = report(model, faces, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Classes and sub-classes" not in titles(page)
+    model.fit(faces.images, faces.target)
+    page = report(model, faces, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Classes and sub-classes" in titles(page)

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer
 
 from skfer.exceptions import ArgumentError
 from skfer.inspection import ThresholdDisplay
@@ -82,6 +84,24 @@ def test_fitted_model_in_a_pipeline(faces, multi_threshold):
     some = np.where(np.arange(len(y)) % 4 == 0, "", y)
     fewer = ThresholdDisplay.from_estimator(model, X, some)
     assert fewer.same.shape[1] < ThresholdDisplay.from_estimator(model, X, y).same.shape[1]
+
+
+def test_embedder_beside_others(faces, multi_threshold, gaussian):
+    """The only one that has thresholds is shown, wherever it stands."""
+    show, X, y = ThresholdDisplay.from_estimator, faces.images, faces.target
+    alone = show(multi_threshold, X, y)
+    halves = FunctionTransformer(lambda X: X.reshape(len(X), -1)[:, ::2])
+    mirrored = make_pipeline(FunctionTransformer(lambda X: X[:, :, ::-1]), multi_threshold)
+    union = make_union(mirrored, gaussian, halves)  # of which each is fitted already
+    model = make_pipeline(FunctionTransformer(lambda X: X[:, :, ::-1]), union)
+    np.testing.assert_array_equal(show(model, X, y).same, alone.same)
+
+
+def test_embedders_to_choose_from_are_named(faces, multi_threshold):
+    frozen = FrozenEstimator(multi_threshold)
+    words = "got FeatureUnion, which holds MultiThresholdEmbedder 1, MultiThresholdEmbedder 2: give"
+    with pytest.raises(ArgumentError, match=words):
+        ThresholdDisplay.from_estimator(make_union(frozen, frozen), faces.images, faces.target)
 
 
 def test_models_without_slices(faces, gaussian):

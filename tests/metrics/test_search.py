@@ -94,13 +94,13 @@ def test_what_is_as_near_as_rounding_is_at_the_same_place():
 def measured(monkeypatch):
     """Count the queries whose distances are measured from differences."""
     counts = [0]
-    differences = ExactSearch._differences
+    measure = ExactSearch._measure
 
-    def counted(search, queries):
+    def counted(search, distances, queries, bounds):
         counts[0] += len(queries)
-        return differences(search, queries)
+        measure(search, distances, queries, bounds)
 
-    monkeypatch.setattr(ExactSearch, "_differences", counted)
+    monkeypatch.setattr(ExactSearch, "_measure", counted)
     return counts
 
 

@@ -245,3 +245,11 @@ def test_the_hint_is_a_sentence_of_its_own(ending):
         try_backbone(Fails(), (1, 24, 24))
     with pytest.raises(ArgumentError, match=r"channels instead\.$"):
         try_backbone(Fails(), (7,))
+
+
+def test_what_fails_inside_of_a_function_is_no_wrong_call():
+    def make(shape):
+        return int([])
+
+    with pytest.raises(TypeError, match="int"):
+        make_backbone(make, (1, 16, 16))

@@ -1,5 +1,8 @@
 """Model cards: made from the fit, kept in the file, read by hubs and people."""
 
+from datetime import date
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -8,7 +11,7 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline, make_union
 
 import skfer
@@ -193,6 +196,49 @@ def test_what_a_card_tells_is_not_of_the_machine(tmp_path):
         assert sorted(_between(card, "`CrossEntropyEmbedder(", ")`")) == sorted(told.split(", "))
     assert model.memory == str(tmp_path / "cache")
     assert skfer.load(tmp_path / "x.skfer").predict(X[:1]) == ["anger"]
+
+
+def test_the_card_of_a_model_is_kept_once(tmp_path):
+    """One that is replaced is not written, nor does it stand in the way."""
+    model = CrossEntropyEmbedder(8, max_epochs=1, random_state=0).fit(X, WORDS)
+    path = tmp_path / "x.skfer"
+    skfer.save(model, path)
+    size = path.stat().st_size
+    for one in (model, FrozenEstimator(model)):
+        one.card_ = {"data": np.zeros(10**5)}
+        skfer.save(one, path, card={"name": "x"})
+        assert path.stat().st_size < size + 10**4
+        del one.card_
+    model.card_ = {"data": np.zeros(10**5)}
+    skfer.save(model, path)
+    assert size + 8 * 10**5 < path.stat().st_size < size + 8 * 10**5 + 10**4
+    model.card_ = {"read from": tmp_path}
+    skfer.save(model, path, card={"name": "x"})
+    assert skfer.load(path).card_ == {"name": "x"}
+    assert model.card_ == {"read from": tmp_path}
+
+
+@pytest.mark.parametrize("value", [Path("faces"), date(2026, 1, 1), np.array([1j])])
+def test_what_a_card_cannot_hold_is_told(value, fitted, tmp_path):
+    remedy = "give text, numbers, lists or dicts"
+    with pytest.raises(TypeError, match=rf"^card\.data\.from\[1\] is .*cannot be saved: {remedy}"):
+        skfer.save(fitted, tmp_path / "x.skfer", card={"data": {"from": ["x", value]}})
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_regressor_tells_no_classes(fitted, tmp_path):
+    degrees = np.linspace(0, 1, len(X))
+    model = make_pipeline(FrozenEstimator(fitted), KNeighborsRegressor(3)).fit(X, degrees)
+    model.card_ = {"scores": {"r2": 0.5}}
+    skfer.save(model, tmp_path / "x.skfer")
+    card = skfer.model_card(tmp_path / "x.skfer")
+    assert card == skfer.model_card(model)
+    assert "It tells" not in card
+    assert "the classes" not in card
+    assert "gives an answer for any picture" in card
+    assert "| joy | 50 |" in card
+    assert "image-classification" not in card
+    assert "- R2: 0.5" in card
 
 
 def test_scores_of_numpy(fitted, tmp_path):

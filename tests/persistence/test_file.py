@@ -1,5 +1,6 @@
 """Model files: whole or not there, and anything but a whole one is refused in plain words."""
 
+import io
 import os
 import stat
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from safetensors.numpy import save as save_tensors
 
-from skfer.exceptions import ModelFileError
+from skfer.exceptions import ArgumentError, ModelFileError
 from skfer.persistence import _file
 from skfer.persistence._file import read_file, write_file
 
@@ -93,6 +94,50 @@ def test_a_large_file_is_not_read(tmp_path):
 def test_a_file_that_is_not_there_is_told(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no file .*: give one that skfer\.save"):
         read_file(tmp_path / "none.skfer")
+
+
+class Slowly(io.RawIOBase):
+    """A file that gives little at a time, as from a network."""
+
+    def __init__(self, content):
+        self.left = content
+
+    def read(self, size=-1):
+        part, self.left = self.left[: min(size, 100)], self.left[min(size, 100) :]
+        return part
+
+
+@pytest.mark.parametrize("make", [io.BytesIO, Slowly])
+def test_an_open_file_is_read(make, content):
+    document, arrays = read_file(make(content))
+    assert document == DOCUMENT
+    assert arrays.keys() == ARRAYS.keys()
+    with pytest.raises(ModelFileError, match=r"^the file given is not a model file, or is damaged"):
+        read_file(make(content[:-1]))
+    assert read_file(make(content), max_bytes=len(content))[0] == DOCUMENT
+    with pytest.raises(ModelFileError, match=r"^the file given has more than 150 bytes"):
+        read_file(make(content), max_bytes=150)
+
+
+def test_an_open_file_has_its_name_in_messages(content, tmp_path):
+    path = tmp_path / "model.skfer"
+    path.write_bytes(content + b"more")
+    with path.open("rb") as file, pytest.raises(ModelFileError, match=r"model\.skfer' is not"):
+        read_file(file)
+
+
+def test_what_is_no_file_is_told(content, tmp_path):
+    (tmp_path / "x").write_text("words")
+    with (tmp_path / "x").open() as text:
+        for given_, match in [
+            (content, r"path must be .* got bytes: give io\.BytesIO of them"),
+            (bytearray(content), r"got bytearray: give io\.BytesIO"),
+            (None, r"path must be a path, or a file that is open for reading bytes, got NoneType"),
+            (text, r"got TextIOWrapper: open it with mode 'rb'"),
+        ]:
+            with pytest.raises(ArgumentError, match=match) as told:
+                read_file(given_)
+            assert told.value.arguments == ("path",)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):

@@ -2,11 +2,13 @@
 
 import ast
 import contextlib
+import io
 import json
 import os
 import pickle
 import warnings
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,7 +44,7 @@ import skfer
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, TripletCenterEmbedder
 from skfer.datasets import make_expressions
 from skfer.embedders._within import embedders_in
-from skfer.exceptions import InconsistentVersionWarning, ModelFileError
+from skfer.exceptions import ArgumentError, InconsistentVersionWarning, ModelFileError
 from skfer.persistence import _file, _known, _model, read_card
 from skfer.persistence._file import read_file, write_file
 
@@ -356,6 +358,26 @@ def test_the_card_is_read_without_the_model(fitted, tmp_path, monkeypatch):
     assert _file.FORMAT == 1
 
 
+def test_models_are_read_from_open_files(fitted, tmp_path):
+    """As those of object stores are."""
+    path = tmp_path / "model.skfer"
+    skfer.save(fitted, path, card={"name": "x"})
+    content = path.read_bytes()
+    assert_array_equal(skfer.load(io.BytesIO(content)).transform(X), fitted.transform(X))
+    with path.open("rb") as file:
+        assert_array_equal(skfer.load(file).transform(X), fitted.transform(X))
+    assert read_card(io.BytesIO(content)) == read_card(path)
+    assert skfer.model_card(io.BytesIO(content)) == skfer.model_card(path)
+    document, arrays = read_file(path)
+    write_file(path, document | {"model": [], "card": 3}, arrays)
+    for read in (skfer.load, read_card, skfer.model_card):
+        with pytest.raises(ModelFileError, match=r"^the file given is damaged"):
+            read(io.BytesIO(path.read_bytes()))
+    for read, name in ((skfer.load, "path"), (read_card, "path"), (skfer.model_card, "model")):
+        with pytest.raises(ArgumentError, match=rf"^{name} must be .* got bytes: give io\.BytesIO"):
+            read(content)
+
+
 def test_torchs_modes_have_no_part_in_loading(fitted, tmp_path):
     path = tmp_path / "model.skfer"
     skfer.save(fitted, path)
@@ -391,6 +413,33 @@ def test_a_device_is_that_of_all_embedders(tmp_path):
         loaded = skfer.load(tmp_path / "x.skfer", device="cpu")
         assert [one.device for one in embedders_in(loaded)] == ["cpu", "cpu"]
         assert [one.device for one in embedders_in(model)] == ["auto", "auto"]
+
+
+def test_a_backbone_with_parametrizations_is_not_saved_by_their_class(tmp_path):
+    backbone = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 8)))
+    model = CrossEntropyEmbedder(8, backbone=backbone, max_epochs=1, random_state=0).fit(X, Y)
+    with pytest.raises(TypeError, match="a module with parametrizations"):
+        skfer.save(model, tmp_path / "model.skfer")
+
+
+class ReadsItself(CrossEntropyEmbedder):
+    """It asks for the file in its own way."""
+
+    def make_network(self):
+        path, self.backbone_weights = Path(self.backbone_weights), None
+        assert path.read_text() == "weights"
+        network = super().make_network()
+        self.backbone_weights = str(path)
+        return network
+
+
+def test_an_own_network_may_read_its_weights(tmp_path):
+    path = tmp_path / "weights.txt"
+    path.write_text("weights")
+    model = ReadsItself(8, backbone_weights=str(path), max_epochs=1, random_state=0)
+    skfer.save(model.fit(X, Y), tmp_path / "x.skfer")
+    loaded = skfer.load(tmp_path / "x.skfer", trusted=[ReadsItself])
+    assert_array_equal(loaded.transform(X), model.transform(X))
 
 
 def test_a_model_needs_no_file_of_weights(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+import torch
 from helpers.embedders import CASES
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import calibration
@@ -32,11 +33,13 @@ from skfer.cli import main
 from skfer.datasets import make_expressions
 from skfer.evaluation import EMBEDDERS, make_methods
 from skfer.exceptions import ArgumentError
+from skfer.persistence._onnx_steps import classifier_module
 from skfer.preprocessing import FaceAligner
 
 pytestmark = pytest.mark.onnx
 CLASSIFIERS = [
     KNeighborsClassifier(3),
+    KNeighborsClassifier(4, metric="cosine"),
     SVC(kernel="linear", class_weight="balanced"),
     SVC(kernel="sigmoid", decision_function_shape="ovo"),
     SVC(kernel="poly", coef0=1, break_ties=True),
@@ -89,6 +92,8 @@ def export(model, path):
 def check_same(model, inputs, folder, *, embed=None, given=None):
     export(model, folder / "x.onnx")
     found = answers(folder / "x.onnx", inputs if given is None else given)
+    for value in answers(folder / "x.onnx", (inputs if given is None else given)[:0]).values():
+        assert len(value) == 0
     wanted = (model if embed is None else embed).transform(inputs)
     # An epoch from noise leaves coordinates that enlarge the rounding errors of the network.
     assert_allclose(found["embedding"], wanted, rtol=1e-5, atol=5e-5 * np.abs(wanted).max())
@@ -280,6 +285,23 @@ def test_the_file_tells_of_itself(fitted, tmp_path):
     assert os.listdir(tmp_path) == ["x.onnx"]
 
 
+def test_neighbors_by_angles_from_the_origin(fitted):
+    """A row of zeros has no angle, and is at distance 1 of all."""
+    rng = np.random.RandomState(0)
+    points = rng.standard_normal((40, 3))
+    points[::4] = 0
+    model = KNeighborsClassifier(5, metric="cosine").fit(points, np.arange(40) % 4)
+    tried = rng.standard_normal((200, 3))
+    label, shares, _ = classifier_module(model)(torch.from_numpy(tried))
+    assert_array_equal(label, model.predict(tried))
+    assert_allclose(shares, model.predict_proba(tried))
+
+
+def _product(a, b):
+    """Return a kernel of one's own."""
+    return a @ b.T
+
+
 def test_what_cannot_be_exported_is_named(fitted, tmp_path, monkeypatch):
     embedder = CrossEntropyEmbedder(8, max_epochs=1, random_state=0)
 
@@ -290,6 +312,11 @@ def test_what_cannot_be_exported_is_named(fitted, tmp_path, monkeypatch):
 
     refused(embedder, GaussianNB(), match="GaussianNB cannot be exported: there are Calibrated")
     refused(embedder, KNeighborsClassifier(p=1), match="Euclidean distances")
+    match = r"KNeighborsClassifier\(metric='cosine', weights='distance'\) .* weights='uniform'"
+    refused(embedder, KNeighborsClassifier(metric="cosine", weights="distance"), match=match)
+    match = r"NearestCentroid\(metric='manhattan'\) cannot be exported: give metric='euclidean'"
+    refused(embedder, NearestCentroid(metric="manhattan"), match=match)
+    refused(embedder, SVC(kernel=_product), match=r"SVC\(kernel=.* give one of the kernels \['lin")
     refused(StandardScaler(), embedder, match="begins with one, got StandardScaler")
     union = make_union(embedder, StandardScaler())
     match = r"a FeatureUnion of embedders.* got FeatureUnion\(CrossEntropyEmbedder \+ StandardSc"

@@ -77,6 +77,21 @@ def test_aligns_each_picture_as_the_function_does():
     assert_array_equal(faces[2], align_face(pictures[2, ..., 0], box=boxes[2], margin=0.2))
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.int64, np.uint16])
+@pytest.mark.parametrize("detector", [None, lambda image: (image[0, 0, 0] % 8, 3, 30, 33)])
+def test_numbers_of_any_kind_are_pixels(kind, detector):
+    """As embedders take them."""
+    pictures, aligner = make_pictures(shape=(40, 44, 3)), FaceAligner(detector=detector)
+    expected = aligner.transform(pictures)
+    assert_array_equal(aligner.transform(pictures.astype(kind)), expected)
+    assert_array_equal(aligner.transform(list(pictures.astype(kind))), expected)
+    if np.dtype(kind).kind == "f":
+        assert_array_equal(aligner.transform((pictures / 255).astype(kind)), expected)
+    boxes = [(1, 2, 30, 33)] * 4
+    expected = aligner.transform(pictures, boxes=boxes)
+    assert_array_equal(aligner.transform(pictures.astype(kind), boxes=boxes), expected)
+
+
 def test_whole_pictures_without_any_place():
     pictures = make_pictures(shape=(48, 48, 1))
     assert_array_equal(FaceAligner().transform(pictures), pictures)
@@ -249,7 +264,11 @@ def test_names_go_on_behind_it(tmp_path):
 @pytest.mark.parametrize(
     ("X", "arguments", "message"),
     [
-        (make_pictures().astype(float), {}, r"X\[0\] cannot be aligned: image must be uint8"),
+        (make_pictures() + 1.0, {}, r"X\[0\] .*: image must be uint8, or .* to 256: scale to"),
+        (make_pictures() - 128.0, {}, r"X\[0\] cannot be aligned: image must be uint8"),
+        (make_pictures() * np.nan, {}, r"X\[0\] cannot be aligned: image must be uint8"),
+        (make_pictures().astype(np.uint16) * 257, {}, r"got uint16 from 0 to 65535"),
+        (make_pictures() * 1j, {}, r"X\[0\] .* image must be uint8, got complex128"),
         (make_pictures().reshape(4, -1), {}, r"X must be images of shape .* got an array of shape"),
         (
             np.zeros((2, 3, 9, 9), np.uint8),
