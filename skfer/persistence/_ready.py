@@ -36,9 +36,9 @@ def load_expression_model(
     Pipeline
         A fitted pipeline of a FaceAligner and a :class:`~skfer.CrossEntropyEmbedder`. It takes
         pictures of any size, gray or in color, as arrays (of uint8, or of numbers from 0 to 1 or to
-        255), PIL images or paths: ``predict`` tells the expression, ``predict_proba`` the posterior in the order of ``classes_``, ``transform`` of
-        ``model[:-1]`` the picture that the network sees, and ``model[-1].transform`` of that the
-        embedding.
+        255), PIL images or paths: ``predict`` tells the expression, ``predict_proba`` the posterior
+        in the order of ``classes_``, ``transform`` of ``model[:-1]`` the picture that the network
+        sees, and ``model[-1].transform`` of that the embedding.
 
     See Also
     --------

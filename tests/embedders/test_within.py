@@ -132,8 +132,8 @@ def test_long_parameters_and_odd_estimators():
 @pytest.mark.parametrize(
     ("value", "wanted"),
     [
-        ("/home/alice/", "''"),
-        ("file:///home/alice/a.pt", "'a.pt'"),
+        (f"{HOME}/", "''"),
+        (f"file://{HOME}/a.pt", "'a.pt'"),
         ("/", "'/'"),
         ("1/2", "'1/2'"),
     ],
