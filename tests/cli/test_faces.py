@@ -236,7 +236,7 @@ def test_options_are_passed_to_loaders(monkeypatch, name, words, passed):
 def test_crops_and_alignments_that_cannot_be(tmp_path, capsys):
     jaffe, ck = _copy(tmp_path, "jaffe"), _copy(tmp_path, "ck+")
     part = ["--align", "0.9", "0", "0.1", "1"]
-    assert "--align (0.9, 0.0, 0.1, 1.0) is not a part" in refused(capsys, *jaffe, *part)
+    assert "--align 0.9 0.0 0.1 1.0 is not a part" in refused(capsys, *jaffe, *part)
     assert "--align box is not a part of a picture" in refused(capsys, *jaffe, "--align", "box")
     assert "--align box does not belong to --dataset ck+" in refused(capsys, *ck, "--align", "box")
     shutil.rmtree(tmp_path / "ck+" / "Landmarks")
