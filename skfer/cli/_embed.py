@@ -24,13 +24,13 @@ from skfer.cli._pictures import (
 )
 from skfer.cli._stage import Stage
 from skfer.cli._tables import check_names, writer_of
+from skfer.cli.exit_codes import UNUSABLE
 from skfer.exceptions import ArgumentError
 from skfer.persistence._parts import embedding_part, without_aligners
 from skfer.pictures import Chunk
 from skfer.preprocessing import FaceDetector
 from skfer.training import release_pages
 
-UNUSABLE = 1
 _BATCH = 2048  # pictures in memory: some full batches of the network
 
 

@@ -35,11 +35,11 @@ from skfer.cli._pictures import (
     model_and_pictures,
     reader_of,
 )
+from skfer.cli.exit_codes import UNUSABLE
 from skfer.exceptions import ArgumentError
 from skfer.persistence._parts import without_aligners
 from skfer.pictures import PictureError
 
-UNUSABLE = 1
 _CHUNK = 256  # pictures in memory: some full batches of the network
 _TOLD_EACH = 5  # pictures with the same fault; of more their number is told
 _EDGES = ("x0", "y0", "x1", "y1")

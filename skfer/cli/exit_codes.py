@@ -2,6 +2,8 @@
 
 INCOMPLETE = 1
 """A data set is not as published."""
+UNUSABLE = 1
+"""Some pictures could not be used."""
 FAILED = 2
 """The call or the data is wrong."""
 BROKEN = 3

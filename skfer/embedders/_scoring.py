@@ -10,6 +10,7 @@ from skorch.callbacks import Callback
 
 from skfer.embedders._collapse import warn_caller
 from skfer.embedders._scoring_check import check_scorable
+from skfer.embedders._snapshots import snapshot
 from skfer.exceptions import ArgumentError, shorten
 from skfer.metrics import (
     clustering_nmi,
@@ -164,8 +165,7 @@ class ScoreEachEpoch(Callback):
 
     def _finished(self, net: Any) -> Any:
         """Return the embedder as it would be if the training ended now."""
-        model = object.__new__(type(self.embedder))
-        model.__dict__.update(self.embedder.__dict__)
+        model = snapshot(self.embedder)
         model.__dict__.pop("feature_names_in_", None)  # samples come without names here
         model.history_, model.n_iter_ = list(net.history), len(net.history)
         rows = self.data.train

@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from skfer._typing import NDArray
 from skfer.evaluation._checks import (
+    Split,
     check_known,
     check_methods,
     check_results,
@@ -22,7 +23,6 @@ from skfer.evaluation._finished_fits import ResultsFile, make_keys
 from skfer.evaluation._fits import Fit, Task, run_task
 from skfer.evaluation._names import CLASSIFIERS
 from skfer.evaluation._progress import epochs_bar, n_epochs, watched
-from skfer.evaluation._protocols import Split
 from skfer.evaluation._unlabeled import check_labeled, parts_of
 from skfer.evaluation._votes import Votes, read_votes, takes_votes
 from skfer.exceptions import ArgumentError

@@ -14,7 +14,7 @@ from sklearn.utils import Bunch
 
 from skfer._typing import NDArray
 from skfer.datasets import UNLABELED
-from skfer.evaluation._checks import check_faces, check_seed
+from skfer.evaluation._checks import Split, check_faces, check_seed
 from skfer.evaluation._names import PROTOCOLS
 from skfer.exceptions import ArgumentError
 from skfer.model_selection import (
@@ -37,8 +37,6 @@ _COLUMNS = (
     "votes",
     "distribution",
 )
-
-Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int = 0) -> Bunch:

@@ -9,6 +9,7 @@ from sklearn.utils import Bunch
 
 from skfer._typing import NDArray
 from skfer.evaluation._checks import (
+    Split,
     check_counts,
     check_faces,
     check_fits,
@@ -21,7 +22,6 @@ from skfer.evaluation._fits import Fit
 from skfer.evaluation._measures import CLASSIFICATION, EMBEDDING, POSTERIOR
 from skfer.evaluation._names import REFERENCE
 from skfer.evaluation._paired import common_runs, compare_with, run_of
-from skfer.evaluation._protocols import Split
 from skfer.evaluation._subgroups import subgroup_report
 from skfer.evaluation._summary import summarize
 from skfer.evaluation._tables import Cell, Table

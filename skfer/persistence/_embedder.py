@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from skfer.embedders import BaseEmbedder
+from skfer.embedders._snapshots import snapshot
 from skfer.exceptions import ModelFileError
 from skfer.persistence._beside_tensors import changed_attributes, set_attributes
 from skfer.training import MetricNet, plain_modes, seeded
+from skfer.training._module_state import tensors_of
 
 _CODE = "_pickled_callbacks"
 """What the state of an embedder may have beside plain values: for pickles alone."""
@@ -45,8 +47,8 @@ def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] |
         return state, None
     network, objective = _made_again(embedder)
     return state, {
-        "module": _tensors(net.module_),
-        "criterion": _tensors(net.criterion_),
+        "module": tensors_of(net.module_),
+        "criterion": tensors_of(net.criterion_),
         "beside": {
             "module": changed_attributes(net.module_, network),
             "criterion": changed_attributes(net.criterion_, objective),
@@ -108,8 +110,7 @@ def put_together(
 
 def _made_again(embedder: BaseEmbedder) -> tuple[nn.Module, nn.Module]:
     """Return a network and an objective as ``fit`` made them, before they learned anything."""
-    maker: Any = object.__new__(type(embedder))
-    vars(maker).update(vars(embedder))
+    maker: Any = snapshot(embedder)
     with plain_modes(), seeded(0, torch.device("cpu")):  # weights are drawn, and replaced
         # Not the present parameters, which may have changed after the training.
         vars(maker).update(embedder._built_from)
@@ -125,12 +126,8 @@ def _defaults(kind: type[BaseEmbedder]) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
-def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    return dict([*module.named_parameters(), *module.named_buffers()])
-
-
 def _set_tensors(module: nn.Module, values: Mapping[str, Tensor], what: str) -> None:
-    own, free = _tensors(module), _empty_buffers(module)
+    own, free = tensors_of(module), _empty_buffers(module)
     odd = sorted((own.keys() - values.keys()) | (values.keys() - own.keys() - free))
     if odd:
         raise ModelFileError(

@@ -18,13 +18,12 @@ from sklearn.preprocessing import StandardScaler
 
 import skfer
 from skfer.cli import _embed, _pictures, _predict, _stage, _tables, main
-from skfer.cli.exit_codes import FAILED, INTERRUPTED
+from skfer.cli.exit_codes import FAILED, INTERRUPTED, UNUSABLE
 from skfer.datasets import decode_images, make_expressions
 from skfer.embedders._within import embedders_in
 from skfer.exceptions import ArgumentError
 from skfer.preprocessing import FaceAligner
 
-UNUSABLE = 1
 QUICK = ["--epochs", "2", "--image-size", "16", "--max-per-class", "6", "--quiet"]
 
 

@@ -13,11 +13,10 @@ from PIL import Image
 
 import skfer
 from skfer.cli import main
-from skfer.cli.exit_codes import FAILED
+from skfer.cli.exit_codes import FAILED, UNUSABLE
 from skfer.datasets import make_expressions
 from skfer.preprocessing import FaceAligner, SlimeFaceDetector
 
-UNUSABLE = 1
 BOXES = [(100, 50, 48, 48), (20, 30, 48, 48)]
 QUICK = ["--epochs", "2", "--image-size", "24", "--quiet"]
 

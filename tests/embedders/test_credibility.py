@@ -12,9 +12,9 @@ from skfer.embedders._credibility import PRESUMED, _wrong_share, credible_votes
 from skfer.embedders._features import count_cells
 
 
-def spoiled(y, n_classes, share=0.3, seed=0):
+def spoiled(y, n_classes, share=0.3):
     """Return labels of which a share are others, and which these are."""
-    rng = np.random.RandomState(seed)
+    rng = np.random.RandomState(0)
     wrong = np.zeros(len(y), dtype=bool)
     wrong[rng.permutation(len(y))[: round(share * len(y))]] = True
     return np.where(wrong, (y + rng.randint(1, n_classes, len(y))) % n_classes, y), wrong

@@ -40,20 +40,20 @@ def _apart(one, other):
     return np.min([np.abs(one - moved).max(axis=2) for moved in around], axis=0)
 
 
-def _kept_path(name, kept):
+def _kept_path(name):
     """The kept picture; where text sets the places of faces, one of its own before 3.11."""
-    older = kept / f"{name}.older.png"
+    older = KEPT / f"{name}.older.png"
     is_older = mpl.__version_info__[:2] < (3, 11)
     wanted = older.is_file() or os.environ.get(UPDATE) == "older"
-    return older if is_older and wanted else kept / f"{name}.png"
+    return older if is_older and wanted else KEPT / f"{name}.png"
 
 
-def assert_as_kept(figure, name, folder, kept=KEPT):
+def assert_as_kept(figure, name, folder):
     """Compare a figure with the kept picture; set SKFER_UPDATE_PICTURES=1 to keep it anew.
 
     With "older" a version of matplotlib before 3.11, which sets text otherwise, keeps its own.
     """
-    path = _kept_path(name, kept)
+    path = _kept_path(name)
     made = Path(folder) / f"{name}.png"
     # The layout is made once before the figure has its last size.
     figure.savefig(made, dpi=_DPI, metadata={"Software": None})

@@ -165,12 +165,12 @@ def write_points(path, points):
     path.write_text("".join(f"   {x:.7e}   {y:.7e}\n" for x, y in points))
 
 
-def ck48(root, items, *, size=(12, 12), outer="CK+48/"):
+def ck48(root, items, *, outer="CK+48/"):
     """Write the folder form; items are (class folder, file name)."""
     made = {}
     for folder, name in items:
         value = value_of(len(made))
-        picture(Path(root) / f"{outer}{folder}/{name}", size, value=value)
+        picture(Path(root) / f"{outer}{folder}/{name}", (12, 12), value=value)
         made[f"{outer}{folder}/{name}"] = {"value": value}
     return made
 
@@ -263,15 +263,14 @@ AFFECTNET_HEADER = (
 )
 
 
-def affectnet_row(name, code, *, size=(40, 40), valence=0.5, arousal=-0.25, points=True, box=True):
+def affectnet_row(name, code, *, valence=0.5, arousal=-0.25, points=True, box=True):
     """Return the cells of a row of 2016."""
-    height, width = size
-    corners = (width // 8, height // 8, width // 2, height // 2) if box else ("NULL",) * 4
-    flat = ";".join(f"{number:g}" for number in face_points(size).ravel())
+    corners = (5, 5, 20, 20) if box else ("NULL",) * 4
+    flat = ";".join(f"{number:g}" for number in face_points((40, 40)).ravel())
     return (name, *corners, flat if points else "NULL", code, valence, arousal)
 
 
-def affectnet_2016(root, train, validation, *, size=(40, 40), header=True, outer="", **how):
+def affectnet_2016(root, train, validation, *, header=True, outer="", **how):
     """Write the form of 2016; parts are rows as `affectnet_row` gives them, or None."""
     base = Path(root) / outer
     made = {}
@@ -281,7 +280,7 @@ def affectnet_2016(root, train, validation, *, size=(40, 40), header=True, outer
         for row in rows:
             value = value_of(len(made))
             path = f"Manually_Annotated_Images/{row[0]}"
-            picture(base / path, size, value=value, quality=95)
+            picture(base / path, (40, 40), value=value, quality=95)
             made[(Path(outer) / path).as_posix()] = {"value": value}
         path = base / "Manually_Annotated_file_lists" / f"{name}.csv"
         first, *rest = [AFFECTNET_HEADER, *rows] if header else rows
@@ -289,19 +288,18 @@ def affectnet_2016(root, train, validation, *, size=(40, 40), header=True, outer
     return made
 
 
-def affectnet_2021(root, rows, *, size=(16, 16), text=True, landmarks=True):
+def affectnet_2021(root, rows, *, text=True):
     """Write the form of 2021; rows are (part folder, id, code, valence, arousal)."""
     made = {}
     for part, number, code, valence, arousal in rows:
         value = value_of(len(made))
         name = f"{part}/images/{number}.jpg"
-        picture(Path(root) / name, size, value=value, quality=95)
+        picture(Path(root) / name, (16, 16), value=value, quality=95)
         notes = Path(root) / part / "annotations"
         notes.mkdir(parents=True, exist_ok=True)
         for kind, number_ in (("exp", code), ("val", valence), ("aro", arousal)):
             np.save(notes / f"{number}_{kind}.npy", np.array(str(number_) if text else number_))
-        if landmarks:
-            np.save(notes / f"{number}_lnd.npy", face_points(size).ravel())
+        np.save(notes / f"{number}_lnd.npy", face_points((16, 16)).ravel())
         made[name] = {"value": value, "target": (5, 4, 6, 7, 3, 2, 0, 1)[code]}
     return made
 

@@ -25,12 +25,12 @@ from skfer.model_selection import (
 PROPERTY = settings(deadline=None, max_examples=60)
 
 
-def make_faces(n=24, n_subjects=6, seed=0):
-    rng = np.random.default_rng(seed)
-    subjects = np.arange(n) % n_subjects
+def make_faces():
+    rng = np.random.default_rng(0)
+    subjects = np.arange(24) % 6
     return Bunch(
-        images=rng.integers(0, 256, size=(n, 5, 4), dtype=np.uint8),
-        target=rng.permutation(np.arange(n) % 3),
+        images=rng.integers(0, 256, size=(24, 5, 4), dtype=np.uint8),
+        target=rng.permutation(np.arange(24) % 3),
         groups=np.array([f"S{subject:03}" for subject in subjects]),
         sequence=np.array([f"S{subject:03}/{n // 12}" for n, subject in enumerate(subjects)]),
     )

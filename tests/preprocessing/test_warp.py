@@ -31,13 +31,13 @@ def place_landmarks(eyes, n_points=5):
     return landmarks
 
 
-def draw_eyes(shape, eyes, brightness=(250, 120)):
+def draw_eyes(shape, eyes):
     """A dark picture with a soft spot at each eye; the pixel centers are at whole numbers."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     width = 0.08 * np.hypot(*(eyes[1] - eyes[0]))
     spots = [
         light * np.exp(-((x - eye[0]) ** 2 + (y - eye[1]) ** 2) / (2 * width**2))
-        for eye, light in zip(eyes, brightness, strict=True)
+        for eye, light in zip(eyes, (250, 120), strict=True)
     ]
     return np.rint(sum(spots)).astype(np.uint8)
 

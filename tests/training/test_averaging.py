@@ -24,9 +24,9 @@ def net_of(module, criterion=None):
     )
 
 
-def one_number(value=0.0):
+def one_number():
     module = nn.Module()
-    module.value = nn.Parameter(torch.tensor([value]))
+    module.value = nn.Parameter(torch.tensor([0.0]))
     module.register_buffer("count", torch.tensor(0))
     return module
 
