@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     write = writer_of(path)
     check_writable(path, "--output", or_stdout=False, inputs=arguments.places)
     model_file, places = model_and_pictures(arguments)
-    whole = load_model(model_file, arguments)
+    whole = load_model(model_file, arguments.trusted, arguments.device)
     reader = reader_of(whole, arguments.detector)
     model = embedding_part(without_aligners(whole))
     images, names = _images(places, model, arguments.detector)

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -74,10 +74,12 @@ def _is_model(path: Path) -> bool:
     return True
 
 
-def load_model(path: Path | None, arguments: argparse.Namespace) -> Any:
-    """Load the wanted model, to run where it is wanted."""
-    device = arguments.device or "auto"
-    return load_expression_model(device=device) if path is None else load(path, device=device)
+def load_model(path: Path | None, trusted: Collection[str], device: str | None) -> Any:
+    """Load the wanted model, or that which comes with skfer, to run where it is wanted."""
+    device = device or "auto"
+    if path is None:
+        return load_expression_model(device=device)
+    return load(path, trusted=trusted, device=device)
 
 
 def find_pictures(places: Sequence[Path]) -> list[str]:

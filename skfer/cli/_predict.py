@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check_apart(arguments.json, arguments.csv)
     check_folder(arguments.draw)
     path, places = model_and_pictures(arguments)
-    model = load_model(path, arguments)
+    model = load_model(path, arguments.trusted, arguments.device)
     names = find_pictures(places)
     if not hasattr(model, "predict"):
         raise ArgumentError("{model} does not predict: train one with another --classifier.")

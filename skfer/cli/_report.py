@@ -5,11 +5,10 @@ from typing import Any
 
 from skfer.cli._faces import finds_faces, load_faces, tell_unlabeled, without_duplicates
 from skfer.cli._output import check_writable, say
-from skfer.cli._pictures import picture_shape
+from skfer.cli._pictures import load_model, picture_shape
 from skfer.evaluation import prepare
 from skfer.exceptions import ArgumentError
 from skfer.inspection import report
-from skfer.persistence import load
 from skfer.persistence._parts import without_aligners
 
 
@@ -17,7 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Show a model on the wanted faces, as a page."""
     read = (arguments.model, arguments.labels, arguments.root)
     check_writable(arguments.output, "--output", or_stdout=False, inputs=read)
-    model = load(arguments.model, device=arguments.device or "auto")
+    model = load_model(arguments.model, arguments.trusted, arguments.device)
     _read_as_trained(model, arguments)
     _, loaded = load_faces(arguments)
     kept, _ = without_duplicates(loaded, arguments.duplicates or "drop")

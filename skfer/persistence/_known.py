@@ -7,9 +7,14 @@ from typing import Any
 
 from torch import nn
 
-from skfer.exceptions import ModelFileError
+from skfer.exceptions import ArgumentMessage, ModelFileError
 
 Trusted = Collection[str | type | Callable[..., Any]]
+
+
+class UntrustedError(ArgumentMessage, ModelFileError):
+    """A file needs what is not trusted; the text knows the argument that it speaks of."""
+
 
 # Rooms whose public classes may be named; what they do when made from a saved state is known.
 _SKLEARN: Mapping[str, tuple[str, ...]] = {
@@ -228,10 +233,10 @@ def _name_in_module(kind: Any) -> str:
 def _untrusted(names: Collection[Any]) -> ModelFileError:
     quoted = ", ".join(map(_quoted, names))
     are, them = ("are", "them") if len(names) > 1 else ("is", "it")
-    return ModelFileError(
-        f"the file needs {quoted}, which {are} not among the parts of skfer, scikit-learn and "
-        f"torch that are loaded unasked: if you trust {them} and the file, load(path, "
-        f"trusted=[{quoted}])."
+    return UntrustedError(
+        f"the file needs {{}}, which {are} not among the parts of skfer, scikit-learn and torch "
+        f"that are loaded unasked: if you trust {them} and the file, give {{trusted=[{quoted}]}}.",
+        quoted,
     )
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -322,3 +323,24 @@ def test_predict_keeps_what_is_done_on_ctrl_c(smile, folder, tmp_path, monkeypat
     assert "written are 4 of 12 pictures" in capsys.readouterr().err
     with path.open() as file:
         assert [row["file"] for row in csv.DictReader(file)] == n_read
+
+
+def test_classes_of_ones_own_are_trusted_by_name(tmp_path, folder, monkeypatch, capsys):
+    """A model with a network of one's own is used as any other, once its class is named."""
+    (tmp_path / "my_networks.py").write_text(
+        "from torch import nn\n\n\n"
+        "class Flat(nn.Sequential):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(nn.Flatten(), nn.Linear(256, 8))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    network = import_module("my_networks").Flat()
+    faces = make_expressions(3, 1, image_size=16, random_state=0)
+    model = skfer.CrossEntropyEmbedder(8, backbone=network, max_epochs=1, random_state=0)
+    path, rows = tmp_path / "own.skfer", tmp_path / "rows.npz"
+    skfer.save(model.fit(faces.images, faces.target), path)
+    embed = ["embed", str(path), str(folder), "-o", str(rows), "--quiet"]
+    assert main(embed) == FAILED
+    assert "give --trusted 'my_networks.Flat'." in capsys.readouterr().err
+    assert main([*embed, "--trusted", "my_networks.Flat"]) == 0
+    assert embedded(rows)[1].shape == (12, 8)

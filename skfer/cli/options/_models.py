@@ -128,6 +128,7 @@ def _add_predict(commands: Any) -> None:
         metavar="DIR",
         help="write the pictures into this folder, with boxes and expressions",
     )
+    _add_trusted(parser)
     _add_device(parser)
     _add_jobs(parser)
 
@@ -152,6 +153,7 @@ def _add_embed(commands: Any) -> None:
         help="what to write: .npz (arrays embedding and filenames), .csv, or .parquet (needs "
         "pyarrow)",
     )
+    _add_trusted(parser)
     _add_device(parser)
     _add_jobs(parser)
 
@@ -175,6 +177,7 @@ def _add_report(commands: Any) -> None:
     )
     add_data(parser.add_argument_group("data"), shape=False)
     add_variants(parser.add_argument_group("variants of published sets"))
+    _add_trusted(parser)
     _add_device(parser)
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="chooses images (0)")
     _add_jobs(parser)
@@ -197,6 +200,7 @@ def _add_export(commands: Any) -> None:
         help="a file of skfer train (the model that comes with skfer)",
     )
     parser.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="what to write")
+    _add_trusted(parser)
     parser.set_defaults(command="export")
 
 
@@ -209,6 +213,17 @@ def _add_model_and_pictures(parser: Any) -> None:
         help="a file of skfer train, or none; then pictures, or folders of them",
     )
     add_detect(parser)
+
+
+def _add_trusted(parser: Any) -> None:
+    parser.add_argument(
+        "--trusted",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="classes and functions of your own that MODEL needs, as in package.module.Name; they "
+        "are imported, and so must be installed or in a folder of PYTHONPATH",
+    )
 
 
 def _add_device(group: Any) -> None:
