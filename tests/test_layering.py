@@ -28,7 +28,7 @@ ROOMS = {
     "exceptions": ((), {"sklearn"}),
     "validation": (("_typing", "exceptions"), {"numpy", "sklearn"}),
     "losses": (("_asking", *GROUND), {"torch", "numpy"}),
-    "nets": (GROUND, {"torch", "timm", "safetensors"}),
+    "nets": (("_replacing", *GROUND), {"torch", "timm", "safetensors"}),
     "pictures": (("_bar", *GROUND), {"numpy", "PIL", "joblib"}),
     "preprocessing": (("_digest", *GROUND, "pictures"), {"numpy", "PIL", "sklearn"}),
     "datasets.drawn": ((*GROUND, "datasets"), {"numpy", "sklearn"}),
@@ -39,7 +39,10 @@ ROOMS = {
     ),
     "metrics": (("_bar", *GROUND), {"numpy", "sklearn", "torch"}),
     "model_selection": (GROUND, {"dask", "distributed", "numpy", "sklearn"}),
-    "training": (("_asking", "_bar", *GROUND, "losses", "nets"), {"numpy", "torch", "skorch"}),
+    "training": (
+        ("_asking", "_bar", "_replacing", *GROUND, "losses", "nets"),
+        {"numpy", "torch", "skorch"},
+    ),
     "embedders.gaussian": (
         ("_asking", *GROUND, "losses", "nets", "training", "embedders"),
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
@@ -59,7 +62,7 @@ ROOMS = {
         {"numpy", "scipy", "sklearn", "torch", "skorch"},
     ),
     "pretraining": (
-        ("_version", "_bar", *GROUND, "datasets", "metrics", "nets", "training"),
+        ("_version", "_bar", "_replacing", *GROUND, "datasets", "metrics", "nets", "training"),
         {"joblib", "numpy", "scipy", "sklearn", "torch"},
     ),
     "persistence": (

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from skfer import _replacing
-from skfer._replacing import replaced
+from skfer._replacing import left_by_others, replaced
 
 
 def write(path, text="new"):
@@ -100,3 +100,35 @@ def test_errors_about_other_files_stay_as_they_are(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, replaced(tmp_path / "x.txt"):
         (tmp_path / "none").read_text()
     assert caught.value.filename == str(tmp_path / "none")
+
+
+def test_a_file_that_is_being_read_is_waited_for(tmp_path, monkeypatch):
+    """Windows refuses to rename onto what a virus scanner or a backup has open, for a moment."""
+    refusals, replace = [PermissionError, PermissionError], os.replace
+
+    def refusing(source, target):
+        if refusals:
+            raise refusals.pop()(13, "in use", str(target))
+        replace(source, target)
+
+    path = tmp_path / "x.txt"
+    monkeypatch.setattr(_replacing.os, "replace", refusing)
+    write(path)
+    assert path.read_text() == "new"
+    refusals += [PermissionError] * 9
+    monkeypatch.setattr(_replacing.time, "sleep", lambda seconds: None)
+    with pytest.raises(PermissionError, match="in use"):
+        write(path, "newer")
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["x.txt"]
+
+
+def test_names_that_are_as_long_as_can_be(tmp_path):
+    path = tmp_path / ("表" * 85)  # 255 bytes
+    write(path)
+    assert path.read_text() == "new"
+    assert list(left_by_others(path)) == []
+    left = tmp_path / f".{'表' * 66}.killed.part"
+    left.touch()
+    (tmp_path / ".other.killed.part").touch()
+    assert list(left_by_others(path)) == [left]

@@ -4,6 +4,7 @@ import copy
 import io
 import pickle
 import warnings
+from pathlib import PurePath
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -20,13 +21,16 @@ def portable(value: Any, copies: dict[int, Any] | None = None) -> Any:
     """Return a value for a pickle that loads on any machine.
 
     Modules and tensors in it, or in its dicts, lists and tuples, are copied to the CPU; a module
-    that occurs twice is one module in the copy too. All else is as it is.
+    that occurs twice is one module in the copy too. A path is text, since another system has other
+    classes for it. All else is as it is.
     """
     copies = {} if copies is None else copies
     if isinstance(value, nn.Module | Tensor):
         if id(value) not in copies:
             copies[id(value)] = on_cpu(value) if isinstance(value, nn.Module) else value.cpu()
         return copies[id(value)]
+    if isinstance(value, PurePath):
+        return str(value)
     if type(value) is dict:
         return {name: portable(item, copies) for name, item in value.items()}
     if type(value) in (list, tuple):

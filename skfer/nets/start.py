@@ -1,7 +1,6 @@
 """The start: a backbone that has learned from drawn faces, and its file of weights."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from skfer._replacing import replaced
 from skfer.exceptions import shorten
 from skfer.nets.backbones import MIN_IMAGE_SIDE, CompactResNet
 from skfer.validation import check_flag, check_int, refusal, shown
@@ -273,6 +273,5 @@ def save_start(path: str | Path, tensors: Mapping[str, Tensor], about: Mapping[s
                 "must be finite in 16 bits, whose largest number is 65,504; {} is not.",
                 shown(name),
             )
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    unfinished.write_bytes(save(halves, {"skfer": json.dumps(dict(about), sort_keys=True)}))
-    unfinished.replace(path)
+    with replaced(path) as unfinished:
+        unfinished.write_bytes(save(halves, {"skfer": json.dumps(dict(about), sort_keys=True)}))

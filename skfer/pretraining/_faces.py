@@ -1,7 +1,6 @@
 """The drawn faces that a start learns from: made in chunks, kept on disk."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +9,7 @@ from typing import Any
 import joblib
 import numpy as np
 
+from skfer._replacing import replaced
 from skfer.datasets import draw_portraits
 
 PERSONS_PER_CHUNK = 300
@@ -75,7 +75,5 @@ def _draw(number: int, persons: int, image_size: int, seed: int) -> dict[str, np
 
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    unfinished = path.with_suffix(".tmp")
-    with unfinished.open("wb") as file:
+    with replaced(path) as unfinished, unfinished.open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
-    os.replace(unfinished, path)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from skfer._bar import tqdm
+from skfer._replacing import replaced
 from skfer.datasets import EXPRESSIONS, draw_portraits
 from skfer.nets import expression_network, save_start
 from skfer.nets.backbones import MIN_IMAGE_SIDE
@@ -247,8 +248,8 @@ class _Learner:
             "seconds": self.seconds,
             "history": self.history,
         }
-        torch.save(state, path.with_suffix(".tmp"))
-        path.with_suffix(".tmp").replace(path)
+        with replaced(path) as unfinished:
+            torch.save(state, unfinished)
 
     def resume(self, path: Path) -> None:
         """Go on from a file, if there is one of the same recipe."""

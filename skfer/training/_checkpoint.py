@@ -2,17 +2,16 @@
 
 import hashlib
 import io
-import os
 import time
 import warnings
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import torch
 from skorch.callbacks import Callback
 
+from skfer._replacing import left_by_others, replaced
 from skfer.exceptions import ArgumentError
 from skfer.training._attributes import MISSING, made_again, taken_apart
 from skfer.training._module_state import changed, set_state, state_of, unkept
@@ -122,15 +121,8 @@ class Checkpoint:
             "seeds": generator_state(self.random_state),
             "training": _take_training(net, batches, validation, with_optimizer=not finished),
         }
-        unfinished = self.path.with_name(f"{self.path.name}.{uuid4().hex}.part")
-        try:
-            with open(unfinished, "xb") as file:
-                file.write(_packed(content))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(unfinished, self.path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with replaced(self.path) as unfinished:
+            unfinished.write_bytes(_packed(content))
 
     def _warn_of_unkept(self, net: Any) -> None:
         """Warn, once, where a training has changed what the file does not hold."""
@@ -165,7 +157,7 @@ class Checkpoint:
 
     def _remove_dead(self) -> None:
         """Remove what killed processes have left of this file."""
-        for part in self.path.parent.glob(f"{self.path.name}.*.part"):
+        for part in left_by_others(self.path):
             try:
                 if time.time() - part.stat().st_mtime > _DEAD_AFTER:
                     part.unlink()

@@ -633,7 +633,7 @@ def test_what_cannot_be_kept_is_refused(rows, tmp_path):
 def test_leftovers_of_killed_processes_are_removed(rows, tmp_path):
     model = CrossEntropyEmbedder(**QUICK, max_epochs=1, checkpoint=tmp_path).fit(*rows)
     (file,) = tmp_path.iterdir()
-    old, new = (file.with_name(f"{file.name}.{name}.part") for name in ("a", "b"))
+    old, new = (file.with_name(f".{file.name}.{name}.part") for name in ("a", "b"))
     old.touch()
     new.touch()
     os.utime(old, (0, 0))

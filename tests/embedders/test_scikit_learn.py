@@ -390,3 +390,12 @@ def test_pandas_output(embedder, rows):
 def test_html_repr(embedder, faces):
     assert type(embedder).__name__ in estimator_html_repr(embedder)
     assert type(embedder).__name__ in embedder.fit(faces.images, faces.target)._repr_html_()
+
+
+def test_paths_are_pickled_as_text(faces, tmp_path):
+    """Pickles of a path hold its class, which another system cannot make."""
+    model = CrossEntropyEmbedder(8, max_epochs=1, checkpoint=tmp_path / "fits", random_state=0)
+    content = pickle.dumps(model.fit(faces.images, faces.target))
+    assert b"PosixPath" not in content
+    assert b"WindowsPath" not in content
+    assert pickle.loads(content).checkpoint == str(tmp_path / "fits")
