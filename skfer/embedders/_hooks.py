@@ -69,8 +69,7 @@ class MethodHooks(NetworkTransformer, metaclass=ABCMeta):
             augment=make_augment(self.augment, self.input_shape_),
             standardize_embedding=self.standardize_embedding,
             channels_last=channels_last,
-            # Fits that were kept by versions without it do not have it.
-            mirror=getattr(self, "mirror_", False),
+            mirror=self.mirror_,
         )
 
     def choose_attention(self, feature_shape: tuple[int, ...]) -> str | None:

@@ -100,9 +100,9 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         """Return the point that directions are taken from, if they are wanted.
 
         Where a training goes on, pass by pass, it moves towards that of each pass, and "auto"
-        leaves an embedder without a center, as of an earlier version, without one.
+        leaves an embedder without a center without one.
         """
-        former = getattr(self, "embedding_center_", None) if goes_on else None
+        former = self.embedding_center_ if goes_on else None
         wanted = self.normalize_embedding
         if goes_on and wanted == "auto":
             wanted = former is not None
@@ -184,7 +184,7 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
                 self._n_features_out,
                 tuple(embedding.shape),
             )
-        center = getattr(self, "embedding_center_", None)  # an earlier version had none
+        center = getattr(self, "embedding_center_", None)  # the first training goes on without
         center = None if center is None else torch.tensor(center)
         return self.net_.criterion_.placed(embedding, center)
 

@@ -195,7 +195,7 @@ class GaussianMetricLoss(nn.Module):
     def stats(self) -> dict[str, Tensor]:
         """What the latest call saw."""
         if self._error is None:
-            return self.__dict__.get("_stats", {})  # an earlier version had none
+            return self._stats
         misplaced = self._error.abs().sum(0) > 1
         return {"active_fraction": misplaced.to(self._error.dtype).mean()}
 

@@ -88,16 +88,15 @@ def put_together(
     embedder.__setstate__(state)
     if net is None:
         return embedder
-    for name in net.get("unchanged", ()):  # one module was read as several
+    for name in net["unchanged"]:  # one module was read as several
         for known in (embedder._built_from, embedder._trained_with):
             if name in known:
                 known[name] = getattr(embedder, name)
     network, objective = _made_again(embedder)
     _set_tensors(network, net["module"], "network")
     _set_tensors(objective, net["criterion"], "objective")
-    beside = net.get("beside", {})  # earlier versions kept tensors alone
-    set_attributes(network, beside.get("module", {}))
-    set_attributes(objective, beside.get("criterion", {}))
+    set_attributes(network, net["beside"]["module"])
+    set_attributes(objective, net["beside"]["criterion"])
     embedder.net_ = MetricNet.restored(
         network,
         objective,

@@ -213,7 +213,7 @@ def read_card(path: Source, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
         return {
             "versions": {str(name): str(version) for name, version in document["versions"].items()},
             "card": dict(Decoder(arrays).decode(document["card"])),
-            "facts": dict(document.get("facts", {})),
+            "facts": dict(document["facts"]),
         }
 
 

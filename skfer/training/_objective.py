@@ -220,8 +220,8 @@ class Objective(nn.Module):
                 parameter.copy_(learned[name])
         if not all(isinstance(part.metric_loss, nn.Module) for part in (self, other)):
             return
-        # One that was loaded from a file has no note of it.
-        now, before = buffer_traces(other.metric_loss), getattr(other, "_buffers_at_start", {})
+        # One that was loaded from a file has noted nothing.
+        now, before = buffer_traces(other.metric_loss), other._buffers_at_start
         changed = {name for name, trace in now.items() if before.get(name, trace) != trace}
         buffers = other.metric_loss.named_buffers()
         set_tensors(self.metric_loss, {n: b.detach().clone() for n, b in buffers if n in changed})
