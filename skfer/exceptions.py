@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -289,6 +290,23 @@ def install_hint(extra: str, package: str) -> str:
         return f"pip install 'skfer[{extra}]'"
     editable = "-e " if origin.get("dir_info", {}).get("editable") else ""
     return f"pip install {editable}'{url.removeprefix('file://')}[{extra}]'"
+
+
+def warn_caller(message: str | Warning, category: type[Warning] = UserWarning) -> None:
+    """Warn about the line that called skfer, be it directly or through scikit-learn.
+
+    Parameters
+    ----------
+    message : str or Warning
+        The text of the warning, or the warning itself.
+    category : type, default=UserWarning
+        The class of a text.
+    """
+    frame, level = sys._getframe(1), 2
+    passed = ("skfer.", "sklearn.", "joblib.")
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(passed):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def _unlock() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from skfer.datasets._loading import find_broken
 from skfer.datasets._registry import DATASETS
 from skfer.datasets._tree import Tree, plain
-from skfer.exceptions import ArgumentError
-from skfer.pictures import N_SHOWN, Problem, warn_caller
+from skfer.exceptions import ArgumentError, warn_caller
+from skfer.pictures import N_SHOWN, Problem
 from skfer.validation import check_flag, check_verbose
 
 

@@ -12,7 +12,7 @@ from skfer.datasets._copies import conflicting_copies
 from skfer.datasets._listing import Listing, RowReader, absent, choose_classes, choose_parts
 from skfer.datasets._rows import Row, place_of
 from skfer.datasets._tree import Tree
-from skfer.exceptions import ArgumentError
+from skfer.exceptions import ArgumentError, warn_caller
 from skfer.pictures import (
     Cache,
     Chunk,
@@ -29,7 +29,6 @@ from skfer.pictures import (
     handle,
     image_shape,
     read_picture,
-    warn_caller,
 )
 from skfer.validation import check_flag, check_verbose
 

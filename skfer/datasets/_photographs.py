@@ -9,8 +9,8 @@ from skfer.datasets._aligned import detecting_reader
 from skfer.datasets._listing import Listing
 from skfer.datasets._loading import Options, load
 from skfer.datasets._tree import Tree
-from skfer.exceptions import ArgumentError, shorten
-from skfer.pictures import N_SHOWN, DatasetWarning, warn_caller
+from skfer.exceptions import ArgumentError, shorten, warn_caller
+from skfer.pictures import N_SHOWN, DatasetWarning
 from skfer.preprocessing import FaceDetector, FunctionDetector, as_detector
 
 Detector = FaceDetector | Callable | str | None

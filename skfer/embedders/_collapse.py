@@ -1,38 +1,12 @@
 """Finds out from its history whether an embedder learned anything."""
 
-import sys
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
-
-import sklearn
 
 COLLAPSE_SPREAD = 0.1
 """Below this share of the squared norm, embeddings count as coincident."""
 PATIENCE = 10
 """So many passes of ``partial_fit`` in a row have to look collapsed, as the first ones often do."""
-_SCIKIT_LEARN = Path(sklearn.__file__).parent
-_PASSED_THROUGH = tuple(
-    f"{path.as_posix()}/"
-    for path in (Path(__file__).parents[1], _SCIKIT_LEARN, _SCIKIT_LEARN.with_name("joblib"))
-)
-
-
-def warn_caller(message: str, category: type[Warning]) -> None:
-    """Warn about the line that called skfer, be it directly or through scikit-learn.
-
-    Parameters
-    ----------
-    message : str
-        The text of the warning.
-    category : type
-        Its class.
-    """
-    level, frame = 1, sys._getframe()
-    while frame.f_back and Path(frame.f_code.co_filename).as_posix().startswith(_PASSED_THROUGH):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level)
 
 
 def find_collapse(

@@ -13,8 +13,7 @@ from skorch.helper import SliceDataset
 from torch.utils.data import DataLoader, Dataset
 
 from skfer._typing import NDArray
-from skfer.embedders._collapse import warn_caller
-from skfer.exceptions import ArgumentError, shorten
+from skfer.exceptions import ArgumentError, shorten, warn_caller
 from skfer.pictures import (
     PATH,
     PICTURE,

@@ -13,7 +13,6 @@ from skorch.callbacks import Callback
 from torch import Tensor
 
 from skfer.embedders._classifier import ClassifierEmbedder
-from skfer.embedders._collapse import warn_caller
 from skfer.embedders._directions import GAUSSIAN_SHARE_OF_MEAN
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._loss_recipes import (
@@ -24,7 +23,7 @@ from skfer.embedders._loss_recipes import (
     takes_votes,
 )
 from skfer.embedders.base import BaseEmbedder
-from skfer.exceptions import EmbeddingCollapseWarning
+from skfer.exceptions import EmbeddingCollapseWarning, warn_caller
 from skfer.losses import GaussianMetricLoss
 from skfer.nets import Embedded
 from skfer.training import Objective, TrainingData

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from skfer._typing import NDArray
 from skfer._version import __version__
-from skfer.embedders._collapse import warn_caller
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._directions import gives_directions, mean_of, moved, some_labeled
 from skfer.embedders._inputs import (
@@ -34,7 +33,7 @@ from skfer.embedders._parameters import SharedParameters
 from skfer.embedders._pickling import CallbacksApart, portable
 from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders._tables import check_table
-from skfer.exceptions import ArgumentError, InconsistentVersionWarning
+from skfer.exceptions import ArgumentError, InconsistentVersionWarning, warn_caller
 from skfer.nets import Embedded
 from skfer.pictures import check_image_size, warn_of_photographs
 from skfer.training import MetricNet, PictureSource, Source, run_network

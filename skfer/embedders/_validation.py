@@ -13,8 +13,7 @@ from sklearn.model_selection import (
 )
 
 from skfer._typing import NDArray
-from skfer.embedders._collapse import warn_caller
-from skfer.exceptions import shorten
+from skfer.exceptions import shorten, warn_caller
 
 _N_DRAWS = 100  # of subjects, until training has samples of each class
 

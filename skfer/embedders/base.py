@@ -15,7 +15,7 @@ from skfer.embedders._announcing import announce
 from skfer.embedders._budget import count_epochs
 from skfer.embedders._callbacks import checked_callbacks
 from skfer.embedders._checkpoints import open_checkpoint
-from skfer.embedders._collapse import PATIENCE, find_collapse, warn_caller
+from skfer.embedders._collapse import PATIENCE, find_collapse
 from skfer.embedders._credibility import CELLS, credible_votes
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._docs import with_shared_docs
@@ -49,7 +49,7 @@ from skfer.embedders._scoring import ScoreEachEpoch, find_scorers
 from skfer.embedders._snapshots import replace_state, snapshot
 from skfer.embedders._validation import check_triplets, tell_lost, validation_split
 from skfer.embedders._votes import check_votes
-from skfer.exceptions import ArgumentError, EmbeddingCollapseWarning
+from skfer.exceptions import ArgumentError, EmbeddingCollapseWarning, warn_caller
 from skfer.training import (
     AverageWeights,
     Batches,

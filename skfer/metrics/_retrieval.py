@@ -1,12 +1,12 @@
 """Retrieval measures: does a face's neighborhood show the face's own expression."""
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 
 from skfer._typing import ArrayLike
+from skfer.exceptions import warn_caller
 from skfer.metrics._arguments import make_task
 from skfer.metrics._ranking import mean_over_queries
 from skfer.validation import check_int, refusal, shown
@@ -254,7 +254,7 @@ def mean_average_precision_at_r(
         embeddings, labels, groups, reference_embeddings, reference_labels, reference_groups
     )
     score = mean_over_queries(task, _average_precision, None, chunk_size, verbose)
-    return _undefined("mean_average_precision_at_r", 3) if score is None else float(score)
+    return _undefined("mean_average_precision_at_r") if score is None else float(score)
 
 
 def _average_precision(hits: np.ndarray, n_relevant: np.ndarray) -> np.ndarray:
@@ -289,15 +289,14 @@ def _is_several(k: object) -> bool:
 def _per_k(
     means: np.ndarray | None, k: int | Sequence[int], ranks: np.ndarray, name: str
 ) -> float | np.ndarray:
-    values = np.full(len(ranks), _undefined(name, 4)) if means is None else means
+    values = np.full(len(ranks), _undefined(name)) if means is None else means
     return values if _is_several(k) else float(values[0])
 
 
-def _undefined(name: str, stacklevel: int) -> float:
-    warnings.warn(
+def _undefined(name: str) -> float:
+    warn_caller(
         f"{name} is undefined and set to nan: no query has a sample of its own label to find "
         "outside its own group.",
         UndefinedMetricWarning,
-        stacklevel=stacklevel,
     )
     return float("nan")

@@ -24,7 +24,6 @@ from skfer.pictures._problems import (
     handle,
     in_part,
     part_of,
-    warn_caller,
 )
 from skfer.pictures._reading import (
     EXTENSIONS,
@@ -75,6 +74,5 @@ __all__ = [
     "resize",
     "seems_photograph",
     "sides_of",
-    "warn_caller",
     "warn_of_photographs",
 ]

@@ -1,11 +1,9 @@
 """What is wrong with a data set: collected first, then told at once or skipped."""
 
-import sys
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from skfer.exceptions import ArgumentError, ArgumentMessage, shorten
+from skfer.exceptions import ArgumentError, ArgumentMessage, shorten, warn_caller
 from skfer.validation import check_choice
 
 N_SHOWN = 5
@@ -138,15 +136,6 @@ def handle(problems: Sequence[Problem], total: int, unit: str, on_error: str) ->
         hint = "Mend or remove them, or give {on_error='skip'} to leave them out."
         raise DatasetError("{}", text, problems=problems, hint=hint)
     warn_caller(DatasetWarning("{}\nThey are left out.", text))
-
-
-def warn_caller(warning: Warning) -> None:
-    """Warn as if from the line that called skfer, by itself or through scikit-learn."""
-    frame, level = sys._getframe(1), 2
-    passed = ("skfer.", "sklearn.")
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(passed):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(warning, stacklevel=level)
 
 
 def check_on_error(on_error: str) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from skfer.exceptions import shorten
-from skfer.pictures._problems import N_SHOWN, warn_caller
+from skfer.exceptions import shorten, warn_caller
+from skfer.pictures._problems import N_SHOWN
 from skfer.pictures._reading import PATH, PICTURE, sides_of
 
 # What fills its picture is hardly longer than wide. Smaller pictures may be crops of any shape.

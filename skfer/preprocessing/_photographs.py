@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone
 
-from skfer.exceptions import ArgumentError, shorten
-from skfer.pictures import N_SHOWN, PATH, PICTURE, NoFaceWarning, Picture, read_picture, warn_caller
+from skfer.exceptions import ArgumentError, shorten, warn_caller
+from skfer.pictures import N_SHOWN, PATH, PICTURE, NoFaceWarning, Picture, read_picture
 from skfer.preprocessing._align import FaceAligner
 from skfer.preprocessing._detector import Faces
 from skfer.validation import as_list, shown
