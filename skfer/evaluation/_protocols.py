@@ -1,6 +1,5 @@
 """How a data set is split into training and test parts."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from skfer._typing import NDArray
 from skfer.datasets import UNLABELED
 from skfer.evaluation._checks import Split, check_faces, check_seed
 from skfer.evaluation._names import PROTOCOLS
-from skfer.exceptions import ArgumentError
+from skfer.exceptions import ArgumentError, warn_caller
 from skfer.model_selection import (
     OfficialSplit,
     SubjectKFold,
@@ -227,11 +226,9 @@ def _warn_of_shared(faces: Bunch, train: NDArray[np.intp], test: NDArray[np.intp
     }
     told = ", ".join(f"{count} {what}" for what, count in shared.items() if count)
     if told:
-        warnings.warn(
+        warn_caller(
             f"the official split has in training and test alike: {told}. It is used as its owners "
-            "made it.",
-            UserWarning,
-            stacklevel=4,
+            "made it."
         )
 
 

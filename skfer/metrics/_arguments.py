@@ -1,12 +1,11 @@
 """The arguments that all retrieval measures share."""
 
-import warnings
 from functools import partial
 
 import numpy as np
 
 from skfer._typing import ArrayLike
-from skfer.exceptions import ArgumentError
+from skfer.exceptions import ArgumentError, warn_caller
 from skfer.metrics._coordinates import parts_of
 from skfer.metrics._task import RetrievalTask, build_task
 from skfer.validation import check_groups, check_labels, check_rows, number_values
@@ -100,12 +99,10 @@ def _warn_of_copies(query: np.ndarray, reference: np.ndarray) -> None:
     n_copies = int(np.isin(queries, references).sum())
     has_collapsed = bool((references == references[0]).all())
     if 2 * n_copies > len(query) and not has_collapsed:
-        warnings.warn(
+        warn_caller(
             f"{n_copies} of the {len(query)} rows of embeddings are in reference_embeddings too, "
             "where they find themselves at distance 0. Leave these rows out of "
-            "reference_embeddings, or pass groups and reference_groups.",
-            UserWarning,
-            stacklevel=4,
+            "reference_embeddings, or pass groups and reference_groups."
         )
 
 
