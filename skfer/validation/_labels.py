@@ -67,6 +67,7 @@ def check_labels(
     return column
 
 
+_APART = "All of them would count as one person: leave them out, or give each an id of its own."
 _IF_A_NAME = 'That is what tables have where nothing is known: write "Na" if it is a name.'
 
 
@@ -77,9 +78,6 @@ def check_groups(
     n_samples: int | None = None,
     rows_name: str = "X",
     allow_missing: bool = False,
-    hint: str = (
-        "All of them would count as one person: leave them out, or give each an id of its own."
-    ),
 ) -> NDArray[Any]:
     """Return a column of groups (subjects, sequences) of one kind.
 
@@ -95,8 +93,6 @@ def check_groups(
         What has so many rows, for the message.
     allow_missing : bool, default=False
         Whether a sample may have no group (see `is_missing`).
-    hint : str
-        What to do about missing groups where they are not allowed.
 
     Returns
     -------
@@ -120,7 +116,7 @@ def check_groups(
             missing.sum(),
             shown(column[row]),
             row,
-            _IF_A_NAME if str(column[row]) == "NA" else hint,
+            _IF_A_NAME if str(column[row]) == "NA" else _APART,
         )
     return column
 

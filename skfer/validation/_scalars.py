@@ -69,7 +69,6 @@ def check_real(
     above: float | None = None,
     at_most: float | None = None,
     below: float | None = None,
-    optional: bool = False,
     hint: str = "",
 ) -> Any:
     """Return a finite number within bounds.
@@ -82,8 +81,6 @@ def check_real(
         The argument.
     at_least, above, at_most, below : float, default=None
         Bounds, that are allowed themselves (at_least, at_most) or not; None for none.
-    optional : bool, default=False
-        Whether None is welcome, and returned.
     hint : str, default=""
         A sentence that tells what to do, added to the message.
 
@@ -97,8 +94,6 @@ def check_real(
     ArgumentError
         If it is no such number.
     """
-    if value is None and optional:
-        return None
     if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
         try:
             number = float(value)
@@ -113,12 +108,10 @@ def check_real(
         (" of at most ", at_most),
         (" below ", below),
     ]
-    raise _refused(name, "a finite number", bounds, optional, value, hint)
+    raise _refused(name, "a finite number", bounds, False, value, hint)
 
 
-def check_choice(
-    value: Any, name: str, choices: Collection[Any], *, optional: bool = False, hint: str = ""
-) -> Any:
+def check_choice(value: Any, name: str, choices: Collection[Any], *, optional: bool = False) -> Any:
     """Return one of several values.
 
     Parameters
@@ -131,8 +124,6 @@ def check_choice(
         What is allowed.
     optional : bool, default=False
         Whether None is welcome, and returned.
-    hint : str, default=""
-        A sentence that tells what to do, added to the message.
 
     Returns
     -------
@@ -152,7 +143,7 @@ def check_choice(
         if isinstance(value, str) and value == choice:  # numpy's strings
             return choice
     what = "one of " + ", ".join(map(repr, choices))
-    raise _refused(name, what, [], optional, value, hint)
+    raise _refused(name, what, [], optional, value, "")
 
 
 def check_flag(value: Any, name: str, *, hint: str = "") -> bool:

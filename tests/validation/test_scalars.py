@@ -56,7 +56,6 @@ def test_what_fits_comes_back_plain():
     assert type(check_real(np.float32(0.5), "p", at_least=0.5, at_most=0.5)) is float
     assert check_real(3, "p", at_least=3) == 3
     assert check_int(None, "k", optional=True) is None
-    assert check_real(None, "p", optional=True) is None
     assert check_choice(np.str_("a"), "mode", ["a", "b"]) == "a"
     assert check_choice(None, "mode", ["a"], optional=True) is None
     assert check_flag(np.True_, "verbose") is True
@@ -78,8 +77,8 @@ def test_bounds_are_bounds():
 
 @pytest.mark.parametrize("value", [None, 1, "c", [], np.ones(2), True], ids=str)
 def test_choices_are_told(value):
-    with pytest.raises(ArgumentError, match=r"mode must be one of 'a', 0, got .* Say a."):
-        check_choice(value, "mode", ["a", 0], hint="Say a.")
+    with pytest.raises(ArgumentError, match=r"mode must be one of 'a', 0, got .*\.$"):
+        check_choice(value, "mode", ["a", 0])
 
 
 def test_an_optional_argument_says_so():
