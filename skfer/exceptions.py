@@ -163,6 +163,11 @@ def shorten(text: str, length: int = _N_SHOWN) -> str:
     return f"{text[: length - 3 - half]}...{text[len(text) - half :]}"
 
 
+def one_line(value: object, length: int = _N_SHOWN) -> str:
+    """Return the text of a value, such as an error of another library, shortened to one line."""
+    return shorten(" ".join(str(value).split()), length)
+
+
 class ArgumentError(ArgumentMessage, ValueError):
     """An argument makes no sense; the error knows which.
 

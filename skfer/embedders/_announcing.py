@@ -3,7 +3,7 @@
 import itertools
 from typing import Any
 
-from skfer.exceptions import shorten
+from skfer.exceptions import one_line
 from skfer.training import TrainingData
 
 _NUMBERS = itertools.count(1)
@@ -19,7 +19,7 @@ def announce(embedder: Any, data: TrainingData) -> None:
     data : TrainingData
         Its samples.
     """
-    what = shorten(" ".join(repr(embedder).split()), 300)
+    what = one_line(embedder, 300)
     n_classes = len(embedder.classes_)
     print(
         f"Fit {next(_NUMBERS)}: {what} on {len(data.train)} samples of {n_classes} classes, "

@@ -16,7 +16,7 @@ from safetensors.numpy import save as save_tensors
 
 from skfer._replacing import replaced
 from skfer._typing import NDArray
-from skfer.exceptions import ArgumentError, ModelFileError
+from skfer.exceptions import ArgumentError, ModelFileError, one_line
 
 FORMAT = 1
 """Version of the format; files of older ones load."""
@@ -84,7 +84,7 @@ def read_file(source: Source, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any
         metadata = _metadata(content)
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelFileError(
-            f"{told} is not a model file, or is damaged ({_short(error)}): give a file that "
+            f"{told} is not a model file, or is damaged ({one_line(error)}): give a file that "
             "skfer.save wrote."
         ) from error
     text = metadata.get(_KEY)
@@ -101,7 +101,7 @@ def read_file(source: Source, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any
     try:
         return json.loads(text), tensors
     except (ValueError, RecursionError) as error:
-        raise ModelFileError(f"{told} is damaged ({_short(error)}).") from error
+        raise ModelFileError(f"{told} is damaged ({one_line(error)}).") from error
 
 
 def check_source(source: Any, name: str) -> None:
@@ -187,8 +187,3 @@ def _digest(text: str, tensors: Tensors) -> str:
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
     return digest.hexdigest()
-
-
-def _short(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if len(text) <= 200 else text[:200] + " ..."

@@ -1,7 +1,8 @@
 """Saving and loading of a fitted model."""
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skfer.embedders._within import embedders_in
-from skfer.exceptions import ModelFileError
+from skfer.exceptions import ModelFileError, one_line
 from skfer.persistence._card import card_text, facts_of
 from skfer.persistence._codec import Decoder, Encoder, names_in
 from skfer.persistence._file import MAX_BYTES, Source, check_source, read_file, told_as, write_file
@@ -283,19 +284,15 @@ def _card_of(model: Any) -> Mapping[str, Any]:
     return {} if getattr(trained, "n_iter_", 0) else card
 
 
-class _damage_told:  # noqa: N801 - a context manager, as in contextlib
+@contextmanager
+def _damage_told(source: Source) -> Iterator[None]:
     """Turn whatever a damaged document raises into the error that says so."""
-
-    def __init__(self, source: Source) -> None:
-        self._told = told_as(source)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, ModelFileError | MemoryError) or not isinstance(error, Exception):
-            return
-        text = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    try:
+        yield
+    except (ModelFileError, MemoryError):
+        raise
+    except Exception as error:
+        text = one_line(f"{type(error).__name__}: {error}")
         raise ModelFileError(
-            f"{self._told} is damaged, or of another version of skfer ({text})."
+            f"{told_as(source)} is damaged, or of another version of skfer ({text})."
         ) from error

@@ -21,7 +21,7 @@ from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder
 from skfer.embedders._describing import describe, title_of
 from skfer.embedders._within import inside
-from skfer.exceptions import ArgumentError, install_hint, shorten
+from skfer.exceptions import ArgumentError, install_hint, one_line
 from skfer.nets import FaceBackbone
 from skfer.persistence._model import model_card
 from skfer.persistence._onnx_steps import (
@@ -284,8 +284,8 @@ def _traced(graph: Graph, inputs: Tensor) -> bytes:
                 dynamo=False,  # the other way takes half a minute, and further packages
             )
         except torch.onnx.errors.OnnxExporterError as error:
-            why = shorten(" ".join(str(error).split()))
-            raise ArgumentError("{model}: torch cannot export the network: {}", why) from error
+            text = "{model}: torch cannot export the network: {}"
+            raise ArgumentError(text, one_line(error)) from error
     return buffer.getvalue()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skfer.exceptions import ArgumentError, ignored, install_hint, shorten
+from skfer.exceptions import ArgumentError, ignored, install_hint, one_line
 from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector, named_rows
 from skfer.preprocessing._geometry import corners
 from skfer.preprocessing._libfacedetection import detect_bgr
@@ -378,10 +378,9 @@ def _library(name: str, detector: FaceDetector, package: str, extra: str | None 
         call = f"pip install {package}" if extra is None else install_hint(extra, package)
         raise ImportError(f"{type(detector).__name__} needs the package {name}: {call}.") from error
     except Exception as error:  # of a package that does not fit the others, whatever it is
-        why = shorten(" ".join(str(error).split()))
         raise ImportError(
             f"{type(detector).__name__} needs the package {name}, which is there and fails "
-            f"({why}): install versions of it and of what it needs that fit each other."
+            f"({one_line(error)}): install versions of it and of what it needs that fit each other."
         ) from error
 
 
