@@ -10,7 +10,7 @@ from skfer.exceptions import ArgumentError
 from skfer.inspection._choice import choose_rows
 from skfer.inspection._faces import check_faces, faces_of
 from skfer.inspection._grid import FaceGrid
-from skfer.inspection._labels import Labels, read_labels
+from skfer.inspection._labels import Labels, or_unlabeled, read_labels
 from skfer.inspection._models import Parts, predictions, take_apart
 from skfer.inspection._style import as_text, colormap, ink_of, merged, new_axes, write_caption
 from skfer.validation import UNLABELED, as_array, check_choice, check_real, shown
@@ -256,7 +256,7 @@ class AttentionDisplay:
         """
         checked = _check_maps(maps)
         faces = check_faces(images, len(checked), beside="maps")
-        y = np.full(len(checked), None) if y is None else y
+        y = or_unlabeled(y, len(checked))
         labels = read_labels(y, names, n_samples=len(checked), rows_name="maps")
         display = cls(
             checked,

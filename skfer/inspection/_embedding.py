@@ -8,7 +8,7 @@ import numpy as np
 from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._faces import check_faces, faces_of
-from skfer.inspection._labels import NO_LABEL, Labels, read_labels, read_predictions
+from skfer.inspection._labels import NO_LABEL, Labels, or_unlabeled, read_labels, read_predictions
 from skfer.inspection._models import embed, image_shape_of, predictions, subclasses
 from skfer.inspection._projection import project
 from skfer.inspection._scatter import Group, add_pictures, fit_view, ring, scatter, spread_rows
@@ -273,14 +273,14 @@ class EmbeddingDisplay:
         images: Any,
         random_state: Any,
     ) -> Self:
-        y = _or_unlabeled(y, len(embedding))
+        y = or_unlabeled(y, len(embedding))
         read_labels(y, names, n_samples=len(embedding), rows_name="embedding")
         if images is not None:
             images = check_faces(images, len(embedding), beside="embedding")
         n_train = 0
         if reference is not None:
             n_train = len(reference)
-            y_train = _or_unlabeled(y_train, n_train)
+            y_train = or_unlabeled(y_train, n_train)
             read_labels(
                 y_train, names, n_samples=n_train, argument="y_train", rows_name="embedding_train"
             )
@@ -378,10 +378,6 @@ class EmbeddingDisplay:
         faces = check_faces(self.images, len(front), beside="the embedding")
         places = np.searchsorted(front, rows)
         return add_pictures(ax, self.points[front], faces, places, [colors[row] for row in front])
-
-
-def _or_unlabeled(y: Any, n: int) -> NDArray[Any]:
-    return np.full(n, None) if y is None else y
 
 
 def _check_subclass(subclass: Any, n: int, n_train: int) -> NDArray[Any] | None:

@@ -35,6 +35,11 @@ class Labels(NamedTuple):
         return NO_LABEL if code == UNLABELED else self.names[code]
 
 
+def or_unlabeled(y: Any, n: int) -> Any:
+    """Return labels as they were given, or a column without any label."""
+    return np.full(n, None) if y is None else y
+
+
 def read_labels(
     y: Any,
     names: Any = None,

@@ -54,12 +54,12 @@ def project(
     if isinstance(projection, str) and projection == "pca":
         return _by_pca(both, n_fitted)
     model, told = _model(projection, len(both), n_fitted, random_state)
+    # Those that only take targets (as UMAP does) would be shown what they should not see.
+    targets = codes if get_tags(model).target_tags.required else None
     if reference is not None and hasattr(model, "transform"):
-        targets = codes[: len(reference)] if get_tags(model).target_tags.required else None
-        model = model.fit(reference, targets)
+        model = model.fit(reference, None if targets is None else targets[: len(reference)])
         points = np.concatenate([model.transform(reference), model.transform(embedding)])
     else:
-        targets = codes if _wants_targets(model) else None
         points = model.fit_transform(both, targets)
     points = np.asarray(points, dtype=np.float64).reshape(len(both), -1)
     if points.shape[1] == 1:
@@ -111,11 +111,6 @@ def _model(projection: Any, n: int, n_fitted: int, random_state: Any) -> tuple[A
             shown(projection),
         )
     return clone(projection), type(projection).__name__
-
-
-def _wants_targets(model: Any) -> bool:
-    # Those that only take them (as UMAP does) would be shown what they should not see.
-    return bool(get_tags(model).target_tags.required)
 
 
 def _spread(values: NDArray[Any], codes: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from html import escape
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, recall_score
@@ -104,32 +104,28 @@ def report(model: Any, bunch: Any, path: str | os.PathLike[str]) -> Path:
         raise ArgumentError("{path=} is a folder: name a file in it.", path=str(path))
     if not hasattr(bunch, "images") or not hasattr(bunch, "target"):
         raise ArgumentError("{bunch} must have images and target, as the loaders' Bunches have.")
-    labels = read_labels(bunch.target, _names(bunch), n_samples=len(bunch.images))
+    names = bunch.get("target_names")
+    labels = read_labels(bunch.target, names, n_samples=len(bunch.images))
     known = np.flatnonzero(labels.codes != UNLABELED)
     if len(np.unique(labels.codes[known])) < 2:
         raise ArgumentError("{bunch} must have faces of at least two labeled classes.")
     groups = bunch.get("groups")
     groups = None if groups is None else np.asarray(groups)[known]
-    y = _as_fitted(model, np.asarray(bunch.target)[known], _names(bunch))
-    faces = _Faces(bunch.images[known], y, groups, _names(bunch))
+    y = _as_fitted(model, np.asarray(bunch.target)[known], names)
+    faces = _Faces(bunch.images[known], y, groups, names)
     sections = [_about(model, faces, labels), *_figures(model, faces)]
     with replaced(place) as temporary:
         temporary.write_text(_page(f"{name_of(model)}: report", sections), encoding="utf-8")
     return place
 
 
-class _Faces:
+class _Faces(NamedTuple):
     """The labeled faces of a Bunch."""
 
-    def __init__(self, images: Any, y: NDArray[Any], groups: Any, names: Any) -> None:
-        self.images = images
-        self.y = y
-        self.groups = groups
-        self.names = names
-
-
-def _names(bunch: Any) -> Any:
-    return bunch.get("target_names")
+    images: Any
+    y: NDArray[Any]
+    groups: Any
+    names: Any
 
 
 def _as_fitted(model: Any, y: NDArray[Any], names: Any) -> NDArray[Any]:

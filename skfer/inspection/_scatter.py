@@ -55,13 +55,14 @@ def add_pictures(
     ax: Any, points: NDArray[Any], faces: Faces, rows: NDArray[np.intp], colors: Sequence[Any]
 ) -> list[Any]:
     """Show faces at points, framed in given colors."""
+    from matplotlib.colors import Normalize
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
     added = []
     for row in rows:
         face = faces[row]
         zoom = _PICTURE / max(face.shape[:2])
-        gray = {"cmap": "gray", "norm": _byte_range()} if face.ndim == 2 else {}
+        gray: dict[str, Any] = {"cmap": "gray", "norm": Normalize(0, 255)} if face.ndim == 2 else {}
         box = AnnotationBbox(
             OffsetImage(face, zoom=zoom, interpolation="bilinear", **gray),
             points[row],
@@ -116,12 +117,6 @@ def spread_rows(points: NDArray[Any], n: int) -> NDArray[np.intp]:
         _, first = np.unique(cells[order] @ (1, side), return_index=True)
         chosen = np.sort(order[first])
     return chosen[: max(n, 0)]
-
-
-def _byte_range() -> Any:
-    from matplotlib.colors import Normalize
-
-    return Normalize(0, 255)
 
 
 def _common_scale(options: Mapping[str, Any], n: int, cmap: Any) -> dict[str, Any]:

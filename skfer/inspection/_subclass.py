@@ -8,7 +8,7 @@ from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._faces import check_faces, faces_of
 from skfer.inspection._grid import FaceGrid
-from skfer.inspection._labels import Labels, read_labels
+from skfer.inspection._labels import Labels, or_unlabeled, read_labels
 from skfer.inspection._models import image_shape_of, take_apart
 from skfer.validation import UNLABELED, as_array, check_int, check_labels, check_rows, shown
 
@@ -209,7 +209,7 @@ class SubclassDisplay:
         own = _as_rows(subclass, len(rows))
         check_int(n_faces, "n_faces", at_least=1)
         faces = check_faces(images, len(rows), beside="the embedding")
-        y = np.full(len(rows), None) if y is None else y
+        y = or_unlabeled(y, len(rows))
         labels = read_labels(y, names, n_samples=len(rows), rows_name="the embedding")
         middle = _means(rows, own) if centers is None else check_rows(centers, "centers")
         n = len(middle)
