@@ -84,7 +84,7 @@ def check_writable(
     _check_not_read(path, option, inputs)
     if not _is_special(path):
         hint = ", or - for standard output" if or_stdout else ""
-        _check_folder(path, _behind_links(path).parent, option, hint)
+        _check_folder(path, Path(os.path.realpath(path)).parent, option, hint)
 
 
 def _check_not_read(path: Path, option: str, inputs: Iterable[Path | str | None]) -> None:
@@ -136,10 +136,6 @@ def is_regular(path: Path | None) -> bool:
 def _is_special(path: Path) -> bool:
     """Whether a path is a device or a pipe, to be written to and never to be replaced."""
     return path.exists() and not path.is_file()
-
-
-def _behind_links(path: Path) -> Path:
-    return Path(os.path.realpath(path))
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

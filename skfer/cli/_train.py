@@ -15,6 +15,7 @@ from tqdm import tqdm
 from skfer.cli._faces import OWN_SETS, load_faces, parts_of, tell_unlabeled, without_duplicates
 from skfer.cli._output import bars_wanted, check_writable, counted, say, warn
 from skfer.cli._pictures import largest_of, make_detector
+from skfer.cli._record import data_record
 from skfer.evaluation import make_methods, prepare, with_classifier
 from skfer.persistence import save
 from skfer.preprocessing import FaceAligner
@@ -109,15 +110,11 @@ def make_card(
     name: str, faces: Bunch, loaded: Bunch, arguments: argparse.Namespace
 ) -> dict[str, Any]:
     """Return what the model cannot know of itself: its data, and how pictures were read."""
-    classes, counts = np.unique(faces.target, return_counts=True)
-    words = [str(faces.target_names[code]) for code in classes]
+    known = data_record(faces)
     return {
         "data": {
             "name": _name_of(name),
-            "images": len(faces.target),
-            "classes": dict(zip(words, counts.tolist(), strict=True)),
-            "groups": None if faces.groups is None else len(np.unique(faces.groups)),
-            "groups_are": None if faces.groups is None else faces.group_kind,
+            **{part: known[part] for part in ("images", "classes", "groups", "groups_are")},
             "terms": terms_of(loaded),
         },
         "preprocessing": {
