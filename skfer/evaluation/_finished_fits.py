@@ -20,7 +20,6 @@ from skfer.evaluation._votes import Votes
 from skfer.exceptions import ArgumentError
 
 _FORMAT = 3  # to be raised when the same parameters and data give other fits than before
-_CHUNK_BYTES = 2**24
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic, os.PathLike)
 
 
@@ -150,11 +149,9 @@ def _describe_kind(kind: type) -> str:
 
 def _digest(values: NDArray[Any]) -> str:
     """Return a hash of an array; a memmap is read in chunks."""
-    digest = blake2b(f"{values.dtype.str} {values.shape}".encode(), digest_size=16)
+    digest = TrainingDigest()
     if values.dtype == object:
-        digest.update(repr(values.tolist()).encode())
-        return digest.hexdigest()
-    step = max(1, _CHUNK_BYTES // max(1, values[:1].nbytes))
-    for start in range(0, len(values), step):
-        digest.update(np.ascontiguousarray(values[start : start + step]).tobytes())
+        digest.add(values.tolist())
+    else:
+        digest.add_array(values)
     return digest.hexdigest()

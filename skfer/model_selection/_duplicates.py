@@ -67,15 +67,12 @@ def resolve_duplicates(bunch: Any, duplicates: str = "drop") -> tuple[Any, list[
         return bunch, pairs
     refused = pairs if duplicates == "refuse" else conflicts
     if refused:
-        what = (
-            "pairs of identical images"
-            if duplicates == "refuse"
-            else ("pairs of identical images of two classes")
-        )
+        of_what = "" if duplicates == "refuse" else " of two classes"
         raise ArgumentError(
-            "{duplicates=} refuses {} {}:\n{}\nRemove them, or give {duplicates='keep'}.",
+            "{duplicates=} refuses {} pairs of identical images{}:\n{}\nRemove them, or give "
+            "{duplicates='keep'}.",
             f"{len(refused):,}",
-            what,
+            of_what,
             _listed(bunch, refused),
             duplicates=duplicates,
         )
@@ -135,11 +132,8 @@ def _is_column(name: str, value: Any, n_images: int) -> bool:
     is_array = (hasattr(value, "dtype") or hasattr(value, "iloc")) and np.ndim(value) > 0
     # What another list of this length is of, nobody knows.
     is_sequence = is_array or (name in _COLUMNS and isinstance(value, list | tuple))
-    return is_sequence and len(value) == n_images and not _stays(name)
-
-
-def _stays(name: str) -> bool:
-    return name == "frame" or name.endswith("_names")
+    stays = name == "frame" or name.endswith("_names")
+    return is_sequence and len(value) == n_images and not stays
 
 
 def _taken(column: Any, kept: NDArray[np.intp]) -> Any:
