@@ -18,7 +18,7 @@ from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder
 from skfer.exceptions import ModelFileError
 from skfer.persistence._embedder import put_together, take_apart
-from skfer.persistence._known import Trusted, find_class, find_named, is_plain, name_of
+from skfer.persistence._known import Trusted, find_class, find_named, full_name, is_plain, name_of
 from skfer.training._module_state import OF_TORCH
 
 TAG = "!"
@@ -159,7 +159,7 @@ class Encoder:
         return _tagged("slice", self._items((value.start, value.stop, value.step), place))
 
     def _named(self, value: Any, place: str) -> Any:
-        name = name_of(value) if isinstance(value, type) else _full_name(value)
+        name = name_of(value) if isinstance(value, type) else full_name(value)
         if "<" in name:
             raise self._cannot(place, f"{name}, which has no name that could be looked up")
         return _tagged("named", name)
@@ -377,7 +377,3 @@ class Decoder:
 
 def _tagged(tag: str, value: Any, **others: Any) -> dict[str, Any]:
     return {TAG: tag, "value": value, **others}
-
-
-def _full_name(value: Any) -> str:
-    return f"{value.__module__}.{value.__qualname__}"

@@ -126,7 +126,7 @@ def name_of(kind: type) -> str:
     """
     if is_layer(kind):
         return f"torch.nn.{kind.__name__}"
-    return _homes().get(kind) or f"{kind.__module__}.{kind.__qualname__}"
+    return _homes().get(kind) or full_name(kind)
 
 
 def is_plain(kind: type) -> bool:
@@ -187,7 +187,7 @@ def find_named(name: Any, trusted: Trusted) -> Any:
     if (room, short) in ALLOWED:
         return _imported(str(name))
     for given in trusted:
-        if not isinstance(given, str) and name == _name_in_module(given):
+        if not isinstance(given, str) and name == full_name(given):
             return given
     if name not in [given for given in trusted if isinstance(given, str)]:
         raise _untrusted([name])
@@ -209,7 +209,7 @@ def check_names(names: Collection[Any], trusted: Trusted) -> None:
     ModelFileError
         If there is such a name.
     """
-    known = {given if isinstance(given, str) else _name_in_module(given) for given in trusted}
+    known = {given if isinstance(given, str) else full_name(given) for given in trusted}
     odd = [name for name in names if not (name in known or _is_listed(name))]
     if odd:
         raise _untrusted(odd)
@@ -226,7 +226,8 @@ def _layer(name: str) -> type[nn.Module] | None:
     return found if isinstance(found, type) and issubclass(found, nn.Module) else None
 
 
-def _name_in_module(kind: Any) -> str:
+def full_name(kind: Any) -> str:
+    """Return the name of a class or a function with that of its module."""
     return f"{kind.__module__}.{getattr(kind, '__qualname__', '')}"
 
 
