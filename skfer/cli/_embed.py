@@ -23,7 +23,7 @@ from skfer.cli._pictures import (
     reader_of,
 )
 from skfer.cli._stage import Stage
-from skfer.cli._tables import check_names, writer_of
+from skfer.cli._tables import Write, check_names, writer_of
 from skfer.cli.exit_codes import UNUSABLE
 from skfer.exceptions import ArgumentError
 from skfer.persistence._parts import embedding_part, without_aligners
@@ -58,17 +58,23 @@ def run(arguments: argparse.Namespace) -> int:
                 _embed_files(model, chunks, stage)
             else:
                 _embed_array(model, images[stage.n_rows :], stage, verbose)
-            rows = stage.read()
-            bad = np.flatnonzero(np.isnan(rows[:, 0]))
-            write(path, names, rows, np.setdiff1d(np.arange(len(names)), bad))
-        stage.remove()
+            bad = _write_rows(stage, path, names, write)
+        stage.done()
     done = counted(len(names) - len(bad), "embedding")
-    say(f"{done} of {rows.shape[1]} coordinates: {path}")
+    say(f"{done} of {stage.n_columns} coordinates: {path}")
     if len(bad):
         some = ", ".join(names[i] for i in bad[:5])
         more = " ..." if len(bad) > 5 else ""
         warn(f"no row for {counted(len(bad), 'picture')} that could not be used: {some}{more}.")
     return UNUSABLE if len(bad) else 0
+
+
+def _write_rows(stage: Stage, path: Path, names: Sequence[str], write: Write) -> NDArray[np.intp]:
+    """Write what was embedded; return the numbers of the pictures that have no row."""
+    rows = stage.read()
+    bad = np.flatnonzero(np.isnan(rows[:, 0]))
+    write(path, names, rows, np.setdiff1d(np.arange(len(names)), bad))
+    return bad
 
 
 @contextmanager

@@ -12,6 +12,7 @@ WRONG = (MemoryError, BrokenExecutor, PicklingError, ValueError, OSError, Import
 """Errors of the call, the data or the machine, and not of skfer."""
 
 _LONGEST = 2000  # characters of a message
+_NO_TEMPORARY = "no folder for temporary files: set TMPDIR to one that can be written"
 # What functions and the command name differently, and values that are options of their own.
 _OPTIONS = {
     "cv": "the protocol",
@@ -49,7 +50,11 @@ def _explained(error: BaseException, arguments: argparse.Namespace) -> str:
             "a process that trained was killed, most likely since memory ran out: give --n-jobs 1; "
             f"if it is killed again, {_less(arguments)}."
         )
-    if isinstance(error, PicklingError) or (isinstance(error, OSError) and _of_workers(error)):
+    if isinstance(error, FileNotFoundError) and _temporary_folder() is None:
+        return f"there is {_NO_TEMPORARY}."
+    if isinstance(error, PicklingError) or (
+        isinstance(error, OSError) and getattr(arguments, "n_jobs", 1) > 1 and _of_workers(error)
+    ):
         return _no_workers(error)
     if isinstance(error, OSError) and error.filename is not None:
         return f"cannot use {os.fspath(error.filename)!r}: {error.strerror}."
@@ -74,13 +79,20 @@ def _no_workers(error: BaseException) -> str:
     # Of an error in another process there is the text.
     said = str(error.__cause__ or error).strip(' "\n').splitlines()[-1]
     folder = os.environ.get("JOBLIB_TEMP_FOLDER")
-    where = f"/dev/shm and {tempfile.gettempdir()}"
+    where = f"/dev/shm and {_temporary_folder() or _NO_TEMPORARY}"
     if folder is not None:
         where = f"/dev/shm and {folder} (JOBLIB_TEMP_FOLDER)"
     return (
         f"trainings cannot run side by side: {said}. They need room in {where}: make some, set "
         "JOBLIB_TEMP_FOLDER to a folder on another disk, or give --n-jobs 1, which needs none."
     )
+
+
+def _temporary_folder() -> str | None:
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        return None
 
 
 def _places(arguments: argparse.Namespace) -> str:

@@ -219,12 +219,14 @@ def _tell(wanted: Comparison, fits: list[Fit], arguments: argparse.Namespace, ou
     missing = len(wanted.methods) * len(wanted.splits) * arguments.seeds - len(fits)
     if fits:
         fits.sort(key=lambda fit: (list(wanted.methods).index(fit.method), fit.seed, fit.fold))
-        if arguments.json is not None:
-            record = record_of_run(wanted, arguments) | {"complete": not missing}
-            write_json(arguments.json, record | record_of_fits(wanted, fits))
-        pictures = draw_comparison(arguments.figures, wanted, fits)
         tables = comparison_tables(wanted.faces, wanted.splits, fits, confusion=arguments.confusion)
-        say(format_tables(tables, arguments.table), out)
+        try:
+            if arguments.json is not None:
+                record = record_of_run(wanted, arguments) | {"complete": not missing}
+                write_json(arguments.json, record | record_of_fits(wanted, fits))
+            pictures = draw_comparison(arguments.figures, wanted, fits)
+        finally:  # where there is no room for files, there is for words
+            say(format_tables(tables, arguments.table), out)
         for text in fit_warnings(fits):
             warn(text)
         _tell_where(arguments, pictures)

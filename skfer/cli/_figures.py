@@ -1,12 +1,14 @@
 """Pictures of a comparison, as files."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from skfer.cli._output import check_room
 from skfer.evaluation import REFERENCE, Fit, confusion_matrix
 from skfer.inspection import ComparisonDisplay, EmbeddingDisplay
 
@@ -19,7 +21,9 @@ def check_drawable(folder: Path | None) -> None:
         return
     if find_spec("matplotlib") is None:
         raise ImportError("--figures needs matplotlib: install matplotlib.")
+    import_module("matplotlib.pyplot")  # may fail for want of a folder of its own, or a backend
     folder.mkdir(parents=True, exist_ok=True)
+    check_room(folder, folder, "--figures")
 
 
 def draw_comparison(folder: Path | None, wanted: Any, fits: Sequence[Fit]) -> list[Path]:

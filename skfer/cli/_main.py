@@ -35,7 +35,18 @@ def main(argv: Sequence[str] | None = None) -> int:
                 nowhere = stack.enter_context(open(os.devnull, "w"))
                 stack.callback(setattr, sys, name, None)
                 setattr(sys, name, nowhere)
+        # Pictures go into files: a backend that opens windows, or that of a notebook, may not be
+        # there. It counts where matplotlib was not imported before.
+        before = os.environ.get("MPLBACKEND")
+        os.environ["MPLBACKEND"] = "Agg"
+        stack.callback(_set_backend, before)
         return _run_quietly(read_arguments(argv))
+
+
+def _set_backend(name: str | None) -> None:
+    os.environ.pop("MPLBACKEND", None)
+    if name is not None:
+        os.environ["MPLBACKEND"] = name
 
 
 def _run_quietly(arguments: argparse.Namespace) -> int:

@@ -84,7 +84,10 @@ def check_writable(
     _check_not_read(path, option, inputs)
     if not _is_special(path):
         hint = ", or - for standard output" if or_stdout else ""
-        _check_folder(path, Path(os.path.realpath(path)).parent, option, hint)
+        folder = Path(os.path.realpath(path)).parent
+        if not folder.is_dir():
+            raise ValueError(f"{option} {path}: there is no folder {folder}. Make it first.")
+        check_room(path, folder, option, hint)
 
 
 def _check_not_read(path: Path, option: str, inputs: Iterable[Path | str | None]) -> None:
@@ -105,9 +108,8 @@ def _is_same(path: Path, given: Path | str) -> bool:
         return False
 
 
-def _check_folder(path: Path, folder: Path, option: str, hint: str) -> None:
-    if not folder.is_dir():
-        raise ValueError(f"{option} {path}: there is no folder {folder}. Make it first.")
+def check_room(path: Path, folder: Path, option: str, hint: str = "") -> None:
+    """Raise ValueError if no file can be made in the folder of what an option names."""
     try:  # its mode does not tell all: the file system may be read-only
         with tempfile.TemporaryFile(dir=folder):
             pass
@@ -143,13 +145,23 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
     write_text(path, json.dumps(record, indent=2, default=str) + "\n", "--json")
 
 
+def _print_bytes(content: bytes) -> None:
+    """Write UTF-8 to standard output, whose own encoding is for words that people read."""
+    if not hasattr(sys.stdout, "buffer"):  # that of a notebook, which takes all characters
+        sys.stdout.write(content.decode("utf-8", "backslashreplace"))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
 def write_text(path: Path, text: str, option: str) -> None:
     """Write a text to a file, whole or not at all, to a pipe, or to standard output."""
-    if is_stdout(path):
-        sys.stdout.write(text)
-        return
     # A name of a file may hold bytes that are no UTF-8: they are written as they are.
     content = text.encode("utf-8", "surrogateescape")
+    if is_stdout(path):
+        _print_bytes(content)
+        return
     try:
         if _is_special(path):
             path.write_bytes(content)

@@ -12,10 +12,12 @@ from skfer.exceptions import ArgumentError
 
 try:
     import fcntl
-except ImportError:  # Windows, where nobody else can open the file to write anyway
+except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+    import msvcrt
 
 _HEADER = 64  # bytes: the key, then zeros
+_FAR = 2**31 - 2  # the last byte that can be locked
 
 
 class Stage:
@@ -38,6 +40,7 @@ class Stage:
         self.path = real.with_name(f".{real.name}.part")
         self.n_columns = n_columns
         self._key = key.encode().ljust(_HEADER, b"\0")
+        self._is_done = False
         self._file: BinaryIO
 
     def __enter__(self) -> Self:
@@ -63,15 +66,14 @@ class Stage:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None and not self.n_rows:
-            self.path.unlink(missing_ok=True)  # there is nothing to go on from
-        self._file.close()
+        is_empty = not self.n_rows
+        self._file.close()  # before it is removed: Windows removes nothing that is open
+        if self._is_done or (error is not None and is_empty):  # there is nothing to go on from
+            self.path.unlink(missing_ok=True)
 
     def _lock(self) -> None:
-        if fcntl is None:
-            return
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._file)
         except OSError:
             raise ArgumentError(
                 "{output}: another call is writing {}: wait for it, or give another file.",
@@ -94,12 +96,29 @@ class Stage:
         self._file.flush()
 
     def read(self) -> NDArray[np.float32]:
-        """Return all rows, mapped from the file."""
+        """Return all rows, mapped from the file: leave none alive behind the block."""
         shape = (self.n_rows, self.n_columns)
         if not shape[0]:
             return np.empty(shape, dtype=np.float32)
         return np.memmap(self.path, np.float32, "r", offset=_HEADER, shape=shape)
 
-    def remove(self) -> None:
-        """Remove the file: the rows are where they are wanted."""
-        self.path.unlink()
+    def done(self) -> None:
+        """Have the file removed at the end of the block: the rows are where they are wanted."""
+        self._is_done = True
+
+
+def _lock(file: BinaryIO) -> None:
+    """Keep other processes from a file until it is closed.
+
+    Raises
+    ------
+    OSError
+        If one of them has it.
+    """
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    place = file.tell()
+    file.seek(_FAR)  # Windows locks bytes, which nobody can read then: here those of no row
+    msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    file.seek(place)

@@ -61,13 +61,14 @@ def run(arguments: argparse.Namespace) -> int:
     embedder = model if model is embedder else model[0]
     embedder.set_params(callbacks=None)
     model = with_aligner(model, arguments)
-    first, last = embedder.history_[0]["train_loss"], embedder.history_[-1]["train_loss"]
     seconds = time.perf_counter() - start
+    # Before a word is said, since whoever reads the words may be gone.
+    save(model, arguments.output, card=make_card(name, faces, loaded, arguments))
+    first, last = embedder.history_[0]["train_loss"], embedder.history_[-1]["train_loss"]
     epochs = counted(embedder.n_iter_, "epoch")
     say(f"trained in {seconds:.1f} s, {epochs}; loss {first:.3f} -> {last:.3f}")
     if arguments.label_noise == "auto" and embedder.wrong_label_share_ is not None:
         say(f"of the labels {embedder.wrong_label_share_:.0%} seem to be wrong")
-    save(model, arguments.output, card=make_card(name, faces, loaded, arguments))
     size = arguments.output.stat().st_size / 2**20
     say(f"\nModel: {arguments.output} ({size:.1f} MiB)")
     say(f"Try it: skfer predict {shlex.quote(str(arguments.output))} PICTURE ...")

@@ -375,3 +375,25 @@ def test_a_table_whose_pictures_lie_elsewhere(faces_on_disk, tmp_path, capsys):
     assert main(call) == FAILED
     said = capsys.readouterr().err
     assert said.endswith("give --root DIR, the folder that the names start from.\n")
+
+
+def test_tables_are_told_where_pictures_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "comparison.png").mkdir()
+    call = ["evaluate", *SMALL, "--figures", str(tmp_path), "--json", str(tmp_path / "x.json")]
+    assert main(call) == FAILED
+    said = capsys.readouterr()
+    assert "balanced accuracy" in said.out
+    assert f"cannot use '{tmp_path / 'comparison.png'}': Is a directory." in said.err
+    assert (tmp_path / "x.json").exists()
+
+
+def test_what_draws_is_tried_before_anything_is_trained(tmp_path, monkeypatch, capsys):
+    def refuse(name):
+        raise ImportError("no backend")
+
+    monkeypatch.setattr(_figures, "import_module", refuse)
+    assert main(["evaluate", *SMALL, "--figures", str(tmp_path / "x")]) == FAILED
+    said = capsys.readouterr()
+    assert said.err == "skfer: error: no backend\n"
+    assert said.out == ""
+    assert not list(tmp_path.iterdir())

@@ -1,18 +1,20 @@
 """Exit codes, and words that help."""
 
 import argparse
+import os
 import subprocess
 import sys
+import tempfile
 from concurrent.futures.process import BrokenProcessPool
 from pickle import PicklingError
 
 import pytest
 from helpers import trees
-from helpers.calls import QUICK, SHORT, refused, table_call
+from helpers.calls import QUICK, SHORT, TRAINED, refused, table_call
 
-from skfer.cli import _evaluate, _report, main
+from skfer.cli import _evaluate, _main, _report, _train, main
 from skfer.cli._errors import in_options
-from skfer.cli.exit_codes import BROKEN, FAILED, INTERRUPTED
+from skfer.cli.exit_codes import BROKEN, FAILED, INTERRUPTED, READER_GONE
 from skfer.cli.options import make_parser
 from skfer.exceptions import ArgumentError
 
@@ -283,3 +285,45 @@ def test_nothing_heavy_is_imported_before_a_command_runs(words, code):
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert run.stderr.splitlines()[-1] == str(code)
+
+
+def test_no_folder_for_temporary_files(capsys, monkeypatch):
+    def none():
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp', '/var/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    code, said = _broken(capsys, monkeypatch, FileNotFoundError(2, "No usable temporary directory"))
+    assert code == FAILED
+    told = "no folder for temporary files: set TMPDIR to one that can be written"
+    assert said == f"skfer: error: there is {told}.\n"
+    code, said = _broken(capsys, monkeypatch, PicklingError("Could not pickle"))
+    assert f"They need room in /dev/shm and {told}: make some" in said
+
+
+def test_pictures_are_drawn_into_files_alone(monkeypatch):
+    """Whatever a notebook has set for those that it starts."""
+    seen = []
+    monkeypatch.setenv("MPLBACKEND", "module://none.of.this.place")
+    monkeypatch.setattr(
+        _evaluate, "run", lambda arguments: seen.append(os.environ["MPLBACKEND"]) or 0
+    )
+    assert main(["evaluate"]) == 0
+    assert seen == ["Agg"]
+    assert os.environ["MPLBACKEND"] == "module://none.of.this.place"
+    monkeypatch.delenv("MPLBACKEND")
+    assert main(["evaluate"]) == 0
+    assert "MPLBACKEND" not in os.environ
+
+
+def test_a_model_is_kept_before_a_word_is_said_of_it(monkeypatch, tmp_path):
+    """Whoever reads the words may be gone, as after `skfer train ... | head -1`."""
+    path = tmp_path / "smile.skfer"
+
+    def say(text):
+        if text.startswith("trained in "):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(_train, "say", say)
+    monkeypatch.setattr(_main, "_reader_gone", lambda: READER_GONE)
+    assert main(["train", *TRAINED, "-o", str(path)]) == READER_GONE
+    assert path.exists()

@@ -7,7 +7,7 @@ from helpers.calls import parsed
 
 from skfer.cli import _faces, exit_codes, main
 from skfer.cli.exit_codes import FAILED
-from skfer.cli.options import make_parser
+from skfer.cli.options import _values, make_parser
 from skfer.cli.options._evaluate import EPILOG
 
 SENSELESS = {
@@ -175,3 +175,14 @@ def test_names_that_are_near(capsys, call):
     with pytest.raises(SystemExit):
         main([*call, "zzz", "."])
     assert "'zzz' is unknown: Give " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("quota", "jobs"), [("max 100000", 3), ("150000 100000", 2), ("10 100000", 1), (None, 3)]
+)
+def test_as_many_jobs_as_a_container_may_run(tmp_path, monkeypatch, quota, jobs):
+    monkeypatch.setattr(_values.os, "sched_getaffinity", lambda process: {4, 5, 9}, raising=False)
+    monkeypatch.setattr(_values, "_QUOTA", tmp_path / "cpu.max")
+    if quota is not None:
+        (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    assert _values.usual_jobs() == jobs

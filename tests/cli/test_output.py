@@ -149,3 +149,15 @@ def test_a_closed_stream_takes_nothing(monkeypatch, tmp_path):
 
 def test_a_name_is_in_one_line():
     assert _output.in_a_line("new\nline\x1b.png") == "new\\nline\\x1b.png"
+
+
+def test_json_on_standard_output_is_utf_8(monkeypatch):
+    """Whatever the encoding of the words there, as that of a pipe on Windows."""
+    content = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(content, encoding="cp1252"))
+    print("before")
+    _output.write_text(Path("-"), '{"a\u0308": "\u8868"}\n', "--json")
+    assert content.getvalue() == 'before\n{"a\u0308": "\u8868"}\n'.encode()
+    monkeypatch.setattr(sys, "stdout", io.StringIO())  # as a notebook's, without bytes
+    _output.write_text(Path("-"), "\u8868", "--json")
+    assert sys.stdout.getvalue() == "\u8868"

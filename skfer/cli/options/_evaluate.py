@@ -1,12 +1,11 @@
 """The options of `skfer evaluate`."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
 from skfer.cli.options._data import add_data, add_epochs, add_label_noise, add_start, add_variants
-from skfer.cli.options._values import positive, seed, some_of
+from skfer.cli.options._values import positive, seed, some_of, usual_jobs
 from skfer.evaluation import CLASSIFIERS, LOSSES, METHODS, PROTOCOLS, STYLES
 
 DESCRIPTION = """\
@@ -116,7 +115,7 @@ def _add_run(how: Any) -> None:
         metavar="NAME",
         help="where to train: cpu, cuda, cuda:1, mps; a GPU if there is one",
     )
-    jobs = min(os.cpu_count() or 1, 4)
+    jobs = usual_jobs()
     how.add_argument(
         "--n-jobs",
         type=positive,

@@ -1,7 +1,6 @@
 """The options of the commands that make and use a model file."""
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from skfer.cli.options._data import (
     add_start,
     add_variants,
 )
-from skfer.cli.options._values import one_of, positive, seed
+from skfer.cli.options._values import one_of, positive, seed, usual_jobs
 from skfer.evaluation import CLASSIFIERS, EMBEDDERS
 
 TRAIN = """\
@@ -235,7 +234,7 @@ def _add_device(group: Any) -> None:
 
 
 def _add_jobs(group: Any) -> None:
-    jobs, what = min(os.cpu_count() or 1, 4), "threads that read pictures"
+    jobs, what = usual_jobs(), "threads that read pictures"
     group.add_argument(
         "--n-jobs", type=positive, default=jobs, metavar="N", help=f"{what} ({jobs})"
     )

@@ -3,8 +3,13 @@
 import argparse
 import contextlib
 import difflib
+import math
+import os
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
+
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container
 
 
 def one_of(names: Sequence[str]) -> Callable[[str], str]:
@@ -32,6 +37,18 @@ def some_of(names: Sequence[str]) -> Callable[[str], list[str]]:
         return list(dict.fromkeys(map(read_one, words)))
 
     return read
+
+
+def usual_jobs() -> int:
+    """Return how many processors this process may use, but four at most."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    with contextlib.suppress(OSError, ValueError):  # there is no such file, or it says "max"
+        quota, period = map(int, _QUOTA.read_text().split())
+        count = min(count, math.ceil(quota / period))
+    return min(count, 4)
 
 
 def _plain(text: str) -> str:
