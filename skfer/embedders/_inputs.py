@@ -2,15 +2,10 @@
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
-from scipy.sparse import issparse
 from sklearn.utils.validation import check_array
-from skorch.helper import SliceDataset
-from torch.utils.data import DataLoader, Dataset
 
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError, shorten, warn_caller
@@ -259,46 +254,6 @@ def stack_images(X: Any) -> Any:
     return np.stack(items)
 
 
-def as_arrays(X: Any) -> Any:
-    """Return X without tensors and data sets of torch: as arrays, or lists of them.
-
-    Raises
-    ------
-    ArgumentError
-        If it is no collection of samples, or a tensor that numpy cannot hold.
-    """
-    check_no_single_path(X)
-    if isinstance(X, PictureSource) or issparse(X):  # of paths; for scikit-learn to refuse
-        return X
-    if isinstance(X, SliceDataset):
-        X = [X[i] for i in range(len(X))]
-    if isinstance(X, list | tuple) and len(X) and isinstance(X[0], torch.Tensor):
-        return [_as_array(item) for item in X]
-    if isinstance(X, torch.Tensor):
-        return _as_array(X)
-    has_rows = hasattr(X, "__len__") or hasattr(X, "__array__") or hasattr(X, "shape")
-    if not has_rows or isinstance(X, Mapping | set | Dataset | DataLoader):
-        raise ArgumentError(
-            "{X} must be an array of images or rows, or a list of images or paths, got {}. Of a "
-            "data set of torch skorch.helper.SliceDataset(dataset) makes such a list.",
-            shown(X),
-        )
-    return X
-
-
-def _as_array(tensor: Any) -> Any:
-    if not isinstance(tensor, torch.Tensor):
-        return tensor
-    try:
-        tensor = tensor.detach().cpu()
-        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
-    except (TypeError, RuntimeError, NotImplementedError) as error:
-        kind = f"{tensor.dtype}, {tensor.layout} on {tensor.device}"
-        raise ArgumentError(
-            "{X} must be dense tensors of numbers, got one of {}: {}", kind, shorten(str(error))
-        ) from None
-
-
 def is_images(X: Any) -> bool:
     """Whether X is an array of images, and not a table."""
     return getattr(X, "ndim", 0) > 2
@@ -339,7 +294,8 @@ def check_images(X: Any) -> NDArray[Any]:
     if len(shape) == 3 and shape[0] in (1, 3, 4) and shape[2] not in (1, 3, 4):
         raise ValueError(
             f"X has images of shape {shape}, which look like channels first: skfer takes "
-            "channels last, (n, height, width, channels). Try X.transpose(0, 2, 3, 1)."
+            "channels last, (n, height, width, channels). Try X.permute(0, 2, 3, 1) of a tensor of "
+            "torch, np.moveaxis(np.asarray(X), 1, -1) of anything else."
         )
     _check_finite(X)
     return X

@@ -1,5 +1,6 @@
 """Checks y and groups."""
 
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,22 @@ def check_y(y: Any, X: Any, *, allow_unlabeled: bool, name: str) -> NDArray[Any]
         assert_all_finite(y, allow_nan=True, input_name="y")
     hint = f"{name} cannot use such samples: leave them out, or use GaussianMetricEmbedder."
     y = check_labels(y, "y", allow_unlabeled=allow_unlabeled, hint=hint)
-    check_classification_targets(_plain(y[leave_out_unlabeled(y)]))
+    present = _plain(y[leave_out_unlabeled(y)])
+    _refuse_other_objects(present)
+    check_classification_targets(present)
     return y
+
+
+def _refuse_other_objects(labels: NDArray[Any]) -> None:
+    """Refuse what scikit-learn takes for targets of a regression, such as members of an Enum."""
+    if labels.dtype.kind != "O" or not len(labels) or isinstance(labels[0], str):
+        return
+    label = labels[0]
+    remedy = "[label.name for label in y]" if isinstance(label, Enum) else "list(map(str, y))"
+    text = (
+        "must hold words or integers of at most 64 bits, got {}: give names or values, such as {}."
+    )
+    raise refusal("y", text, shown(label), remedy)
 
 
 def _plain(labels: NDArray[Any]) -> NDArray[Any]:

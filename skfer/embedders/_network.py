@@ -6,7 +6,9 @@ from typing import Any
 
 from torch import nn
 
+from skfer.exceptions import ArgumentError, one_line
 from skfer.nets import FaceAugment
+from skfer.validation import shown
 
 _FEW = 2000
 _UNSETTLED = 8  # first passes that no mean is to hold: a start moves far in them
@@ -39,7 +41,19 @@ def make_augment(augment: Any, shape: tuple[int, ...]) -> nn.Module | None:
         The parameter.
     shape : tuple of int
         Shape of one input.
+
+    Raises
+    ------
+    ArgumentError
+        If it is a function, or a class of modules.
     """
+    if callable(augment) and not isinstance(augment, nn.Module):
+        raise ArgumentError(
+            "{augment} must be a torch.nn.Module that takes a batch (n, channels, height, width), "
+            "got {}: give an instance of a module whose forward calls it, or a transform of "
+            "torchvision.transforms.v2 (those of v1 take one image).",
+            one_line(shown(augment)),
+        )
     if isinstance(augment, nn.Module):
         return copy.deepcopy(augment)
     return FaceAugment() if augment == "auto" and len(shape) > 1 else None

@@ -32,7 +32,7 @@ class SharedParameters(BaseEstimator):
         "image_size": [Integral, "array-like", None],
         "color": ["boolean"],
         "on_error": [StrOptions({"raise", "skip"})],
-        "augment": [StrOptions({"auto"}), nn.Module, None],
+        "augment": [StrOptions({"auto"}), nn.Module, callable, None],  # told of in make_augment
         "mirror": ["boolean", StrOptions({"auto"})],
         "label_noise": [
             "boolean",

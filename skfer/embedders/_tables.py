@@ -7,9 +7,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_array, validate_data
 
 from skfer._typing import NDArray
-from skfer.exceptions import ArgumentError
+from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import PICTURE
 from skfer.validation import shown
+
+_LONGEST = 1000
 
 
 def check_table(estimator: BaseEstimator, X: Any, *, reset: bool) -> NDArray[Any]:
@@ -28,6 +30,8 @@ def check_table(estimator: BaseEstimator, X: Any, *, reset: bool) -> NDArray[Any
             table = check_array(table, dtype=np.float64, input_name="X")
     except ValueError as error:
         _refuse_words(X, error)
+        if len(str(error)) > _LONGEST:  # it has the whole array in it
+            raise ValueError(shorten(str(error), _LONGEST)) from None
         raise
     if table.dtype.kind in "mM":
         raise ArgumentError("{X} must hold numbers, got times, of dtype {}.", table.dtype)

@@ -14,8 +14,8 @@ from skfer._typing import NDArray
 from skfer._version import __version__
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._directions import gives_directions, mean_of, moved, some_labeled
+from skfer.embedders._forms import as_arrays
 from skfer.embedders._inputs import (
-    as_arrays,
     check_images,
     check_shape,
     decode_paths,

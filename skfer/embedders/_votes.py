@@ -7,6 +7,7 @@ import torch
 
 from skfer._typing import NDArray
 from skfer.validation import refusal, shown
+from skfer.validation._arrays import word_of
 
 _FEWEST = 20
 """Samples that it takes to tell that votes and labels do not go together."""
@@ -84,7 +85,7 @@ def _by_name(votes: Any, classes: NDArray[Any]) -> Any:
     """Return the columns of the classes, where those of a data frame have their names."""
     if not hasattr(votes, "columns"):
         return votes
-    names, wanted = list(map(str, votes.columns)), list(map(str, classes.tolist()))
+    names, wanted = list(map(word_of, votes.columns)), list(map(word_of, classes.tolist()))
     if names == [str(i) for i in range(len(names))]:  # those of a frame that was given none
         return np.asarray(votes)
     # Numbers have many names: 4 is a class of 4.0 too.

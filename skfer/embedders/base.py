@@ -20,6 +20,7 @@ from skfer.embedders._credibility import CELLS, credible_votes
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._features import pooled_features
+from skfer.embedders._forms import as_arrays
 from skfer.embedders._freezing import count_frozen_epochs, frozen_backbone
 from skfer.embedders._hook_results import (
     checked_labels,
@@ -30,7 +31,7 @@ from skfer.embedders._hook_results import (
     covering_batches,
 )
 from skfer.embedders._hooks import MethodHooks
-from skfer.embedders._inputs import as_arrays, indexed_as, tell_broken, to_learn_and_embed
+from skfer.embedders._inputs import indexed_as, tell_broken, to_learn_and_embed
 from skfer.embedders._labels import (
     check_classes,
     check_same_classes,

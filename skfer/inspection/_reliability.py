@@ -21,6 +21,7 @@ from skfer.inspection._style import (
     write_caption,
 )
 from skfer.metrics import expected_calibration_error
+from skfer.metrics._calibration import in_order_of
 from skfer.validation import (
     UNLABELED,
     check_choice,
@@ -188,7 +189,8 @@ class ReliabilityDisplay:
         y_true : array-like of shape (n,)
             Labels, numbers or words; samples without one are left out.
         y_proba : array-like of shape (n, n_classes) or (n,)
-            Predicted probabilities; of two classes those of the second alone will do.
+            Predicted probabilities; of two classes those of the second alone will do. A data frame
+            whose columns have the names of the classes may have them in any order.
         classes : array-like of shape (n_classes,), default=None
             The class of each column, as in ``classes_``; by default the sorted labels of `y_true`.
         n_bins : int, default=10
@@ -230,6 +232,7 @@ class ReliabilityDisplay:
             rows_name="y_proba",
             classes=classes,
         )
+        proba = in_order_of(labels.classes, proba, y_proba)
         known = labels.codes != UNLABELED
         if not known.any():
             raise ArgumentError("{y_true} has no label: there is nothing to compare with.")

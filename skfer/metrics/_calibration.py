@@ -1,10 +1,13 @@
 """Whether predicted probabilities are what they say."""
 
+from typing import Any
+
 import numpy as np
 
-from skfer._typing import ArrayLike
+from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.validation import check_int, check_labels, check_rows, number_values
+from skfer.validation._arrays import word_of
 
 
 def expected_calibration_error(
@@ -25,7 +28,8 @@ def expected_calibration_error(
         Labels, numbers or strings.
     y_proba : array-like of shape (n_samples, n_classes) or (n_samples,)
         Predicted probabilities; of two classes those of the second alone will do, as scorers of
-        scikit-learn give them.
+        scikit-learn give them. A data frame whose columns have the names of the classes may have
+        them in any order.
     labels : array-like of shape (n_classes,), default=None
         The class of each column, as in ``classes_``; None takes the sorted labels of `y_true`.
     n_bins : int, default=15
@@ -62,6 +66,7 @@ def expected_calibration_error(
         proba = np.column_stack([1 - proba, proba])
     truth = check_labels(y_true, "y_true", n_samples=len(proba), rows_name="y_proba")
     classes = np.unique(truth) if labels is None else check_labels(labels, "labels")
+    proba = in_order_of(classes, proba, y_proba)
     truth, classes = number_values(truth, classes, names=["y_true", "labels"])
     n_bins = check_int(n_bins, "n_bins", at_least=1, at_most=10_000)
     if len(np.unique(classes)) < len(classes):
@@ -82,3 +87,25 @@ def expected_calibration_error(
     bins = np.clip(np.ceil(sure * n_bins).astype(int) - 1, 0, n_bins - 1)
     gaps = np.bincount(bins, weights=right - sure, minlength=n_bins)
     return float(np.abs(gaps).sum() / len(truth))
+
+
+def in_order_of(
+    classes: NDArray[Any], proba: NDArray[np.floating], given: Any
+) -> NDArray[np.floating]:
+    """Return probabilities in the order of classes, if the columns have their names in another.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The class that each column is to be of.
+    proba : ndarray of shape (n_samples, n_columns)
+        What was made of `given`.
+    given : array-like
+        A data frame may name its columns.
+    """
+    names = list(map(word_of, getattr(given, "columns", ())))
+    wanted = list(map(word_of, classes.tolist()))
+    # A frame whose columns were given no names numbers them.
+    if names == list(map(str, range(len(names)))) or sorted(names) != sorted(set(wanted)):
+        return proba
+    return proba[:, [names.index(word) for word in wanted]]

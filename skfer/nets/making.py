@@ -1,9 +1,10 @@
 """Makes the backbone that an embedder asks for, and tries it out."""
 
 import copy
+import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -77,6 +78,7 @@ def make_backbone(
         return _on_cpu(copy.deepcopy(backbone))
     if not callable(backbone):
         raise _unknown(backbone)
+    _refuse_weights_first(backbone)
     try:
         module = backbone(input_shape)
     except TypeError as error:
@@ -95,6 +97,22 @@ def make_backbone(
         )
     _refuse_compiled(module)
     return _on_cpu(module)
+
+
+def _refuse_weights_first(backbone: Callable[..., Any]) -> None:
+    """Refuse a function that would take the shape for weights, and look for them on the net."""
+    try:
+        first = next(iter(inspect.signature(backbone).parameters), "")
+    except (TypeError, ValueError):  # of compiled code
+        return
+    if first in ("weights", "pretrained"):
+        name = getattr(backbone, "__name__", type(backbone).__name__)
+        call = f"{name}({first}={None if first == 'weights' else False})"
+        raise ArgumentError(
+            "{backbone} is called with the input shape, which {} would take for {}: give its "
+            "network, {}, or lambda shape: {} for a new one in each fit.",
+            *(name, first, call, call),
+        )
 
 
 def _refuse_compiled(module: nn.Module) -> None:

@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from skfer._version import __version__
 from skfer.embedders._describing import describe, lines_of, title_of
 from skfer.embedders._within import embedders_in, named
+from skfer.validation._arrays import word_of
 
 Facts = dict[str, Any]
 
@@ -46,7 +47,7 @@ def facts_of(model: Any) -> Facts:
     facts: Facts = {
         "versions": {"skfer": __version__} | {m.__name__: m.__version__ for m in _MODULES},
         "steps": describe(model),
-        "classes": [str(label) for label in getattr(model, "classes_", ())],
+        "classes": [word_of(label) for label in getattr(model, "classes_", ())],
     }
     if not embedders:
         return facts
@@ -70,7 +71,7 @@ def _counts(embedder: Any, coded: list[str]) -> dict[str, int]:
 
     Where its classes are codes, they are of the words in `coded`.
     """
-    words = [str(label) for label in embedder.classes_]
+    words = [word_of(label) for label in embedder.classes_]
     if words == [str(code) for code in range(len(coded))]:
         words = coded
     counts = dict(zip(words, map(int, embedder.class_count_), strict=True))

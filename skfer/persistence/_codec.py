@@ -20,6 +20,7 @@ from skfer.exceptions import ModelFileError
 from skfer.persistence._embedder import put_together, take_apart
 from skfer.persistence._known import Trusted, find_class, find_named, full_name, is_plain, name_of
 from skfer.training._module_state import OF_TORCH
+from skfer.validation._arrays import word_of
 
 TAG = "!"
 """Key of a dict that stands for something else than a dict with words as keys."""
@@ -92,7 +93,7 @@ class Encoder:
             If it cannot be saved.
         """
         if value is None or isinstance(value, bool | str):
-            return str(value) if isinstance(value, str) else value
+            return word_of(value) if isinstance(value, str) else value
         return next(way for kinds, way in self._ways if isinstance(value, kinds))(value, place)
 
     def _items(self, values: Any, place: str) -> list[Any]:
@@ -100,7 +101,10 @@ class Encoder:
 
     def _dict(self, values: Mapping[Any, Any], place: str) -> Any:
         if all(isinstance(key, str) and key != TAG for key in values):
-            return {key: self.encode(value, f"{place}.{key}") for key, value in values.items()}
+            return {
+                word_of(key): self.encode(value, f"{place}.{word_of(key)}")
+                for key, value in values.items()
+            }
         return _tagged("dict", [self._items(pair, place) for pair in values.items()])
 
     def _scalar(self, value: np.generic, place: str) -> Any:

@@ -29,6 +29,7 @@ from skfer.persistence._onnx_steps import (
     transformer_module,
 )
 from skfer.preprocessing import FaceAligner
+from skfer.validation._arrays import word_of
 
 _OPSET = 18
 _TOLERANCE = 1e-3  # of the check that a graph computes what its model computes
@@ -216,7 +217,7 @@ class Graph(nn.Module):
 
     def _set_rest(self, first: Any, rest: list[Any]) -> None:
         last = rest[-1] if rest else first
-        self.classes = [str(label) for label in getattr(last, "classes_", ())]
+        self.classes = [word_of(label) for label in getattr(last, "classes_", ())]
         self.head: Any = None if rest else _head_of(first)
         classifies = bool(rest) and hasattr(last, "predict")
         self.classifier = classifier_module(last) if classifies else None

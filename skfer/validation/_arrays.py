@@ -1,6 +1,6 @@
 """Columns and rows of arrays, without conversions that lose something in silence."""
 
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,8 @@ def as_column(values: Any, name: str) -> NDArray[Any]:
     -------
     column : ndarray of shape (n,)
         Of the type of an array; of a sequence that numpy would change (1 beside "1", None beside
-        a word, integers that no float holds) an array of objects.
+        a word, integers that no float holds) an array of objects. Members of an enumeration of
+        words are the words that they equal, and words of numpy's ``StringDType`` objects.
 
     Raises
     ------
@@ -44,6 +45,7 @@ def as_column(values: Any, name: str) -> NDArray[Any]:
     if isinstance(values, np.ma.MaskedArray):
         values = np.array(values.tolist(), dtype=object)
     elif not hasattr(values, "dtype") and not hasattr(values, "__array__"):
+        values = _plain_words(values)
         values = _as_objects(values, name) if _would_change(values) else values
     elif _has_gaps_among_integers(values):
         values = values.astype(object)  # which numpy would make floats of
@@ -53,6 +55,8 @@ def as_column(values: Any, name: str) -> NDArray[Any]:
         raise refusal(
             name, "cannot be read as an array ({}): give one value a row.", str(error)
         ) from error
+    if column.dtype.kind == "T":  # which only few functions of numpy take
+        column = column.astype(object)
     if column.ndim == 2 and column.shape[1] == 1:
         column = column.ravel()
     if column.ndim != 1:
@@ -61,7 +65,49 @@ def as_column(values: Any, name: str) -> NDArray[Any]:
             "must be one-dimensional, with one value for each sample, got {}.",
             shown(column if column.ndim else values),
         )
+    if column.dtype.kind == "O" and any(map(_is_member, set(map(type, column.tolist())))):
+        column = _as_objects(_plain_words(column.tolist()), name)
     return column
+
+
+def word_of(label: Any) -> str:
+    """Return the text of a label; of a member of an enumeration of words, the word.
+
+    Parameters
+    ----------
+    label : object
+        A word, a number, or whatever else is a label.
+
+    Returns
+    -------
+    word : str
+        What compares equal to a word, whatever its class has as ``__str__``.
+
+    Examples
+    --------
+    >>> from enum import Enum
+    >>> from skfer.validation._arrays import word_of
+    >>> class Emotion(str, Enum):
+    ...     JOY = "joy"
+    >>> word_of(Emotion.JOY), str(Emotion.JOY), word_of(3)
+    ('joy', 'Emotion.JOY', '3')
+    """
+    return str.__str__(label) if isinstance(label, str) else str(label)
+
+
+def _is_member(kind: type) -> bool:
+    """Whether values of a class equal words, but have a text of their own, by which numpy goes."""
+    return issubclass(kind, str) and kind not in (str, np.str_)
+
+
+def _plain_words(values: Any) -> Any:
+    """Return a sequence with words in the place of members of enumerations of words."""
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Sequence):
+        return values
+    values = values if isinstance(values, list | tuple | range) else list(values)
+    if any(map(_is_member, set(map(type, values)))):
+        return [word_of(value) if _is_member(type(value)) else value for value in values]
+    return values
 
 
 def _has_gaps_among_integers(values: Any) -> bool:

@@ -240,12 +240,12 @@ BAD = {
     "channels first": (
         lambda f: (np.repeat(f.images[:, None], 3, axis=1), f.target),
         {},
-        r"which look like channels first.* Try X\.transpose\(0, 2, 3, 1\)",
+        r"which look like channels first.* Try X\.permute\(0, 2, 3, 1\)",
     ),
     "four channels first": (
         lambda f: (np.repeat(f.images[:, None], 4, axis=1), f.target),
         {"backbone": nn.Flatten()},
-        r"which look like channels first.* Try X\.transpose\(0, 2, 3, 1\)",
+        r"which look like channels first.* Try X\.permute\(0, 2, 3, 1\)",
     ),
     "transparency": (
         lambda f: (_rgba(f.images), f.target),

@@ -1,5 +1,8 @@
 """Labels, groups and classes that embedders take, and those that are refused."""
 
+from decimal import Decimal
+from enum import Enum
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 from skfer import CrossEntropyEmbedder
+from skfer.exceptions import ArgumentError
 
 
 def test_one_sample_of_a_class_is_enough(embedder, faces):
@@ -101,3 +105,42 @@ def test_labels_of_another_kind_cannot_come_later(embedder, rows):
     embedder.partial_fit(X, y)
     with pytest.raises(ValueError, match=r"y holds \[0, 1, 2\], but training began with"):
         embedder.partial_fit(X, np.arange(40) % 3)
+
+
+# Of Python's kind before StrEnum, whose text is "Emotion.AWE".
+Emotion = Enum("Emotion", {"AWE": "awe", "JOY": "joy", "RAGE": "rage"}, type=str)
+
+
+def test_members_of_an_enumeration_of_words(embedder, rows):
+    X, y = rows
+    expected = embedder.fit(X, y).transform(X)
+    members = [Emotion(word) for word in y]
+    for labels in (members, np.array(members, dtype=object)):
+        assert embedder.fit(X, labels).classes_.tolist() == ["awe", "joy", "rage"]
+        assert_array_equal(embedder.transform(X), expected)
+        assert_array_equal(np.array(members, dtype=object) == y, np.ones(40, dtype=bool))
+
+
+def test_votes_in_columns_named_by_members(rows):
+    X, y = rows
+    shares = pd.DataFrame(np.eye(3)[np.unique(y, return_inverse=True)[1]])
+    model = CrossEntropyEmbedder(4, max_epochs=1, random_state=0)
+    expected = model.fit(X, y, votes=shares.to_numpy()).transform(X)
+    members = pd.Index(list(Emotion), dtype=object)
+    votes = shares.set_axis(members, axis=1).iloc[:, ::-1]
+    assert_array_equal(model.fit(X, y, votes=votes).transform(X), expected)
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        (Enum("Mood", ["GOOD"]).GOOD, r"y must hold words .* got <Mood.GOOD: 1>: .*label.name for"),
+        (Decimal("1.5"), r"y must hold words .* got Decimal\('1.5'\): .*map\(str, y\)"),
+        (2**70, r"y must hold words or integers of at most 64 bits, got 1180591620717411303424"),
+    ],
+    ids=["member", "decimal", "large"],
+)
+def test_labels_that_are_neither_words_nor_numbers(embedder, rows, label, message):
+    y = np.array([label] * 40, dtype=object)
+    with pytest.raises(ArgumentError, match=message):
+        embedder.fit(rows[0], y)

@@ -1,12 +1,16 @@
 """Inputs of other libraries, and mistakes: they are taken, or told by argument and remedy."""
 
+import re
 import warnings
+from collections import UserList, deque
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
 from sklearn.compose import ColumnTransformer
 from skorch.helper import SliceDataset
 from torch import nn
@@ -14,6 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, TripletCenterEmbedder
 from skfer.exceptions import ArgumentError
+from skfer.nets import FaceAugment
 
 
 def model(cls=CrossEntropyEmbedder, **params):
@@ -39,6 +44,94 @@ SAME = {
     "data set": lambda X: SliceDataset(TensorDataset(torch.from_numpy(X))),
     "cells": lambda X: pd.DataFrame({"img": list(X)}),
 }
+
+
+class Column(Sequence):
+    """As data sets of other libraries have it: each image is made when it is asked for."""
+
+    def __init__(self, items):
+        self._items = items
+
+    def __len__(self):
+        return len(self._items)
+
+    def __getitem__(self, i):
+        return self._items[i]
+
+
+class Series:
+    """As data frames of other libraries have it: one-dimensional, but an array of images."""
+
+    def __init__(self, items):
+        self._items = items
+        self.shape, self.dtype = (len(items),), "List"
+
+    def __len__(self):
+        return len(self._items)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self._items)
+
+
+class Chunks:
+    """As libraries of columns have it: nothing but length, items and a way to an array."""
+
+    def __init__(self, items):
+        self._items = items
+
+    def __len__(self):
+        return len(self._items)
+
+    def __getitem__(self, i):
+        return [self._items[i]]  # of a type of its own
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._items, dtype=dtype)
+
+
+class Records(Column):
+    """A table whose rows are mappings."""
+
+    def __init__(self, images):
+        super().__init__([{"id": 1, "image": image} for image in images])
+        self.shape = (len(images), 2)
+
+
+OTHERS = {
+    "column": lambda X: Column(list(X)),
+    "column of tensors": lambda X: Column(list(torch.from_numpy(X))),
+    "column of pictures": lambda X: Column([Image.fromarray(image) for image in X]),
+    "UserList": lambda X: UserList(X),
+    "deque": lambda X: deque(X),
+    "series": Series,
+    "chunks": Chunks,
+}
+
+
+@pytest.mark.parametrize("given", OTHERS.values(), ids=OTHERS)
+def test_sequences_of_other_libraries(faces, expected, given):
+    X, y = given(faces.images), faces.target
+    assert_array_equal(model().fit(X, y).transform(X), expected)
+    assert_array_equal(model().fit_transform(X, y), expected)
+    parts = model().partial_fit(X, y)
+    assert_array_equal(parts.predict(X), model().partial_fit(faces.images, y).predict(faces.images))
+
+
+@pytest.mark.parametrize("kind", [Column, Chunks, deque])
+def test_paths_in_sequences_of_other_libraries(fitted, faces, expected, kind, tmp_path):
+    paths = [str(tmp_path / f"{i}.png") for i in range(4)]
+    for path, image in zip(paths, faces.images, strict=False):
+        Image.fromarray(image).save(path)
+    assert_allclose(fitted.transform(kind(paths)), expected[:4], atol=1e-4)
+
+
+def test_a_column_is_read_anew_where_broken_pictures_are_skipped(faces, tmp_path):
+    paths = [str(tmp_path / f"{i}.png") for i in range(64)]
+    for path, image in zip(paths, faces.images, strict=True):
+        Image.fromarray(image).save(path)
+    skipping = model(on_error="skip")
+    expected = skipping.fit_transform(paths, faces.target)
+    assert_array_equal(skipping.fit_transform(Column(paths), faces.target), expected)
 
 
 @pytest.mark.parametrize("given", SAME.values(), ids=SAME)
@@ -75,6 +168,11 @@ MISTAKES = {
     "loader": (lambda X: DataLoader(TensorDataset(torch.from_numpy(X))), "SliceDataset"),
     "generator": (lambda X: (x for x in X), "X must be an array of images or rows"),
     "dict": (lambda X: {"images": X}, "X must be an array of images or rows"),
+    "records": (Records, r"X is a table of records, .*'image'\]: give its .* X\['image'\]\."),
+    "dicts": (
+        lambda X: [{"img": image} for image in X],
+        r"X is a table of records, .* as \[row\['img'\] for row in X\]\.",
+    ),
     "none": (lambda X: None, "X must be an array of images or rows.* got None"),
     "sparse": (lambda X: torch.from_numpy(X).to_sparse(), "X must be dense tensors"),
     "no values": (lambda X: torch.zeros(X.shape, device="meta"), "X must be dense tensors"),
@@ -97,6 +195,14 @@ def scripted():
 
 
 PARAMETERS = {
+    "augment's function": (
+        {"augment": lambda x: x.flip(-1)},
+        r"augment must be a torch.nn.Module .*, got <function.*whose forward calls it",
+    ),
+    "augment's class": (
+        {"augment": FaceAugment},
+        "augment must be .*give an instance",
+    ),
     "jit": ({"backbone": scripted()}, "backbone is a module of torch.jit"),
     "callbacks": ({"callbacks": ["x" * 9999]}, "callbacks holds 'xxx"),
     "priors by class": ({"priors": {0: 1.0}}, r"priors must be a list.*\[priors\[c\] for c"),
@@ -174,6 +280,25 @@ TABLES = {
 def test_tables_of_something_else_are_told(table, message):
     with pytest.raises(ValueError, match=message):
         model().fit(table, np.arange(24) % 2)
+
+
+def test_scikit_learns_message_does_not_hold_the_whole_array():
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D array") as told:
+        model().fit(np.arange(900) * 1e9 + 0.123456789, np.arange(900) % 2)
+    assert len(str(told.value)) <= 1000
+
+
+def test_channels_first_are_told_with_what_works(faces):
+    images = np.repeat(faces.images[:, None], 3, axis=1)
+    expected = np.moveaxis(images, 1, -1)
+    tensor = torch.from_numpy(images)
+    for given in (images, list(images), tensor, list(tensor), Column(list(images))):
+        with pytest.raises(ValueError, match="look like channels first") as told:
+            model().fit(given, faces.target)
+        of_torch, of_others = re.findall(r"X\.permute\(.*?\)|np\..*-1\)", str(told.value))
+        remedy = of_torch if isinstance(given, torch.Tensor) else of_others
+        found = eval(remedy, {"np": np, "X": given})
+        assert_array_equal(np.asarray(found), expected)
 
 
 def test_x_and_y_the_other_way_round(faces):

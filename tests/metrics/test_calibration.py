@@ -1,13 +1,17 @@
 """The calibration error: by hand, against a loop, and what it refuses."""
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import make_scorer
 
 from skfer.exceptions import ArgumentError
+from skfer.inspection import ReliabilityDisplay
 from skfer.metrics import expected_calibration_error
 
 
@@ -53,6 +57,33 @@ def test_against_a_loop(seed, n, n_classes, n_bins):
     error = expected_calibration_error(y, proba, labels=range(n_classes), n_bins=n_bins)
     assert error == pytest.approx(_loop(y, proba, n_bins))
     assert 0 <= error <= 1
+
+
+@pytest.mark.parametrize("words", [["anger", "happy", "sad"], ["2", "3", "4"], [2, 3, 4]], ids=str)
+def test_columns_of_a_data_frame_go_by_their_names(words):
+    draw = np.random.RandomState(0)
+    proba = draw.dirichlet([0.2, 0.5, 2], 60)
+    y = np.array(words)[[draw.choice(3, p=row) for row in proba]]
+    expected = expected_calibration_error(y, proba)
+    table = pd.DataFrame(proba, columns=words)
+    display = ReliabilityDisplay.from_predictions(y, proba, n_bins=15)
+    for order in (words, words[::-1], [words[2], words[0], words[1]]):
+        assert expected_calibration_error(y, table[order]) == expected
+        assert expected_calibration_error(y, table[order], labels=words) == expected
+        assert expected_calibration_error(y, table[order], labels=order[::-1]) == expected
+        found = ReliabilityDisplay.from_predictions(y, table[order], n_bins=15)
+        assert_array_equal(found.overall.accuracy, display.overall.accuracy)
+        plt.close("all")
+
+
+def test_columns_without_the_names_of_the_classes_go_by_their_places():
+    proba = np.random.RandomState(0).dirichlet([0.2, 0.5, 2], 60)
+    y = np.arange(60) % 3
+    for columns in (range(3), ["a", "b", "c"], ["0", "1", "x"]):
+        table = pd.DataFrame(proba, columns=columns)
+        for labels in ([0, 1, 2], [2, 0, 1]):
+            expected = expected_calibration_error(y, proba, labels=labels)
+            assert expected_calibration_error(y, table, labels=labels) == expected
 
 
 def test_the_lowest_bin_stands_alone():

@@ -1,5 +1,7 @@
 """Backbones by name, by module and by function, and what a trial run finds out."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -233,6 +235,32 @@ def test_what_does_not_take_the_shape_is_told(backbone):
     with pytest.raises(ArgumentError, match=message) as caught:
         make_backbone(backbone, (1, 24, 24))
     assert isinstance(caught.value.__cause__, TypeError)
+
+
+def pretrained_first(pretrained=False, progress=True):
+    raise AssertionError("it would look for weights")
+
+
+def weights_first(*, weights=None, progress=True, **others):
+    raise AssertionError("it would look for weights")
+
+
+def weights_second(shape, weights=None):
+    return nn.Conv2d(shape[0], 4, 3)
+
+
+def test_a_function_that_would_take_the_shape_for_weights_is_not_called():
+    with pytest.raises(ArgumentError, match=r"network, pretrained_first\(pretrained=False\), or"):
+        make_backbone(pretrained_first, (3, 24, 24))
+    message = (
+        r"^backbone is called with the input shape, which weights_first would take for weights: "
+        r"give its network, weights_first\(weights=None\), or lambda shape: "
+        r"weights_first\(weights=None\) for"
+    )
+    for backbone in (weights_first, functools.wraps(weights_first)(lambda *args, **kwargs: 1)):
+        with pytest.raises(ArgumentError, match=message):
+            make_backbone(backbone, (3, 24, 24))
+    assert isinstance(make_backbone(weights_second, (3, 24, 24)), nn.Conv2d)
 
 
 @pytest.mark.parametrize("ending", ["", "."])

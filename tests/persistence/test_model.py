@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import warnings
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 
@@ -85,6 +86,10 @@ NEEDED = {
 }
 OF_LABELS = ("LabelBinarizer", "LabelEncoder")  # which are no steps
 METHODS = ("predict", "predict_proba", "decision_function", "transform", "kneighbors")
+
+
+# The text of a member, "Emotion.ANGER", is not the word that it equals.
+Emotion = Enum("Emotion", {"ANGER": "anger", "FEAR": "fear", "JOY": "joy"}, type=str)
 
 
 class Tiny(nn.Module):
@@ -456,3 +461,19 @@ def test_a_model_needs_no_file_of_weights(tmp_path, monkeypatch):
     loaded = skfer.load(tmp_path / "x.skfer")
     assert_array_equal(loaded.transform(images), model.transform(images))
     assert loaded.backbone_weights == str(weights)
+
+
+@pytest.mark.parametrize("last", [None, LogisticRegression()], ids=["embedder", "pipeline"])
+def test_members_of_an_enumeration_are_kept_as_their_words(last, tmp_path):
+    members = np.array([Emotion(word) for word in WORDS], dtype=object)
+    model = CrossEntropyEmbedder(4, max_epochs=1, random_state=0)
+    model = model if last is None else make_pipeline(model, last)
+    model.fit(X, members)
+    assert "Emotion" not in skfer.model_card(model)
+    next(embedders_in(model)).card_ = {Emotion.ANGER: Emotion.FEAR}
+    skfer.save(model, tmp_path / "a.skfer")
+    loaded = skfer.load(tmp_path / "a.skfer")
+    assert [str(word) for word in loaded.classes_] == ["anger", "fear", "joy"]
+    assert_array_equal(loaded.predict(X), model.predict(X))
+    assert next(embedders_in(loaded)).card_ == {"anger": "fear"}
+    assert read_card(tmp_path / "a.skfer")["facts"]["classes"] == ["anger", "fear", "joy"]

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import warnings
+from enum import Enum
 from importlib import import_module
 
 import numpy as np
@@ -283,6 +284,18 @@ def test_the_file_tells_of_itself(fitted, tmp_path):
     assert json.loads(about["classes"]) == ["anger", "fear", "joy"]
     assert about["card"] == skfer.model_card(fitted)
     assert os.listdir(tmp_path) == ["x.onnx"]
+
+
+def test_classes_are_words_where_labels_are_members_of_an_enumeration(tmp_path):
+    onnx = import_module("onnx")
+    kind = Enum("Kind", {word.upper(): word for word in np.unique(WORDS)}, type=str)
+    model = make_pipeline(
+        CrossEntropyEmbedder(4, max_epochs=1, random_state=0), LogisticRegression()
+    )
+    model.fit(X, np.array([kind(word) for word in WORDS], dtype=object))
+    skfer.export_onnx(model, tmp_path / "x.onnx")
+    about = {p.key: p.value for p in onnx.load(tmp_path / "x.onnx").metadata_props}
+    assert json.loads(about["classes"]) == ["anger", "fear", "joy"]
 
 
 def test_neighbors_by_angles_from_the_origin(fitted):

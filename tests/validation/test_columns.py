@@ -1,6 +1,8 @@
 """Labels and groups: one definition of what is missing, and nothing merged in silence."""
 
+from collections import UserList, deque
 from decimal import Decimal
+from enum import Enum
 
 import numpy as np
 import pandas as pd
@@ -260,3 +262,42 @@ def test_integers_stay_integers_beside_gaps(dtype):
     assert [type(value) for value in column[[0, 2]]] == [int, int]
     assert missing_mask(column).tolist() == [False, True, False]
     assert as_column(pd.Series([3, 5], dtype=dtype), "y").dtype.kind in "iu"
+
+
+WORDS = ["happiness", "sadness", "anger", "sadness"]
+# Of Python's kind before StrEnum, whose text is "Emotion.ANGER".
+Emotion = Enum("Emotion", {word.upper(): word for word in WORDS}, type=str)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [list, tuple, deque, UserList, pd.Series, lambda values: np.array(values, dtype=object)],
+)
+def test_members_of_an_enumeration_of_words_are_their_words(given):
+    members = [Emotion(word) for word in WORDS]
+    for mixed in (members, [*members[:2], *WORDS[2:]]):
+        column = as_column(given(mixed), "y")
+        assert column.tolist() == WORDS
+        assert set(map(str, column)) == set(WORDS)  # no text of the class
+    gap = as_column(given([*members, None]), "y")
+    assert list(map(str, gap[:4])) == WORDS
+    assert missing_mask(gap).tolist() == [False] * 4 + [True]
+
+
+def test_words_of_one_kind_keep_the_type_that_numpy_gives_them():
+    assert as_column([np.str_("a"), "bc"], "y").dtype == "<U2"
+    values = np.array([np.str_("a"), "bc"], dtype=object)
+    assert as_column(values, "y") is values
+
+
+def test_other_sequences_are_read_as_lists():
+    assert as_column(deque([1, "1"]), "y").tolist() == [1, "1"]
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="numpy 1 has no such type")
+def test_words_of_any_length():
+    words = np.array(["joy", "fear", "joy"], dtype=np.dtypes.StringDType())
+    assert check_labels(words).tolist() == ["joy", "fear", "joy"]
+    assert check_groups(words).dtype == object
+    gap = np.array(["joy", np.nan], dtype=np.dtypes.StringDType(na_object=np.nan))
+    assert unlabeled_mask(check_labels(gap, allow_unlabeled=True)).tolist() == [False, True]
