@@ -3,9 +3,6 @@
 import torch
 from torch import Tensor
 
-# Comparisons at once: 4 MB in single precision.
-_COMPARED = 2**20
-
 
 def disagreement(votes: Tensor, others: Tensor, agreement: Tensor) -> Tensor:
     """Return the probability that two voters give two samples other classes, 0 without votes.
@@ -27,16 +24,17 @@ def voted_triplet_loss(
 ) -> tuple[Tensor, Tensor]:
     """Return the weighted mean of the hinges of a batch, and the weighted fraction above 0.
 
-    The weight of a triplet is the probability that two voters, one for each face, give anchor and
-    positive the same class, times the probability that two give anchor and negative other classes.
-    For a sample without votes both are 0.
+    Any three samples are a triplet. Its weight is the probability that two voters, one for each
+    face, give anchor and positive the same class, times the probability that two give anchor and
+    negative other classes. For a sample without votes both are 0. The hardest are found among
+    those that labels tell, since there is hardly a pair of which no voter says the opposite.
 
     Parameters
     ----------
     slices : Tensor of shape (n_samples, n_slices, n_features)
         Unit vectors, or zeros.
     labels : Tensor of shape (n_samples,)
-        The classes: they tell which samples are positives and negatives.
+        The classes: in "batch-hard" they tell which samples are positives and negatives.
     votes : Tensor of shape (n_samples, n_classes)
         Shares of the classes.
     margins : Tensor of shape (n_slices,)
@@ -44,10 +42,13 @@ def voted_triplet_loss(
     mining, dual
         As in `MultiThresholdTripletLoss`.
     """
-    agreement = votes @ votes.t()
-    same = labels[:, None] == labels
-    of_positives = (agreement * same).fill_diagonal_(0)
-    of_negatives = disagreement(votes[:, None], votes, agreement) * ~same
+    of_positives = votes @ votes.t()
+    of_negatives = disagreement(votes[:, None], votes, of_positives)
+    if mining == "batch-hard":
+        same = labels[:, None] == labels
+        of_positives, of_negatives = of_positives * same, of_negatives * ~same
+    for weights in (of_positives, of_negatives):
+        weights.fill_diagonal_(0)
     # In batch-all training the dual form is the plain one, twice.
     points = slices.transpose(0, 1)
     norms = points.detach().any(2).to(points)
@@ -66,8 +67,11 @@ def _mean_of_active(
     """Return the mean hinge above 0 of all triplets, and the fraction of those."""
     with torch.no_grad():
         shrink, grow = _weigh(distances, of_positives, of_negatives, margins)
-        active = shrink.sum((1, 2))
-        every = of_positives.sum(1) @ of_negatives.sum(1)
+        # A pair is no triplet, though it may count as both: its distance cancels out, its weight
+        # not.
+        pairs = (of_positives * of_negatives).sum()
+        active = (shrink.sum((1, 2)) - pairs).clamp_min(0)
+        every = of_positives.sum(1) @ of_negatives.sum(1) - pairs
     total = ((shrink - grow) * distances).sum((1, 2)) + margins * active
     total = total - total.detach().clamp_max(0)  # what rounding leaves below 0
     return (total / _positive(active)).mean(), (active / _positive(every)).mean()
@@ -79,30 +83,25 @@ def _weigh(
     """Return by how much each distance counts in active triplets, as positive's and as negative's.
 
     With weights that autograd does not follow, the loss is a sum over pairs: through all triplets
-    it would take most of a training's time.
+    it would take most of a training's time. A triplet is active where the positive is farther than
+    the negative less the margin, and what is farther is found in a row that is sorted.
     """
-    width = max(1, int((of_positives > 0).sum(1).max()))
-    places = of_positives.topk(width, dim=1)[1].expand(len(distances), -1, -1)
-    weights = of_positives.expand_as(distances).gather(2, places)
-    near, bounds = distances.gather(2, places), distances - margins[:, None, None]
-    rows = (near, bounds, weights, of_negatives.expand_as(distances))
-    step = max(1, _COMPARED // (width * distances.shape[2]))
-    parts = zip(*(column.flatten(0, 1).split(step) for column in rows), strict=True)
-    of_parts = zip(*(_weigh_rows(*part) for part in parts), strict=True)
-    shrink, grow = (torch.cat(part).unflatten(0, distances.shape[:2]) for part in of_parts)
-    return torch.zeros_like(distances).scatter_(2, places, shrink), grow
-
-
-def _weigh_rows(
-    near: Tensor, bounds: Tensor, of_positives: Tensor, of_negatives: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Weigh the positives (n_rows, width) and the negatives (n_rows, n_samples) of some anchors."""
-    # Written to floating point, comparisons are vectorized.
-    active = near.new_empty(*near.shape, bounds.shape[1])
-    torch.gt(near[..., None], bounds[:, None], out=active)
-    shrink = of_positives * (active @ of_negatives[..., None])[..., 0]
-    grow = of_negatives * (of_positives[:, None] @ active)[:, 0]
+    ordered, order = distances.sort(2)
+    bounds, far = distances - margins[:, None, None], margins[:, None, None]
+    n_negatives = torch.searchsorted(ordered - far, distances)
+    n_others = torch.searchsorted(ordered, bounds, right=True)
+    shrink = of_positives * _sums(of_negatives, order).gather(2, n_negatives)
+    positives = _sums(of_positives, order)
+    grow = of_negatives * (positives[..., -1:] - positives.gather(2, n_others))
     return shrink, grow
+
+
+def _sums(weights: Tensor, order: Tensor) -> Tensor:
+    """Return the sums of the first 0 to n weights of each row, in another order of its columns."""
+    n = order.shape[2]
+    weights = weights.expand_as(order).gather(2, order)
+    # A product, since cumsum adds up in no fixed order on a GPU.
+    return weights @ weights.new_ones(n, n + 1).triu(1)
 
 
 def _hardest(

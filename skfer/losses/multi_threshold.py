@@ -127,8 +127,9 @@ class MultiThresholdTripletLoss(nn.Module):
             they are active or not.
         votes : Tensor of shape (n_samples, n_classes), optional
             Share of each class in what people said of each sample, rows that sum to 1, or to 0 for
-            a sample without a label: a triplet then weighs as much as its anchor and positive agree
-            and its anchor and negative do not, and nothing if one of them has no label.
+            a sample without a label: any three samples are a triplet then, which weighs as much as
+            its anchor and positive agree and its anchor and negative do not, and nothing if one of
+            them has no label. The hardest are looked for among those that labels tell.
 
         Returns
         -------

@@ -17,15 +17,17 @@ def naive_voted_loss(points, labels, votes, thresholds, mining, dual):
             for i in range(n)
         ]
         for a in range(n):
-            same = [p for p in range(n) if p != a and labels[p] == labels[a]]
-            others = [m for m in range(n) if labels[m] != labels[a]]
+            same = others = [i for i in range(n) if i != a]
+            if mining == "batch-hard":
+                same = [p for p in range(n) if p != a and labels[p] == labels[a]]
+                others = [m for m in range(n) if labels[m] != labels[a]]
             if mining == "batch-hard" and same and others:
                 same, others = (
                     [max(same, key=gap[a].__getitem__)],
                     [min(others, key=gap[a].__getitem__)],
                 )
             for p in same:
-                for m in others:
+                for m in (other for other in others if other != p):
                     weight = float(votes[a] @ votes[p]) * (1 - float(votes[a] @ votes[m]))
                     sides = (
                         [gap[a][m], gap[p][m]] if dual and mining == "batch-hard" else [gap[a][m]]
@@ -113,24 +115,19 @@ class TestVotes:
         gradients = [torch.autograd.grad(value, points)[0] for value in (plain, voted)]
         torch.testing.assert_close(*gradients, rtol=1e-6, atol=1e-6)
 
-    def test_all_triplets_are_compared_in_parts_and_not_kept(self, monkeypatch):
+    def test_all_triplets_are_not_kept(self):
         points = torch.randn(24, 8, dtype=torch.float64, requires_grad=True)
         labels = torch.arange(24) % 3
         votes = 0.2 / 3 + 0.8 * torch.eye(3, dtype=torch.float64)[labels]
         loss = MultiThresholdTripletLoss([0.5, 1.0, 1.5, 2.0])
-        values, kept = [], []
+        kept = []
 
         def keep(tensor):
             kept.append(tensor.numel())
             return tensor
 
-        for n_compared in (2**20, 24 * 7 * 5, 1):
-            monkeypatch.setattr("skfer.losses._voted._COMPARED", n_compared)
-            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-                value = loss(points, labels, votes=votes)
-            values.append((value, torch.autograd.grad(value, points)[0]))
-        for value in values[1:]:
-            torch.testing.assert_close(value, values[0])
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss(points, labels, votes=votes)
         assert max(kept) <= 4 * 24 * 24
 
     def test_without_a_triplet_it_is_zero(self):
@@ -141,3 +138,22 @@ class TestVotes:
             (gradient,) = torch.autograd.grad(value, points)
             assert value == 0
             assert not gradient.any()
+
+    def test_a_pair_on_which_opinions_differ_is_no_triplet(self):
+        """It counts as positive and as negative, with each third sample and not with itself."""
+        points = torch.tensor([[1.0, 0], [0, 1]], dtype=torch.float64)
+        loss = MultiThresholdTripletLoss([0.5])
+        halves = torch.full((2, 2), 0.5, dtype=torch.float64)
+        assert loss(points, torch.arange(2), votes=halves) == 0
+        assert loss.stats["active_fraction"] == 0
+
+    def test_whom_the_votes_put_together_is_drawn_together(self):
+        """Whatever the label says: three faces of one opinion, and one of another."""
+        generator = torch.Generator().manual_seed(0)
+        points = torch.randn(4, 6, dtype=torch.float64, generator=generator)
+        votes = torch.eye(2, dtype=torch.float64)[[0, 0, 0, 1]]
+        loss = MultiThresholdTripletLoss([0.5, 1.0])
+        told = loss(points, torch.tensor([0, 0, 0, 1]))
+        assert loss(points, torch.tensor([0, 1, 0, 1]), votes=votes).item() == pytest.approx(
+            told.item()
+        )
