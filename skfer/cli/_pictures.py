@@ -12,12 +12,21 @@ from PIL import Image
 from sklearn.base import clone
 
 from skfer._typing import NDArray
-from skfer.cli._output import warn
+from skfer.cli._output import counted, in_a_line, warn
 from skfer.datasets._tree import Tree
 from skfer.exceptions import ArgumentError, ModelFileError
 from skfer.persistence import load, load_expression_model, read_card
 from skfer.persistence._parts import first_in
-from skfer.pictures import EXTENSIONS, Chunk, PictureError, decode_chunks, read_picture, sides_of
+from skfer.pictures import (
+    EXTENSIONS,
+    N_SHOWN,
+    Chunk,
+    PictureError,
+    decode_chunks,
+    read_picture,
+    sides_of,
+    unread_kind,
+)
 from skfer.preprocessing import (
     DlibDetector,
     FaceAligner,
@@ -56,6 +65,8 @@ def _no_pictures(path: Path) -> ArgumentError:
         return ArgumentError("{} is a model: give pictures, or folders of them, after it.", path)
     if not path.exists():
         return ArgumentError("there is no {}: give pictures, or folders of them.", path)
+    if kind := unread_kind(path.name):
+        return ArgumentError("{} is {}.", path, kind)
     return ArgumentError(
         "{} is neither a model nor a picture, whose name ends in one of {}: give pictures, or "
         "folders of them.",
@@ -86,28 +97,46 @@ def find_pictures(places: Sequence[Path]) -> list[str]:
     """Return the given files, and all pictures in the given folders, sorted there.
 
     Folders are read as loaders of data sets do: nothing hidden is seen, and links are followed.
-    Warns of one that cannot be read.
+    Warns of one that cannot be read, and of pictures of other formats than are read.
 
     Raises
     ------
     ArgumentError
         If there are none.
     """
-    names = [name for place in places for name in _pictures_of(place)]
+    others: list[str] = []
+    names = [name for place in places for name in _pictures_of(place, others)]
+    if others:
+        warn(_left_out(others))
     if not names:
         told = ", ".join(map(str, places[:3]))
         raise ArgumentError("no pictures in {}: give files, or folders that have some.", told)
     return names
 
 
-def _pictures_of(place: Path) -> Iterator[str]:
+def _left_out(names: Sequence[str]) -> str:
+    """Return what is wrong with pictures of other formats, and what to do."""
+    some = ", ".join(map(in_a_line, names[:N_SHOWN]))
+    more = " ..." if len(names) > N_SHOWN else ""
+    are = "is" if len(names) == 1 else "are"
+    return (
+        f"{counted(len(names), 'picture')} of a format that is not read {are} left out: "
+        f"{some}{more}. Convert to JPEG or PNG."
+    )
+
+
+def _pictures_of(place: Path, others: list[str]) -> Iterator[str]:
+    """Yield the pictures in a place, and add those of formats that are not read to a list."""
     if not place.is_dir():
         yield str(place)
         return
     tree = Tree(place)
     for name in tree.walk():
+        path = os.path.join(place, *name.split("/"))
         if name.lower().endswith(EXTENSIONS):
-            yield os.path.join(place, *name.split("/"))
+            yield path
+        elif unread_kind(name):
+            others.append(path)
     for problem in tree.problems:
         warn(f"{os.path.join(place, *problem.where.split('/'))}: {problem.what}")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_regressor
 from tqdm import tqdm
 
 from skfer.cli._draw import check_folder, draw_faces
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not on_stdout:
         say(_as_text(rows))
     if arguments.draw is not None:
-        n_drawn = draw_faces(rows, arguments.draw)
+        n_drawn = draw_faces([{**row, "label": _worded(row)} for row in rows], arguments.draw)
         say(f"{counted(n_drawn, 'picture')}: {arguments.draw}", sys.stderr if on_stdout else None)
     _tell_errors(rows)
     told = {row["file"] for row in rows if row["error"] is None}
@@ -170,14 +171,31 @@ def _read_all(
 def _answers(model: Any, images: Any) -> Iterator[dict[str, Any]]:
     """Yield what the model says of each face."""
     if not hasattr(model, "predict_proba"):  # an SVM has none
+        # A number that is measured stays one; one that names a class is a word.
+        as_label = _as_number if is_regressor(model) else str
         for label in model.predict(images):
-            yield {"label": str(label), "probability": None, "probabilities": None}
+            yield {"label": as_label(label), "probability": None, "probabilities": None}
         return
     names = [str(label) for label in model.classes_]
     for proba in model.predict_proba(images):
         best = names[int(np.argmax(proba))]
         each = dict(zip(names, map(float, proba), strict=True))
         yield {"label": best, "probability": each[best], "probabilities": each}
+
+
+def _as_number(value: Any) -> float | list[float]:
+    """Return what a regressor says of a face: a list of several targets."""
+    # Of float32 the decimals that it has, not those of the nearest float64.
+    numbers = [float(str(number)) for number in np.ravel(value)]
+    return numbers if np.ndim(value) else numbers[0]
+
+
+def _worded(row: dict[str, Any], form: str = ".4g") -> str:
+    """Return the label of a row as a text: "" if it has none."""
+    label = row["label"]
+    if label is None or isinstance(label, str):
+        return label or ""
+    return " ".join(f"{number:{form}}" for number in np.ravel(label))
 
 
 def _rows_of(
@@ -224,7 +242,7 @@ def _as_csv(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:
         each = row["probabilities"] or dict.fromkeys(classes)
         numbers = ["" if p is None else f"{p:.6f}" for p in (row["probability"], *each.values())]
         score = "" if row["score"] is None else f"{row['score']:.4f}"
-        face = [row["file"], row["face"], *box, score, row["label"] or ""]
+        face = [row["file"], row["face"], *box, score, _worded(row, "")]
         writer.writerow([*face, *numbers, row["error"] or ""])
     return out.getvalue()
 
@@ -234,13 +252,13 @@ def _as_text(rows: Sequence[dict[str, Any]]) -> str:
     width = max(map(len, files))
     places = [_place(row["box"]) for row in rows]
     widest = max(map(len, places))
-    longest = max(len(row["label"] or "-") for row in rows)
+    labels = [_worded(row) or "-" for row in rows]
+    longest = max(map(len, labels))
     lines = []
-    for row, file, place in zip(rows, files, places, strict=True):
+    for row, file, place, label in zip(rows, files, places, labels, strict=True):
         where = f"  {place:<{widest}}" if widest else ""
         probability = "" if row["probability"] is None else f"  {row['probability']:.2f}"
-        label = f"{row['label'] or '-':<{longest}}"
-        lines.append(f"{file:<{width}}{where}  {label}{probability}".rstrip())
+        lines.append(f"{file:<{width}}{where}  {label:<{longest}}{probability}".rstrip())
     return "\n".join(lines)
 
 

@@ -14,6 +14,8 @@ from skfer.pictures._decode import (
     picture_reader,
 )
 from skfer.pictures._files import fault_of, open_regular, read_bytes
+from skfer.pictures._foreign import unread_kind
+from skfer.pictures._formats import EXTENSIONS
 from skfer.pictures._npy import read_number, read_numbers
 from skfer.pictures._problems import (
     N_SHOWN,
@@ -26,7 +28,6 @@ from skfer.pictures._problems import (
     part_of,
 )
 from skfer.pictures._reading import (
-    EXTENSIONS,
     PATH,
     PICTURE,
     Picture,
@@ -74,5 +75,6 @@ __all__ = [
     "resize",
     "seems_photograph",
     "sides_of",
+    "unread_kind",
     "warn_of_photographs",
 ]

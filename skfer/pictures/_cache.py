@@ -32,7 +32,7 @@ except ImportError:  # Windows, where an open file cannot be removed anyway
     fcntl = None  # type: ignore[assignment]
 
 _NAME = re.compile(r"-[0-9a-f]{24}\.(npy|json|[0-9a-f]{32}\.partial)$")
-_FORMAT = 2  # to be raised when the same parameters give other pixels than before
+_FORMAT = 3  # to be raised when the same parameters give other pixels than before
 
 
 # Images (memory-mapped, read only), the numbers of the files that failed, and why they did.

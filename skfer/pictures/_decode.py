@@ -56,8 +56,8 @@ def decode_images(
     Parameters
     ----------
     pictures : array-like of path or PIL image, shape (n_images,)
-        Files (BMP, GIF, JPEG, PNG, PPM/PGM, TIFF or WebP) or pictures of Pillow in any mode,
-        which give the same pixels as their files.
+        Files (BMP, GIF, JPEG, PNG, PPM/PGM, TIFF or WebP, and AVIF where Pillow has it) or pictures
+        of Pillow in any mode, which give the same pixels as their files.
     image_size : int or (height, width), default=None
         Every picture is resized to exactly this many pixels (its aspect ratio is not kept). None
         keeps the size, which must then be the same for all.

@@ -2,7 +2,9 @@
 
 import io
 import os
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 
@@ -10,29 +12,41 @@ from skfer.pictures._files import fault_of, read_bytes
 
 _MAGIC = b"\x93NUMPY\x01\x00"
 _MOST = 2**14  # bytes
+_Parsed = TypeVar("_Parsed")
 
 
 def read_number(path: str | os.PathLike[str]) -> float:
     """Return the one number in a .npy file, which may be written as text."""
-    numbers = read_numbers(path)
-    if numbers.size != 1:
-        raise ValueError(f"{os.path.basename(path)} holds {numbers.size} values, not a number")
-    return float(numbers.reshape(()))
+    return _read(path, _parse_number)
 
 
 def read_numbers(path: str | os.PathLike[str]) -> np.ndarray:
     """Return a small .npy file as float64; raise ValueError that names it, whatever its fault."""
+    return _read(path, _parse)
+
+
+def _read(path: str | os.PathLike[str], parse: Callable[[bytes], _Parsed]) -> _Parsed:
     try:
-        return _parse(read_bytes(path, _MOST))
+        return parse(read_bytes(path, _MOST))
     except OSError as error:
         raise ValueError(f"{os.path.basename(path)} is {fault_of(error)}") from None
     except ValueError as error:
         raise ValueError(f"{os.path.basename(path)} {error}") from None
 
 
-@lru_cache(maxsize=2**16)
+@lru_cache(maxsize=2**12)
+def _parse_number(content: bytes) -> float:
+    """Return the number; the files of a set hold few different ones, so most are known.
+
+    Points of faces are all different: they would be kept for nothing.
+    """
+    numbers = _parse(content)
+    if numbers.size != 1:
+        raise ValueError(f"holds {numbers.size} values, not a number")
+    return float(numbers.reshape(()))
+
+
 def _parse(content: bytes) -> np.ndarray:
-    """Return the numbers; the files of a set hold few different ones, so most are known."""
     if not content.startswith(_MAGIC):
         raise ValueError("is no .npy file of version 1")
     start = 10 + int.from_bytes(content[8:10], "little")

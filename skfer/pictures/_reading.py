@@ -3,25 +3,18 @@
 import contextlib
 import io
 import os
+import struct
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError, features
+from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
+from skfer.pictures._broken import breaks_off
 from skfer.pictures._files import fault_of, may_pass, open_regular
+from skfer.pictures._foreign import kind_of
+from skfer.pictures._formats import FORMATS
 from skfer.pictures._upright import PictureError, plain_picture
-
-# Naming the formats keeps Pillow from handing an unknown file to its rarer readers
-# (one of which starts an external program).
-FORMATS: tuple[str, ...] = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF")
-if features.check("webp"):  # a build option of Pillow
-    FORMATS += ("WEBP",)
-# fmt: off
-EXTENSIONS = (
-    ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".pbm", ".pgm", ".png", ".pnm",
-    ".ppm", ".tif", ".tiff", ".webp",
-)
-# fmt: on
 
 PATH = (str, bytes, os.PathLike)
 PICTURE = (*PATH, Image.Image)  # what is decoded; arrays are pictures already
@@ -30,14 +23,6 @@ _MOST_IN_MEMORY = 2**24
 # A JPEG file that shrinks by less is decoded whole: shrinking it meanwhile would change pixels
 # by more than one or two levels, and smaller ones decode quickly anyway.
 _LEAST_SHRINK = 4
-_MAGIC = {
-    b"PK\x03\x04": "a zip archive, not a picture: unpack it first",
-    b"\x1f\x8b": "a gzip archive, not a picture: unpack it first",
-    b"%PDF": "a PDF document, not a picture",
-    b"<": "a text (HTML or XML), not a picture: was the download refused?",
-    b"version https://git-lfs": "a Git LFS pointer, not a picture: run `git lfs pull`",
-}
-
 Picture = str | bytes | os.PathLike[str] | Image.Image | np.ndarray
 
 
@@ -55,8 +40,9 @@ def read_picture(
         if isinstance(source, Image.Image):
             return _finish(_anew(source, size, color), size, color)
         with _opened(source) as picture:
-            _refuse_bomb(picture)
+            stored = picture.size
             _shrink(picture, size, color)
+            _refuse_bomb(picture, stored)
             return _finish(picture, size, color)
     except (MemoryError, PictureError):
         raise
@@ -76,7 +62,7 @@ def sides_of(source: Picture) -> tuple[int, int] | None:
         try:
             with (
                 io.BufferedReader(open_regular(os.fsdecode(source))) as file,
-                Image.open(file, formats=FORMATS) as picture,
+                _open(file) as picture,
             ):
                 sides = picture.size
         except Exception:  # of a damaged head anything; what is wrong is told when it is read
@@ -133,8 +119,24 @@ def _opened(path: str | bytes | os.PathLike[str]) -> Iterator[Image.Image]:
     with open_regular(os.fsdecode(path)) as file:
         is_large = os.fstat(file.fileno()).st_size > _MOST_IN_MEMORY
         content = io.BufferedReader(file) if is_large else io.BytesIO(file.readall())
-        with Image.open(content, formats=FORMATS) as picture:
+        with _open(content) as picture:
+            if breaks_off(content):
+                raise PictureError(
+                    "a picture that breaks off: its end is zeros. Copy or download it again"
+                )
             yield picture
+
+
+def _open(content: BinaryIO) -> Image.Image:
+    """Open what may be a picture; a JPEG file of any size, as it may be shrunk meanwhile."""
+    is_jpeg = content.read(3) == b"\xff\xd8\xff"
+    content.seek(0)
+    if is_jpeg:
+        # Image.open would warn of many pixels, or refuse them, and else do this alone.
+        with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+            return JpegImagePlugin.jpeg_factory(content, "")
+        content.seek(0)
+    return Image.open(content, formats=FORMATS)
 
 
 def _anew(picture: Image.Image, size: tuple[int, int] | None, color: bool | None) -> Image.Image:
@@ -155,7 +157,10 @@ def _anew(picture: Image.Image, size: tuple[int, int] | None, color: bool | None
 def _why_unreadable(source: Picture, error: Exception) -> str:
     """Say in a few words why a picture could not be read."""
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"a decompression bomb: more than {_pixel_limit()} pixels"
+        return (
+            f"a decompression bomb: more than {_pixel_limit()} pixels. If it is a good picture, "
+            "make it smaller, or set PIL.Image.MAX_IMAGE_PIXELS to more"
+        )
     if isinstance(error, UnidentifiedImageError) and isinstance(source, PATH):
         return _kind(source)
     if isinstance(error, OSError) and error.errno is not None:
@@ -168,17 +173,15 @@ def _why_unreadable(source: Picture, error: Exception) -> str:
 def _kind(path: str | bytes | os.PathLike[str]) -> str:
     with open_regular(os.fsdecode(path)) as file:
         start = file.read(32)
-    if not start:
-        return "an empty file"
-    for magic, kind in _MAGIC.items():
-        if start.startswith(magic):
-            return kind
-    return f"not a picture in a known format ({', '.join(FORMATS)}), or its header is damaged"
+    return kind_of(start)
 
 
-def _refuse_bomb(picture: Image.Image) -> None:
-    if picture.width * picture.height > _pixel_limit():
-        raise Image.DecompressionBombError(f"{picture.width} x {picture.height} pixels")
+def _refuse_bomb(picture: Image.Image, stored: tuple[int, int]) -> None:
+    """Refuse to decode too many pixels, however many the file stores."""
+    # libjpeg keeps a progressive file in memory before it shrinks it.
+    width, height = stored if picture.info.get("progressive") else picture.size
+    if width * height > _pixel_limit():
+        raise Image.DecompressionBombError(f"{width} x {height} pixels")
 
 
 def _pixel_limit() -> int:

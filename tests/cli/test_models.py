@@ -10,12 +10,14 @@ import pytest
 from helpers import trees
 from helpers.calls import TRAINED, embedded, pictures_in
 from PIL import Image
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import VotingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 import skfer
 from skfer.cli import _pictures, _predict, _tables, main
@@ -304,7 +306,48 @@ def test_numbers_are_predicted_too(tmp_path, folder, capsys):
     assert main(["predict", str(tmp_path / "x.skfer"), str(folder), "--json", "-"]) == 0
     rows = json.loads(capsys.readouterr().out)
     wanted = model.predict(decode_images(pictures_in(folder), image_size=16))
-    np.testing.assert_allclose([float(row["label"]) for row in rows], wanted)
+    assert [row["label"] for row in rows] == pytest.approx(wanted)
+
+
+class _Dimmed(RegressorMixin, BaseEstimator):
+    """Says numbers of pictures."""
+
+    def predict(self, X):
+        return np.array([[0, 1], [0.3, 2 / 3]], dtype=np.float32)
+
+
+def test_numbers_stand_as_such(tmp_path):
+    """In float32 as they are there, 0 as 0, and several of one picture as a list."""
+    rows = [
+        {"file": "a", "face": 0, "box": None, "score": None, "error": None, **answer}
+        for answer in _predict._answers(_Dimmed(), None)
+    ]
+    told = json.loads(_predict._as_json(rows, ()))
+    assert [row["label"] for row in told] == [[0.0, 1.0], [0.3, 0.6666667]]
+    assert _predict._as_text(rows).splitlines() == ["a  0 1", "a  0.3 0.6667"]
+    table = list(csv.DictReader(_predict._as_csv(rows, ()).splitlines()))
+    assert [row["label"] for row in table] == ["0.0 1.0", "0.3 0.6666667"]
+    rows[0]["label"] = 0.0
+    assert _predict._as_text(rows[:1]) == "a  0"
+    assert next(csv.DictReader(_predict._as_csv(rows[:1], ()).splitlines()))["label"] == "0.0"
+
+
+def test_numbers_are_drawn_too(tmp_path, folder):
+    faces = make_expressions(6, 1, image_size=16, random_state=0)
+    embedder = skfer.CrossEntropyEmbedder(max_epochs=1, random_state=0)
+    embedder.fit(faces.images, faces.target)
+    model = make_pipeline(FrozenEstimator(embedder), KNeighborsRegressor())
+    skfer.save(model.fit(faces.images, faces.intensity), tmp_path / "x.skfer")
+    picture = pictures_in(folder)[0]
+    call = ["predict", str(tmp_path / "x.skfer"), str(picture), "--draw", str(tmp_path / "drawn")]
+    assert main(call) == 0
+    assert len(os.listdir(tmp_path / "drawn")) == 1
+
+
+def test_numbers_that_name_classes_are_words():
+    X = np.random.RandomState(0).rand(20, 4)
+    model = LinearSVC().fit(X, np.arange(20) % 2 + 1)
+    assert {answer["label"] for answer in _predict._answers(model, X)} <= {"1", "2"}
 
 
 def test_predict_keeps_what_is_done_on_ctrl_c(smile, folder, tmp_path, monkeypatch, capsys):

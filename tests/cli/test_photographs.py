@@ -231,3 +231,34 @@ def test_detect_belongs_to_pictures_of_ones_own(tmp_path, capsys):
     call = ["train", "--dataset", "jaffe", "--root", str(tmp_path), "--detect"]
     assert main([*call, "-o", str(tmp_path / "x.skfer")]) == FAILED
     assert "--detect does not belong to --dataset jaffe (but to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["predict", "embed"])
+def test_pictures_that_are_not_read_are_told(tmp_path, smile, capsys, command):
+    more = ["-o", str(tmp_path / "x.csv")] if command == "embed" else []
+    folder = tmp_path / "faces"
+    (folder / "more").mkdir(parents=True)
+    for name in ("b.heic", "notes.txt", "more/c.SVG"):
+        (folder / name).write_bytes(b"something")
+    assert main([command, str(smile), str(folder), *more]) == FAILED
+    assert "2 pictures of a format that is not read" in capsys.readouterr().err
+    Image.new("L", (16, 16), 230).save(folder / "a.png")
+    assert main([command, str(smile), str(folder), *more]) == 0
+    err = capsys.readouterr().err
+    names = f"{folder / 'b.heic'}, {folder / 'more' / 'c.SVG'}"
+    assert f"2 pictures of a format that is not read are left out: {names}. Convert" in err
+    assert "notes" not in err
+    for i in range(6):
+        (folder / f"b{i}.dng").write_bytes(b"something")
+    assert main([command, str(smile), str(folder), *more]) == 0
+    assert "8 pictures" in (err := capsys.readouterr().err)
+    assert "b3.dng ..." in err
+
+
+def test_a_single_picture_that_is_not_read_is_told(tmp_path, smile, capsys):
+    path = tmp_path / "a.heic"
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    for words in ([path], [smile, path]):
+        assert main(["predict", *map(str, words)]) in (FAILED, UNUSABLE)
+        err = capsys.readouterr().err
+        assert "a HEIC picture, which is not read: convert it to JPEG or PNG" in err

@@ -281,6 +281,29 @@ def test_our_own_limit_for_bombs_holds_where_that_of_pillow_is_off(tmp_path, mon
         decode_images([tmp_path / "a.png"], image_size=8)
 
 
+@pytest.mark.parametrize("limit", [5000, 3000])  # Pillow warns of 96 x 96, or refuses it
+def test_what_counts_for_a_bomb_is_what_is_decoded(tmp_path, monkeypatch, limit):
+    """The photographs of some telephones have more pixels than Pillow likes."""
+    trees.picture(tmp_path / "a.jpg", (96, 96))
+    wanted = decode_images([tmp_path / "a.jpg"], image_size=12)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    np.testing.assert_array_equal(decode_images([tmp_path / "a.jpg"], image_size=12), wanted)
+    assert _reading.sides_of(tmp_path / "a.jpg") == (96, 96)
+    said = rf"bomb: more than {limit} pixels\. If .* set PIL\.Image\.MAX_IMAGE_PIXELS to more"
+    with pytest.raises(DatasetError, match=said):
+        decode_images([tmp_path / "a.jpg"])
+    trees.picture(tmp_path / "b.png", (96, 96))
+    with pytest.raises(DatasetError, match=said):
+        decode_images([tmp_path / "b.png"], image_size=12)
+
+
+def test_a_progressive_file_is_held_whole_before_it_shrinks(tmp_path, monkeypatch):
+    Image.new("L", (96, 96)).save(tmp_path / "a.jpg", progressive=True)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5000)
+    with pytest.raises(DatasetError, match="decompression bomb"):
+        decode_images([tmp_path / "a.jpg"], image_size=12)
+
+
 @pytest.mark.parametrize("size", [(384, 768), (768, 384)])
 def test_a_jpeg_file_that_shrinks_much_keeps_twice_the_longer_side(tmp_path, monkeypatch, size):
     """Whether EXIF swaps the sides is not known when it is shrunk."""

@@ -153,3 +153,17 @@ def test_numbers_come_back(tmp_path, dtype):
         numbers = read_numbers(tmp_path / "a.npy")
         np.testing.assert_array_equal(numbers, array.astype(float))
         assert numbers.dtype == np.float64
+
+
+def test_points_of_faces_are_not_kept(tmp_path):
+    """AffectNet has hundreds of thousands, and no two are the same."""
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / f"{i}_lnd.npy" for i in range(100)]
+    for path in paths:
+        np.save(path, rng.random(136))
+    read_numbers(paths[0])
+    tracemalloc.start()
+    for path in paths:
+        read_numbers(path)
+    assert tracemalloc.get_traced_memory()[0] < 50_000
+    tracemalloc.stop()
