@@ -67,9 +67,23 @@ def make_frame(
     words = [target_names[code] if code >= 0 else None for code in target]
     known = {name: column for name, column in columns.items() if column is not None}
     flat = {name: column for name, column in known.items() if np.ndim(column) == 1}
+    # Names of files may hold bytes that are no text, which pandas' own strings cannot.
+    flat = {
+        name: column if _is_text(column) else pd.Series(column, dtype=object)
+        for name, column in flat.items()
+    }
     parts = {
         f"{name}_{label}": known[name][:, i]
         for name, labels in wide.items()
         for i, label in enumerate(labels)
     }
     return pd.DataFrame({**flat, **parts, "target": target, "expression": words})
+
+
+def _is_text(column: Any) -> bool:
+    """Whether all words of a column, if it has some, can be encoded."""
+    try:
+        "".join(word for word in column if isinstance(word, str)).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

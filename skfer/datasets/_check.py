@@ -169,8 +169,8 @@ def check_dataset(
     ({'anger': 1}, 30, False)
     """
     listers = {known: data.lister for known, data in DATASETS.items() if data.lister is not None}
-    spelled = {plain(known): known for known in listers}
-    found = spelled.get(plain(name)) if isinstance(name, str) else None
+    spelled = {_spelled(known): known for known in listers}
+    found = spelled.get(_spelled(name)) if isinstance(name, str) else None
     if found is None:
         raise ArgumentError("{name=} is not known: give one of {}.", list(listers), name=name)
     check_flag(decode, "decode")
@@ -201,6 +201,10 @@ def check_dataset(
         published_groups=listing.layout.n_groups,
         groups=listing.group_kind,
     )
+
+
+def _spelled(name: str) -> str:
+    return plain(name).replace("plus", "+")
 
 
 def _count(words: Iterable[str]) -> dict[str, int]:

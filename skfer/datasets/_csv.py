@@ -8,6 +8,14 @@ from pathlib import Path
 from skfer.pictures import DatasetError, fault_of, open_regular
 
 _DELIMITERS = ",;\t|"
+# What tables are kept in beside text, by the first bytes.
+_OTHERS = {
+    b"PK\x03\x04": "a workbook (such as .xlsx) or an archive",
+    b"PAR1": "a parquet file",
+    b"\x1f\x8b": "compressed by gzip",
+    b"\xff\xfe": "a text in UTF-16",
+    b"\xfe\xff": "a text in UTF-16",
+}
 
 
 def open_table(path: str | Path) -> io.BufferedReader:
@@ -21,7 +29,10 @@ def open_table(path: str | Path) -> io.BufferedReader:
 def find_delimiter(path: str | Path) -> str:
     """Return what separates the cells of a table, by its first line."""
     with open_table(path) as file:
-        return delimiter_of(file.readline(2**20))
+        line = file.readline(2**20)
+        while line and not line.strip():
+            line = file.readline(2**20)
+        return delimiter_of(line)
 
 
 def delimiter_of(line: bytes) -> str:
@@ -35,7 +46,11 @@ def read_cells(
     """Yield the rows of a table in UTF-8 with the line that each ends in."""
     line = 0
     try:
-        with io.TextIOWrapper(open_table(path), encoding="utf-8-sig", newline="") as file:
+        with (
+            open_table(path) as content,
+            io.TextIOWrapper(content, encoding="utf-8-sig", newline="") as file,
+        ):
+            _refuse_other_formats(path, content.peek(4))
             # A quote after a comma and a space opens a cell, too.
             reader = csv.reader(file, delimiter=delimiter, strict=strict, skipinitialspace=True)
             for cells in reader:
@@ -47,6 +62,12 @@ def read_cells(
     except UnicodeDecodeError as error:
         where = f"{str(path)!r}, line {_first_foreign(path)}"
         raise DatasetError("{}: not in UTF-8. Save the table as UTF-8.", where) from error
+
+
+def _refuse_other_formats(path: str | Path, start: bytes) -> None:
+    kind = next((kind for magic, kind in _OTHERS.items() if start.startswith(magic)), None)
+    if kind is not None:
+        raise DatasetError("{}: {}. Save the table as CSV, in UTF-8.", repr(str(path)), kind)
 
 
 def _first_foreign(path: str | Path) -> int:

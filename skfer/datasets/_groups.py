@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import unicodedata
 from collections.abc import Callable, Sequence
 
 from skfer.datasets._rows import Row
@@ -58,7 +59,8 @@ def with_groups(
         if is_missing(group):
             problems.append(Problem(row.name, "no group found in its name"))
         else:
-            kept.append(row._replace(group=str(group)))
+            # Unpacked on another system, one name may have its accents written otherwise.
+            kept.append(row._replace(group=unicodedata.normalize("NFC", str(group))))
     return kept, problems
 
 
@@ -114,8 +116,10 @@ def _search(pattern: str, names: list[str]) -> list[str | None]:
     """Return what a pattern finds in each name: its first group, or the whole match.
 
     Some patterns take forever on some names, and a search that has begun can only be stopped by
-    ending its process: so it gets a process of its own.
+    ending its process: so it gets a process of its own, where Python can be started.
     """
+    if not sys.executable or getattr(sys, "frozen", False):  # the program is no Python
+        return _search_here(pattern, names)
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", _SEARCH],
@@ -131,4 +135,11 @@ def _search(pattern: str, names: list[str]) -> list[str | None]:
             "write it without, or give {groups}, a function of a file name.",
             group_pattern=pattern,
         ) from None
+    except (OSError, subprocess.CalledProcessError):  # of a program that runs Python within it
+        return _search_here(pattern, names)
     return json.loads(done.stdout)
+
+
+def _search_here(pattern: str, names: list[str]) -> list[str | None]:
+    found = [re.search(pattern, name) for name in names]
+    return [match and (match[1] if match.re.groups else match[0]) for match in found]

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,26 @@ from skfer.validation import UNLABELED, as_list, is_missing, is_unlabeled_mark
 
 _NO_LABEL = ("unlabeled", "unlabelled")
 _WHOLE = re.compile(r"-?[0-9]+(\.0*)?")
+# What people write beside the word: 3_surprise, "Angry faces".
+_BESIDE_THE_WORD = frozenset(
+    [
+        "class",
+        "emotion",
+        "emotions",
+        "expression",
+        "expressions",
+        "face",
+        "faces",
+        "image",
+        "images",
+        "img",
+        "label",
+        "photo",
+        "photos",
+        "picture",
+        "pictures",
+    ]
+)
 _N_CODES = 100  # whole numbers below are codes as they are
 
 
@@ -21,7 +42,9 @@ def canonical(name: str) -> str:
     """Return the vocabulary's word for a class name, or the name itself if it has none.
 
     "" stands for no label: a missing value in the sense of `skfer.validation`, or "unlabeled".
+    Names that look alike are one, however their accents are written.
     """
+    name = unicodedata.normalize("NFC", name)
     word = name.strip().lower()
     word = SYNONYMS.get(word, word)
     if word in EXPRESSION_CODES:
@@ -70,7 +93,8 @@ def rename_classes(
 ) -> tuple[list[str], list[Warning]]:
     """Return labels under the names that the caller gives, and a warning of likely slips.
 
-    A name of the vocabulary that is misspelled would be a class of its own.
+    A name of the vocabulary that is misspelled, or has a number or another word beside it, would
+    be a class of its own.
     """
     if class_names is not None:
         labels = _renamed(labels, class_names)
@@ -107,16 +131,19 @@ def _renamed(labels: Sequence[str], class_names: Mapping[Any, str]) -> list[str]
 
 def _plain(word: str) -> str:
     """Return a class as it is given: numbers without a decimal point or zeros before them."""
-    word = word.strip()
+    word = unicodedata.normalize("NFC", word).strip()
     return str(int(word.partition(".")[0])) if _WHOLE.fullmatch(word) else word
 
 
 def _meant(name: str) -> str:
     """Return the expression that a name is a slip of, "" for one that is right or far away."""
-    word = name.strip().lower()
     known = [*EXPRESSIONS, *SYNONYMS]
-    if word in known or not word.isalpha():
+    if canonical(name) in EXPRESSION_CODES:
         return ""
+    words = set(re.split(r"[\W\d_]+", name.lower())) - _BESIDE_THE_WORD - {""}
+    if len(words) != 1:  # two may be a compound expression, which is a class of its own
+        return ""
+    word = words.pop()
     near = difflib.get_close_matches(word, known, 1, cutoff=0.87)
     return canonical(near[0]) if near else ""
 

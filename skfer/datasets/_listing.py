@@ -88,9 +88,10 @@ class Listing:
         return found
 
 
-def no_layout(name: str, tree: Tree, layouts: Iterable[Layout]) -> DatasetError:
+def no_layout(name: str, tree: Tree, layouts: Iterable[Layout], advice: str = "") -> DatasetError:
     """Return the error for a folder that has none of the forms of a set."""
     forms = "".join(f"\n  {layout.text}" for layout in layouts)
+    forms += f"\n{advice}" if advice else ""
     return DatasetError("{root=} has no {} in a known layout:{}", name, forms, root=str(tree.root))
 
 

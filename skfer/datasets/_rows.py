@@ -20,6 +20,9 @@ PARTS = {
     "publictest": "validation",
     "test": "test",
     "test_set": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
     "privatetest": "test",
 }
 

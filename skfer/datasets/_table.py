@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -294,7 +295,8 @@ def _row(tree: Tree, line: _Line, columns: Columns) -> Row:
             f"more cells than the header has names, {line.surplus!r} being the first: put a cell "
             "that holds a separator into double quotes"
         )
-    label, group = line.cell(columns.label), line.cell(columns.group)
+    label = line.cell(columns.label)
+    group = unicodedata.normalize("NFC", line.cell(columns.group))  # or one person would be two
     name = _file_name(tree, line.cell(columns.file), label)
     if columns.group is not None and not group:
         # Otherwise all unknown persons would be one person.
@@ -325,7 +327,8 @@ def _file_name(tree: Tree, given: str, label: str) -> str:
 def _read_lines(csv: Path, columns: Columns) -> list[_Line]:
     """Return the rows of a table, which must have the columns."""
     cells = read_cells(csv, delimiter=find_delimiter(csv), strict=True)
-    header = [name.strip() for name in next(cells, (1, []))[1]]
+    header = next((row for _, row in cells if _may_be_header(row)), [])
+    header = [name.strip() for name in header]
     _check_columns(csv, header, columns.named())
     return [
         _Line(
@@ -336,6 +339,11 @@ def _read_lines(csv: Path, columns: Columns) -> list[_Line]:
         for line, row in cells
         if any(cell.strip() for cell in row)
     ]
+
+
+def _may_be_header(row: Sequence[str]) -> bool:
+    """Whether a row is neither blank nor a note of what separates cells, as of Excel."""
+    return any(cell.strip() for cell in row) and row[0].strip().lower() != "sep="
 
 
 def _check_columns(csv: Path, header: Sequence[str], needed: Mapping[str, str]) -> None:

@@ -1,18 +1,30 @@
 """The folder of a data set: what is in it, and where things are in a copy of one."""
 
+import contextlib
 import os
 import posixpath
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from skfer.exceptions import ArgumentError
-from skfer.pictures import EXTENSIONS, DatasetError, Problem, fault_of, is_cache_file, read_bytes
+from skfer.pictures import (
+    EXTENSIONS,
+    DatasetError,
+    Problem,
+    fault_of,
+    is_cache_file,
+    read_bytes,
+    unread_kind,
+)
 
 NOTES = (".csv", ".html", ".json", ".md", ".txt", ".xml")
 _LITTER = (
     "thumbs.db",
+    "ehthumbs.db",
+    "icon\r",
     "desktop.ini",
     "__macosx",
     "@eadir",
@@ -39,7 +51,11 @@ def check_root(root: str | os.PathLike[str]) -> Path:
     if not os.path.exists(path):
         raise MissingPathError("{root=} does not exist.", root=os.fspath(root))
     if not os.path.isdir(path):
-        raise NotAFolderError("{root=} is not a folder.", root=os.fspath(root))
+        raise NotAFolderError(
+            "{root=} is not a folder: give the folder that it is in, or unpack it if it is an "
+            "archive.",
+            root=os.fspath(root),
+        )
     # Loaders look at the folder's name, which "." and ".." do not tell.
     return path.resolve() if path.name in ("", "..") else path
 
@@ -96,8 +112,9 @@ class Tree:
         self._listed: dict[str, _Content] = {}
         self._cache = None
         if cache_dir is not None:
-            inside = os.path.relpath(os.path.realpath(cache_dir), os.path.realpath(root))
-            self._cache = inside.replace(os.sep, "/")
+            with contextlib.suppress(ValueError):  # on another drive of Windows
+                inside = os.path.relpath(os.path.realpath(cache_dir), os.path.realpath(root))
+                self._cache = inside.replace(os.sep, "/")
 
     def path(self, name: str) -> str:
         """Return the path of what has this name."""
@@ -147,7 +164,8 @@ class Tree:
             if extension in EXTENSIONS:
                 found.append(name)
             elif extension not in NOTES:
-                wrong.append(Problem(name, f"not a picture by its extension {extension!r}"))
+                kind = unread_kind(name) or f"not a picture by its extension {extension!r}"
+                wrong.append(Problem(name, kind))
         return found, wrong
 
     def read_bytes(self, name: str) -> bytes:
@@ -229,17 +247,17 @@ class Tree:
         return folder
 
     def as_on_disk(self, names: Sequence[str]) -> list[str]:
-        """Return names of files as the disk has them: the case may differ from a table's."""
+        """Return names of files as the disk has them: case and form may differ from a table's."""
         by_folder: dict[str, dict[str, str]] = {}
         found = []
         for name in names:
             folder, _, file = name.rpartition("/")
             if folder not in by_folder:
                 listed = self._content(folder).files if self.has_folder(folder) else []
-                by_lower = {name.lower(): name for name in reversed(listed)}
+                by_lower = {_alike(name): name for name in reversed(listed)}
                 by_folder[folder] = by_lower | {name: name for name in listed}
             there = by_folder[folder]
-            found.append(joined(folder, there.get(file, there.get(file.lower(), file))))
+            found.append(joined(folder, there.get(file, there.get(_alike(file), file))))
         return found
 
     def has_folder(self, name: str) -> bool:
@@ -278,6 +296,11 @@ class Tree:
         content.folders.sort()
         content.files.sort()
         return content
+
+
+def _alike(file: str) -> str:
+    """Return what names of one file share, however their case and accents are written."""
+    return unicodedata.normalize("NFC", file.lower())
 
 
 def _is_empty(folder: str) -> bool:

@@ -204,6 +204,12 @@ def _official_split(faces: Bunch) -> list[Split]:
             "images are of {}: give {protocol=group-fold}.",
             ", ".join(parts) or "none",
         )
+    n_lost = int((~np.isin(faces.split, ("train", "validation", "test"))).sum())
+    if n_lost:
+        warn_caller(
+            f"{n_lost} of {len(faces.split)} images are in no part that is called train, "
+            f"validation or test (parts here: {', '.join(parts)}): they are left out."
+        )
     splits = list(OfficialSplit(faces.split).split(faces.images))
     _warn_of_shared(faces, *splits[0])
     return splits

@@ -429,3 +429,41 @@ def test_any_names(tmp_path_factory, files):
     assert faces.images[:, 0, 0].tolist() == [values[name] for name in faces.filenames]
     for filename, code in zip(faces.filenames, faces.target, strict=True):
         assert faces.target_names[code] == filename.split("/")[0]
+
+
+def test_names_that_are_no_text_fit_into_a_frame(root):
+    """Archives of another system, unpacked here, have names of other bytes."""
+    new = "fear/\udce4.png"
+    (root / "fear/deep/S01_2.png").rename(root / new)
+    frame = load_image_folder(root, as_frame=True).frame
+    assert new in frame["filenames"].tolist()
+
+
+def test_patterns_are_searched_where_no_python_can_be_started(root, monkeypatch):
+    """In a program that has Python within it, its file is another one, or none."""
+    for program in ("", str(root / "none"), "false"):
+        monkeypatch.setattr(_groups.sys, "executable", program)
+        faces = load_image_folder(root, group_pattern=r"(S\d+)_")
+        assert faces.groups.tolist() == ["S01", "S02", "S01", "S03"]
+    monkeypatch.setattr(_groups.sys, "frozen", True, raising=False)
+    assert load_image_folder(root, group_pattern=r"(S\d+)_").groups[0] == "S01"
+
+
+def test_a_cache_may_be_on_another_drive(root, tmp_path_factory, monkeypatch):
+    def refuse(path, start):
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(_tree.os.path, "relpath", refuse)
+    cache = tmp_path_factory.mktemp("cache")
+    assert len(load_image_folder(root, cache_dir=cache).images) == 4
+
+
+def test_what_systems_leave_in_folders_is_passed_over(root):
+    for name in ("Icon\r", "ehthumbs.db", "Thumbs.db", ".DS_Store"):
+        (root / "fear" / name).touch()
+    assert len(load_image_folder(root).images) == 4
+
+
+def test_a_file_in_the_place_of_a_folder(root):
+    with pytest.raises(NotADirectoryError, match="give the folder that it is in, or unpack it"):
+        load_image_folder(root / NAMES[0])

@@ -1,12 +1,14 @@
 """Class names to codes."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from skfer.datasets import EXPRESSION_CODES, EXPRESSIONS
-from skfer.datasets._labels import class_codes, encode
+from skfer.datasets._labels import class_codes, encode, rename_classes
 from skfer.datasets._vocabulary import SYNONYMS
 
 WORDS = {word: word for word in EXPRESSIONS} | SYNONYMS
@@ -73,3 +75,30 @@ def test_class_codes():
 def test_unknown_classes(classes):
     with pytest.raises(ValueError, match=r"^classes"):
         class_codes(classes, EXPRESSIONS)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("3_surprise", "surprise"),
+        ("Angry faces", "anger"),
+        ("sad_1", "sadness"),
+        ("3_suprise", "surprise"),
+    ],
+)
+def test_an_expression_with_something_beside_it_is_told(name, meant):
+    labels, told = rename_classes([name, "fear"], None)
+    assert labels == [name, "fear"]
+    assert f"{name!r} (for {meant!r}?)" in str(told[0])
+    assert rename_classes([name], {name: meant}) == ([meant], [])
+
+
+@pytest.mark.parametrize("name", ["Happy", "happily surprised", "tired", "bored_1", "3", "faces"])
+def test_other_names_are_not_taken_for_slips(name):
+    assert rename_classes([name], None) == ([name], [])
+
+
+def test_accents_may_be_written_in_two_ways():
+    one, other = (unicodedata.normalize(form, "Überraschung") for form in ("NFC", "NFD"))
+    assert rename_classes([other], {one: "surprise"})[0] == ["surprise"]
+    assert encode([one, other]) == ({one: 0, other: 0}, [one])

@@ -208,10 +208,10 @@ FAULTS = [
         "raf-db",
         0,
         lambda root: spoil_line(
-            root, "EmoLabel/list_patition_label.txt", "test_0001.jpg 2", "test_0001.jpg 9"
+            root, "EmoLabel/list_patition_label.txt", "test_0001.jpg 2", "test_0001.jpg 12"
         ),
     ),
-    ("raf-db", 1, lambda root: (root / "test/8").mkdir()),
+    ("raf-db", 1, lambda root: (root / "test/12").mkdir()),
     (
         "affectnet",
         0,
@@ -357,7 +357,7 @@ def test_names_that_are_too_long(tmp_path):
 
 def test_errors_tell_facts_and_hint_apart(tmp_path):
     COPIES["raf-db"][0](tmp_path)
-    spoil_line(tmp_path, "EmoLabel/list_patition_label.txt", "test_0001.jpg 2", "test_0001.jpg 9")
+    spoil_line(tmp_path, "EmoLabel/list_patition_label.txt", "test_0001.jpg 2", "test_0001.jpg 12")
     with pytest.raises(DatasetError) as info:
         datasets.load_raf_db(tmp_path)
     error = info.value

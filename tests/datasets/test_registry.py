@@ -79,7 +79,7 @@ def test_check(tmp_path, name, make):
 def test_check_counts_against_the_published_and_tells_what_is_missing(tmp_path):
     trees.raf_db(tmp_path, [("train_00001.jpg", 5), ("test_0001.jpg", 2), ("test_0002.jpg", 2)])
     path = tmp_path / "EmoLabel" / "list_patition_label.txt"
-    path.write_text(path.read_text() + "test_0003.jpg 9\n")
+    path.write_text(path.read_text() + "test_0003.jpg 12\n")
     (tmp_path / "Image" / "aligned" / "test_0002_aligned.jpg").unlink()
     report = check_dataset("raf-db", tmp_path)
     assert report.counts == {"fear": 2, "sadness": 1}
@@ -90,7 +90,7 @@ def test_check_counts_against_the_published_and_tells_what_is_missing(tmp_path):
     assert not report.ok
     text = str(report)
     assert "missing: 1\n  Image/aligned/test_0002_aligned.jpg" in text
-    assert "list_patition_label.txt, line 4: label '9'" in text
+    assert "list_patition_label.txt, line 4: label '12'" in text
     assert "fear                2         355  (-353)" in text
     assert text.endswith("NOT as published")
     assert repr(report) == text
@@ -222,9 +222,12 @@ def test_check_by_any_spelling_tells_what_a_loader_would(tmp_path):
         assert check_dataset("Folder", tmp_path).name == "folder"
     trees.named(tmp_path / "jaffe", ["KA.AN1.39.tiff"])
     assert check_dataset("JAFFE", tmp_path / "jaffe").name == "jaffe"
+    (tmp_path / "ck").mkdir()
+    COPIES["ck+"][0](tmp_path / "ck")
+    assert check_dataset("CK_plus", tmp_path / "ck").name == "ck+"
 
 
-@pytest.mark.parametrize("name", ["table", "ckplus", ""])
+@pytest.mark.parametrize("name", ["table", "ck", ""])
 def test_check_of_an_unknown_set(tmp_path, name):
     with pytest.raises(ValueError, match=r"name=.*is not known: give one of \['ck\+', 'jaffe'"):
         check_dataset(name, tmp_path)

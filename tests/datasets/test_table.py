@@ -1,6 +1,7 @@
 """load_image_table."""
 
 import csv
+import unicodedata
 import warnings
 
 import numpy as np
@@ -395,3 +396,39 @@ def test_parts_have_their_usual_names(tmp_path, word, part):
     rows = [(*row[:3], word) for row in ROWS]
     faces = load_image_table(make(tmp_path, rows), split_column="part")
     assert faces.split.tolist() == [part] * 3
+
+
+def test_accents_may_be_written_in_two_ways(tmp_path):
+    """An archive made on macOS has them apart from their letters."""
+    one, other = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
+    trees.folder(tmp_path, [f"{other}.png", "b.png"])
+    rows = [(f"{one}.png", "fear", one), ("b.png", "anger", other)]
+    path = trees.table(tmp_path / "labels.csv", ("file", "label", "person"), rows)
+    faces = load_image_table(path, group_column="person")
+    assert faces.groups.tolist() == [one, one]
+    assert faces.filenames.tolist() == [f"{other}.png", "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"PK\x03\x04rest", "a workbook (such as .xlsx) or an archive"),
+        (b"PAR1rest", "a parquet file"),
+        (b"\x1f\x8brest", "compressed by gzip"),
+        ("file,label\n".encode("utf-16"), "a text in UTF-16"),
+    ],
+)
+def test_tables_that_are_no_text_are_told_as_what_they_are(tmp_path, content, kind):
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(DatasetError) as caught:
+        load_image_table(tmp_path / "labels.csv")
+    assert f"{kind}. Save the table as CSV, in UTF-8." in str(caught.value)
+
+
+@pytest.mark.parametrize("above", ["\n", ";;\n\n", "sep=;\n", "\nsep=;\n"])
+def test_what_stands_above_the_header_is_passed_over(tmp_path, above):
+    make(tmp_path)
+    path = tmp_path / "labels.csv"
+    wanted = load_image_table(path).filenames.tolist()
+    path.write_text(above + path.read_text().replace(",", ";"))
+    assert load_image_table(path).filenames.tolist() == wanted

@@ -169,3 +169,11 @@ def test_folds_that_cannot_be_trained_on():
     with pytest.raises(ArgumentError, match="fold 0 has 2 images to train on, and classifier=knn"):
         check_folds(np.array([0, 1, 1, 1]), splits, "knn")
     check_folds(np.array([0, 1, 1, 1]), splits, "svm")
+
+
+def test_images_of_no_known_part_are_told():
+    faces = _faces([0, 1] * 4, split=np.array(["train"] * 4 + ["test", "test", "extra", ""]))
+    told = r"2 of 8 images are in no part .* \(parts here: extra, test, train\)"
+    with pytest.warns(UserWarning, match=told):
+        ((train, test),) = make_splits(faces, "official", check_images=False)
+    assert (train.tolist(), test.tolist()) == ([0, 1, 2, 3], [4, 5])

@@ -62,6 +62,7 @@ FORM_2021 = Layout(
     PUBLISHED_2021,
     {"train": _TRAIN, "validation": 3_999},
 )
+_IMAGES, _LISTS = "Manually_Annotated_Images", "Manually_Annotated_file_lists"
 _FOLDERS = {"train": "train_set", "validation": "val_set"}
 _TABLES = {"train": "training.csv", "validation": "validation.csv"}
 HEADER = (
@@ -75,6 +76,7 @@ HEADER = (
     "valence",
     "arousal",
 )
+_INNER = "manuallyannotated(images|filelists)?|trainset|valset|images|annotations"
 _N_POINTS = 68
 _NO_MEASURE = -2
 _DESCR = """\
@@ -200,13 +202,16 @@ def list_affectnet(tree: Tree, *, align: str | bool = "auto", unlabeled: bool = 
     check_choice(align, "align", ("auto", "landmarks", "box", False))
     check_flag(unlabeled, "unlabeled")
     found = {part: tree.find_folder(name, depth=2) for part, name in _FOLDERS.items()}
-    folders = {part: folder for part, folder in found.items() if folder is not None}
+    # Unpacking may leave a folder in one of its own name.
+    inner = {part: tree.innermost(folder, _FOLDERS[part]) for part, folder in found.items()}
+    folders = {part: folder for part, folder in inner.items() if folder is not None}
     if folders:
         return _list_2021(tree, folders, False if align == "auto" else align, unlabeled)
-    images = tree.find_folder("Manually_Annotated_Images")
-    tables = {} if images is None else _find_tables(tree, images)
+    outer = tree.find_folder(_IMAGES)
+    tables = {} if outer is None else _find_tables(tree, outer)
+    images = tree.innermost(outer, _IMAGES)
     if images is None or not tables:
-        raise unknown_layout("AffectNet", tree, [FORM_2016, FORM_2021])
+        raise unknown_layout("AffectNet", tree, [FORM_2016, FORM_2021], _INNER)
     how = "landmarks" if align == "auto" else align
     return _list_2016(tree, images, tables, how, unlabeled)
 
@@ -274,11 +279,7 @@ def _list_2016(
     rows, repeated = without_copies(rows, label=_word_of)
     rows = [row for row in rows if row.label or unlabeled]
     listing = _listing(FORM_2016, rows, problems + repeated)
-    listing.missing = [
-        f"Manually_Annotated_file_lists/{name}"
-        for part, name in _TABLES.items()
-        if part not in tables
-    ]
+    listing.missing = [f"{_LISTS}/{name}" for part, name in _TABLES.items() if part not in tables]
     return _by_table(tree, listing, places, str(how)) if how else listing
 
 
@@ -292,7 +293,7 @@ def _find_tables(tree: Tree, images: str) -> dict[str, str]:
     above = images
     for _ in range(2 if images else 0):
         above = above.rpartition("/")[0]
-        lists = tree.find_folder("Manually_Annotated_file_lists", within=above, depth=1)
+        lists = tree.innermost(tree.find_folder(_LISTS, within=above, depth=1), _LISTS)
         for folder in (above, above if lists is None else lists):
             for part, name in _TABLES.items():
                 table = tree.find_file(name, within=folder, depth=0)

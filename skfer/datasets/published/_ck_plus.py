@@ -18,7 +18,7 @@ from skfer.datasets._pixel_table import FER2013_CODES, labeled_rows, pixel_reade
 from skfer.datasets._rows import Row, without_conflicting_sequences, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES
-from skfer.datasets.published._unknown import unknown_layout
+from skfer.datasets.published._unknown import CLASS_NAMES, unknown_layout
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, DatasetWarning, Problem, fault_of
 from skfer.validation import UNLABELED, check_choice, check_flag
@@ -55,6 +55,7 @@ _NAME = re.compile(r"^(S\d{3})_(\d{3})_(\d+)\.\w+$", re.IGNORECASE)
 _LABEL = re.compile(r"^(S\d{3})_(\d{3})_(\d+)_emotion\.txt$", re.IGNORECASE)
 _SEQUENCE = re.compile(r"(S\d{3})/(\d{3})$", re.IGNORECASE)
 _N_POINTS = 68
+_INNER = rf"cohnkanadeimages|emotionlabels|emotion|landmarks|facslabels|facs|s\d{{3}}|{CLASS_NAMES}"
 _DESCR = """\
 The Extended Cohn-Kanade data set (CK+)
 ---------------------------------------
@@ -204,7 +205,7 @@ def list_ck_plus(
     folder = _find_classes(tree)
     table = None if folder is not None else tree.find_file("ckextended.csv")
     if folder is None and table is None:
-        raise unknown_layout("CK+", tree, [SEQUENCES, FOLDERS, TABLE])
+        raise unknown_layout("CK+", tree, [SEQUENCES, FOLDERS, TABLE], _INNER)
     _refuse_what_is_lacking(neutral_first, unlabeled, align)
     if table is not None:
         return _list_table(tree, table)

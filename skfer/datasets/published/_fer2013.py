@@ -25,7 +25,7 @@ from skfer.datasets._pixel_table import (
 from skfer.datasets._rows import PARTS, Row
 from skfer.datasets._tree import Tree
 from skfer.datasets.published._outside import pictures_outside
-from skfer.datasets.published._unknown import unknown_layout
+from skfer.datasets.published._unknown import CLASS_NAMES, PART_NAMES, unknown_layout
 from skfer.pictures import Problem
 from skfer.validation import check_flag
 
@@ -60,6 +60,7 @@ _TABLES = {
 }
 _USAGE = re.compile(r"^(Training|PublicTest|PrivateTest)_", re.IGNORECASE)
 _NUMBERED = re.compile(r"^(Training|PublicTest|PrivateTest)_(\d+)(?!\d)", re.IGNORECASE)
+_INNER = rf"fer2013csv|icmlfacedatacsv|{PART_NAMES}|{CLASS_NAMES}"
 _DESCR = """\
 FER2013
 -------
@@ -234,7 +235,7 @@ def survey_fer2013(tree: Tree) -> Listing:
 def _list_folders(tree: Tree) -> Listing:
     parts = part_folders(tree)
     if not parts:
-        raise unknown_layout("FER2013", tree, [TABLE, KAGGLE, FOLDERS])
+        raise unknown_layout("FER2013", tree, [TABLE, KAGGLE, FOLDERS], _INNER)
     found, problems = labeled_pictures(tree, parts)
     found, misplaced = _parts_by_name(found)
     rows, repeated = without_renamed(found, _own_stem)

@@ -180,9 +180,24 @@ def list_fer_plus(tree: Tree, *, labels: str = "majority") -> Listing:
         table = read_pixel_table(tree, pixels)
         return _list_tables(tree, table, read_votes(tree, votes), labels, votes)
     parts = _part_folders(tree)
+    if not any(tree.pictures_in(place.pictures) for place in parts.values()):
+        _refuse_votes_alone(votes, parts)
     if not parts:
         raise unknown_layout("FER+", tree, [TABLES, PICTURES])
     return _list_pictures(tree, parts, None if votes is None else read_votes(tree, votes), labels)
+
+
+def _refuse_votes_alone(votes: str | None, parts: dict[str, "_Part"]) -> None:
+    """Raise if there are votes: their owners hand them on without the pictures."""
+    found = votes or next((place.table for place in parts.values() if place.table), None)
+    if found is not None:
+        needed = "fer2013.csv" if votes else "fer2013.csv and fer2013new.csv"
+        raise DatasetError(
+            "{} has the votes of FER+, which come without the pictures: put {} of FER2013 beside "
+            "it, or the pictures into FER2013Train/, FER2013Valid/ and FER2013Test/.",
+            found,
+            needed,
+        )
 
 
 def _listing(layout: Layout, rows: Sequence[Row], labels: str) -> Listing:

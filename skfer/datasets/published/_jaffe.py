@@ -6,18 +6,20 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from skfer.datasets._aligned import cropping_reader
 from skfer.datasets._classes import own_name
 from skfer.datasets._docs import documented
 from skfer.datasets._labels import canonical
-from skfer.datasets._listing import Layout, Listing
+from skfer.datasets._listing import Layout, Listing, RowReader
 from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES, TWO_LETTERS
 from skfer.datasets.published._unknown import unknown_layout
 from skfer.exceptions import ArgumentError
-from skfer.pictures import Problem
+from skfer.pictures import Problem, read_picture, sides_of
 
 PUBLISHED = {
     "anger": 30,
@@ -32,8 +34,9 @@ SUBJECTS = ("KA", "KL", "KM", "KR", "MK", "NA", "NM", "TM", "UY", "YM")
 # "NA" is how tables write a missing value, here too.
 _IDS = {"NA": "Na"}
 LAYOUT = Layout("KA.AN1.39.tiff, in root or in folders below it", PUBLISHED, n_groups=len(SUBJECTS))
-# Where the face is: our reading of "about half of the frame", as shares of width and height
-# (left, upper, right, lower). The heads stand at one place, eyes at about 0.5 of the height.
+_SIDE = 256  # pixels, as the owners ship them
+# Where the face is in those: our reading of "about half of the frame", as shares of width and
+# height (left, upper, right, lower). The heads stand at one place, eyes at about 0.5 of the height.
 FACE_BOX = (0.23, 0.27, 0.77, 0.88)
 _NAME = re.compile(r"^([A-Z]{2})([._-])([A-Z]{2})(\d)\2(\d+)\.\w+", re.IGNORECASE)
 _DESCR = """\
@@ -46,7 +49,7 @@ sadness 31, surprise 30. Groups are the women; the field's protocol leaves one o
 woman NA is called "Na", since "NA" stands for a missing value in tables.
 
 The face fills about half of the frame. The default crop, from 0.23 to 0.77 of the width and 0.27 to
-0.88 of the height, is our reading.
+0.88 of the height, is our reading; pictures of another size are taken whole by default.
 
 Origin: ATR Human Information Processing Research Laboratory, Kyoto University; on request.
 Terms: for non-commercial research; not to be passed on.
@@ -59,7 +62,7 @@ wavelets", FG 1998.
 def load_jaffe(
     root: str | os.PathLike[str],
     *,
-    align: bool | tuple[float, float, float, float] = True,
+    align: bool | str | tuple[float, float, float, float] = "auto",
     image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
@@ -83,10 +86,12 @@ def load_jaffe(
     ----------
     root : str or path-like
         The folder of the pictures.
-    align : bool or (left, upper, right, lower), default=True
+    align : bool, "auto" or (left, upper, right, lower), default="auto"
         The part of each picture to take, in shares of its width and height. True is
         (0.23, 0.27, 0.77, 0.88), the face without hair and background (our reading: the set
-        gives no boxes); False is the whole picture.
+        gives no boxes); False is the whole picture. "auto" is True for pictures of 256 x 256
+        pixels, the owners' size, and False for others, which may be cut out already: give True
+        for a copy that was only resized.
     {size}
     {subjects}
     {rest}
@@ -139,9 +144,12 @@ def load_jaffe(
     return load(root, functools.partial(list_jaffe, align=align), options)
 
 
-def list_jaffe(tree: Tree, *, align: bool | tuple[float, float, float, float] = False) -> Listing:
+def list_jaffe(
+    tree: Tree, *, align: bool | str | tuple[float, float, float, float] = False
+) -> Listing:
     """Return the pictures, unread."""
-    box = _check_align(align)
+    is_auto = isinstance(align, str) and align == "auto"
+    box = FACE_BOX if is_auto else _check_align(align)
     found, others = tree.pictures()
     named = [(name, _NAME.match(own_name(name))) for name in found]
     if not any(match for _, match in named):
@@ -164,9 +172,21 @@ def list_jaffe(tree: Tree, *, align: bool | tuple[float, float, float, float] = 
         rows=rows,
         problems=problems + repeated,
         extra=("take", "number"),
-        read=None if box is None else cropping_reader(tree, box),
-        reader_key="" if box is None else f"cropped to {box}",
+        read=None if box is None else _reader(tree, box, is_auto),
+        reader_key="" if box is None else f"cropped to {box}" + " if 256 x 256" * is_auto,
     )
+
+
+def _reader(tree: Tree, box: tuple[float, float, float, float], is_auto: bool) -> RowReader:
+    """Return what crops pictures: with `is_auto` those only that have the owners' margin."""
+    crop = cropping_reader(tree, box)
+
+    def read(row: Row, size: tuple[int, int] | None, color: bool) -> np.ndarray:
+        path = tree.path(row.name)
+        whole = is_auto and sides_of(path) != (_SIDE, _SIDE)
+        return read_picture(path, size, color) if whole else crop(row, size, color)
+
+    return read
 
 
 def _fault(name: str, match: re.Match[str] | None) -> str | None:
@@ -195,7 +215,7 @@ def _picture(row: Row) -> str:
 
 
 def _check_align(
-    align: bool | tuple[float, float, float, float],
+    align: bool | str | tuple[float, float, float, float],
 ) -> tuple[float, float, float, float] | None:
     if isinstance(align, bool):
         return FACE_BOX if align else None
@@ -206,7 +226,7 @@ def _check_align(
     if not (0 <= left < right <= 1 and 0 <= upper < lower <= 1):
         raise ArgumentError(
             "{align=} is not a part of a picture: give True, False or (left, upper, right, lower) "
-            "in [0, 1].",
+            "in [0, 1], or 'auto'.",
             align=align,
         )
     return left, upper, right, lower

@@ -17,6 +17,7 @@ from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES
+from skfer.datasets.published._unknown import advise
 from skfer.pictures import DatasetError, Problem, fault_of
 from skfer.validation import UNLABELED, check_flag
 
@@ -183,7 +184,8 @@ def list_mmi(
     parent = tree.find_folder("Sessions") or ""
     notes = {folder: _notes_in(tree, folder) for folder in tree.folders(parent)}
     if not any(notes.values()):
-        raise no_layout("MMI", tree, [LAYOUT])
+        # Without a word on class folders: sessions have numbers too.
+        raise no_layout("MMI", tree, [LAYOUT], advise(tree, r"sessions|\d+"))
     rows: list[tuple[Row, _Person]] = []
     problems: list[Problem] = []
     for session, paths in notes.items():

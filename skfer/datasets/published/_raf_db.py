@@ -20,9 +20,9 @@ from skfer.datasets._docs import documented
 from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import Row, without_copies
-from skfer.datasets._tree import Tree, joined
+from skfer.datasets._tree import Tree, joined, plain
 from skfer.datasets.published._outside import pictures_outside
-from skfer.datasets.published._unknown import unknown_layout
+from skfer.datasets.published._unknown import PART_NAMES, unknown_layout
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, Problem, in_part
 from skfer.validation import check_choice
@@ -45,6 +45,8 @@ PUBLISHED = {
     "anger": 867,
     "neutral": 3204,
 }
+# Numbers that only the compound expressions have, whose 1 to 7 mean something else.
+_COMPOUND_ONLY = ("8", "9", "10", "11")
 PUBLISHED_PARTS = {"train": 12_271, "test": 3_068}
 LAYOUTS = (
     Layout(
@@ -56,6 +58,7 @@ LAYOUTS = (
     ),
     Layout("train/1/*.jpg to train/7/ and test/1/ to test/7/", PUBLISHED, PUBLISHED_PARTS),
 )
+_INNER = f"image|aligned|original|emolabel|annotation|[1-7]|{PART_NAMES}"
 _N_POINTS = 5  # left eye, right eye, nose, corners of the mouth
 _LISTS = ("list_patition_label.txt", "list_partition_label.txt")
 _PICTURE = re.compile(r"^(train|test)_(\d+)(?!\d)", re.IGNORECASE)
@@ -100,7 +103,8 @@ def load_raf_db(
     `basic/` below it (`compound/` beside it is passed over); and the folder form `train/1` to
     `train/7`, `test/1` to `test/7`. There the owners' names tell a picture that is in two classes
     or in another part than theirs (a part `val/` may hold some of the training part). Folders
-    that are numbered from 0 are refused: nobody knows which class is which.
+    that are numbered from 0 are refused: nobody knows which class is which. So are the compound
+    expressions, labels or folders up to 11, whose 1 to 7 mean something else.
 
     Parameters
     ----------
@@ -176,14 +180,29 @@ def _find_list(tree: Tree) -> str | None:
     """Return the list of the labels: that of basic/ where compound/ lies beside it."""
     basic = tree.find_folder("basic", depth=2)
     found = None if basic is None else tree.find_file(*_LISTS, within=basic, depth=2)
-    return found or tree.find_file(*_LISTS, depth=3)
+    found = found or tree.find_file(*_LISTS, depth=3)
+    if found is not None and "compound" in map(plain, [tree.root.name, *found.split("/")[:-1]]):
+        raise _compound(tree, f"{found} is in a folder compound")
+    return found
+
+
+def _compound(tree: Tree, why: str) -> DatasetError:
+    """Return the error for the compound expressions: no label of theirs is right as a basic one."""
+    return DatasetError(
+        "{root=}: {}: these are the compound expressions of RAF-DB, whose 1 to 11 mean happily "
+        "surprised, happily disgusted and so on, and only the basic ones (1 surprise to 7 neutral) "
+        "are loaded. Give the folder of the basic part, or read the compound one by "
+        "load_image_table or load_image_folder, with class_names.",
+        why,
+        root=str(tree.root),
+    )
 
 
 def _list_folders(tree: Tree, align: bool | str) -> Listing:
     parts = part_folders(tree, CODES)
     if not parts:
-        raise unknown_layout("RAF-DB", tree, LAYOUTS)
-    _refuse_numbers_from_0(tree, parts)
+        raise unknown_layout("RAF-DB", tree, LAYOUTS, _INNER)
+    _refuse_other_numbers(tree, parts)
     if align == "points":
         raise ArgumentError("{align='points'}: the folder form has no points. Leave it out.")
     found, problems = labeled_pictures(tree, parts, CODES)
@@ -194,10 +213,14 @@ def _list_folders(tree: Tree, align: bool | str) -> Listing:
     return Listing("raf-db", _DESCR, LAYOUTS[1], rows, problems)
 
 
-def _refuse_numbers_from_0(tree: Tree, parts: list[Part]) -> None:
-    """Raise for classes from 0 to 6: without the 0 each would be taken for the next one."""
+def _refuse_other_numbers(tree: Tree, parts: list[Part]) -> None:
+    """Raise for classes from 0, each of which would be taken for the next, and compound ones."""
     for part in parts:
-        if any(own_name(folder).strip() == "0" for folder in tree.folders(part.folder)):
+        numbers = {own_name(folder).strip() for folder in tree.folders(part.folder)}
+        beyond = [number for number in _COMPOUND_ONLY if number in numbers]
+        if beyond:
+            raise _compound(tree, f"'{part.folder}/' has a folder {beyond[0]}")
+        if "0" in numbers:
             raise DatasetError(
                 "{root=}: {} has a folder 0, and those of RAF-DB are 1 (surprise) to 7 (neutral), "
                 "so that the numbers here mean something else. Rename the folders to the published "
@@ -309,6 +332,8 @@ def _read_list(tree: Tree, table: str) -> tuple[list[Row], list[Problem]]:
         if match is not None and match[4] in CODES:
             name = f"{match[1].lower()}{match[2]}.{match[3]}"
             rows.append(Row(name, CODES[match[4]], match[1].lower(), place=place))
+        elif match is not None and match[4] in _COMPOUND_ONLY:
+            raise _compound(tree, f"{place} has label {match[4]!r}")
         elif match is not None:
             problem = Problem(place, f"label {match[4]!r} is not a number from 1 to 7")
             problems.append(in_part(problem, match[1].lower()))

@@ -13,7 +13,7 @@ from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import PARTS, Row, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets.published._outside import pictures_outside
-from skfer.datasets.published._unknown import unknown_layout
+from skfer.datasets.published._unknown import CLASS_NAMES, unknown_layout
 from skfer.pictures import DatasetError, Problem, in_part
 from skfer.validation import check_choice, check_flag
 
@@ -40,6 +40,7 @@ PUBLISHED_ALIGNED = {
     "surprise": 150,
 }
 PUBLISHED_ALIGNED_PARTS = {"train": 891, "validation": 431}
+_INNER = f"(train|val|test)(alignedfaces)?|{CLASS_NAMES}"
 LAYOUTS = {
     False: Layout("Train/Angry/*.png and Val/Angry/*.png", PUBLISHED, PUBLISHED_PARTS),
     True: Layout(
@@ -169,7 +170,7 @@ def list_sfew(tree: Tree, *, align: bool | str = "auto", unlabeled: bool = False
     form = _choose_form(tree, found, unlabeled) if align == "auto" else bool(align)
     if not found[form]:
         layouts = [LAYOUTS[True], LAYOUTS[False]] if align == "auto" else [LAYOUTS[form]]
-        raise unknown_layout("SFEW", tree, layouts)
+        raise unknown_layout("SFEW", tree, layouts, _INNER)
     rows, problems = _read(tree, found[form], unlabeled)
     problems += pictures_outside(tree, {*found[True].values(), *found[False].values()})
     return Listing(

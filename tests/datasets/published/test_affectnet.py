@@ -39,6 +39,37 @@ def test_form_of_2016(tmp_path, header, newline, outer):
         assert faces.expression_code.tolist() == [1, 7, 0]
 
 
+def _nest(folder):
+    """Put what is in a folder into one of the same name in it, as unpacking may."""
+    folder.rename(folder.with_name("inner"))
+    folder.mkdir()
+    folder.with_name("inner").rename(folder / folder.name)
+
+
+@pytest.mark.parametrize("lists", [False, True])
+@pytest.mark.parametrize("outer", ["", "AffectNet/Manually_Annotated"])
+def test_folders_of_2016_in_their_namesakes(tmp_path, outer, lists):
+    trees.affectnet_2016(tmp_path, TRAIN, VALIDATION, outer=outer)
+    plain = load_affectnet(tmp_path)
+    _nest(tmp_path / outer / "Manually_Annotated_Images")
+    if lists:
+        _nest(tmp_path / outer / "Manually_Annotated_file_lists")
+    nested = load_affectnet(tmp_path)
+    assert nested.target.tolist() == plain.target.tolist()
+    assert np.array_equal(nested.images, plain.images)
+
+
+def test_folders_of_2021_in_their_namesakes(tmp_path):
+    rows = [("train_set", 1, 1, 0.5, 0.25), ("val_set", 2, 0, 0.0, 0.0)]
+    trees.affectnet_2021(tmp_path, rows)
+    for name in ("train_set", "val_set"):
+        _nest(tmp_path / name)
+    faces = load_affectnet(tmp_path)
+    assert faces.target.tolist() == [4, 5]
+    assert faces.split.tolist() == ["train", "validation"]
+    assert len(load_affectnet(tmp_path, align="landmarks").images) == 2
+
+
 def test_unlabeled(tmp_path):
     made = trees.affectnet_2016(tmp_path, TRAIN, VALIDATION)
     faces = load_affectnet(tmp_path, unlabeled=True)

@@ -388,3 +388,18 @@ def test_any_tables(tmp_path_factory, rows):
     expected = {i: majority_by_hand(row) for i, (_, _, row) in enumerate(names)}
     found = dict(zip(faces.images[:, 0, 0].tolist(), faces.target.tolist(), strict=True))
     assert found == {i: code for i, code in expected.items() if code >= 0}
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+@pytest.mark.parametrize("form", ["table", "folders", "both"])
+def test_votes_without_pictures(tmp_path, on_error, form):
+    """The state after cloning the repository of the votes."""
+    if form != "table":
+        trees.fer_plus_pictures(tmp_path, PICTURES)
+        for path in tmp_path.rglob("*.png"):
+            path.unlink()
+    if form != "folders":
+        trees.fer_plus_table(tmp_path, [("PrivateTest", "fer0000003.png", CLEAR)])
+    needed = "put fer2013.csv and fer2013new.csv" if form == "folders" else "put fer2013.csv of"
+    with pytest.raises(DatasetError, match=rf"come without the pictures: {needed}.*beside it"):
+        load_fer_plus(tmp_path, on_error=on_error)

@@ -53,7 +53,27 @@ def test_default_crop_is_the_face(tmp_path):
     assert load_jaffe(tmp_path, color=True).images.shape == (1, 48, 48, 3)
 
 
-@pytest.mark.parametrize("align", [(0, 0, 1), (0.5, 0, 0.5, 1), (-0.1, 0, 1, 1), (0, 0, 1, 1.2)])
+@pytest.mark.parametrize("size", [(48, 48), (156, 138), (256, 200)])
+def test_faces_that_may_be_cut_out_already_are_not_cropped(tmp_path, size):
+    image = trees.picture(tmp_path / "KA.AN1.39.tiff", size)
+    faces = load_jaffe(tmp_path, image_size=None)
+    np.testing.assert_array_equal(faces.images[0], image)
+    cropped = load_jaffe(tmp_path, align=True, image_size=None).images
+    assert cropped.shape[1] == round(0.88 * size[0]) - round(0.27 * size[0])
+
+
+def test_each_crop_has_its_own_cache(tmp_path):
+    trees.picture(tmp_path / "set/KA.AN1.39.tiff", (48, 48))
+    images = [
+        np.array(load_jaffe(tmp_path / "set", align=align, cache_dir=tmp_path / "c").images)
+        for align in ("auto", True)
+    ]
+    assert np.any(images[0] != images[1])
+
+
+@pytest.mark.parametrize(
+    "align", ["face", (0, 0, 1), (0.5, 0, 0.5, 1), (-0.1, 0, 1, 1), (0, 0, 1, 1.2)]
+)
 def test_senseless_align(tmp_path, align):
     with pytest.raises(ValueError, match="align="):
         load_jaffe(tmp_path, align=align)

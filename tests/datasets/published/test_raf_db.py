@@ -200,7 +200,7 @@ def test_folder_in_a_folder_of_its_name(tmp_path):
     ("line", "message"),
     [
         ("train_00003.jpg 0", "label '0' is not a number from 1 to 7"),
-        ("train_00003.jpg 8", "label '8'"),
+        ("train_00003.jpg 12", "label '12'"),
         ("train_00003.jpg happy", "label 'happy'"),
         ("train_00003.jpg", "is not like"),
         ("../train_00003.jpg 3", "is not like"),
@@ -243,9 +243,9 @@ def test_folder_form(tmp_path, outer, test):
 
 
 def test_folder_form_with_an_unknown_class(tmp_path):
-    trees.named(tmp_path, ["train/1/a.png", "train/8/b.png", "train/2/c.zip.png"])
+    trees.named(tmp_path, ["train/1/a.png", "train/21/b.png", "train/2/c.zip.png"])
     (tmp_path / "train" / "2" / "d.zip").write_bytes(b"PK\x03\x04")
-    with pytest.raises(DatasetError, match=r"(?s)train/2/d.zip.*train/8/: .*no class"):
+    with pytest.raises(DatasetError, match=r"(?s)train/2/d.zip.*train/21/: .*no class"):
         load_raf_db(tmp_path)
 
 
@@ -260,6 +260,39 @@ def test_folders_that_are_numbered_from_0_are_refused(tmp_path, on_error, part, 
     with pytest.raises(DatasetError, match=pattern) as info:
         load_raf_db(tmp_path, on_error=on_error)
     assert "skip" not in str(info.value)
+
+
+COMPOUND = r"{}.*compound expressions.*happily surprised.*Give the folder of the basic part"
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+@pytest.mark.parametrize(
+    ("outer", "labels", "why"),
+    [
+        ("", [1, 8, 11], "line 2 has label '8'"),
+        ("compound", [1, 2], "compound/EmoLabel/list_patition_label.txt is in a folder compound"),
+        ("RAF-DB/Compound", [1, 11], "RAF-DB/Compound/.* is in a folder compound"),
+    ],
+)
+def test_compound_expressions_are_refused(tmp_path, on_error, outer, labels, why):
+    """Label 1 of theirs is happily surprised: no line of them is right."""
+    rows = [(f"train_{i:05d}.jpg", label) for i, label in enumerate(labels, 1)]
+    trees.raf_db(tmp_path, rows, outer=outer)
+    with pytest.raises(DatasetError, match=COMPOUND.format(why)) as info:
+        load_raf_db(tmp_path, on_error=on_error)
+    assert "skip" not in str(info.value)
+    if outer == "compound":
+        with pytest.raises(DatasetError, match=r"(?s)is in a folder compound.*basic part"):
+            load_raf_db(tmp_path / outer, on_error=on_error)
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+@pytest.mark.parametrize("number", [8, 11])
+def test_folders_of_compound_expressions_are_refused(tmp_path, on_error, number):
+    trees.named(tmp_path, ["train/1/a.jpg", "test/1/b.jpg", f"test/{number}/c.jpg"])
+    why = COMPOUND.format(f"'test/' has a folder {number}")
+    with pytest.raises(DatasetError, match=why):
+        load_raf_db(tmp_path, on_error=on_error)
 
 
 @pytest.mark.parametrize("place", ["1", "more/1"])
