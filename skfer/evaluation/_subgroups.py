@@ -1,10 +1,11 @@
 """Whom a model fails: recall by class and subgroup, and how sure the gaps are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.stats import t as student_t
 from sklearn.utils import check_random_state
 
@@ -24,6 +25,7 @@ from skfer.validation import (
 FEWEST_SAMPLES = 30
 """A subgroup with fewer tells little."""
 _DRAWS_AT_ONCE = 100
+_Draw = Callable[[np.random.RandomState, int], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -209,21 +211,27 @@ def subgroup_report(
     true, other = number_values(truth, predicted, names=["y", "y_pred"])
     right = true == other
     part = check_groups(subgroups, "subgroups", allow_missing=True)
-    people = np.arange(len(truth)) if groups is None else check_groups(groups)
+    people = None if groups is None else check_groups(groups)
     known = ~missing_mask(part)
     names, part_codes = np.unique(part[known], return_inverse=True)
     labels, label_codes = np.unique(truth[known], return_inverse=True)
-    _, person_codes = np.unique(people[known], return_inverse=True)
     if len(names) < 2:
         raise ArgumentError("{subgroups} has {}: give at least two.", _told(names))
-    counts = _count(person_codes, part_codes, label_codes, right[known])
-    total = counts.sum(axis=0)
+    shape = (len(names), len(labels), 2)
+    cells = np.ravel_multi_index((part_codes, label_codes, right[known].astype(np.intp)), shape)
+    total = _right_and_all(np.bincount(cells, minlength=np.prod(shape)).reshape(shape))
     class_gap = _class_gaps(total)
     gap = _mean_over_classes(class_gap)
-    draws = _bootstrap(counts, n_bootstrap, check_random_state(random_state))
-    n_groups = (counts[..., 1].sum(axis=2) > 0).sum(axis=0)
-    class_low, class_high = _interval(class_gap, draws, counts[..., 1] > 0)
-    low, high = _interval(gap, _mean_over_classes(draws), counts[..., 1].sum(axis=2) > 0)
+    person_codes = np.arange(len(cells))
+    if people is not None:
+        _, person_codes = np.unique(people[known], return_inverse=True)
+    draw = _drawn_samples(cells) if people is None else _drawn_persons(person_codes, cells)
+    draws = _bootstrap(draw, shape, n_bootstrap, check_random_state(random_state))
+    _, class_fewest = _n_persons(person_codes, part_codes, label_codes)
+    n_groups, fewest = _n_persons(person_codes, part_codes, np.zeros_like(label_codes))
+    n_groups, fewest = n_groups[:, 0], fewest[:, 0]
+    class_low, class_high = _interval(class_gap, draws, class_fewest)
+    low, high = _interval(gap, _mean_over_classes(draws), fewest)
     return SubgroupReport(
         subgroups=names,
         labels=labels,
@@ -244,13 +252,27 @@ def _told(names: NDArray[Any]) -> str:
     return f"one value, {names[0]!r}" if len(names) else "no value"
 
 
-def _count(
-    person: NDArray[np.intp], part: NDArray[np.intp], label: NDArray[np.intp], right: NDArray[Any]
-) -> NDArray[np.float64]:
-    """Count right predictions and samples, by person, subgroup and class."""
-    counts = np.zeros((person.max() + 1, part.max() + 1, label.max() + 1, 2))
-    np.add.at(counts, (person, part, label), np.stack([right, np.ones_like(right)], axis=1))
-    return counts
+def _right_and_all(cells: NDArray[Any]) -> NDArray[np.float64]:
+    """Turn counts of wrong and right predictions, in the last axis, to those of right and all."""
+    return np.stack([cells[..., 1], cells.sum(axis=-1)], axis=-1).astype(np.float64)
+
+
+def _n_persons(
+    person: NDArray[np.intp], part: NDArray[np.intp], label: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Count the persons of each class in each subgroup, and in the others if they are fewer.
+
+    There is no table with a row for each person: of many persons and classes it would be large.
+    """
+    shape = (part.max() + 1, label.max() + 1)
+    pair = person * shape[1] + label
+    pairs, parts = np.divmod(np.unique(pair * shape[0] + part), shape[0])
+    found, which, times = np.unique(pairs, return_inverse=True, return_counts=True)
+    cells = parts * shape[1] + pairs % shape[1]
+    own = np.bincount(cells, minlength=np.prod(shape)).reshape(shape)
+    alone = np.bincount(cells[times[which] == 1], minlength=np.prod(shape)).reshape(shape)
+    others = np.bincount(found % shape[1], minlength=shape[1]) - alone
+    return own, np.minimum(own, others)
 
 
 def _ratio(counts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -270,17 +292,42 @@ def _mean_over_classes(gaps: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
 
 
+def _drawn_persons(person: NDArray[np.intp], cells: NDArray[np.intp]) -> _Draw:
+    """Return what draws as many persons, with replacement, and counts what is in each cell."""
+    n_persons = person.max() + 1
+    counts = csr_array((np.ones(len(cells)), (cells, person)))
+
+    def draw(rng: np.random.RandomState, size: int) -> NDArray[np.float64]:
+        times = rng.multinomial(n_persons, np.full(n_persons, 1 / n_persons), size=size)
+        return (counts @ times.T).T
+
+    return draw
+
+
+def _drawn_samples(cells: NDArray[np.intp]) -> _Draw:
+    """Return what draws as many samples: those of a cell are alike, so cells are drawn."""
+    counts = np.bincount(cells)
+    there = np.flatnonzero(counts)
+
+    def draw(rng: np.random.RandomState, size: int) -> NDArray[np.float64]:
+        drawn = np.zeros((size, len(counts)))
+        drawn[:, there] = rng.multinomial(len(cells), counts[there] / len(cells), size=size)
+        return drawn
+
+    return draw
+
+
 def _bootstrap(
-    counts: NDArray[np.float64], n: int, rng: np.random.RandomState
+    draw: _Draw, shape: tuple[int, ...], n: int, rng: np.random.RandomState
 ) -> NDArray[np.float64]:
-    """Gaps by class for `n` sets of as many persons, drawn with replacement."""
-    n_persons = len(counts)
-    flat = counts.reshape(n_persons, -1)
+    """Gaps by class for `n` sets that are drawn: of subgroup, class, and wrong or right."""
     gaps = []
     for start in range(0, n, _DRAWS_AT_ONCE):
         size = min(_DRAWS_AT_ONCE, n - start)
-        times = rng.multinomial(n_persons, np.full(n_persons, 1 / n_persons), size=size)
-        drawn = (times @ flat).reshape(size, *counts.shape[1:])
+        cells = np.zeros((size, np.prod(shape)))
+        found = draw(rng, size)
+        cells[:, : found.shape[1]] = found  # the last cells may be empty
+        drawn = _right_and_all(cells.reshape(size, *shape))
         gaps.append(_class_gaps(drawn + _added(drawn, rng)))
     return np.concatenate(gaps)
 
@@ -293,14 +340,12 @@ def _added(drawn: NDArray[np.float64], rng: np.random.RandomState) -> NDArray[np
 
 
 def _interval(
-    gap: NDArray[np.float64], draws: NDArray[np.float64], has: NDArray[np.bool_]
+    gap: NDArray[np.float64], draws: NDArray[np.float64], fewest: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the ends of Student's interval, nan where there is no gap.
 
-    `has` says whom a gap rests on: person by subgroup, and by class where `gap` has classes.
+    `fewest` says on how many persons a gap rests: of the subgroup, or of the others.
     """
-    others = (has.sum(axis=1, keepdims=True) - has) > 0
-    fewest = np.minimum(has.sum(axis=0), others.sum(axis=0))
     known = np.isfinite(gap) & (fewest > 1) & (np.isfinite(draws).sum(axis=0) > 1)
     spread = np.nanstd(np.where(known, draws, 0.0), axis=0)
     reach = student_t.ppf(0.975, np.maximum(fewest - 1, 1)) * spread

@@ -1,6 +1,6 @@
 """A picture of where a network looks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -275,7 +275,9 @@ class AttentionDisplay:
         there = [code for code in range(len(labels.names)) if (labels.codes == code).any()]
         self._members = [np.flatnonzero(labels.codes == code) for code in there]
         self.class_names_ = [labels.names[code] for code in there]
-        self.class_maps_ = np.array([self.maps[mine].mean(axis=0) for mine in self._members])
+        self.class_maps_ = np.array(
+            [self.maps[mine].mean(axis=0, dtype=np.float64) for mine in self._members]
+        )
         self.part_shares_ = None
         if self.parts is not None:
             n = len(self.part_names)
@@ -328,7 +330,9 @@ class AttentionDisplay:
         check_real(opacity, "opacity", at_least=0, at_most=1)
         options = {"cmap": colormap(cmap), "alpha": opacity} | kwargs
         if kind == "faces":
-            shown = [(self.images[row], self.maps[row], self.labels[row]) for row in self.rows]
+            maps = self.maps[self.rows].astype(np.float64)
+            faces = (self.images[row] for row in self.rows)
+            shown = list(zip(faces, maps, [self.labels[row] for row in self.rows], strict=True))
             usual = f"Faces, and the {self.told} over them"
         else:
             means = [self.images.mean(mine) for mine in self._members]
@@ -404,6 +408,19 @@ def _attention_maps(embedder: Any, X: Any, *, required: bool) -> NDArray[np.floa
     return maps
 
 
+def own_maps(
+    model: Parts, X: Any, y: Any, names: Any, embedding: Callable[[], NDArray[Any]]
+) -> tuple[NDArray[np.float32], str]:
+    """Return the maps that "auto" takes, of an embedding that is made elsewhere, and their name."""
+    from skfer.inspection._gradients import similarity_maps
+
+    maps = _attention_maps(model.embedder, X, required=False)
+    if maps is not None:
+        return maps, "attention"
+    targets, told = _class_means(embedding(), y, None, names)
+    return similarity_maps(model.embedder, X, targets), told
+
+
 def _gradient_maps(
     model: Parts, X: Any, y: Any, target: Any, face: Any, names: Any
 ) -> tuple[NDArray[np.float32], str]:
@@ -454,8 +471,10 @@ def _class_means(
     return means[own], "similarity to the own class"
 
 
-def _check_maps(maps: Any) -> NDArray[np.float64]:
-    values = as_array(maps, "maps", np.float64)
+def _check_maps(maps: Any) -> NDArray[Any]:
+    """Return maps as the network gives them, in single precision, or else in double."""
+    single = getattr(maps, "dtype", None) == np.float32
+    values = as_array(maps, "maps", np.float32 if single else np.float64)
     if values.ndim != 3 or 0 in values.shape or not np.isfinite(values).all() or values.min() < 0:
         raise ArgumentError(
             "{maps} must be finite, not below 0, and of shape (n, height, width), got shape {}.",

@@ -291,7 +291,9 @@ def label_issues(
     persons = None
     if groups is not None:
         persons = check_groups(groups, n_samples=n)[known]
-    inner, codes = _safe_indexing(X, known), labels.codes[known]
+    # A memory map that is wanted whole stays one.
+    inner = X if len(known) == n else _safe_indexing(X, known)
+    codes = labels.codes[known]
     classes = _of_plain_type(labels.classes)
     splits = list(_splits(cv, inner, codes, persons, random_state))
     least = min(len(train) for train, _ in splits)

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from skfer._typing import NDArray
-from skfer.embedders import BaseEmbedder
+from skfer.embedders import BaseEmbedder, ClassifierEmbedder
 from skfer.embedders._within import embedders_in, inside, named
 from skfer.exceptions import ArgumentError
 from skfer.validation import check_rows
@@ -30,11 +31,7 @@ def embed(estimator: Any, X: Any) -> NDArray[Any]:
 
     Last steps that predict are left out, unless they are what embeds.
     """
-    steps = steps_of(estimator)
-    while len(steps) > 1 and not _embeds(steps[-1]):
-        if hasattr(steps[-1], "transform") and not hasattr(steps[-1], "predict"):
-            break
-        steps = steps[:-1]
+    steps = embedding_steps(estimator)
     for step in steps:
         if not hasattr(step, "transform"):
             raise ArgumentError(
@@ -43,6 +40,16 @@ def embed(estimator: Any, X: Any) -> NDArray[Any]:
                 type(step).__name__,
             )
     return check_rows(_through(steps, X), "the embedding of X")
+
+
+def embedding_steps(estimator: Any) -> list[Any]:
+    """Return the steps of a model that embed, in order."""
+    steps = steps_of(estimator)
+    while len(steps) > 1 and not _embeds(steps[-1]):
+        if hasattr(steps[-1], "transform") and not hasattr(steps[-1], "predict"):
+            break
+        steps = steps[:-1]
+    return steps
 
 
 def steps_of(estimator: Any) -> list[Any]:
@@ -125,6 +132,23 @@ def _has(embedder: Any, method: str | None) -> bool:
 def predictions(estimator: Any, X: Any) -> NDArray[Any] | None:
     """Return what a model predicts; None if it does not."""
     return np.asarray(estimator.predict(X)) if hasattr(estimator, "predict") else None
+
+
+def answers(estimator: Any, X: Any) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
+    """Return what a model predicts, and how probable each class is; None where it does not.
+
+    An embedder whose answers are those of all is asked once for both.
+    """
+    kind, usual = type(estimator), ClassifierEmbedder
+    if (
+        isinstance(estimator, usual)
+        and kind.predict is usual.predict
+        and kind.predict_proba is usual.predict_proba
+    ):
+        scores = estimator.class_scores(X)
+        return estimator.classes_[scores.argmax(axis=1)], softmax(scores, axis=1)
+    proba = estimator.predict_proba(X) if hasattr(estimator, "predict_proba") else None
+    return predictions(estimator, X), proba
 
 
 def subclasses(estimator: Any, X: Any, y: Any = None) -> NDArray[Any] | None:

@@ -3,6 +3,7 @@
 import base64
 import os
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from html import escape
 from io import BytesIO
 from pathlib import Path
@@ -16,15 +17,25 @@ from skfer._typing import NDArray
 from skfer.embedders._describing import describe, lines_of
 from skfer.embedders._within import embedders_in, makes_one_embedding
 from skfer.exceptions import ArgumentError
-from skfer.inspection._attention import AttentionDisplay
+from skfer.inspection._attention import AttentionDisplay, own_maps
 from skfer.inspection._embedding import EmbeddingDisplay
+from skfer.inspection._faces import faces_of
 from skfer.inspection._gradients import similarity_maps
 from skfer.inspection._labels import read_labels
-from skfer.inspection._models import Parts, embed, name_of, take_apart
+from skfer.inspection._models import (
+    Parts,
+    answers,
+    embed,
+    embedding_steps,
+    image_shape_of,
+    name_of,
+    steps_of,
+    take_apart,
+)
 from skfer.inspection._reliability import ReliabilityDisplay
 from skfer.inspection._retrieval import RetrievalDisplay
 from skfer.inspection._style import pyplot
-from skfer.inspection._subclass import SubclassDisplay
+from skfer.inspection._subclass import SubclassDisplay, learned_subclasses
 from skfer.inspection._threshold import ThresholdDisplay
 from skfer.inspection._training import TrainingDisplay
 from skfer.metrics import mean_average_precision_at_r, recall_at_k
@@ -112,8 +123,11 @@ def report(model: Any, bunch: Any, path: str | os.PathLike[str]) -> Path:
     groups = bunch.get("groups")
     groups = None if groups is None else np.asarray(groups)[known]
     y = _as_fitted(model, np.asarray(bunch.target)[known], names)
-    faces = _Faces(bunch.images[known], y, groups, names)
-    sections = [_about(model, faces, labels), *_figures(model, faces)]
+    # A memory map that is wanted whole stays one.
+    images = bunch.images if len(known) == len(labels.codes) else bunch.images[known]
+    faces = _Faces(images, y, groups, names)
+    seen = _Seen(model, faces)
+    sections = [_about(seen, labels), *_figures(seen)]
     with replaced(place) as temporary:
         temporary.write_text(_page(f"{name_of(model)}: report", sections), encoding="utf-8")
     return place
@@ -128,6 +142,60 @@ class _Faces(NamedTuple):
     names: Any
 
 
+class _Seen:
+    """What a model says of the faces, each asked once: the network is what takes time."""
+
+    def __init__(self, model: Any, faces: _Faces) -> None:
+        self.model = model
+        self.faces = faces
+        self.parts = _apart(model)
+
+    @cached_property
+    def answers(self) -> tuple[Any, Any]:
+        """Predictions and probabilities, None where there are none."""
+        return answers(self.model, self.faces.images)
+
+    @cached_property
+    def embedding(self) -> NDArray[Any]:
+        """The embedding by the model."""
+        return embed(self.model, self.faces.images)
+
+    @cached_property
+    def pictures(self) -> Any:
+        """The faces as Displays show them."""
+        images = self.faces.images
+        return faces_of(images, None, len(self.faces.y), image_shape_of(self.model))
+
+    @cached_property
+    def prepared(self) -> Any:
+        """The faces as they come to the embedder."""
+        return self._embedder.prepared(self.faces.images)
+
+    @cached_property
+    def own_embedding(self) -> NDArray[Any]:
+        """The embedding by the embedder, after which the model may have other steps."""
+        embedder = self._embedder.embedder
+        if makes_one_embedding(self.model) and embedding_steps(self.model)[-1] is embedder:
+            return self.embedding
+        return embedder.transform(self.prepared)
+
+    @cached_property
+    def own_probabilities(self) -> Any:
+        """The probabilities by the embedder, which the model may calibrate."""
+        embedder = self._embedder.embedder
+        return self.answers[1] if self.model is embedder else embedder.predict_proba(self.prepared)
+
+    @cached_property
+    def subclass(self) -> NDArray[np.intp]:
+        """The sub-class of each face, in its own class."""
+        return self._embedder.embedder.predict_subclass(self.prepared, self.faces.y)
+
+    @property
+    def _embedder(self) -> Parts:
+        assert self.parts is not None  # what is asked of it is shown of one embedder alone
+        return self.parts
+
+
 def _as_fitted(model: Any, y: NDArray[Any], names: Any) -> NDArray[Any]:
     """Return labels of the kind that the model was fitted on: codes, or their names."""
     classes = getattr(model, "classes_", None)
@@ -137,29 +205,28 @@ def _as_fitted(model: Any, y: NDArray[Any], names: Any) -> NDArray[Any]:
     return np.asarray(names)[y] if words and names is not None and y.dtype.kind in "iu" else y
 
 
-def _about(model: Any, faces: _Faces, labels: Any) -> str:
+def _about(seen: _Seen, labels: Any) -> str:
     """Tell what the model and the faces are, and the scores."""
+    model, faces = seen.model, seen.faces
     counts = ", ".join(
         f"{escape(labels.names[code])} {(labels.codes == code).sum():,}"
         for code in range(len(labels.names))
     )
     who = "" if faces.groups is None else f" of {len(np.unique(faces.groups)):,} persons"
-    rows = "".join(
-        f"<tr><th>{name}</th><td>{value:.3f}</td></tr>" for name, value in _scores(model, faces)
-    )
+    rows = "".join(f"<tr><th>{name}</th><td>{value:.3f}</td></tr>" for name, value in _scores(seen))
     made_of = escape("\n".join(lines_of(describe(model))))
     return (
-        f"<p>{len(faces.y):,} faces{who}: {counts}.</p><pre>{made_of}</pre>{_left_out(model)}"
+        f"<p>{len(faces.y):,} faces{who}: {counts}.</p><pre>{made_of}</pre>{_left_out(seen)}"
         f"<h2>Scores</h2><table>{rows}</table>"
     )
 
 
-def _left_out(model: Any) -> str:
+def _left_out(seen: _Seen) -> str:
     """Tell what is not shown of a model whose embedder is not the only one."""
-    if _apart(model) is not None:
+    if seen.parts is not None:
         return ""
     what = "Thresholds, where it looks, and sub-classes"
-    if not makes_one_embedding(model):
+    if not makes_one_embedding(seen.model):
         what = f"Embedding, nearest faces, {what[0].lower()}{what[1:]}"
     return f"<p>{what} are of one embedder, and not shown: report on each by itself.</p>"
 
@@ -172,79 +239,114 @@ def _apart(model: Any) -> Parts | None:
         return None
 
 
-def _scores(model: Any, faces: _Faces) -> Iterator[tuple[str, float]]:
-    if hasattr(model, "predict"):
-        predicted = model.predict(faces.images)
+def _scores(seen: _Seen) -> Iterator[tuple[str, float]]:
+    faces, predicted = seen.faces, seen.answers[0]
+    if predicted is not None:
         yield "accuracy", float(accuracy_score(faces.y, predicted))
         # As balanced_accuracy_score, which warns of predicted classes that no face has.
         recalls = recall_score(faces.y, predicted, labels=np.unique(faces.y), average=None)
         yield "balanced accuracy", float(np.mean(recalls))
-    if not makes_one_embedding(model):
+    if not makes_one_embedding(seen.model):
         return
-    embedding = embed(model, faces.images)
-    yield "recall@1", float(recall_at_k(embedding, faces.y, groups=faces.groups))
-    found = mean_average_precision_at_r(embedding, faces.y, groups=faces.groups)
+    yield "recall@1", float(recall_at_k(seen.embedding, faces.y, groups=faces.groups))
+    found = mean_average_precision_at_r(seen.embedding, faces.y, groups=faces.groups)
     yield "MAP@R", float(found)
 
 
-def _figures(model: Any, faces: _Faces) -> Iterator[str]:
+def _figures(seen: _Seen) -> Iterator[str]:
     """Draw what the model has, section by section."""
-    X, y, groups, names = faces.images, faces.y, faces.groups, faces.names
+    model, (_, y, groups, names) = seen.model, seen.faces
     if hasattr(model, "predict"):
-        yield _figure(
-            "Confusion", "Rows are true, columns predicted.", lambda: _confusion(model, faces)
-        )
+        yield _figure("Confusion", "Rows are true, columns predicted.", lambda: _confusion(seen))
     if all(one.history_ for one in embedders_in(model)):
         yield _figure("Training", "Epoch by epoch.", lambda: TrainingDisplay.from_estimator(model))
     if makes_one_embedding(model):
         yield _figure(
             "Embedding",
             "The faces in the plane; rings are around those that are predicted wrongly.",
-            lambda: EmbeddingDisplay.from_estimator(model, X, y, names=names, n_pictures=16),
+            lambda: _plane(seen),
         )
         yield _figure(
             "Nearest faces",
             "A face of each class, and those nearest to it.",
-            lambda: RetrievalDisplay.from_estimator(
-                model, X, y, groups=groups, names=names, random_state=0
+            lambda: RetrievalDisplay.from_embedding(
+                seen.embedding, y, seen.pictures, groups=groups, names=names, random_state=0
             ),
         )
-    parts = _apart(model)
-    if parts is not None:
-        yield from _of_an_embedder(model, parts, faces)
+    if seen.parts is not None:
+        yield from _of_an_embedder(seen, seen.parts)
     if hasattr(model, "predict_proba"):
         yield _figure(
             "Reliability",
             "How often the prediction is right when it is so sure.",
-            lambda: ReliabilityDisplay.from_estimator(model, X, y, names=names),
+            lambda: ReliabilityDisplay.from_predictions(
+                y, seen.answers[1], classes=model.classes_, names=names, name=name_of(model)
+            ),
         )
 
 
-def _of_an_embedder(model: Any, parts: Parts, faces: _Faces) -> Iterator[str]:
+def _plane(seen: _Seen) -> EmbeddingDisplay:
+    # Beside others, in a union, sub-classes are not of this embedding.
+    steps = [] if seen.parts is None else steps_of(seen.model)
+    splits = any(
+        step is seen.parts.embedder  # type: ignore[union-attr]
+        and hasattr(step, "predict_subclass")
+        and np.max(step.n_subclasses_) > 1
+        for step in steps
+    )
+    return EmbeddingDisplay.from_embedding(
+        seen.embedding,
+        seen.faces.y,
+        names=seen.faces.names,
+        y_pred=seen.answers[0],
+        subclass=seen.subclass if splits else None,
+        images=seen.pictures,
+        n_pictures=16,
+    )
+
+
+def _of_an_embedder(seen: _Seen, parts: Parts) -> Iterator[str]:
     """Draw what an embedder has beside its embedding."""
-    X, y, groups, names = faces.images, faces.y, faces.groups, faces.names
+    X, y, groups, names = seen.faces
     embedder = parts.embedder
     if hasattr(embedder, "slices_"):
         yield _figure(
             "Thresholds",
             "Distances in each slice, and how well it searches by itself.",
-            lambda: ThresholdDisplay.from_estimator(model, X, y, groups=groups, random_state=0),
+            lambda: ThresholdDisplay.from_embedding(
+                seen.own_embedding, y, embedder.thresholds_, groups=groups, random_state=0
+            ),
         )
     if _has_map(embedder, parts.prepared(X[:1])):
         yield _figure(
             "Where it looks",
             "The mean over the faces of each class.",
-            lambda: AttentionDisplay.from_estimator(
-                model, X, y, names=names, kind="classes", random_state=0
-            ),
+            lambda: _attention(seen, parts),
         )
     # One that has learned other labels can show the faces of its own classes alone.
     if hasattr(embedder, "predict_subclass") and np.isin(y, embedder.classes_).all():
         yield _figure(
             "Classes and sub-classes",
             "The mean face of each, and the faces nearest to its center.",
-            lambda: SubclassDisplay.from_estimator(model, X, y, names=names),
+            lambda: SubclassDisplay.from_embedding(
+                seen.own_embedding,
+                seen.subclass,
+                seen.pictures,
+                y,
+                posterior=seen.own_probabilities,
+                names=names,
+                **learned_subclasses(embedder),
+            ),
         )
+
+
+def _attention(seen: _Seen, parts: Parts) -> AttentionDisplay:
+    y, names = seen.faces.y, seen.faces.names
+    maps, told = own_maps(parts, seen.prepared, y, names, lambda: seen.own_embedding)
+    faces = faces_of(seen.faces.images, None, len(maps), parts.embedder.input_shape_)
+    return AttentionDisplay.from_maps(
+        maps, faces, y, told=told, names=names, kind="classes", random_state=0
+    )
 
 
 def _has_map(embedder: Any, images: Any) -> bool:
@@ -256,13 +358,13 @@ def _has_map(embedder: Any, images: Any) -> bool:
     return True
 
 
-def _confusion(model: Any, faces: _Faces) -> Any:
-    labels = np.unique(np.concatenate([faces.y, model.predict(faces.images)]))
+def _confusion(seen: _Seen) -> Any:
+    faces, predicted = seen.faces, seen.answers[0]
+    labels = np.unique(np.concatenate([faces.y, predicted]))
     shown = read_labels(labels, faces.names).names if faces.names is not None else None
-    return ConfusionMatrixDisplay.from_estimator(
-        model,
-        faces.images,
+    return ConfusionMatrixDisplay.from_predictions(
         faces.y,
+        predicted,
         labels=labels,
         display_labels=shown,
         cmap="Blues",

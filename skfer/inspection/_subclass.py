@@ -132,20 +132,16 @@ class SubclassDisplay:
         embedder, inner = parts.embedder, parts.prepared(X)
         embedding = embedder.transform(inner)
         faces = faces_of(X, images, len(embedding), image_shape_of(estimator))
-        if classes is None and np.max(embedder.n_subclasses_) > 1:
-            classes = embedder.classes_[embedder.n_subclasses_ > 1]
         return cls.from_embedding(
             embedding,
-            _assigned(embedder, inner, y),
+            _assigned(embedder, inner, y, len(embedding)),
             faces,
             y,
-            centers=embedder.means_,
-            subclass_to_class=embedder.subclass_to_class_,
             posterior=embedder.predict_proba(inner),
-            classes=classes,
             n_faces=n_faces,
             names=names,
             ax=ax,
+            **learned_subclasses(embedder, classes),
             **kwargs,
         )
 
@@ -274,14 +270,25 @@ class SubclassDisplay:
         return self
 
 
-def _assigned(embedder: Any, X: Any, y: Any) -> NDArray[np.intp]:
+def learned_subclasses(embedder: Any, classes: Any = None) -> dict[str, Any]:
+    """Return what :meth:`SubclassDisplay.from_embedding` is told of those that were found."""
+    if classes is None and np.max(embedder.n_subclasses_) > 1:
+        classes = embedder.classes_[embedder.n_subclasses_ > 1]
+    return {
+        "centers": embedder.means_,
+        "subclass_to_class": embedder.subclass_to_class_,
+        "classes": classes,
+    }
+
+
+def _assigned(embedder: Any, X: Any, y: Any, n: int) -> NDArray[np.intp]:
     """Return the likeliest sub-class of each face, in its own class where that is known."""
-    free = embedder.predict_subclass(X)
     if y is None:
-        return free
-    known = read_labels(y, n_samples=len(free)).codes != UNLABELED
+        return embedder.predict_subclass(X)
+    known = read_labels(y, n_samples=n).codes != UNLABELED
     if known.all():
         return embedder.predict_subclass(X, y)
+    free = embedder.predict_subclass(X)
     labels = np.asarray(y)
     # Those without a label take that of the likeliest sub-class, which they keep.
     filled = np.array(embedder.subclass_to_class_[free], dtype=object)

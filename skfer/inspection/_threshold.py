@@ -313,13 +313,17 @@ def _pairs(
     """Return pairs of rows of the same class, and of others: all, or some drawn at random."""
     n = len(codes)
     if n * (n - 1) // 2 <= 8 * most:
-        one, other = np.triu_indices(n, 1)
+        drawn = within = np.stack(np.triu_indices(n, 1))
     else:
-        one, other = check_random_state(random_state).randint(n, size=(2, 16 * most))
-    apart = one != other if groups is None else (one != other) & (groups[one] != groups[other])
-    both = np.stack([one, other])[:, apart]
-    are_same = codes[both[0]] == codes[both[1]]
-    found = [_some(both[:, are_same == same], most) for same in (True, False)]
+        rng = check_random_state(random_state)
+        drawn = rng.randint(n, size=(2, 16 * most))
+        within = _pairs_within(codes, most, rng)  # among many classes, chance finds few of them
+    found = []
+    for (one, other), same in ((within, True), (drawn, False)):
+        fits = (one != other) & ((codes[one] == codes[other]) == same)
+        if groups is not None:
+            fits &= groups[one] != groups[other]
+        found.append(_some(np.stack([one[fits], other[fits]]), most))
     for pairs, kind in zip(found, ("the same class", "different classes"), strict=True):
         if pairs.shape[1] == 0:
             raise ArgumentError(
@@ -327,6 +331,25 @@ def _pairs(
                 kind,
             )
     return found[0], found[1]
+
+
+def _pairs_within(
+    codes: NDArray[np.intp], most: int, rng: np.random.RandomState
+) -> NDArray[np.intp]:
+    """Return pairs of different rows of the same class: all, or some drawn, each as likely."""
+    order = np.argsort(codes, kind="stable")
+    sizes = np.bincount(codes)
+    starts = np.cumsum(sizes) - sizes
+    n_pairs = sizes * (sizes - 1) // 2
+    if n_pairs.sum() <= 8 * most:
+        there = np.flatnonzero(n_pairs)
+        pairs = [np.zeros((2, 0), dtype=np.intp)]
+        pairs += [np.stack(np.triu_indices(sizes[c], 1)) + starts[c] for c in there]
+        return order[np.concatenate(pairs, axis=1)]
+    drawn = rng.choice(len(sizes), size=16 * most, p=n_pairs / n_pairs.sum())
+    one, other = rng.randint(sizes[drawn]), rng.randint(sizes[drawn] - 1)
+    other += other >= one
+    return order[np.stack([one, other]) + starts[drawn]]
 
 
 def _some(pairs: NDArray[np.intp], most: int) -> NDArray[np.intp]:

@@ -1,5 +1,6 @@
 """Subgroups: hand-made values, a loop, and a bias that was planted."""
 
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from skfer.datasets import make_expressions
 from skfer.evaluation import pca_baseline, subgroup_report
 from skfer.evaluation._report import _subgroup_tables
+from skfer.evaluation._subgroups import _n_persons
 from skfer.exceptions import ArgumentError
 
 Y = np.array(["joy", "joy", "rage", "rage", "joy", "rage", "joy"])
@@ -71,6 +73,44 @@ def test_intervals_are_those_of_a_loop_over_persons():
     np.testing.assert_allclose(
         [report.gap_low[1], report.gap_high[1]], np.percentile(gaps, [2.5, 97.5]), atol=0.05
     )
+
+
+def test_samples_are_drawn_as_persons_of_one_face_each_are():
+    draw = np.random.RandomState(2)
+    y, part = draw.randint(3, size=300), draw.randint(2, size=300)
+    guess = np.where(draw.rand(300) < 0.3, (y + 1) % 3, y)
+    options = {"n_bootstrap": 4000, "random_state": 0}
+    one, other = (
+        subgroup_report(y, guess, part, groups=groups, **options)
+        for groups in (None, np.arange(300))
+    )
+    np.testing.assert_array_equal(one.n_groups, other.n_groups)
+    for name in ("gap_low", "gap_high", "class_gap_low", "class_gap_high"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=0.02)
+
+
+def test_persons_that_a_gap_rests_on_are_those_of_a_table():
+    draw = np.random.RandomState(3)
+    person, part, label = (draw.randint(n, size=90) for n in (20, 3, 4))
+    has = np.zeros((20, 3, 4), dtype=bool)
+    has[person, part, label] = True
+    others = (has.sum(axis=1, keepdims=True) - has) > 0
+    own, fewest = _n_persons(person, part, label)
+    np.testing.assert_array_equal(own, has.sum(axis=0))
+    np.testing.assert_array_equal(fewest, np.minimum(own, others.sum(axis=0)))
+
+
+@pytest.mark.parametrize("n_persons", [None, 5000])
+def test_many_samples_of_many_classes_take_little_memory(n_persons):
+    draw = np.random.RandomState(0)
+    y, part = draw.randint(200, size=20_000), draw.randint(4, size=20_000)
+    groups = None if n_persons is None else draw.randint(n_persons, size=20_000)
+    tracemalloc.start()
+    try:
+        subgroup_report(y, y, part, groups=groups, n_bootstrap=20, random_state=0)
+        assert tracemalloc.get_traced_memory()[1] < 30e6  # a row a person would be 64 MB or more
+    finally:
+        tracemalloc.stop()
 
 
 def test_faces_of_one_person_are_no_evidence_of_their_own():

@@ -66,6 +66,20 @@ def test_shares_of_the_parts():
     assert widths == pytest.approx(sorted(share for share, _ in expected.values()))
 
 
+def test_maps_stay_in_single_precision_and_look_as_in_double():
+    rng = np.random.RandomState(0)
+    maps, images = rng.rand(6, 8, 8).astype(np.float32), np.zeros((6, 8, 8))
+    single, double = (
+        AttentionDisplay.from_maps(given, images, [0, 0, 0, 1, 1, 1], random_state=0)
+        for given in (maps, maps.astype(np.float64))
+    )
+    assert single.maps.dtype == np.float32
+    assert double.maps.dtype == np.float64
+    np.testing.assert_array_equal(single.class_maps_, double.class_maps_)
+    for one, other in zip(single.maps_, double.maps_, strict=True):
+        np.testing.assert_array_equal(one.get_array(), other.get_array())
+
+
 def test_given_rows_and_unlabeled_faces():
     display = AttentionDisplay.from_maps(
         MAPS, IMAGES, [0, -1, 1, 2], rows=[1, 3], names=["a", "b", "c"]

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 import skfer
 from skfer.embedders._validation import validation_split
 from skfer.exceptions import ArgumentError
-from skfer.inspection import LabelIssuesDisplay, label_issues
+from skfer.inspection import LabelIssuesDisplay, _label_issues, label_issues
 
 X, Y = load_iris(return_X_y=True)
 MODEL = make_pipeline(StandardScaler(), LogisticRegression())
@@ -117,6 +117,20 @@ def test_without_probabilities_or_without_an_embedding():
     assert "neighbors" not in model_alone.reason(25)
     with pytest.raises(ArgumentError, match="neither predict_proba nor"):
         label_issues(RidgeClassifier(), X, y)
+
+
+def test_rows_that_are_all_labeled_are_not_copied_as_a_whole(tmp_path, monkeypatch):
+    X, y = load_iris(return_X_y=True)
+    np.save(tmp_path / "X.npy", X)
+    mapped, taken = np.load(tmp_path / "X.npy", mmap_mode="r"), []
+
+    def take(rows, which):
+        taken.append(len(which))
+        return rows[which]
+
+    monkeypatch.setattr(_label_issues, "_safe_indexing", take)
+    label_issues(LogisticRegression(max_iter=1000), mapped, y, random_state=0)
+    assert max(taken) < len(y)
 
 
 def test_words_names_and_samples_without_a_label():

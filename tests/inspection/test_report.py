@@ -16,7 +16,9 @@ from torch import nn
 import skfer
 from skfer.embedders import WithLabels
 from skfer.exceptions import ArgumentError
-from skfer.inspection import report
+from skfer.inspection import _report, report
+from skfer.inspection._models import answers
+from skfer.nets.embedding import EmbeddingNet
 
 COMMON = ["Scores", "Training", "Embedding", "Nearest faces", "Where it looks"]
 
@@ -88,6 +90,30 @@ def test_a_report_leaves_the_generator_and_has_the_mode_of_a_file(faces, gaussia
     assert page.stat().st_mode == other.stat().st_mode
     with pytest.raises(ArgumentError, match="is a folder: name a file in it"):
         report(gaussian, faces, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "passes"), [("multi_threshold", 4), ("triplet_center", 3), ("gaussian", 5)]
+)
+def test_a_face_passes_the_network_a_few_times(faces, name, passes, request, monkeypatch, tmp_path):
+    model = request.getfixturevalue(name)
+    seen, forward = [], EmbeddingNet.forward
+
+    def counted(self, images, *args, **kwargs):
+        seen.append(len(images))
+        return forward(self, images, *args, **kwargs)
+
+    monkeypatch.setattr(EmbeddingNet, "forward", counted)
+    report(model, faces, tmp_path / "report.html")
+    a_face_and_its_padding = 64 + 8  # tried once, to tell whether there is a map
+    assert sum(seen) <= passes * len(faces.images) + a_face_and_its_padding
+
+
+def test_images_that_are_all_labeled_are_not_copied(faces, gaussian, monkeypatch, tmp_path):
+    given = []
+    monkeypatch.setattr(_report, "answers", lambda model, X: given.append(X) or answers(model, X))
+    report(gaussian, faces, tmp_path / "report.html")
+    assert given[0] is faces.images
 
 
 def test_what_cannot_be_reported_leaves_the_old_page(faces, gaussian, tmp_path):

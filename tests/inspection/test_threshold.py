@@ -71,6 +71,31 @@ def test_many_pairs_are_drawn():
     assert display.same.mean() == pytest.approx(every.same.mean(), abs=0.15)
 
 
+def test_pairs_of_a_class_are_drawn_within_the_classes():
+    codes = np.arange(4000) % 500  # 14,000 pairs of the same class among eight million
+    same, other = _pairs(codes, None, 20_000, 0)
+    assert len(np.unique(np.sort(same, axis=0), axis=1).T) == same.shape[1] == 14_000
+    assert (codes[same[0]] == codes[same[1]]).all()
+    assert (codes[other[0]] != codes[other[1]]).all()
+    assert other.shape[1] == 20_000
+    pair = np.arange(4000)
+    pair[1] = 0  # the only two faces of one class
+    same, _ = _pairs(pair, None, 100, 0)
+    assert same.tolist() == [[0], [1]]
+
+
+def test_each_pair_of_a_class_is_as_likely():
+    codes = np.repeat([0, 1, 2, 3], [40, 80, 120, 1])
+    same, _ = _pairs(codes, np.arange(241) // 2, 1000, 0)
+    assert same.shape[1] == 1000
+    assert (same[0] != same[1]).all()
+    assert (same[0] // 2 != same[1] // 2).all()
+    shares = np.bincount(codes[same[0]], minlength=4) / 1000
+    n_pairs = np.array([40 * 39, 80 * 79, 120 * 119, 0])
+    np.testing.assert_allclose(shares, n_pairs / n_pairs.sum(), atol=0.05)
+    assert len(np.unique(same)) > 230
+
+
 def test_fitted_model_in_a_pipeline(faces, multi_threshold):
     X, y = faces.images, faces.target_names[faces.target]
     model = make_pipeline(multi_threshold, KNeighborsClassifier(3)).fit(X, y)
