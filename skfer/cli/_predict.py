@@ -40,6 +40,7 @@ from skfer.cli.exit_codes import UNUSABLE
 from skfer.exceptions import ArgumentError
 from skfer.persistence._parts import without_aligners
 from skfer.pictures import PictureError
+from skfer.validation._arrays import word_of
 
 _CHUNK = 256  # pictures in memory: some full batches of the network
 _TOLD_EACH = 5  # pictures with the same fault; of more their number is told
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ArgumentError("{model} does not predict: train one with another --classifier.")
     reader = reader_of(model, arguments.detector)
     verbose = bars_wanted(arguments.quiet) and len(names) > 1
-    classes = [str(label) for label in getattr(model, "classes_", ())]
+    classes = [word_of(label) for label in getattr(model, "classes_", ())]
     rows: list[dict[str, Any]] = []
     try:
         for row in predictions(model, reader, names, arguments.n_jobs, verbose):
@@ -172,11 +173,11 @@ def _answers(model: Any, images: Any) -> Iterator[dict[str, Any]]:
     """Yield what the model says of each face."""
     if not hasattr(model, "predict_proba"):  # an SVM has none
         # A number that is measured stays one; one that names a class is a word.
-        as_label = _as_number if is_regressor(model) else str
+        as_label = _as_number if is_regressor(model) else word_of
         for label in model.predict(images):
             yield {"label": as_label(label), "probability": None, "probabilities": None}
         return
-    names = [str(label) for label in model.classes_]
+    names = [word_of(label) for label in model.classes_]
     for proba in model.predict_proba(images):
         best = names[int(np.argmax(proba))]
         each = dict(zip(names, map(float, proba), strict=True))

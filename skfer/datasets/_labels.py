@@ -12,6 +12,7 @@ from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS, SYNONYMS
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import DatasetWarning
 from skfer.validation import UNLABELED, as_list, is_missing, is_unlabeled_mark
+from skfer.validation._arrays import word_of
 
 _NO_LABEL = ("unlabeled", "unlabelled")
 _WHOLE = re.compile(r"-?[0-9]+(\.0*)?")
@@ -118,7 +119,7 @@ def _renamed(labels: Sequence[str], class_names: Mapping[Any, str]) -> list[str]
             "'surprise', '2': 'fear'}}.",
             class_names=class_names,
         )
-    names = {_plain(str(given)): name.strip() for given, name in class_names.items()}
+    names = {_plain(word_of(given)): name.strip() for given, name in class_names.items()}
     found = sorted({label.strip() for label in labels})
     if not any(_plain(label) in names for label in found):
         raise ArgumentError(
@@ -152,7 +153,7 @@ def class_codes(classes: Iterable[str] | None, target_names: Sequence[str]) -> n
     """Return the codes of the `classes` argument, or None for all; raise ValueError if unknown."""
     if classes is None:
         return None
-    words = [canonical(str(name)) for name in as_list(classes, "classes", "names")]
+    words = [canonical(word_of(name)) for name in as_list(classes, "classes", "names")]
     unknown = [word for word in words if word not in target_names]
     if unknown or not words:
         raise ArgumentError(

@@ -15,6 +15,7 @@ from skfer.validation import (
     shown,
     unlabeled_mask,
 )
+from skfer.validation._arrays import word_of
 
 NO_LABEL = "unlabeled"
 
@@ -117,7 +118,7 @@ def names_of(classes: NDArray[Any], names: Any = None) -> list[str]:
     if isinstance(names, Mapping) and "target_names" in names:
         names = names["target_names"]
     if isinstance(names, Mapping):
-        return [str(names.get(c, _plain(c))) for c in classes.tolist()]
+        return [word_of(names.get(c, _plain(c))) for c in classes.tolist()]
     several = isinstance(names, Sequence) or getattr(names, "ndim", 0) == 1
     if isinstance(names, str | bytes) or not several:
         raise ArgumentError(
@@ -139,11 +140,11 @@ def _named(label: Any, names: Any) -> str:
             len(names),
             code,
         )
-    return str(names[code])
+    return word_of(names[code])
 
 
 def _plain(label: Any) -> str:
-    return str(int(label)) if isinstance(label, float) and label.is_integer() else str(label)
+    return str(int(label)) if isinstance(label, float) and label.is_integer() else word_of(label)
 
 
 def _positions(

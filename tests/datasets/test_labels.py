@@ -1,6 +1,7 @@
 """Class names to codes."""
 
 import unicodedata
+from enum import Enum
 
 import numpy as np
 import pytest
@@ -102,3 +103,10 @@ def test_accents_may_be_written_in_two_ways():
     one, other = (unicodedata.normalize(form, "Überraschung") for form in ("NFC", "NFD"))
     assert rename_classes([other], {one: "surprise"})[0] == ["surprise"]
     assert encode([one, other]) == ({one: 0, other: 0}, [one])
+
+
+def test_members_of_an_enumeration_name_classes():
+    class Emotion(str, Enum):
+        SAD = "sad"
+
+    assert rename_classes(["sad", "glad"], {Emotion.SAD: "grief"})[0] == ["grief", "glad"]
