@@ -106,7 +106,7 @@ def test_accents_may_be_written_in_two_ways():
 
 
 def test_members_of_an_enumeration_name_classes():
-    class Emotion(str, Enum):
+    class Emotion(str, Enum):  # noqa: UP042 - as many write it
         SAD = "sad"
 
     assert rename_classes(["sad", "glad"], {Emotion.SAD: "grief"})[0] == ["grief", "glad"]
