@@ -287,12 +287,12 @@ def _figures(seen: _Seen) -> Iterator[str]:
 
 def _plane(seen: _Seen) -> EmbeddingDisplay:
     # Beside others, in a union, sub-classes are not of this embedding.
-    steps = [] if seen.parts is None else steps_of(seen.model)
-    splits = any(
-        step is seen.parts.embedder  # type: ignore[union-attr]
-        and hasattr(step, "predict_subclass")
-        and np.max(step.n_subclasses_) > 1
-        for step in steps
+    embedder = None if seen.parts is None else seen.parts.embedder
+    splits = (
+        embedder is not None
+        and any(step is embedder for step in steps_of(seen.model))
+        and hasattr(embedder, "predict_subclass")
+        and np.max(embedder.n_subclasses_) > 1
     )
     return EmbeddingDisplay.from_embedding(
         seen.embedding,
