@@ -13,7 +13,7 @@ from skfer.training._modes import (
     seeded,
 )
 from skfer.training._module_state import on_cpu
-from skfer.training._net import MetricNet, StopTraining
+from skfer.training._net import MetricNet
 from skfer.training._objective import Objective
 from skfer.training._pictures import PictureSource
 from skfer.training._sampling import BalancedBatchSampler, ShuffledBatchSampler, SubsetSampler
@@ -27,7 +27,7 @@ from skfer.training._source import (
     release_pages,
 )
 from skfer.training._spread import spread
-from skfer.training._stopping import StopAtBest, restart_stopping
+from skfer.training._stopping import StopAtBest, StopTraining, restart_stopping
 from skfer.training._world import World, find_world
 
 __all__ = [

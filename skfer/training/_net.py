@@ -34,25 +34,8 @@ from skfer.training._schedule import SCHEDULES
 from skfer.training._source import on_device
 from skfer.training._spread import spread
 from skfer.training._statistics import Means
-from skfer.training._stopping import ReturnToBest, returning_to_best
+from skfer.training._stopping import ReturnToBest, StopTraining, returning_to_best
 from skfer.training._world import World, find_world, norms_of_whole_batches
-
-
-class StopTraining(Exception):  # noqa: N818
-    """Ends a training as if it were over, when a callback raises it.
-
-    An epoch that it breaks off has no line in the history.
-
-    See Also
-    --------
-    StopAtBest : Stops when the validation loss no longer falls.
-
-    Examples
-    --------
-    >>> from skfer.training import StopTraining
-    >>> issubclass(StopTraining, Exception)
-    True
-    """
 
 
 @dataclass
@@ -210,6 +193,7 @@ class MetricNet(NeuralNet):
                 checkpoint.keep(self, batches, validation, finished=True)
         finally:
             self._run.recorded.forget()
+            self.optimizer_.zero_grad()  # gradients take as much memory as the weights
             self._drop_batches(self.history[-1:])
             self.callbacks_ = own
 

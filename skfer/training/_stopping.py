@@ -1,4 +1,4 @@
-"""Early stopping that restores all of the best epoch."""
+"""How a training stops early, and what restores all of the best epoch."""
 
 import copy
 from collections.abc import Iterable
@@ -9,6 +9,23 @@ from torch import Tensor, nn
 
 from skfer.training._module_state import set_tensors, tensors_of
 from skfer.validation import check_int
+
+
+class StopTraining(Exception):  # noqa: N818
+    """Ends a training as if it were over, when a callback raises it.
+
+    An epoch that it breaks off has no line in the history.
+
+    See Also
+    --------
+    StopAtBest : Stops when the validation loss no longer falls.
+
+    Examples
+    --------
+    >>> from skfer.training import StopTraining
+    >>> issubclass(StopTraining, Exception)
+    True
+    """
 
 
 class StopAtBest(EarlyStopping):

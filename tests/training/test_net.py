@@ -284,3 +284,9 @@ def test_changes_are_looked_for_after_who_may_make_them(callback, n_looks, monke
     model.set_params(average_weights=False, device="cpu").fit(faces.images, faces.target)
     assert len(looked) > 3
     assert sum(looked) == n_looks
+
+
+def test_no_gradients_stay_after_a_training():
+    faces = make_expressions(3, 1, image_size=16, random_state=0)
+    model = CrossEntropyEmbedder(8, max_epochs=1, random_state=0).fit(faces.images, faces.target)
+    assert all(weight.grad is None for _, weight in model.net_.get_all_learnable_params())
