@@ -61,8 +61,12 @@ def load_faces(arguments: argparse.Namespace) -> tuple[str, Bunch]:
 
 
 def finds_faces(arguments: argparse.Namespace) -> bool:
-    """Whether the wanted data set may be one of photographs, in which faces are to be found."""
-    return _has(_name_of(arguments), "detector")
+    """Whether the wanted data set may be one of photographs, in which faces are to be found.
+
+    Sets of which aligned faces are there too are taken as their loader takes them.
+    """
+    name = _name_of(arguments)
+    return _has(name, "detector") and not _has(name, "align")
 
 
 def _name_of(arguments: argparse.Namespace) -> str:

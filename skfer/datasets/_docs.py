@@ -21,6 +21,11 @@ subset : str or iterable of str, default=None
     "{subjects}": """\
 subset : str or iterable of str, default=None
         Load these subjects only; the set has no official parts.""",
+    "{detector}": """\
+detector : FaceDetector, callable or "default", default=None
+        Cut the largest face out of each picture (see :class:`skfer.preprocessing.FaceAligner`).
+        One without a face cannot be used; a warning names those with several. "default" needs the
+        extra ``detect``.""",
     "{rest}": """\
 cache_dir : str or path-like, default=None
         Keep the decoded pictures in this folder and open them memory-mapped, at once, the next

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from skfer.datasets._classes import Part, has_classes, own_name
@@ -17,12 +17,11 @@ from skfer.datasets._groups import (
 from skfer.datasets._labels import canonical, encode, rename_classes
 from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options
-from skfer.datasets._photographs import load_detected
+from skfer.datasets._photographs import Detector, load_detected
 from skfer.datasets._rows import PARTS, Row
 from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES
 from skfer.pictures import DatasetError, DatasetWarning, Problem, in_part
-from skfer.preprocessing import FaceDetector
 from skfer.validation import MISSING_WORDS
 
 LAYOUT = Layout("<class>/*, one folder for each class")
@@ -45,7 +44,7 @@ def load_image_folder(
     subset: str | Iterable[str] | None = None,
     groups: GroupOf | None = None,
     group_pattern: str | None = None,
-    detector: FaceDetector | Callable | str | None = None,
+    detector: Detector = None,
     cache_dir: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     on_error: str = "raise",

@@ -44,3 +44,10 @@ def load_detected(
         text = "pictures with several faces, of which the largest was taken ({}): {}."
         warn_caller(DatasetWarning(text, f"{len(several):,}", shorten(names)))
     return faces
+
+
+def whole_pictures(align: bool | str) -> bool:
+    """Return what `align` must be where a detector cuts out faces; refuse another given value."""
+    if align not in (False, "auto"):
+        raise ArgumentError("{detector} cuts faces out of whole pictures: give {align=False} too.")
+    return False

@@ -4,7 +4,7 @@ import functools
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,12 +14,11 @@ from skfer.datasets._groups import classes_as_groups, similar_groups
 from skfer.datasets._labels import canonical, encode, rename_classes
 from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options
-from skfer.datasets._photographs import load_detected
+from skfer.datasets._photographs import Detector, load_detected
 from skfer.datasets._rows import PARTS, Row, without_copies
 from skfer.datasets._tree import MissingPathError, Tree, inside
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, DatasetWarning, Problem
-from skfer.preprocessing import FaceDetector
 from skfer.validation import is_missing
 
 LAYOUT = Layout("a table of files and their classes", unit="rows")
@@ -73,7 +72,7 @@ def load_image_table(
     classes: Iterable[str] | None = None,
     class_names: Mapping[Any, str] | None = None,
     subset: str | Iterable[str] | None = None,
-    detector: FaceDetector | Callable | str | None = None,
+    detector: Detector = None,
     cache_dir: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     on_error: str = "raise",

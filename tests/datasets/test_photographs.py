@@ -5,7 +5,15 @@ import pytest
 from helpers import trees
 from PIL import Image
 
-from skfer.datasets import DatasetError, DatasetWarning, load_image_folder
+from skfer.datasets import (
+    DatasetError,
+    DatasetWarning,
+    load_bu3dfe,
+    load_image_folder,
+    load_mmi,
+    load_raf_db,
+    load_sfew,
+)
 from skfer.preprocessing import FaceAligner, FaceDetector, Faces
 
 
@@ -56,6 +64,64 @@ def test_senseless_arguments(root, tmp_path):
         load_image_folder(root, detector=Detector(), image_size=None)
     with pytest.raises(ValueError, match="cache_dir cannot tell two functions apart"):
         load_image_folder(root, detector=lambda image: None, cache_dir=tmp_path)
+
+
+def _photograph(path):
+    """Write a dark picture with a bright part where Detector finds its one face."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.full((50, 80), 1, dtype=np.uint8)
+    image[16:24, 8:16] = 200
+    Image.fromarray(image).save(path, quality=100)
+
+
+def _mmi(root):
+    for i in range(3):
+        _photograph(root / "7" / f"S001-100_{i}.png")
+    (root / "7/S001-100.xml").write_text('<Data><Metatag Name="Emotion" Value="4"/></Data>')
+
+
+def _sfew(root):
+    for folder in ("Train", "Val", "Train_Aligned_Faces", "Val_Aligned_Faces"):
+        name = "Happy/Airheads" if "Train" in folder else "Sad/Blink"
+        _photograph(root / folder / f"{name}_000519240_00000005.png")
+
+
+def _bu3dfe(root):
+    _photograph(root / "F0001_HA01WH_F2D.png")
+
+
+def _raf_db(root):
+    trees.raf_db(root, [("train_00001.jpg", 4)])
+    _photograph(root / "Image/original/train_00001.jpg")
+
+
+@pytest.mark.parametrize(
+    ("make", "loader", "how"),
+    [
+        (_mmi, load_mmi, {"frames": "all"}),
+        (_sfew, load_sfew, {"align": "auto"}),
+        (_bu3dfe, load_bu3dfe, {}),
+        (_raf_db, load_raf_db, {"align": False}),
+    ],
+)
+def test_published_sets_of_whole_pictures(tmp_path, make, loader, how):
+    make(tmp_path)
+    faces = loader(tmp_path, detector=Detector(), **how)
+    paths = [tmp_path / name for name in faces.filenames]
+    expected = FaceAligner(detector=Detector(), color=False).transform(paths)
+    np.testing.assert_array_equal(faces.images, expected)
+    assert all("Aligned" not in name for name in faces.filenames)
+    assert not np.array_equal(loader(tmp_path, **how).images, expected)
+
+
+@pytest.mark.parametrize(
+    ("make", "loader", "how"),
+    [(_sfew, load_sfew, {"align": True}), (_raf_db, load_raf_db, {})],
+)
+def test_faces_are_not_looked_for_in_aligned_ones(tmp_path, make, loader, how):
+    make(tmp_path)
+    with pytest.raises(ValueError, match="detector cuts faces out of whole pictures: give align="):
+        loader(tmp_path, detector=Detector(), **how)
 
 
 class Known(FaceDetector):

@@ -9,7 +9,8 @@ from typing import Any
 from skfer.datasets._classes import own_name, stem
 from skfer.datasets._docs import documented
 from skfer.datasets._listing import Layout, Listing
-from skfer.datasets._loading import Options, load
+from skfer.datasets._loading import Options
+from skfer.datasets._photographs import Detector, load_detected
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import TWO_LETTERS
@@ -60,6 +61,7 @@ def load_bu3dfe(
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
+    detector: Detector = None,
     cache_dir: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     on_error: str = "raise",
@@ -82,6 +84,7 @@ def load_bu3dfe(
         Load expressions of these intensities, of 1 to 4, and all neutral faces. None loads all.
     {size}
     {subjects}
+    {detector}
     {rest}
 
     Returns
@@ -133,7 +136,8 @@ def load_bu3dfe(
         as_frame=as_frame,
         verbose=verbose,
     )
-    return load(root, functools.partial(list_bu3dfe, intensities=intensities), options)
+    lister = functools.partial(list_bu3dfe, intensities=intensities)
+    return load_detected(root, lister, options, detector)
 
 
 def list_bu3dfe(tree: Tree, *, intensities: Sequence[int] | None = None) -> Listing:

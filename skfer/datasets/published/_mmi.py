@@ -13,7 +13,8 @@ from skfer.datasets._classes import own_name, stem
 from skfer.datasets._docs import documented
 from skfer.datasets._frames import check_frames
 from skfer.datasets._listing import Layout, Listing, no_layout
-from skfer.datasets._loading import Options, load
+from skfer.datasets._loading import Options
+from skfer.datasets._photographs import Detector, load_detected
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES
@@ -60,6 +61,7 @@ def load_mmi(
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
+    detector: Detector = None,
     cache_dir: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     on_error: str = "raise",
@@ -96,6 +98,7 @@ def load_mmi(
         Load the sessions without one of the six expressions too, as -1.
     {size}
     {subjects}
+    {detector}
     {rest}
 
     Returns
@@ -151,7 +154,7 @@ def load_mmi(
     lister = functools.partial(
         list_mmi, frames=frames, neutral_first=neutral_first, unlabeled=unlabeled
     )
-    return load(root, lister, options)
+    return load_detected(root, lister, options, detector)
 
 
 class _Wanted(NamedTuple):

@@ -18,7 +18,8 @@ from skfer.datasets._classes import (
 from skfer.datasets._csv import open_table
 from skfer.datasets._docs import documented
 from skfer.datasets._listing import Layout, Listing
-from skfer.datasets._loading import Options, load
+from skfer.datasets._loading import Options
+from skfer.datasets._photographs import Detector, load_detected, whole_pictures
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree, joined, plain
 from skfer.datasets.published._outside import pictures_outside
@@ -89,6 +90,7 @@ def load_raf_db(
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
+    detector: Detector = None,
     cache_dir: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     on_error: str = "raise",
@@ -116,8 +118,10 @@ def load_raf_db(
         around the face. "points" cuts the face out of the original, by the five points in
         `Annotation/manual/train_00001_manu_attri.txt`, so that the eyes come to one place (see
         :func:`skfer.preprocessing.align_face`). The folder form has only what is in the folders.
+        `detector` needs False.
     {size}
     {parts}
+    {detector}
     {rest}
 
     Returns
@@ -166,7 +170,9 @@ def load_raf_db(
         as_frame=as_frame,
         verbose=verbose,
     )
-    return load(root, functools.partial(list_raf_db, align=align), options)
+    if detector is not None:
+        align = whole_pictures(align)
+    return load_detected(root, functools.partial(list_raf_db, align=align), options, detector)
 
 
 def list_raf_db(tree: Tree, *, align: bool | str = True) -> Listing:

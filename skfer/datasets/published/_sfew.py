@@ -9,7 +9,8 @@ from typing import Any
 from skfer.datasets._classes import Part, has_classes, labeled_pictures, own_name, stem
 from skfer.datasets._docs import documented
 from skfer.datasets._listing import Layout, Listing
-from skfer.datasets._loading import Options, load
+from skfer.datasets._loading import Options
+from skfer.datasets._photographs import Detector, load_detected, whole_pictures
 from skfer.datasets._rows import PARTS, Row, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets.published._outside import pictures_outside
@@ -80,6 +81,7 @@ def load_sfew(
     color: bool = False,
     classes: Iterable[str] | None = None,
     subset: str | Iterable[str] | None = None,
+    detector: Detector = None,
     cache_dir: str | os.PathLike[str] | None = None,
     n_jobs: int | None = None,
     on_error: str = "raise",
@@ -101,12 +103,14 @@ def load_sfew(
         The folder that holds these trees.
     align : bool or "auto", default="auto"
         Read the aligned faces or the whole frames. "auto" takes the faces if they are there for
-        each part whose frames are; where each form lacks a part of the other, it is an error.
+        each part whose frames are; where each form lacks a part of the other, it is an error. With
+        `detector` it takes the frames.
     unlabeled : bool, default=False
         Load the test part too, as -1, from `Test/` or `Test_Aligned_Faces/`, where it has no
         class folders.
     {size}
     {parts}
+    {detector}
     {rest}
 
     Returns
@@ -159,7 +163,10 @@ def load_sfew(
         as_frame=as_frame,
         verbose=verbose,
     )
-    return load(root, functools.partial(list_sfew, align=align, unlabeled=unlabeled), options)
+    if detector is not None:
+        align = whole_pictures(align)
+    lister = functools.partial(list_sfew, align=align, unlabeled=unlabeled)
+    return load_detected(root, lister, options, detector)
 
 
 def list_sfew(tree: Tree, *, align: bool | str = "auto", unlabeled: bool = False) -> Listing:
