@@ -26,6 +26,9 @@ from skfer.validation import MISSING_WORDS
 
 LAYOUT = Layout("<class>/*, one folder for each class")
 PART_LAYOUT = Layout("train/<class>/*, test/<class>/*, one folder for each class in each part")
+# What folders are called that hold pictures, or what is told of them, whatever their class.
+_WORDS = "image images imgs pictures photos labels annotations masks"
+_CONTAINERS = {*_WORDS.split(), *PARTS} - {"valid"}  # which is a class beside "invalid"
 _DESCR = """\
 Pictures from a folder
 ----------------------
@@ -226,6 +229,7 @@ def list_folder(
         warnings=[
             *slips,
             *_without_label(rows),
+            *_named_after_no_class(rows),
             *classes_as_groups(rows),
             *similar_groups(rows),
         ],
@@ -244,6 +248,19 @@ def _without_label(rows: Sequence[Row]) -> list[Warning]:
         "Call the folder 'unlabeled' if that is meant, and else give it another name."
     )
     return [DatasetWarning(text, ", ".join(map(repr, words)), f"{count:,}")]
+
+
+def _named_after_no_class(rows: Sequence[Row]) -> list[Warning]:
+    """Return a warning if class folders are called as those are that hold parts, or all classes."""
+    words = sorted({row.label for row in rows if row.label.lower() in _CONTAINERS})
+    if not words:
+        return []
+    text = (
+        "folders named {} are taken as classes, each the label of all pictures in it. Give the "
+        "folder that has one folder for each class, or, where a table tells the classes, read it "
+        "by load_image_table."
+    )
+    return [DatasetWarning(text, ", ".join(map(repr, words)))]
 
 
 def _part_folders(tree: Tree) -> list[Part]:

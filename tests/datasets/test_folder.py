@@ -467,3 +467,18 @@ def test_what_systems_leave_in_folders_is_passed_over(root):
 def test_a_file_in_the_place_of_a_folder(root):
     with pytest.raises(NotADirectoryError, match="give the folder that it is in, or unpack it"):
         load_image_folder(root / NAMES[0])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["images/a.png", "images/b.png"], ["Images/a.png", "x/b.png"], ["x/a.png", "train/b.png"]],
+)
+def test_folders_that_hold_any_class_are_told(tmp_path, names):
+    trees.folder(tmp_path, names)
+    told = (
+        rf"folders named '{'train' if 'train' in names[1] else '[iI]mages'}' are taken as classes"
+    )
+    with pytest.warns(DatasetWarning, match=told) as warned:
+        faces = load_image_folder(tmp_path)
+    assert len(faces.images) == 2
+    assert warned[0].filename == __file__
