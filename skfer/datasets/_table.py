@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from skfer.datasets._copies import without_links
 from skfer.datasets._csv import find_delimiter, read_cells
+from skfer.datasets._extra import check_extra_columns, extra_values
 from skfer.datasets._groups import classes_as_groups, similar_groups
 from skfer.datasets._labels import canonical, encode, rename_classes
 from skfer.datasets._listing import Layout, Listing
@@ -39,10 +40,16 @@ class Columns(NamedTuple):
     group: str | None = None
     split: str | None = None
     subgroup: str | None = None
+    extra: tuple[str, ...] = ()
 
-    def named(self) -> dict[str, str]:
-        """Return the columns that the table must have, by the parameters that name them."""
-        return {f"{role}_column": name for role, name in self._asdict().items() if name is not None}
+    def roles(self) -> dict[str, str | None]:
+        """Return the columns that are given one by one, by the parameters that name them."""
+        return {f"{role}_column": getattr(self, role) for role in self._fields if role != "extra"}
+
+    def needed(self) -> list[tuple[str, str]]:
+        """Return the parameter and the name of each column that the table must have."""
+        one_by_one = [(role, name) for role, name in self.roles().items() if name is not None]
+        return one_by_one + [("extra_columns", name) for name in self.extra]
 
 
 class _Line(NamedTuple):
@@ -67,6 +74,7 @@ def load_image_table(
     group_column: str | None = None,
     split_column: str | None = None,
     subgroup_column: str | None = None,
+    extra_columns: Iterable[str] = (),
     image_size: int | tuple[int, int] | None = 48,
     color: bool = False,
     classes: Iterable[str] | None = None,
@@ -103,6 +111,10 @@ def load_image_table(
     subgroup_column : str, default=None
         The column of a subgroup to be told apart in reports, such as age or skin tone: the Bunch
         has it as `subgroup`, "" where a row has none.
+    extra_columns : iterable of str, default=()
+        Columns that the Bunch, and `frame`, are to have by their own names, such as valence, or
+        how many people voted for a class: numbers, NaN where a row has none, if a column holds
+        nothing else, and words otherwise, "" where a row has none.
     image_size : int or (height, width), default=48
         Every picture is resized to exactly this many pixels (its aspect ratio is not kept). None
         keeps the size, which must then be the same for all.
@@ -186,7 +198,14 @@ def load_image_table(
         as_frame=as_frame,
         verbose=verbose,
     )
-    columns = Columns(file_column, label_column, group_column, split_column, subgroup_column)
+    columns = Columns(
+        file_column,
+        label_column,
+        group_column,
+        split_column,
+        subgroup_column,
+        check_extra_columns(extra_columns),
+    )
     _check_arguments(csv, columns)
     path = Path(csv)
     if not os.path.exists(path):  # first: the error should not be about its folder
@@ -200,9 +219,9 @@ def _check_arguments(csv: Any, columns: Columns) -> None:
         raise ArgumentError(
             "{csv} is a {}, not the path of a table: save it first.", type(csv).__name__
         )
-    for role, column in columns._asdict().items():
-        name = f"{role}_column"
-        if not (isinstance(column, str) or (column is None and role not in ("file", "label"))):
+    for name, column in columns.roles().items():
+        is_needed = name in ("file_column", "label_column")
+        if not (isinstance(column, str) or (column is None and not is_needed)):
             raise ArgumentError(f"{{{name}=}} is not the name of a column.", **{name: column})
 
 
@@ -216,9 +235,10 @@ def list_table(
     if not lines:
         raise DatasetError("{csv=} lists no pictures: it has a header and no rows.", csv=str(csv))
     _check_first(csv, lines[0], columns)
-    for line in lines:
+    values = extra_values(columns.extra, [line.cells for line in lines])
+    for line, extra in zip(lines, values, strict=True):
         try:
-            rows.append(_row(tree, line, columns))
+            rows.append(_row(tree, line, columns, extra))
         except ValueError as error:
             problems.append(Problem(line.place, str(error)))
     names = tree.as_on_disk([row.name for row in rows])
@@ -245,7 +265,7 @@ def list_table(
             *similar_groups(rows),
         ],
         is_own=True,
-        extra=() if columns.subgroup is None else ("subgroup",),
+        extra=columns.extra if columns.subgroup is None else ("subgroup", *columns.extra),
     )
 
 
@@ -285,7 +305,7 @@ def _unlabeled(csv: Path, rows: Sequence[Row], columns: Columns) -> list[Warning
     return [DatasetWarning(text, f"{count:,}", f"{len(rows):,}", repr(columns.label), csv=str(csv))]
 
 
-def _row(tree: Tree, line: _Line, columns: Columns) -> Row:
+def _row(tree: Tree, line: _Line, columns: Columns, extra: tuple[Any, ...]) -> Row:
     """Return the picture of a line, or raise ValueError."""
     if columns.label not in line.cells or columns.file not in line.cells:
         raise ValueError("fewer cells than the header has names")
@@ -300,7 +320,8 @@ def _row(tree: Tree, line: _Line, columns: Columns) -> Row:
     if columns.group is not None and not group:
         # Otherwise all unknown persons would be one person.
         raise ValueError(f"no group in the column {columns.group!r}{_if_a_name(line, columns)}")
-    extra = () if columns.subgroup is None else (line.cell(columns.subgroup),)
+    if columns.subgroup is not None:
+        extra = (line.cell(columns.subgroup), *extra)
     part = line.cell(columns.split)
     return Row(name, label, PARTS.get(part.lower(), part), group, place=line.place, extra=extra)
 
@@ -328,7 +349,7 @@ def _read_lines(csv: Path, columns: Columns) -> list[_Line]:
     cells = read_cells(csv, delimiter=find_delimiter(csv), strict=True)
     header = next((row for _, row in cells if _may_be_header(row)), [])
     header = [name.strip() for name in header]
-    _check_columns(csv, header, columns.named())
+    _check_columns(csv, header, columns.needed())
     return [
         _Line(
             f"{csv.name}, line {line}",
@@ -345,17 +366,17 @@ def _may_be_header(row: Sequence[str]) -> bool:
     return any(cell.strip() for cell in row) and row[0].strip().lower() != "sep="
 
 
-def _check_columns(csv: Path, header: Sequence[str], needed: Mapping[str, str]) -> None:
-    missing = {parameter: name for parameter, name in needed.items() if name not in header}
+def _check_columns(csv: Path, header: Sequence[str], needed: Sequence[tuple[str, str]]) -> None:
+    missing = {name: parameter for parameter, name in needed if name not in header}
     if missing:
-        wanted = " and ".join(f"{{{parameter}}}" for parameter in missing)
+        wanted = " and ".join(f"{{{parameter}}}" for parameter in dict.fromkeys(missing.values()))
         raise DatasetError(
             f"{{csv=}} has no column {{}}; its columns are {{}}. Give {wanted}.",
-            ", ".join(map(repr, missing.values())),
+            ", ".join(map(repr, missing)),
             ", ".join(map(repr, header)) or "none (an empty file)",
             csv=str(csv),
         )
-    repeated = sorted({name for name in needed.values() if header.count(name) > 1})
+    repeated = sorted({name for _, name in needed if header.count(name) > 1})
     if repeated:
         raise DatasetError(
             "{csv=} has the column {} more than once.", repr(repeated[0]), csv=str(csv)

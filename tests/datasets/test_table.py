@@ -432,3 +432,48 @@ def test_what_stands_above_the_header_is_passed_over(tmp_path, above):
     wanted = load_image_table(path).filenames.tolist()
     path.write_text(above + path.read_text().replace(",", ";"))
     assert load_image_table(path).filenames.tolist() == wanted
+
+
+EXTRA = ("valence", "happy", "note", "blank")
+
+
+def with_extra(root, rows):
+    lines = [(*row, *more) for row, more in zip(ROWS, rows, strict=True)]
+    return make(root, lines, (*HEADER, *EXTRA))
+
+
+def test_further_columns_are_numbers_or_words(tmp_path):
+    table = with_extra(
+        tmp_path,
+        [("0.5", "3", "good", ""), ("-1e-1", "NA", "2", " "), ("", "12", "", "None")],
+    )
+    faces = load_image_table(table, extra_columns=iter(EXTRA), as_frame=True)
+    np.testing.assert_array_equal(faces.valence, [0.5, -0.1, np.nan])
+    np.testing.assert_array_equal(faces.happy, [3, np.nan, 12])
+    assert faces.note.tolist() == ["good", "2", ""]
+    assert faces.blank is None
+    np.testing.assert_array_equal(faces.frame["valence"], faces.valence)
+    assert faces.frame["note"].tolist() == ["good", "2", ""]
+    faces = load_image_table(
+        table, extra_columns=["valence"], subgroup_column="note", classes=["anger"]
+    )
+    assert (faces.valence.tolist(), faces.subgroup.tolist()) == ([-0.1], ["2"])
+
+
+def test_further_columns_that_cannot_be(tmp_path):
+    table = with_extra(tmp_path, [("1", "2", "3", "4")] * 3)
+    with pytest.raises(DatasetError, match=r"no column 'age'; .* Give extra_columns\.$"):
+        load_image_table(table, extra_columns=["valence", "age"])
+    with pytest.raises(ArgumentError, match="extra_columns has 'target', which is something else"):
+        load_image_table(table, extra_columns=["target"])
+    with pytest.raises(ArgumentError, match="extra_columns has 3, which is no name"):
+        load_image_table(table, extra_columns=[3])
+    with pytest.raises(ArgumentError, match="extra_columns must be a list of names"):
+        load_image_table(table, extra_columns="valence")
+
+
+def test_names_that_a_bunch_has_are_taken(tmp_path):
+    faces = load_image_table(make(tmp_path), subgroup_column="part", as_frame=True)
+    for name in {*faces, *faces.frame.columns}:
+        with pytest.raises(ArgumentError, match="something else in a Bunch"):
+            load_image_table(tmp_path / "labels.csv", extra_columns=[name])

@@ -76,6 +76,7 @@ CALLS = {
         group_column="person",
         split_column="part",
         subgroup_column="sex",
+        extra_columns=("sex",),
         detector=None,
         class_names=None,
         subset=None,
