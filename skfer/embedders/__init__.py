@@ -2,6 +2,7 @@
 
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._cross_entropy import CrossEntropyEmbedder
+from skfer.embedders._labeled_only import LabeledOnly
 from skfer.embedders._metric_loss import MetricLossEmbedder
 from skfer.embedders._multi_threshold import MultiThresholdEmbedder
 from skfer.embedders._triplet_center import TripletCenterEmbedder
@@ -14,6 +15,7 @@ __all__ = [
     "ClassifierEmbedder",
     "CrossEntropyEmbedder",
     "GaussianMetricEmbedder",
+    "LabeledOnly",
     "MetricLossEmbedder",
     "MultiThresholdEmbedder",
     "TripletCenterEmbedder",

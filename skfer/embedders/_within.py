@@ -8,6 +8,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+from skfer.embedders._labeled_only import LabeledOnly
 from skfer.embedders._with_labels import WithLabels
 from skfer.embedders.base import BaseEmbedder
 
@@ -30,6 +31,8 @@ def _parts(model: Any) -> Iterable[Any]:
         return (model.estimator,)
     if isinstance(model, WithLabels):
         return (getattr(model, "embedder_", model.embedder),)
+    if isinstance(model, LabeledOnly):
+        return (getattr(model, "estimator_", model.estimator),)
     if isinstance(model, Pipeline):
         return (step for _, step in model.steps)
     if isinstance(model, FeatureUnion):

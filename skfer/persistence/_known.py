@@ -69,6 +69,7 @@ _SKFER: Mapping[str, tuple[str, ...]] = {
     "skfer.embedders": (
         "CrossEntropyEmbedder",
         "GaussianMetricEmbedder",
+        "LabeledOnly",
         "MetricLossEmbedder",
         "MultiThresholdEmbedder",
         "TripletCenterEmbedder",

@@ -11,7 +11,7 @@ from helpers.embedders import CASES
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skfer.embedders
-from skfer.embedders import BaseEmbedder, ClassifierEmbedder, WithLabels
+from skfer.embedders import BaseEmbedder, ClassifierEmbedder, LabeledOnly, WithLabels
 
 CLASSES = [case.cls for case in CASES]
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::skfer.EmbeddingCollapseWarning"
 
 def test_every_public_embedder_is_in_the_table():
     public = {getattr(skfer.embedders, name) for name in skfer.embedders.__all__}
-    assert public - {BaseEmbedder, ClassifierEmbedder, WithLabels} <= set(CLASSES)
+    assert public - {BaseEmbedder, ClassifierEmbedder, LabeledOnly, WithLabels} <= set(CLASSES)
 
 
 @parametrize_with_checks([cls(max_epochs=40) for cls in CLASSES])
