@@ -237,6 +237,26 @@ def test_rooms_stand_on_floors():
             assert not upward, f"{room} stands on {upward}"
 
 
+def test_no_name_is_taken_that_may_not_be_there():
+    """Names with an underscore come and go: a new one must be in the oldest versions too."""
+    found = {
+        f"{node.module}.{alias.name}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and not node.module.startswith("skfer")
+        for alias in node.names
+        if alias.name.startswith("_")
+    }
+    assert found == {
+        "sklearn.base._fit_context",
+        "sklearn.utils._safe_indexing",
+        "sklearn.utils.validation._check_method_params",
+        "sklearn.utils.validation._num_samples",
+        "torch.nn.modules.batchnorm._BatchNorm",
+        "torch.nn.modules.batchnorm._NormBase",
+    }
+
+
 def test_no_circle():
     needs = {
         module_of(path): {n for n in imported(path) if n in MODULES and n != "skfer"}

@@ -8,12 +8,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import _has_any_global_hook
 from torch.nn.utils import parametrize
 
 from skfer.nets import Embedded, EmbeddingNet
 from skfer.training._modes import autocast
-from skfer.training._replay import NetworkReplay, Part, StepReplay, n_hooks, n_hooks_of_gradient
+from skfer.training._replay import (
+    NetworkReplay,
+    Part,
+    StepReplay,
+    n_hooks,
+    n_hooks_of_all,
+    n_hooks_of_gradient,
+)
 
 _LARGEST_BATCH = 2**25
 """Numbers; of a larger batch a GPU computes longer than its kernels take to launch."""
@@ -181,7 +187,7 @@ def is_recordable(network: nn.Module) -> bool:
     """Whether a network is made of modules alone that are known to be, without hooks."""
     return (
         type(network) is EmbeddingNet
-        and not _has_any_global_hook()
+        and not n_hooks_of_all()
         and all(_is_known(module) and not n_hooks(module) for module in network.modules())
         and not any(map(n_hooks_of_gradient, network.parameters()))
     )

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn.modules import module as of_all_modules
 
 from skfer._asking import without_asking
 from skfer.nets import Embedded
@@ -328,10 +329,17 @@ def _make_states(optimizer: Any, parameters: list[nn.Parameter]) -> None:
         optimizer.state[parameter]["step"].zero_()
 
 
+_KINDS = ("forward", "forward_pre", "backward", "backward_pre")
+
+
 def n_hooks(module: nn.Module) -> int:
     """Return how many hooks a module has."""
-    kinds = ("forward", "forward_pre", "backward", "backward_pre")
-    return sum(len(getattr(module, f"_{kind}_hooks")) for kind in kinds)
+    return sum(len(getattr(module, f"_{kind}_hooks")) for kind in _KINDS)
+
+
+def n_hooks_of_all() -> int:
+    """Return how many hooks there are for all modules; torch before 2.8 has no function for it."""
+    return sum(len(getattr(of_all_modules, f"_global_{kind}_hooks")) for kind in _KINDS)
 
 
 def n_hooks_of_gradient(tensor: Tensor) -> int:

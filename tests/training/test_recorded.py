@@ -77,6 +77,23 @@ def test_a_module_of_ones_own_is_recorded_if_its_class_says_so():
 @pytest.mark.parametrize(
     "register",
     [
+        nn.modules.module.register_module_forward_hook,
+        nn.modules.module.register_module_forward_pre_hook,
+        nn.modules.module.register_module_full_backward_hook,
+        nn.modules.module.register_module_full_backward_pre_hook,
+    ],
+)
+def test_a_network_is_not_recorded_where_all_modules_have_a_hook(register):
+    watched = network()
+    handle = register(lambda *arguments: None)
+    assert not is_recordable(watched)
+    handle.remove()
+    assert is_recordable(watched)
+
+
+@pytest.mark.parametrize(
+    "register",
+    [
         nn.Module.register_forward_hook,
         nn.Module.register_forward_pre_hook,
         nn.Module.register_full_backward_hook,
@@ -98,9 +115,6 @@ def test_a_network_that_is_watched_is_not_recorded():
         handle = register(lambda *arguments: None)
         assert not is_recordable(watched)
         handle.remove()
-    handle = nn.modules.module.register_module_forward_hook(lambda *arguments: None)
-    assert not is_recordable(watched)
-    handle.remove()
     watched.backbone.layers[0] = nn.BatchNorm2d(1, momentum=None)
     assert not is_recordable(watched)
 
