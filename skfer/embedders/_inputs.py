@@ -354,6 +354,9 @@ def row_shape(n_features: int, size: tuple[int, int] | None, color: bool) -> Sha
     return shape
 
 
+_BROUGHT = " Bring them to it; paths and PIL images are brought to it as they are read."
+
+
 def check_shape(shape: Shape, fitted: Shape, name: str) -> None:
     """Raise ValueError unless inputs have the shape of those in ``fit``."""
     if len(shape) == 1 and len(fitted) > 1:
@@ -363,6 +366,7 @@ def check_shape(shape: Shape, fitted: Shape, name: str) -> None:
     if shape != fitted:
         raise ValueError(
             f"X has images of shape {shape}, but {name} was fitted on inputs of shape {fitted}."
+            + (_BROUGHT if len(fitted) > 1 else "")
         )
 
 

@@ -270,7 +270,10 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
     def _note_inputs(self, X: NDArray[Any], shape: tuple[int, ...]) -> None:
         size = check_image_size(self.image_size)
         if size is not None and shape[:2] != size:
-            raise ValueError(f"X has images of shape {shape}, but image_size={size}.")
+            raise ValueError(
+                f"X has images of shape {shape}, but image_size={size}: bring them to it, or give "
+                "image_size=None."
+            )
         names = self.__dict__.get("feature_names_in_")
         self._note_shape(shape)
         if X.ndim == 2 and names is not None:
