@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 
 from skfer._typing import NDArray
 from skfer.validation import refusal, shown
@@ -11,6 +12,11 @@ from skfer.validation._arrays import word_of
 
 _FEWEST = 20
 """Samples that it takes to tell that votes and labels do not go together."""
+
+_OF_FOLDS = (
+    " In cross-validation, where a fold may lack a class, give a data frame whose columns are "
+    "named after the classes."
+)
 
 
 def check_votes(
@@ -22,8 +28,9 @@ def check_votes(
     ----------
     votes : array-like of shape (n, n_classes) or (n, n_codes)
         Counts or shares, in the order of `classes`; or one column for each integer from 0 on, where
-        classes are such integers, which in a fold without one of the classes is needed. A sample
-        whose row is 0 or NaN has its label alone.
+        classes are such integers; or a data frame that has columns of their names. A fold without
+        one of the classes needs one of the last two. A sample whose row is 0 or NaN has its label
+        alone.
     codes : array of int of shape (n,)
         Class of each sample, -1 for one without a label.
     classes : array of shape (n_classes,)
@@ -112,6 +119,12 @@ def _number(name: str) -> float | str:
 def _as_numbers(votes: Any, n_samples: int) -> NDArray[np.float64]:
     if isinstance(votes, torch.Tensor):
         votes = votes.detach().cpu().double().numpy()
+    if issparse(votes):
+        raise refusal(
+            "votes",
+            "must be a dense array, got a sparse one of shape {}: give votes.toarray().",
+            votes.shape,
+        )
     try:
         counts = np.array(votes, dtype=np.float64)
     except (TypeError, ValueError):
@@ -145,10 +158,11 @@ def _columns_of(
     raise refusal(
         "votes",
         "must have a column for each of the {} classes {}, or for each integer from 0 on; got {} "
-        "columns.",
+        "columns.{}",
         len(classes),
         shown(classes.tolist()),
         n_columns,
+        _OF_FOLDS if n_columns > len(classes) else "",
     )
 
 
@@ -170,8 +184,8 @@ def _check_integers(
                 "votes",
                 "have {} columns for the classes {}, and the column {}, if there is one for each "
                 "integer from 0 on, gives samples of class {} a share of {} in the mean: give a "
-                "column for each integer from 0 on, so that a fold without one of the classes "
-                "finds its own.",
+                "column for each integer from 0 on, or a data frame whose columns are named after "
+                "the classes, so that a fold without one of the classes finds its own.",
                 counts.shape[1],
                 shown(classes.tolist()),
                 label,

@@ -7,6 +7,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from skfer._typing import NDArray
+from skfer.exceptions import ArgumentError
 from skfer.validation import check_same_length
 
 
@@ -82,13 +83,18 @@ class WithLabels(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ArgumentError
-            If there is not one label for each sample.
+            If there is not one label for each sample, or if there are no labels and y, which stands
+            for them, holds no classes.
         """
         if labels is not None:
             check_same_length(X=X, labels=labels)
         given = {"groups": groups, "votes": votes}
         given = {name: value for name, value in given.items() if value is not None}
-        self.embedder_ = clone(self.embedder).fit(X, y if labels is None else labels, **given)
+        embedder = clone(self.embedder)
+        if labels is None:
+            self.embedder_ = _fit_to_target(embedder, X, y, given)
+        else:
+            self.embedder_ = embedder.fit(X, labels, **given)
         return self
 
     def transform(self, X: Any) -> NDArray[Any]:
@@ -142,3 +148,16 @@ class WithLabels(TransformerMixin, MetaEstimatorMixin, BaseEstimator):
         tags.classifier_tags, tags.transformer_tags = None, own.transformer_tags
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _fit_to_target(embedder: Any, X: Any, y: Any, given: dict[str, Any]) -> Any:
+    """Fit to the target of the steps to come, which may be degrees where labels were forgotten."""
+    try:
+        return embedder.fit(X, y, **given)
+    except ValueError as error:
+        if not str(error).startswith("Unknown label type"):  # as scikit-learn says it
+            raise
+        raise ArgumentError(
+            "{labels} is missing, and {y}, which stands for it, holds no classes: give the classes "
+            "to learn from as {labels}=."
+        ) from error

@@ -14,8 +14,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skfer._typing import ArrayLike, NDArray
 from skfer.embedders._groups import told_groups
-from skfer.exceptions import ArgumentError
-from skfer.inspection._labels import Labels, read_labels
+from skfer.exceptions import ArgumentError, warn_caller
+from skfer.inspection._labels import NO_LABEL, Labels, read_labels
 from skfer.inspection._models import embed
 from skfer.validation import (
     UNLABELED,
@@ -40,9 +40,10 @@ class LabelIssues:
     labels : list of str
         The name of each sample's label.
     suggested : list of str
-        The likeliest other label of each.
+        The likeliest other label of each; the own one where it was not judged.
     score : ndarray of shape (n,)
-        How suspicious each label is, from 0 to 1; NaN for samples without a label.
+        How suspicious each label is, from 0 to 1; NaN where it was not judged: for samples without
+        a label, or of a class that the training part of their fold lacks.
     confidence : ndarray of shape (n,)
         Probability of the own label by the model that has not seen the sample.
     other_confidence : ndarray of shape (n,)
@@ -56,15 +57,15 @@ class LabelIssues:
     n_neighbors : int
         How many neighbors were asked.
     proba : ndarray of shape (n, n_classes) or None
-        All probabilities by the model, for other ways to judge by them; NaN for samples without a
-        label.
+        All probabilities by the model, for other ways to judge by them; NaN where a label was not
+        judged.
     classes : ndarray of shape (n_classes,)
         The class of each column.
 
     Attributes
     ----------
     order : ndarray of int
-        Rows, the most suspicious first, without those that have no label.
+        Rows, the most suspicious first, without those that were not judged.
 
     See Also
     --------
@@ -141,7 +142,7 @@ class LabelIssues:
             shares = (self.neighbor_share[row], self.other_neighbor_share[row])
             counts = [round(share * n) for share in shares]
             told.append(f"of {n} neighbors {counts[0]} {own}, {counts[1]} {other}")
-        return "; ".join(told) or own
+        return "; ".join(told) or (own if own == NO_LABEL else f"{own}, not judged")
 
     def table(self, n: int = _SHOWN) -> list[dict[str, Any]]:
         """Return the most suspicious labels.
@@ -242,8 +243,14 @@ def label_issues(
     Raises
     ------
     ArgumentError
-        If the arguments do not fit together, a sample is not tested exactly once, or folds do not
-        keep the `groups` apart.
+        If the arguments do not fit together, a sample is not tested exactly once, folds do not
+        keep the `groups` apart, or no training part has a class that is tested.
+
+    Warns
+    -----
+    UserWarning
+        If training parts lack the class of a sample, as where one person alone has it: no model
+        was shown the class, so the label is not judged, and its score is NaN.
 
     See Also
     --------
@@ -296,6 +303,7 @@ def label_issues(
     codes = labels.codes[known]
     classes = _of_plain_type(labels.classes)
     splits = list(_splits(cv, inner, codes, persons, random_state))
+    judged = _can_be_judged(splits, labels, codes, cv)
     least = min(len(train) for train, _ in splits)
     n_neighbors = min(n_neighbors, max(1, round(least / len(classes) / 2)))
     task = delayed(_judge_fold)
@@ -304,7 +312,8 @@ def label_issues(
         for train, test in splits
     )
     model, votes = (_in_order(parts, splits) for parts in zip(*found, strict=True))
-    return _issues(labels, known, model, votes, n_neighbors)
+    model, votes = (None if table is None else table[judged] for table in (model, votes))
+    return _issues(labels, known[judged], model, votes, n_neighbors)
 
 
 def _of_plain_type(classes: NDArray[Any]) -> NDArray[Any]:
@@ -340,6 +349,32 @@ def _splits(
             int((tested != 1).sum()),
             len(tested),
         )
+
+
+def _can_be_judged(
+    splits: list[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    labels: Labels,
+    codes: NDArray[np.intp],
+    cv: Any,
+) -> NDArray[np.bool_]:
+    """Tell which labels are of a class that the training part of their fold has; warn of others."""
+    judged = np.zeros(len(codes), dtype=bool)
+    for train, test in splits:
+        judged[test] = np.isin(codes[test], codes[train])
+    if not judged.any():
+        raise ArgumentError(
+            "{cv} {} leaves no label to be judged: every training part lacks the classes that are "
+            "tested. Have it shuffle, or give a number.",
+            shown(cv),
+        )
+    if not judged.all():
+        names = [labels.of(code) for code in np.unique(codes[~judged])]
+        warn_caller(
+            f"{(~judged).sum():,} labels are not judged, and have the score NaN: the training part "
+            f"of their fold lacks their class, which is one of {shown(names)}. Add faces of other "
+            "persons to it, leave it out, or give a cv whose training parts have it."
+        )
+    return judged
 
 
 def _judge_fold(

@@ -35,7 +35,8 @@ def test_text(faces):
         "  classes: anger 4, happiness 4, surprise 4",
         "  groups: 4 subjects",
         "  keys: images, data, target, target_names, class_names, groups, subclass, intensity,",
-        "    action_units, group_kind, subclass_names, action_unit_names, DESCR",
+        "    action_units, glasses, beard, skin, group_kind, subclass_names, action_unit_names, "
+        "DESCR",
     ]
     assert str(faces) == repr(faces)
 

@@ -55,3 +55,10 @@ def test_what_is_given_replaces_what_was_published():
     assert GaussianMetricEmbedder.from_paper(mixup=None, lr=1.0).get_params()["mixup"] is None
     with pytest.raises(TypeError):
         skfer.GaussianMetricEmbedder.from_paper(sigmma=1)
+
+
+def test_images_of_another_size_are_told_the_way_out():
+    images, y = np.zeros((8, 48, 48), dtype=np.uint8), np.arange(8) % 2
+    told = r"shape \(48, 48\), but image_size=\(64, 64\): bring them to it, or give image_size=None"
+    with pytest.raises(ValueError, match=told):
+        GaussianMetricEmbedder.from_paper(max_epochs=1).fit(images, y)

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from numpy.testing import assert_array_equal
+from scipy.sparse import csr_array, csr_matrix
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -163,6 +164,32 @@ def test_columns_are_classes_or_codes():
     assert_array_equal(same, shares)
 
 
+@pytest.mark.usefixtures("routing")
+@pytest.mark.parametrize("change", [np.array(["calm", "glad", "sad"]), np.arange(1, 4)])
+def test_folds_that_lack_a_class_need_a_data_frame(change, voted):
+    X, y, votes = voted
+    codes = np.unique(y, return_inverse=True)[1]
+    y = change[codes]
+    rows = np.flatnonzero(codes == 1)
+    folds = [(np.setdiff1d(np.arange(len(y)), rows), rows)]
+    model = CrossEntropyEmbedder(4, max_epochs=1, random_state=0).set_fit_request(votes=True)
+    told = (
+        "votes must have a column for each of the 2 classes .* got 3 columns. In cross-validation, "
+        "where a fold may lack a class, give a data frame whose columns are named after the classes"
+    )
+    options = {"cv": folds, "error_score": "raise"}
+    with pytest.raises(ArgumentError, match=told):
+        cross_validate(model, X, y, params={"votes": votes}, **options)
+    named = pd.DataFrame(votes, columns=change)
+    scores = cross_validate(model, X, y, params={"votes": named}, **options)
+    assert scores["test_score"].shape == (1,)
+
+
+def test_too_few_columns_are_no_matter_of_folds(rows):
+    with pytest.raises(ArgumentError, match=r"3 classes .*; got 2 columns\.$"):
+        CrossEntropyEmbedder(8, max_epochs=1).fit(*rows, votes=np.ones((40, 2)))
+
+
 def test_nobody_may_be_nan(voted):
     """As a pivot of a table of single votes has it."""
     X, y, votes = voted
@@ -175,13 +202,18 @@ def test_nobody_may_be_nan(voted):
     assert_array_equal(Z, W)
 
 
+def _with_one_more(votes):
+    # pandas 2.0 warns where `assign` puts a word beside numbers that are names of columns.
+    return pd.DataFrame({**votes, "other": 1})
+
+
 @pytest.mark.parametrize("names", [["calm", "glad", "sad"], [3, 5, 7], ["1", "2", "4"]])
 def test_named_columns_are_found_by_name(names):
     classes = np.array(names)
     codes = np.arange(9) % 3
     votes = pd.DataFrame(np.random.default_rng(0).integers(1, 9, (9, 3)), columns=names)
     _, expected = check_votes(votes.to_numpy(), codes, classes, accepts_unlabeled=False)
-    other = votes.assign(other=1)[[names[2], "other", names[0], names[1]]]
+    other = _with_one_more(votes)[[names[2], "other", names[0], names[1]]]
     for frame in (votes, votes[names[::-1]], other, votes.rename(columns=str)):
         found = check_votes(frame, codes, classes, accepts_unlabeled=False)[1]
         assert_array_equal(found, expected)
@@ -198,7 +230,7 @@ def test_numbers_are_found_by_value(columns, kind):
     votes = pd.DataFrame(np.random.default_rng(0).integers(1, 9, (9, 3)), columns=columns)
     order = np.argsort([float(name) for name in columns])
     _, expected = check_votes(votes.to_numpy()[:, order], codes, classes, accepts_unlabeled=False)
-    found = check_votes(votes.assign(other=1), codes, classes, accepts_unlabeled=False)[1]
+    found = check_votes(_with_one_more(votes), codes, classes, accepts_unlabeled=False)[1]
     assert_array_equal(found, expected)
 
 
@@ -246,6 +278,8 @@ def test_columns_in_another_order_are_noticed(voted):
         (-np.ones((40, 3)), "none of them negative"),
         (np.full((40, 3), np.inf), "none of them negative or infinite"),
         ([["a", "b", "c"]] * 40, "votes must be an array of numbers"),
+        (csr_matrix(np.ones((40, 3))), "votes must be a dense array, got a sparse one of shape"),
+        (csr_array(np.ones((40, 3))), r"of shape \(40, 3\): give votes.toarray\(\)"),
     ],
 )
 def test_votes_that_do_not_fit(votes, message, rows):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
@@ -56,6 +57,25 @@ def test_two_targets_in_pipelines_searches_and_files(rows, tmp_path):
     skfer.save(model, tmp_path / "model.skfer")
     loaded = skfer.load(tmp_path / "model.skfer")
     assert_array_equal(loaded.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("embedder", [EMBEDDER, make_pipeline(StandardScaler(), EMBEDDER)])
+def test_degrees_without_labels_are_told_of_labels(rows, embedder):
+    X, y = rows
+    degree = np.linspace(0, 1, len(y))
+    told = "labels is missing, and y, which stands for it, holds no classes: give the classes to"
+    with pytest.raises(ArgumentError, match=told) as caught:
+        WithLabels(embedder).fit(X, degree)
+    assert caught.value.arguments == ("labels", "y")
+    with pytest.raises(ValueError, match=r"^Unknown label type"):
+        WithLabels(embedder).fit(X, y, labels=degree)
+    with pytest.raises(ValueError, match="NaN"):
+        WithLabels(embedder).fit(np.where(np.isclose(X, X[0, 0]), np.nan, X), y)
+
+
+def test_what_learns_from_degrees_may():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    assert WithLabels(PLSRegression(2)).fit(X, X[:, 0]).transform(X).shape == (20, 2)
 
 
 def test_labels_of_another_length_are_told_as_such(rows):

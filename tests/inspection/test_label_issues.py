@@ -168,12 +168,57 @@ def test_table_and_reprs():
     assert "<a>" not in page
 
 
-def test_class_that_a_training_part_lacks():
-    y = Y.copy()
-    y[0] = 7
-    issues = label_issues(MODEL, X, y, cv=KFold(5))
-    assert issues.order[0] == 0
-    assert issues.confidence[0] == 0
+@pytest.mark.parametrize(
+    "model",
+    [MODEL, make_pipeline(StandardScaler(), RidgeClassifier()), LogisticRegression(max_iter=1000)],
+)
+def test_labels_of_a_class_that_one_person_has_are_not_judged(model):
+    """No model was shown the class: the person's faces are not called wrong for it."""
+    y, groups = Y.copy(), np.arange(150) // 5
+    y[10:15] = 7
+    y[[30, 120]] = 2, 0
+    names = {0: "joy", 1: "fear", 2: "rage", 7: "<awe>"}
+    warned = (
+        r"5 labels are not judged.*one of \['<awe>'\]. Add faces of other persons.*or give a cv"
+    )
+    with pytest.warns(UserWarning, match=warned) as caught:
+        issues = label_issues(model, X, y, groups=groups, names=names)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert np.isnan(issues.score[10:15]).all()
+    assert np.isnan(issues.confidence[10:15]).all()
+    assert np.isnan(issues.neighbor_share[10:15]).all()
+    assert not issues.is_issue[10:15].any()
+    assert sorted(issues.order) == [*range(10), *range(15, 150)]
+    assert {30, 120} <= set(issues.order[:20])
+    assert issues.labels[10] == issues.suggested[10] == "<awe>"
+    assert issues.reason(10) == "<awe>, not judged"
+    if issues.proba is not None:
+        np.testing.assert_array_equal(np.isnan(issues.proba).any(axis=1), np.isnan(issues.score))
+    assert "of 145" in repr(issues)
+    assert len(issues.table(150)) == 145
+    for kind in ("faces", "confidence"):
+        display = LabelIssuesDisplay.from_issues(issues, np.zeros((150, 4, 4)), kind=kind)
+        display.figure_.canvas.draw()
+    assert sum(len(one.get_offsets()) for one in display.scatters_.values()) == 145
+
+
+def test_other_labels_are_judged_as_if_those_of_a_class_unseen_were_not_asked_about():
+    y, folds = Y.copy(), KFold(5, shuffle=True, random_state=0)
+    y[3] = 7
+    with pytest.warns(UserWarning, match=r"1 labels are not judged.*one of \['7'\]"):
+        issues = label_issues(MODEL, X, y, cv=folds)
+    expected = cross_val_predict(MODEL, X, Y, cv=folds, method="predict_proba")
+    fold = next(test for _, test in folds.split(X) if 3 in test)
+    others = np.setdiff1d(fold, 3)
+    assert np.isfinite(issues.score[others]).all()
+    assert issues.proba.shape == (150, 4)
+    assert np.abs(issues.confidence[others] - expected[others, Y[others]]).max() < 0.1
+
+
+def test_folds_of_which_nothing_could_be_judged_are_refused():
+    with pytest.raises(ArgumentError, match=r"cv KFold.* leaves no label to be judged.* shuffle"):
+        label_issues(MODEL, X, Y, cv=KFold(3))
 
 
 def test_faces_by_an_embedder(faces):

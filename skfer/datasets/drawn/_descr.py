@@ -24,6 +24,8 @@ direction of light, blur and grain; one in twelve is partly covered by a plain d
 on either side. Which units and sub-classes an expression has, and how far a unit moves the
 drawing, is a simplification made for this set, not a finding about faces.
 
+Glasses, beard and the tone of the skin of each person are known, to find out whom a model fails.
+
 How hard it is
 ~~~~~~~~~~~~~~
 

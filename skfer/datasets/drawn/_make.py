@@ -11,7 +11,13 @@ from skfer.datasets._vocabulary import EXPRESSIONS
 from skfer.datasets.drawn._camera import take_pictures
 from skfer.datasets.drawn._descr import DESCR
 from skfer.datasets.drawn._draws import SUBCLASS_NAMES, Draws, draw_faces_at_random, rows_kept
-from skfer.datasets.drawn._model import ACTION_UNITS, MIRRORED, action_unit_table
+from skfer.datasets.drawn._model import (
+    ACTION_UNITS,
+    MIRRORED,
+    action_unit_table,
+    attributes,
+    identity_from_bells,
+)
 from skfer.datasets.drawn._render import PART_NAMES
 from skfer.exceptions import ArgumentError
 from skfer.validation import as_list, check_flag, check_int, check_random_seed, check_real, shown
@@ -107,6 +113,12 @@ def make_expressions(
             Names as "AU1", "AU12L"; L and R are the subject's own left and right.
         intensity : float64 ndarray of shape (n,)
             Intensity of the expression, 0 for a face at rest.
+        glasses : bool ndarray of shape (n,)
+            Whether the person wears glasses.
+        beard : float64 ndarray of shape (n,)
+            How dense the person's beard is, from 0 (none) to 1.
+        skin : float64 ndarray of shape (n,)
+            Tone of the person's skin as a gray value, from 0 (black) to 1.
         parts : uint8 ndarray of shape (n, image_size, image_size)
             Index into ``part_names`` for every pixel; only with ``return_parts=True``.
         part_names : ndarray of shape (8,)
@@ -114,8 +126,8 @@ def make_expressions(
             ``return_parts=True``. Brows, eyes, nose and mouth are regions: they reach a little
             beyond what is painted.
         frame : DataFrame or None
-            With ``as_frame=True``: groups, target, expression, subclass, intensity and a column
-            for each action unit.
+            With ``as_frame=True``: groups, target, expression, subclass, intensity, glasses,
+            beard, skin and a column for each action unit.
         DESCR : str
             What the set is and how hard it was measured to be.
 
@@ -129,6 +141,7 @@ def make_expressions(
     See Also
     --------
     draw_portraits : Faces as a camera sees them, for networks to learn from.
+    skfer.evaluation.subgroup_report : Whom a model fails, such as persons with a beard.
     load_image_folder : Faces of your own.
 
     Notes
@@ -200,6 +213,7 @@ def _bunch(
         "subclass": draws["subclass"],
         "intensity": intensity,
         "action_units": units,
+        **attributes(identity_from_bells(draws["identity"])),
     }
     faces = make_bunch(
         images,

@@ -102,6 +102,9 @@ IDENTITY: dict[str, tuple[float, float, float, float]] = {
     "backdrop": (0.5, 0.3, 0.0, 1.0),
 }
 
+# Frames of glasses that are fainter cannot be made out.
+GLASSES_SHOW = 0.15
+
 
 def action_unit_table() -> np.ndarray:
     """Return the (n_subclasses, n_action_units) shares of :data:`SUBCLASSES`."""
@@ -113,6 +116,16 @@ def identity_from_bells(bells: np.ndarray) -> np.ndarray:
     """Turn (n, n_identity) draws of variance 1 into identity parameters inside their bounds."""
     mean, sd, low, high = np.array(list(IDENTITY.values())).T
     return np.clip(mean + sd * bells, low, high)
+
+
+def attributes(identity: np.ndarray) -> dict[str, np.ndarray]:
+    """Return what tells groups of persons apart, by name, (n,), from identities."""
+    column = {name: identity[:, j].copy() for j, name in enumerate(IDENTITY)}
+    return {
+        "glasses": column["glasses"] > GLASSES_SHOW,
+        "beard": column["beard"],
+        "skin": column["skin"],
+    }
 
 
 def _columns(values: np.ndarray, names: tuple[str, ...]) -> SimpleNamespace:

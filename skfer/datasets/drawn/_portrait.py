@@ -14,17 +14,30 @@ import numpy as np
 from skfer.datasets.drawn._model import face_geometry
 from skfer.datasets.drawn._render import blob, ellipse, segment, smooth
 from skfer.datasets.drawn._surface import fill, light, paint_over, stroke
-from skfer.datasets.drawn._traits import NOISE_SIDE, age, cut_noise, draw_traits, noise_tables
+from skfer.datasets.drawn._traits import (
+    NOISE_SIDE,
+    age,
+    beard_strength,
+    cut_noise,
+    draw_traits,
+    noise_tables,
+    seen_attributes,
+    wears_glasses,
+)
 
 # A chunk's arrays stay in a processor's inner cache.
 _PIXELS_PER_CHUNK = 1 << 14
 
 
 class Portraits(NamedTuple):
-    """Images (n, size, size), uint8, and yaw, pitch and roll (n, 3), in bell-curve units."""
+    """Images (n, size, size), uint8, and what is known of them.
+
+    Yaw, pitch and roll (n, 3) are in bell-curve units; attributes of the persons are (n,) each.
+    """
 
     images: np.ndarray
     pose: np.ndarray
+    attributes: dict[str, np.ndarray]
 
 
 def take_portraits(
@@ -60,7 +73,7 @@ def take_portraits(
         grain = [cut_noise(noise[k], corners, rows, k, size) for k in range(3)]
         images[rows] = _bytes(_portrait(face, draw, grain, size))
     pose = np.stack([draws["wild"] * draws[name] for name in ("yaw", "pitch", "roll")], axis=1)
-    return Portraits(images, pose)
+    return Portraits(images, pose, seen_attributes(identity, draws))
 
 
 def _column(values: np.ndarray) -> np.ndarray:
@@ -183,9 +196,8 @@ def _beard(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace)
     middle, sides = np.maximum(0.3 - scene.side, 0.0), np.maximum(scene.side - 0.35, 0.0)
     edge = scene.y - face.nose_y - 0.12 + 0.5 * middle + 0.9 * sides
     soft = np.clip(edge / 0.12, 0.0, 1.0) * np.clip(scene.depth / 0.06, 0.0, 1.0)
-    strength = face.beard + 0.2 * draw.stubble * (draw.stubble > 0.6)
     tone = 0.8 * scene.hair_tone
-    paint_over(scene, np.minimum(strength * soft, 0.9), tone)
+    paint_over(scene, np.minimum(beard_strength(face, draw) * soft, 0.9), tone)
     lip = (face.nose_y + face.mouth_y) / 2 + 0.02
     hairs = blob(scene.side, scene.y - lip - 0.15 * scene.side, 0.27, 0.10)
     paint_over(scene, np.minimum(1.6 * hairs, 0.9) * (draw.mustache > 0.8) * man, tone)
@@ -283,7 +295,7 @@ def _hair_front(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNames
 
 def _glasses(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) -> None:
     kind = draw.glasses_kind
-    worn = (face.glasses > 0.15) | (draw.wear < 0.06)
+    worn = wears_glasses(face, draw)
     x, y = scene.side - face.eye_x, scene.y - face.eye_y - 0.03
     lens = ellipse(x, y, 0.19 + 0.06 * kind, 0.13 + 0.07 * kind)
     dark = (draw.wear < 0.03) * 0.85 + 0.10 * (kind > 0.5)

@@ -1,13 +1,24 @@
 """Sets of portraits: what a start learns from."""
 
-import numpy as np
-from sklearn.utils import Bunch, check_random_state
+from typing import Any
 
+import numpy as np
+from sklearn.utils import check_random_state
+
+from skfer.datasets._bunch import make_bunch
 from skfer.datasets._vocabulary import EXPRESSIONS
 from skfer.datasets.drawn._kinds import draw_units
 from skfer.datasets.drawn._portrait import take_portraits
 from skfer.datasets.drawn._traits import NOISE_SIDE
 from skfer.validation import check_int, check_random_seed, check_real
+
+_DESCR = """\
+Drawn portraits
+---------------
+
+Faces drawn as a camera sees them: no photographs, no real persons, nothing to download. They are
+for networks to learn from.
+"""
 
 
 def draw_portraits(
@@ -18,7 +29,7 @@ def draw_portraits(
     wild: float = 0.75,
     lowest: float = 0.45,
     random_state: int | np.random.RandomState | None = None,
-) -> Bunch:
+) -> Any:
     """Draw portraits: gray faces as a camera sees them, more varied than the plain drawing.
 
     They are drawn for networks to learn from: lit from all sides, turned by up to 35 degrees,
@@ -43,10 +54,12 @@ def draw_portraits(
     Returns
     -------
     faces : :class:`~sklearn.utils.Bunch`
-        With n faces, ordered by person, then expression: ``images`` (n, image_size, image_size),
-        uint8; ``target`` (n,), codes of expressions, and ``target_names``; ``groups`` (n,),
-        persons; ``action_units`` (n, 20) and ``intensity`` (n,), from 0 to 1; ``pose`` (n, 3),
-        yaw, pitch and roll in units of their spread.
+        With n faces, ordered by person, then expression; beside what all sets have, ``images``
+        (n, image_size, image_size), uint8; ``target`` (n,), codes of expressions, and
+        ``target_names``; ``groups`` (n,), persons; ``action_units`` (n, 20) and ``intensity``
+        (n,), from 0 to 1; ``pose`` (n, 3), yaw, pitch and roll in units of their spread; ``glasses`` (n,), bool, which some wear now
+        and then; ``beard`` (n,), how dense it is, 0 for none and at most 0.2 for stubble alone;
+        ``skin`` (n,), its tone as a gray value from 0 (black) to 1.
 
     Raises
     ------
@@ -75,13 +88,13 @@ def draw_portraits(
     groups = np.repeat(np.arange(n_persons), len(per_person))
     rng = check_random_state(check_random_seed(random_state))
     units, intensity = draw_units(target, rng, lowest)
-    images, pose = take_portraits(units, groups, image_size, rng, wild)
-    return Bunch(
-        images=images,
-        target=target,
-        target_names=np.array(EXPRESSIONS),
-        groups=groups,
-        action_units=units,
-        intensity=intensity,
-        pose=pose,
+    images, pose, attributes = take_portraits(units, groups, image_size, rng, wild)
+    known = {"groups": groups, "action_units": units, "intensity": intensity, "pose": pose}
+    return make_bunch(
+        images,
+        target,
+        target_names=EXPRESSIONS,
+        descr=_DESCR,
+        columns=known | attributes,
+        group_kind="subjects",
     )

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from skfer.datasets.drawn._draws import bell
-from skfer.datasets.drawn._model import IDENTITY
+from skfer.datasets.drawn._model import GLASSES_SHOW, IDENTITY, attributes
 
 NOISE_SIDE = 256
 
@@ -105,6 +105,26 @@ def _identity(bells: np.ndarray) -> np.ndarray:
 def _widened(row: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
     mean, sd, low, high = row
     return mean, sd * _WIDER, low - 0.15 * (high - low) * (low != 0), high
+
+
+def wears_glasses(face: SimpleNamespace, draw: SimpleNamespace) -> np.ndarray:
+    """Tell who wears glasses: some persons always do, others now and then."""
+    return (face.glasses > GLASSES_SHOW) | (draw.wear < 0.06)
+
+
+def beard_strength(face: SimpleNamespace, draw: SimpleNamespace) -> np.ndarray:
+    """Return how dense beard and stubble are."""
+    return face.beard + 0.2 * draw.stubble * (draw.stubble > 0.6)
+
+
+def seen_attributes(identity: np.ndarray, draws: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the attributes of persons as the portraits show them."""
+    columns = zip(IDENTITY, identity.T, strict=True)
+    face, draw = SimpleNamespace(**dict(columns)), SimpleNamespace(**draws)
+    return attributes(identity) | {
+        "glasses": wears_glasses(face, draw),
+        "beard": beard_strength(face, draw),
+    }
 
 
 def age(face: SimpleNamespace, draw: SimpleNamespace) -> None:

@@ -184,12 +184,44 @@ class TestBunch:
     def test_parts_only_on_request(self):
         assert "parts" not in make_expressions(1, 1, random_state=0)
 
+    def test_attributes_are_of_persons(self, faces):
+        assert (faces.glasses.dtype, faces.beard.dtype) == (bool, float)
+        assert 0 <= faces.beard.min() <= faces.beard.max() <= 1
+        assert 0 < faces.skin.min() < faces.skin.max() < 1
+        for person in range(6):
+            own = faces.groups == person
+            assert all(len(set(faces[name][own])) == 1 for name in ("glasses", "beard", "skin"))
+
+    @pytest.mark.parametrize("name", ["glasses", "beard"])
+    def test_attributes_are_what_is_drawn(self, name, monkeypatch):
+        options = {"classes": ["neutral"], "nuisance": 0, "random_state": 0}
+        seen = make_expressions(60, 1, **options)
+        monkeypatch.setattr(render, f"_draw_{name}", lambda *arguments: None)
+        without = make_expressions(60, 1, **options)
+        change = np.abs(seen.images.astype(int) - without.images).max(axis=(1, 2))
+        has = seen[name] > 0
+        assert 0.05 < has.mean() < 0.5
+        assert change[has].min() > 0
+        # Glasses that are too faint to be seen do not count.
+        assert change[~has].max() <= (15 if name == "glasses" else 0)
+        assert change[has].mean() > 4 * change[~has].mean()
+
+    def test_skin_is_as_light_as_is_told(self):
+        faces = make_expressions(20, 1, classes=["neutral"], nuisance=0, random_state=0,
+                                 return_parts=True)  # fmt: skip
+        is_skin = faces.parts == render.PART_NAMES.index("skin")
+        shown = [np.median(image[skin]) for image, skin in zip(faces.images, is_skin, strict=True)]
+        assert np.corrcoef(shown, faces.skin)[0, 1] > 0.95
+
     def test_frame(self, faces):
         assert len(faces.frame) == 192
         assert_array_equal(faces.frame["target"], faces.target)
         assert_array_equal(faces.frame["expression"], faces.target_names[faces.target])
         assert_array_equal(faces.frame["groups"], faces.groups)
         assert_array_equal(faces.frame["subclass"], faces.subclass)
+        assert_array_equal(faces.frame["glasses"], faces.glasses)
+        assert_array_equal(faces.frame["beard"], faces.beard)
+        assert_array_equal(faces.frame["skin"], faces.skin)
         assert_array_equal(faces.frame[list(ACTION_UNITS)], faces.action_units)
         assert make_expressions(1, 1).frame is None
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.datasets import EXPRESSIONS, draw_portraits
+from skfer.datasets.drawn import _portrait
 from skfer.exceptions import ArgumentError
 
 GOLDEN = "80e409bb1626e4dd33db45e32b2112d0bfc264b24a30292d352e3c5f0bdb367e"
@@ -51,6 +52,23 @@ def test_neutral_faces_have_no_intensity():
     assert np.isin(faces.intensity[calm], [0]).mean() > 0.3
 
 
+@pytest.mark.parametrize("name", ["glasses", "beard"])
+def test_attributes_are_what_is_drawn(name, monkeypatch):
+    seen = portraits(20)
+    monkeypatch.setattr(_portrait, f"_{name}", lambda *arguments: None)
+    change = np.abs(seen.images.astype(int) - portraits(20).images).max(axis=(1, 2))
+    has = seen[name] > 0
+    assert 0.05 < has.mean() < 0.95
+    assert change[~has].max() == 0
+    assert np.median(change[has]) > 10
+
+
+def test_skin_is_as_light_as_is_told():
+    faces = portraits(40, wild=0.0)
+    nose = faces.images[:, 20:28, 20:28].mean(axis=(1, 2))
+    assert np.corrcoef(nose, faces.skin)[0, 1] > 0.5
+
+
 def test_laboratory_faces_differ_less():
     wild, posed = portraits(10, 2, wild=1.0), portraits(10, 2, wild=0.0)
     assert np.abs(wild.pose).mean() > 2 * np.abs(posed.pose).mean()
@@ -71,3 +89,10 @@ def test_units_show(expression):
 def test_refuses_what_is_out_of_range(name, value):
     with pytest.raises(ArgumentError, match=f"{name} must be"):
         draw_portraits(**{"n_persons": 2, name: value})
+
+
+def test_they_are_a_set_as_any_other():
+    faces = draw_portraits(1, 1, image_size=16, random_state=0)
+    assert faces.class_names.tolist() == list(EXPRESSIONS)
+    assert faces.data.shape == (8, 256)
+    assert repr(faces).startswith("Drawn portraits\n  images: 8 of 16 x 16 pixels, gray")
