@@ -49,9 +49,10 @@ numpydoc_xref_param_type = False
 
 myst_heading_anchors = 2
 
-copybutton_prompt_text = r">>> |\.\.\. |\$ "
+# Of a session only lines with a prompt are copied: a traceback goes with the output.
+copybutton_prompt_text = r">>> |\.\.\.(?: |$)|\$ "
 copybutton_prompt_is_regexp = True
-copybutton_exclude = ".linenos, .gp, .go"  # prompts and output
+copybutton_exclude = ".linenos, .go"
 
 # The inventories are kept beside this file, so that a build needs no network: inventories/make.py.
 intersphinx_mapping = {

@@ -1,10 +1,18 @@
 """The pages of the docs whose code runs when they are built, here with one pass a fit."""
 
+import ast
+import doctest
 import importlib.util
+import inspect
+import pkgutil
+import re
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
 from helpers import fake_timm
+from numpydoc.docscrape import NumpyDocString
 
 from skfer.embedders import base
 
@@ -20,6 +28,7 @@ def load(name):
 
 
 page_code = load("page_code")
+used_in = load("used_in")
 PAGES = {path: page_code.blocks_of(path) for path in sorted(DOCS.glob("*/*.rst"))}
 NEEDS = {"keeping": pytest.mark.onnx}
 of_pages_with_code = pytest.mark.parametrize(
@@ -49,6 +58,48 @@ def test_results_of_pages_are_kept(page):
     assert not missing, f"run: python docs/_ext/page_code.py {page.relative_to(DOCS.parent)}"
     kept = sorted(path.stem for path in program.folder.glob("*.json"))
     assert kept == sorted(str(k + 1) for k in range(len(PAGES[page])))
+
+
+def in_order(page, folder):
+    """The code of a page from top to bottom, each piece with whether it is a session."""
+    piece = folder / "piece.rst"
+    for part in doctest.DocTestParser().parse(page.read_text(encoding="utf-8")):
+        if isinstance(part, doctest.Example):
+            yield True, part.source
+        else:
+            piece.write_text(part, encoding="utf-8")
+            yield from ((False, code) for code in page_code.blocks_of(piece))
+
+
+def taken_from_each_other(pieces):
+    """Names of which blocks and sessions have both a value, and one finds that of the other."""
+    last, bound, found = {}, {True: set(), False: set()}, []
+    for session, code in pieces:
+        for statement in ast.parse(code).body:
+            names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+            stored = {name.id for name in names if isinstance(name.ctx, ast.Store)}
+            read = {name.id for name in names} - stored
+            found += sorted(name for name in read & bound[session] if last[name] != session)
+            bound[session] |= stored
+            last |= dict.fromkeys(stored, session)
+    return found
+
+
+@of_pages_with_code
+def test_a_page_can_be_typed_from_top_to_bottom(page, tmp_path):
+    """Blocks and sessions are tested each for themselves; who reads types both into one Python."""
+    assert not taken_from_each_other(in_order(page, tmp_path))
+
+
+def test_names_that_blocks_and_sessions_take_from_each_other_are_found(tmp_path):
+    page = tmp_path / "page.rst"
+    page.write_text(".. run::\n\n   x = y = 1\n\n>>> x = 2\n\nText\n\n.. run::\n\n   x + y\n")
+    assert list(in_order(page, tmp_path)) == [
+        (False, "x = y = 1"),
+        (True, "x = 2\n"),
+        (False, "x + y"),
+    ]
+    assert taken_from_each_other(in_order(page, tmp_path)) == ["x"]
 
 
 def test_a_block_is_run_once_for_all(tmp_path):
@@ -91,7 +142,6 @@ def test_what_a_block_draws_is_taken(tmp_path):
 
 
 def test_every_page_of_the_api_tells_where_its_name_is_used():
-    used_in = load("used_in")
     names = used_in.api_names()
     assert len(names) > 150
     nowhere = [
@@ -103,14 +153,44 @@ def test_every_page_of_the_api_tells_where_its_name_is_used():
     assert not nowhere, "use them on a page of the guide, or in an example"
 
 
+def test_fields_of_public_named_tuples_are_in_their_docstrings():
+    """Their pages show what the docstring says of them, and nothing else."""
+    things = [pkgutil.resolve_name(":".join(full.rsplit(".", 1))) for full in used_in.api_names()]
+    tuples = [thing for thing in things if hasattr(thing, "_fields")]
+    assert len(tuples) > 4
+    for thing in tuples:
+        docstring = NumpyDocString(inspect.getdoc(thing))
+        told = [one.name for part in ("Parameters", "Attributes") for one in docstring[part]]
+        assert ", ".join(told).split(", ") == list(thing._fields), thing
+
+
+def test_the_copy_button_takes_of_a_session_what_was_typed(monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])  # the configuration puts something there
+    conf = runpy.run_path(str(DOCS / "conf.py"))
+    prompt = re.compile(f"^({conf['copybutton_prompt_text']})(.*)")
+    # What the button goes by has to be there still: .gp are the prompts.
+    assert ".gp" not in conf["copybutton_exclude"].split(", ")
+    session = """\
+>>> class Own:
+...     x = 1
+...
+>>> fail(Own)
+Traceback (most recent call last):
+    ...
+skfer.exceptions.ArgumentError: cv leaks:
+fold 0: 1 subject
+"""
+    copied = [found[2] for line in session.splitlines() if (found := prompt.match(line))]
+    assert copied == ["class Own:", "    x = 1", "", "fail(Own)"]
+
+
 def test_a_name_is_found_in_the_docstrings_of_others():
-    found = load("used_in").docstrings_with("skfer.evaluation.Cell")
+    found = used_in.docstrings_with("skfer.evaluation.Cell")
     assert "skfer.evaluation.Table" in found
     assert "skfer.evaluation.Cell" not in found
 
 
 def test_a_name_is_found_on_the_pages_whose_code_uses_it(tmp_path, monkeypatch):
-    used_in = load("used_in")
     monkeypatch.setattr(used_in, "DOCS", tmp_path)
     texts = {
         "code": ".. run::\n\n   recall_at_k(Z, y)",

@@ -19,6 +19,23 @@ class DetectedFace(NamedTuple):
 
     A list of them makes a table: ``pandas.DataFrame(rows)``.
 
+    Attributes
+    ----------
+    photo : int
+        Which of the photographs, from 0.
+    name : str
+        Path of the photograph, "" if it came as a picture.
+    face : int
+        Which of the faces that were found in it, from 0 on the left; -1 where there is none.
+    box : ndarray of shape (4,) or None
+        Edges (x0, y0, x1, y1) in pixels of the upright photograph; None without a face.
+    score : float
+        How sure the detector is; nan without a face.
+    landmarks : dict of str to ndarray of shape (2,), or None
+        Points (x, y) by name, if the detector gives them.
+    crop : ndarray of uint8 or None
+        The face, cut out and aligned; None without a face.
+
     See Also
     --------
     detect_faces : Makes them.
@@ -35,19 +52,12 @@ class DetectedFace(NamedTuple):
     """
 
     photo: int
-    """Which of the photographs, from 0."""
     name: str
-    """Path of the photograph, "" if it came as a picture."""
     face: int
-    """Which of the faces that were found in it, from 0 on the left; -1 where there is none."""
     box: np.ndarray | None = None
-    """Edges (x0, y0, x1, y1) in pixels of the upright photograph, or None."""
     score: float = float("nan")
-    """How sure the detector is; nan without a face."""
     landmarks: dict[str, np.ndarray] | None = None
-    """Points (x, y) by name, if the detector gives them."""
     crop: np.ndarray | None = None
-    """The face, cut out and aligned, uint8; None without a face."""
 
     @property
     def found(self) -> bool:
