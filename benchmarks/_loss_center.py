@@ -146,7 +146,9 @@ def _training_step(negatives: str | None) -> Callable[[], None]:
         n_classes=7,
         attention=attention,
     )
-    loss = TripletCenterLoss(7, 128, negatives=negatives) if negatives else torch.nn.Identity()
+    loss = torch.nn.Identity()
+    if negatives is not None:  # as TripletCenterEmbedder has it
+        loss = TripletCenterLoss(7, 128, negatives=negatives, synthesis_size=8)
     images = torch.randint(256, (64, *IMAGE[1:]), generator=generator, dtype=torch.uint8)
     labels = torch.arange(64) % 7
     optimizer = torch.optim.AdamW([*net.parameters(), *loss.parameters()])

@@ -4,12 +4,46 @@ import inspect
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from skfer.exceptions import ArgumentError
 
 VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+CLASSES = ("n_classes", "num_classes")
+LENGTHS = ("embedding_dim", "embedding_size", "descriptors_dim", "n_features")
+"""Parameters of a loss that ``fit`` knows the values of: the number of classes, and the length of
+an embedding."""
 _MINED = {"indices_tuple", "triplets"}
+_SIZES = (
+    " A loss that was made for other numbers of classes or coordinates fails so: give its class, "
+    "with {loss_params}, and fit makes it for these."
+)
+MAKER = (
+    " A function that makes a loss has parameters named n_classes or num_classes, or "
+    "embedding_dim or embedding_size; a loss that needs neither is given itself."
+)
+
+
+def hint_of(loss: Any, error: Exception, *, is_made: bool) -> str:
+    """Return what may be wrong about a loss whose call failed.
+
+    Parameters
+    ----------
+    loss : callable
+        What was called.
+    error : Exception
+        What its call raised.
+    is_made : bool
+        Whether ``fit`` has made it, and knows the sizes better.
+    """
+    if is_made:
+        return ""
+    if isinstance(loss, nn.Module):
+        return _SIZES
+    # Embeddings instead of a number of classes are refused by torch so, and by losses of skfer.
+    refused = error.arguments[:1] if isinstance(error, ArgumentError) else ()
+    is_of_size = not {*refused}.isdisjoint(CLASSES + LENGTHS)
+    return MAKER if isinstance(error, TypeError) or is_of_size else ""
 
 
 def check_number(loss: Any) -> None:
@@ -18,11 +52,15 @@ def check_number(loss: Any) -> None:
         got = type(loss).__name__
         if isinstance(loss, Tensor):
             got = f"{loss.dtype}" if loss.is_complex() else f"{tuple(loss.shape)}"
-        raise ArgumentError("{loss} must return a tensor with one number, got {}.", got)
+        hint = MAKER if callable(loss) else ""
+        raise ArgumentError("{loss} must return a tensor with one number, got {}." + hint, got)
 
 
 def check_call(
-    parameters: Mapping[str, inspect.Parameter], more: Collection[str], error: TypeError
+    parameters: Mapping[str, inspect.Parameter],
+    more: Collection[str],
+    error: TypeError,
+    hint: str,
 ) -> None:
     """Raise if a loss needs more than it was called with, such as a triplet of tensors.
 
@@ -34,6 +72,8 @@ def check_call(
         What it got beside embeddings and labels.
     error : TypeError
         Of the call.
+    hint : str
+        What else may be wrong.
     """
     needed = [n for n, p in parameters.items() if p.default is p.empty and p.kind not in VARIABLE]
     missing = [name for name in needed if name not in more][2:]
@@ -46,7 +86,7 @@ def check_call(
     raise ArgumentError(
         "{loss} is called as (embeddings, labels), and needs ({}): give a function or a module "
         "that is called so and calls it. The guide page 'Any loss' has one of three lines, for a "
-        "loss of triplets and a {miner}.",
+        "loss of triplets and a {miner}." + hint * (hint == MAKER),
         ", ".join(needed),
     ) from error
 

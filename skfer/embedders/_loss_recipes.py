@@ -4,6 +4,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from numbers import Integral
 from typing import Any, Self
 
 import torch
@@ -11,20 +12,24 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from skfer.embedders._loss_faults import (
+    CLASSES,
+    LENGTHS,
+    MAKER,
     VARIABLE,
     check_all_trained,
     check_call,
     check_number,
     check_unchanged_by_loss,
+    hint_of,
     versions,
 )
 from skfer.exceptions import ArgumentError
 from skfer.validation import refusal, shown
 
-CLASSES = ("n_classes", "num_classes")
-LENGTHS = ("embedding_dim", "embedding_size", "descriptors_dim", "n_features")
-"""Parameters of a loss that ``fit`` knows the values of: the number of classes, and the length of
-an embedding."""
+_NO_MAKER = (
+    " A function that is a loss itself has such parameters after embeddings and labels, and with a "
+    "default."
+)
 _PLACED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 Mined = tuple[Tensor, ...]
@@ -39,36 +44,37 @@ def make_loss(
     Parameters
     ----------
     loss : nn.Module, class or callable
-        A module is copied. A class, or a function with parameters of the names in `CLASSES` and
-        `LENGTHS`, is called; any other function is a loss itself.
+        A module is copied. A class, or a function whose parameters are of the names in `CLASSES`
+        and `LENGTHS`, is called; any other function is a loss itself.
     params : mapping or None
         What a class or function is called with besides.
     n_classes, embedding_dim : int
-        What such parameters get.
+        What such parameters get, whatever their default; those whose default is None stay so.
 
     Raises
     ------
     ArgumentError
         If there are `params` but nothing to call with them, or the call fails.
     """
-    if not _is_recipe(loss):
+    if not is_recipe(loss):
         if params:
             raise ArgumentError(
                 "{loss_params=} is for a loss that is made when fit knows the classes, but {loss} "
-                "is made already, {}: give its class, or leave {loss_params} out.",
+                "is made already, {}: give its class, or a function with parameters named "
+                "n_classes or num_classes, or leave {loss_params} out.",
                 shown(loss),
                 loss_params=params,
             )
         _refuse_lazy(loss)
         return copy.deepcopy(loss)
     known = dict.fromkeys(CLASSES, n_classes) | dict.fromkeys(LENGTHS, embedding_dim)
-    sizes = {name: known[name] for name in _required(loss) & known.keys()}
     try:
-        made = loss(**sizes | copy.deepcopy(dict(params or {})))
+        made = _make(loss, known, dict(params or {}))
     except TypeError as error:
         raise ArgumentError(
-            "{loss} cannot be made by {}: {}. What it needs beside the number of classes and the "
-            "length of an embedding is given as {loss_params}.",
+            "{loss} cannot be made by {}: {}. What it needs beside the number of classes "
+            "(n_classes, num_classes) and the length of an embedding (embedding_dim, "
+            "embedding_size) is given as {loss_params}." + _NO_MAKER * (not _is_class(loss)),
             shown(loss),
             error,
         ) from error
@@ -80,6 +86,18 @@ def make_loss(
         )
     _refuse_lazy(made)
     return made
+
+
+def _make(recipe: Any, known: Mapping[str, Any], params: dict[str, Any]) -> Any:
+    needed = {name: known[name] for name in _open(recipe, _is_needed) & known.keys()}
+    sizes = {name: known[name] for name in _open(recipe, _is_size) & known.keys()}
+    try:
+        return recipe(**sizes | copy.deepcopy(params))
+    except TypeError:
+        if sizes == needed:
+            raise
+        # A class may give its parent a size itself, and pass on all that it does not know.
+        return recipe(**needed | copy.deepcopy(params))
 
 
 def _refuse_lazy(loss: Any) -> None:
@@ -118,15 +136,20 @@ class MinedLoss(nn.Module):
         that the miner names.
     miner : callable, optional
         Called as (embeddings, labels), returns indices as the miners of pytorch-metric-learning do.
+    is_made : bool, default=False
+        Whether ``fit`` has made the loss.
     """
 
     _is_known = False
     """Whether it was looked at what it learns, in the first batch that has a gradient."""
 
-    def __init__(self, loss: Any, miner: Any = None) -> None:
+    is_made = False  # in pickles of before
+
+    def __init__(self, loss: Any, miner: Any = None, *, is_made: bool = False) -> None:
         super().__init__()
         self.loss = loss
         self.miner = miner
+        self.is_made = is_made
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy is looked at once more.
@@ -168,20 +191,24 @@ class MinedLoss(nn.Module):
         parameters = _called_with(self.loss)
         more: dict[str, Any] = {"votes": votes} if takes_votes(self.loss) else {}
         if self.miner is None:
-            return _called("loss", self.loss, embeddings, labels, **more)
+            return self._of_loss(embeddings, labels, **more)
         with torch.no_grad():
             mined = _check_mined(_called("miner", self.miner, embeddings, labels))
         if _takes_indices(self.loss, parameters):  # which may be of more than this batch
-            return _called("loss", self.loss, embeddings, labels, indices_tuple=mined, **more)
+            return self._of_loss(embeddings, labels, indices_tuple=mined, **more)
         _check_rows(mined, len(labels))
         if "triplets" in parameters:
             triplets = as_triplets(mined)
-            return _called("loss", self.loss, embeddings, labels, triplets=triplets, **more)
+            return self._of_loss(embeddings, labels, triplets=triplets, **more)
         rows = torch.cat(tuple(mined)).unique()
         if not len(rows):
             return embeddings[rows].sum()  # 0, with a gradient of 0
         more = {} if votes is None or not more else {"votes": votes[rows]}
-        return _called("loss", self.loss, embeddings[rows], labels[rows], **more)
+        return self._of_loss(embeddings[rows], labels[rows], **more)
+
+    def _of_loss(self, embeddings: Tensor, labels: Tensor, **more: Any) -> Any:
+        hint = partial(hint_of, self.loss, is_made=self.is_made)
+        return _called("loss", self.loss, embeddings, labels, hint, **more)
 
     @property
     def stats(self) -> dict[str, Tensor]:
@@ -213,7 +240,6 @@ def _takes_indices(loss: Any, parameters: Mapping[str, inspect.Parameter]) -> bo
     return passes_on and any("indices_tuple" in taken for taken in inner)
 
 
-_PASSED_ON = (ArgumentError, torch.OutOfMemoryError)
 _FAULTS = (
     ArithmeticError,
     AssertionError,
@@ -225,32 +251,40 @@ _FAULTS = (
     ValueError,
 )
 _NO_VOTES = " Its votes were None, since fit was given none."
-_SIZES = (
-    " A loss that was made for other numbers of classes or coordinates fails so: give its class, "
-    "with {loss_params}, and fit makes it for these."
-)
+
+
+def _no_hint(error: Exception) -> str:
+    return ""
 
 
 def _called(
-    name: str, function: Callable[..., Any], embeddings: Tensor, labels: Tensor, **more: Any
+    name: str,
+    function: Callable[..., Any],
+    embeddings: Tensor,
+    labels: Tensor,
+    hint: Callable[[Exception], str] = _no_hint,
+    **more: Any,
 ) -> Any:
     """Call a loss or a miner; tell what it was called with if it fails."""
     try:
         return function(embeddings, labels, **more)
-    except _PASSED_ON:
+    except torch.OutOfMemoryError:
         raise
     except _FAULTS as error:
+        advice = hint(error)
+        if isinstance(error, ArgumentError) and advice != MAKER:
+            raise
         if name == "loss" and isinstance(error, TypeError):
-            check_call(_called_with(function), more, error)
+            check_call(_called_with(function), more, error, advice)
+        text = str(error).rstrip(". \n")
         # A look at the labels of a GPU might fail for the same reason.
         found = shown(labels.unique().tolist()) if labels.device.type == "cpu" else "of classes"
-        made = isinstance(function, nn.Module) and name == "loss"
         raise refusal(
             name,
             "failed: {}. It was called with embeddings of shape {} and labels {}."
             + _NO_VOTES * (more.get("votes", 0) is None)
-            + _SIZES * made,
-            f"{type(error).__name__}: {str(error).rstrip('.')}",
+            + advice,
+            f"{type(error).__name__}: {text}",
             tuple(embeddings.shape),
             found,
         ) from error
@@ -303,20 +337,53 @@ def as_triplets(mined: Mined) -> tuple[Tensor, Tensor, Tensor]:
     return anchors[first], positives[first], negatives[second]
 
 
-def _is_recipe(loss: Any) -> bool:
+def is_recipe(loss: Any) -> bool:
+    """Whether ``fit`` makes the loss by calling this.
+
+    Of functions that is so where embeddings and labels would be given for a size, or a size is
+    needed besides.
+    """
     if isinstance(loss, partial):
-        return _is_recipe(loss.func)
-    if isinstance(loss, type):
-        return True
-    return not isinstance(loss, nn.Module) and not _required(loss).isdisjoint(CLASSES + LENGTHS)
+        return is_recipe(loss.func)
+    if isinstance(loss, type | nn.Module):
+        return isinstance(loss, type)
+    parameters = _parameters(loss)
+    needed = {name for name, parameter in parameters.items() if _is_needed(parameter)}
+    return not (needed | _first_two(parameters)).isdisjoint(CLASSES + LENGTHS)
 
 
-def _required(recipe: Any) -> set[str]:
-    """Return the names of the parameters without a default, and without a value of a partial."""
+def _is_class(recipe: Any) -> bool:
+    return _is_class(recipe.func) if isinstance(recipe, partial) else isinstance(recipe, type)
+
+
+def _first_two(parameters: Mapping[str, inspect.Parameter]) -> set[str]:
+    """Return what embeddings and labels would be given for; all, if there is no place for them."""
+    placed = [name for name, parameter in parameters.items() if parameter.kind in _PLACED]
+    takes_more = any(p.kind == p.VAR_POSITIONAL for p in parameters.values())
+    return {*placed[:2]} if takes_more or len(placed) > 1 else {*parameters}
+
+
+def _is_needed(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter has no default."""
+    return parameter.default is parameter.empty and parameter.kind not in VARIABLE
+
+
+def _is_size(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter is a number by default, or has no default."""
+    return _is_needed(parameter) or isinstance(parameter.default, Integral)
+
+
+def _open(recipe: Any, wanted: Callable[[inspect.Parameter], bool]) -> set[str]:
+    """Return the names of the parameters that are wanted, and have no value of a partial."""
     if isinstance(recipe, partial):
         given = _positional(recipe.func)[: len(recipe.args)]
-        return _required(recipe.func) - recipe.keywords.keys() - set(given)
-    return set().union(*map(_names, _signatures(recipe)))
+        return _open(recipe.func, wanted) - recipe.keywords.keys() - set(given)
+    return {
+        name
+        for parameters in _signatures(recipe)
+        for name, parameter in parameters.items()
+        if wanted(parameter)
+    }
 
 
 def _positional(recipe: Any) -> list[str]:
@@ -345,14 +412,6 @@ def _signatures(recipe: Any) -> Iterator[Mapping[str, inspect.Parameter]]:
             yield parameters
             if not any(parameter.kind in VARIABLE for parameter in parameters.values()):
                 return
-
-
-def _names(parameters: Mapping[str, inspect.Parameter]) -> set[str]:
-    return {
-        name
-        for name, parameter in parameters.items()
-        if parameter.default is parameter.empty and parameter.kind not in VARIABLE
-    }
 
 
 def _called_with(loss: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:

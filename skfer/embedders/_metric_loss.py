@@ -17,6 +17,7 @@ from skfer.embedders._directions import GAUSSIAN_SHARE_OF_MEAN
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._loss_recipes import (
     MinedLoss,
+    is_recipe,
     make_loss,
     make_miner,
     measures_angles,
@@ -44,11 +45,12 @@ class MetricLossEmbedder(ClassifierEmbedder):
         What is minimized, called as ``loss(embeddings, labels)`` with labels from 0 to
         ``n_classes - 1``; it returns one number. One with an argument ``votes`` gets the votes that
         ``fit`` was given, as shares (n, n_classes). A module is copied for each ``fit``. A class is
-        called in ``fit``, once the classes are known: parameters without a default that are named
-        ``n_classes`` or ``num_classes``, and ``embedding_dim`` or ``embedding_size``, get their
-        values, others are given as `loss_params`. So is a function that has such parameters: it
-        makes a loss. Any other function is a loss itself, and learns nothing: what a loss learns
-        are the parameters of a module.
+        called in ``fit``, once the classes are known: parameters that are named ``n_classes`` or
+        ``num_classes``, and ``embedding_dim``, ``embedding_size``, ``descriptors_dim`` or
+        ``n_features``, get their values unless they are None by default; others, or other values,
+        are given as `loss_params`. So is a function of which such a parameter is one of the first
+        two, or has no default: it makes a loss. Any other function is a loss itself, and learns
+        nothing: what a loss learns are the parameters of a module.
     miner : nn.Module, class or callable, default=None
         Chooses pairs or triplets of a batch: called as ``miner(embeddings, labels)``, it returns
         indices as the miners of pytorch-metric-learning do, in three tensors (anchor, positive,
@@ -232,7 +234,8 @@ class MetricLossEmbedder(ClassifierEmbedder):
         )
         unit = measures_angles(loss) if self.unit_length == "auto" else self.unit_length
         kind = UnitObjective if unit else MinedObjective
-        return kind(MinedLoss(loss, make_miner(self.miner)), self.classification_weight)
+        mined = MinedLoss(loss, make_miner(self.miner), is_made=is_recipe(self.loss))
+        return kind(mined, self.classification_weight)
 
     def make_callbacks(self, data: TrainingData) -> list[Callback]:
         """Return what warns of a training in which there was nothing to learn."""

@@ -59,7 +59,7 @@ class TripletCenterEmbedder(ClassifierEmbedder):
     synthesis_size : int, default=8
         How many coordinates a piece has. With 1, as one may read [1]_, the negative point is so
         close to every sample that hardly one keeps the margin. An embedding of no more coordinates
-        is one piece, whose negatives are the nearest centers.
+        is one piece, whose negatives are the nearest centers. (The loss alone has 1 by default.)
     margin : float, default=0.5
         By how much farther away the negative point has to be than the center of the sample's
         class, in mean squared difference per coordinate. The mean makes it independent of

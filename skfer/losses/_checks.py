@@ -48,6 +48,16 @@ def check_labels(labels: Tensor, n_samples: int, n_classes: int | None = None) -
     return check_indices(labels, "labels", n_classes, "class indices")
 
 
+def refuse_soft_labels(labels: Any) -> None:
+    """Raise if labels are a table of targets, for a loss that takes those beside labels."""
+    if isinstance(labels, Tensor) and labels.ndim == 2 and labels.is_floating_point():
+        raise ArgumentError(
+            "{labels} must be one class for each embedding, got {}. Soft targets are given as "
+            "{targets}, beside the labels.",
+            shown_tensor(labels),
+        )
+
+
 def check_indices(indices: Tensor, name: str, n: int | None, what: str) -> Tensor:
     """Return integers as int64; with `n` they have to be from 0 to n - 1."""
     if indices.is_floating_point() or indices.is_complex():

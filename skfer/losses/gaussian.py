@@ -13,6 +13,7 @@ from skfer.losses._checks import (
     check_labels,
     check_points,
     check_range,
+    refuse_soft_labels,
     shown_tensor,
 )
 from skfer.losses._once import differentiable_once
@@ -135,6 +136,7 @@ class GaussianMetricLoss(nn.Module):
         """
         if queries is not None and targets is None:
             raise ArgumentError("{targets} must be given with {queries}, one row for each of them.")
+        refuse_soft_labels(labels)
         embeddings, queries = _check_points(embeddings, queries)
         dtype = embeddings.dtype
         embeddings, queries, variance = self._scaled(embeddings, queries)

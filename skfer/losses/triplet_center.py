@@ -50,10 +50,11 @@ class TripletCenterLoss(nn.Module):
         The fraction of pieces that ``"semi-synthesized"`` synthesizes, rounded half up: those
         with the most attention, among equals those where the two candidates differ more, then the
         first. With 0 it is ``"nearest"``, with 1 ``"fully-synthesized"``.
-    synthesis_size : int, default=8
+    synthesis_size : int, default=1
         How many coordinates a piece has, which come from one center; the last piece may be
-        shorter. With 1 the point is made coordinate by coordinate, and so close to every sample
-        that hardly one can keep the margin; with `embedding_dim` it is ``"nearest"``.
+        shorter. With 1, as one may read [1]_, the point is made coordinate by coordinate, and so
+        close to every sample that hardly one can keep the margin: `skfer.TripletCenterEmbedder`
+        takes 8. With `embedding_dim` or more it is ``"nearest"``.
 
     Attributes
     ----------
@@ -76,6 +77,7 @@ class TripletCenterLoss(nn.Module):
     --------
     negative_indices : The choice of the negative point alone.
     skfer.nets.SelectiveAttention : Where the attention comes from.
+    skfer.TripletCenterEmbedder : Trains with it, and gives it logits and attention.
 
     Notes
     -----
@@ -96,7 +98,7 @@ class TripletCenterLoss(nn.Module):
     --------
     >>> import torch
     >>> from skfer.losses import TripletCenterLoss
-    >>> loss = TripletCenterLoss(n_classes=3, embedding_dim=2, margin=1.0, synthesis_size=1)
+    >>> loss = TripletCenterLoss(n_classes=3, embedding_dim=2, margin=1.0)
     >>> loss.set_centers(torch.tensor([[0.0, 0.0], [3.0, 1.0], [1.0, 3.0]]), torch.arange(3))
     >>> loss(torch.tensor([[0.0, 0.0]]), torch.tensor([0]))
     tensor(0., grad_fn=<MeanBackward0>)
@@ -112,7 +114,7 @@ class TripletCenterLoss(nn.Module):
         margin: float = 0.5,
         negatives: str = "fully-synthesized",
         synthesis_fraction: float = 0.5,
-        synthesis_size: int = 8,
+        synthesis_size: int = 1,
     ) -> None:
         super().__init__()
         n_classes = check_int(n_classes, "n_classes", at_least=2)
@@ -229,7 +231,7 @@ def negative_indices(
     *,
     negatives: str = "fully-synthesized",
     synthesis_fraction: float = 0.5,
-    synthesis_size: int = 8,
+    synthesis_size: int = 1,
     logits: Tensor | None = None,
     attention: Tensor | None = None,
 ) -> Tensor:
@@ -271,7 +273,7 @@ def negative_indices(
     >>> from skfer.losses import negative_indices
     >>> centers = torch.tensor([[0.0, 0.0], [3.0, 1.0], [1.0, 3.0]])
     >>> points, labels = torch.tensor([[0.0, 0.0]]), torch.tensor([0])
-    >>> negative_indices(points, centers, labels, synthesis_size=1)
+    >>> negative_indices(points, centers, labels)
     tensor([[2, 1]])
     """
     _check_choice(negatives, synthesis_fraction)
@@ -328,7 +330,10 @@ def _nearest(gaps: Tensor, labels: Tensor, attention: Tensor | None) -> Tensor:
 def _likeliest_other_class(logits: Tensor | None, labels: Tensor, n_classes: int) -> Tensor:
     """Return the class (n_samples, 1), other than the own, with the largest logit."""
     if logits is None:
-        raise ArgumentError("{logits} must be given for {negatives='prediction'}.")
+        raise ArgumentError(
+            "{logits} must be given for {negatives='prediction'}: TripletCenterEmbedder gives "
+            "those of its classifier, MetricLossEmbedder calls a loss without any."
+        )
     check_companion(logits, "logits", (len(labels), n_classes))
     # The own class must be below all others, even where their logits are -inf.
     others = logits.clamp_min(torch.finfo(logits.dtype).min)

@@ -239,6 +239,20 @@ def try_backbone(backbone: nn.Module, input_shape: tuple[int, ...]) -> Trial:
         return Trial(_feature_shape(backbone, laid_out(images, channels_last=False)), False)
 
 
+def _hint_of(backbone: nn.Module, batch: Tensor) -> str:
+    """Return what to try instead of inputs that a backbone has failed on."""
+    if batch.ndim != 4:
+        return ""
+    n_given = batch.shape[1]
+    takes = next((m.in_channels for m in backbone.modules() if isinstance(m, nn.Conv2d)), n_given)
+    if takes == n_given:
+        return " Try images of another size, or another backbone."
+    return (
+        f" It takes {takes} channel{'s' * (takes > 1)}, and the images have {n_given}: give one "
+        f"that takes {n_given}, such as face_backbone({n_given}), or images with {takes}."
+    )
+
+
 def _feature_shape(backbone: nn.Module, batch: Tensor) -> tuple[int, ...]:
     name = type(backbone).__name__
     modes = [(module, module.training) for module in backbone.modules()]
@@ -247,10 +261,12 @@ def _feature_shape(backbone: nn.Module, batch: Tensor) -> tuple[int, ...]:
         with torch.no_grad():
             features = backbone(batch)
     except Exception as error:
-        hint = " Try images of another size, or another backbone." if batch.ndim == 4 else ""
         raise ArgumentError(
             "{backbone}: {} cannot take inputs of shape {} (channels first): {}.{}",
-            *(name, tuple(batch.shape[1:]), shorten(str(error).rstrip(". \n")), hint),
+            name,
+            tuple(batch.shape[1:]),
+            shorten(str(error).rstrip(". \n")),
+            _hint_of(backbone, batch),
         ) from error
     finally:
         for module, training in modes:

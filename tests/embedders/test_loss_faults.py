@@ -14,6 +14,7 @@ from skfer import MetricLossEmbedder
 from skfer.embedders import ClassifierEmbedder
 from skfer.embedders._loss_recipes import MinedLoss
 from skfer.exceptions import ArgumentError, EmbeddingCollapseWarning
+from skfer.losses import TripletCenterLoss
 from skfer.training import Objective
 
 QUICK = {"embedding_dim": 8, "max_epochs": 2, "random_state": 0}
@@ -305,6 +306,127 @@ def test_a_loss_that_needs_a_miner(rows):
     with pytest.raises(ArgumentError, match="loss needs triplets, which a miner finds: give"):
         fitted(rows, of_mined)
     fitted(rows, of_mined, miner=miners.TripletMarginMiner(type_of_triplets="all"))
+
+
+class ByDefault(Proxies):
+    """Has sizes for whoever calls it with none."""
+
+    def __init__(self, n_classes=7, embedding_dim=128, scale=1.0):
+        super().__init__(n_classes, embedding_dim, scale)
+
+
+class ByInheritance(ByDefault):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+
+
+class SizedByItself(ByDefault):
+    """Has no such parameters, but passes on what it does not know."""
+
+    def __init__(self, classes, **kwargs):
+        super().__init__(n_classes=classes, embedding_dim=8, **kwargs)
+
+
+def by_default(num_classes=7, embedding_size=128):
+    return Proxies(num_classes, embedding_size)
+
+
+def by_name(*, n_classes=7, descriptors_dim=128):
+    return Proxies(n_classes, descriptors_dim)
+
+
+def with_settings(scale, num_classes, n_features=128):
+    return Proxies(num_classes, n_features, scale)
+
+
+@pytest.mark.parametrize(
+    ("loss", "params", "shape"),
+    [
+        (ByDefault, None, (3, 8)),
+        (ByDefault, {"n_classes": 5}, (5, 8)),
+        (partial(ByDefault, 4), None, (4, 8)),
+        (partial(ByDefault, n_classes=4), {"scale": 2.0}, (4, 8)),
+        (ByInheritance, {"scale": 2.0}, (3, 8)),
+        (SizedByItself, {"classes": 4}, (4, 8)),
+        (by_default, None, (3, 8)),
+        (by_default, {"num_classes": 5}, (5, 8)),
+        (by_name, None, (3, 8)),
+        (partial(by_default, 6), None, (6, 8)),
+        (with_settings, {"scale": 2.0}, (3, 8)),
+    ],
+)
+def test_sizes_are_those_of_fit_whatever_their_default(loss, params, shape, rows):
+    assert tuple(fitted(rows, loss, loss_params=params).loss_.proxies.shape) == shape
+
+
+def test_a_size_that_is_none_by_default_means_none(rows):
+    params = {"learn_beta": True}  # one for all classes
+    assert tuple(fitted(rows, losses.MarginLoss, loss_params=params).loss_.beta.shape) == (1,)
+
+
+def test_a_loss_may_have_a_size_beside_embeddings_and_labels(rows):
+    def of_classes(embeddings, labels, n_classes=7, embedding_dim=5):
+        assert (n_classes, embedding_dim) == (7, 5)
+        return embeddings.square().mean()
+
+    fitted(rows, of_classes)
+    fitted(rows, lambda *batch, n_classes=7: batch[0].square().mean())
+
+
+A_MAKER = (
+    r"\. A function that makes a loss has parameters named n_classes or num_classes.*itself\.$"
+)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (lambda n, d: losses.ArcFaceLoss(n, d), "loss failed: TypeError: "),
+        (lambda n, d: TripletCenterLoss(n, d), "loss failed: ArgumentError: n_classes must be"),
+        (lambda n, d, scale: Proxies(n, d, scale), r"loss is called as .* \(n, d, scale\)"),
+        (lambda: losses.SupConLoss(), "loss failed: TypeError: .*0 positional arg"),
+        (lambda n, d: losses.ArcFaceLoss(3, 8), "loss must return a tensor .* got ArcFaceLoss"),
+    ],
+)
+def test_what_may_be_meant_to_make_a_loss(loss, message, rows):
+    with pytest.raises(ArgumentError, match="(?s)" + message + ".*" + A_MAKER):
+        fitted(rows, loss)
+
+
+@pytest.mark.parametrize("given", [{}, {"n_classes": 3}])
+def test_a_function_that_needs_a_size_makes_a_loss(given, rows):
+    def of_classes(embeddings, labels, n_classes):
+        return embeddings.square().mean()
+
+    message = "loss cannot be made .*'embeddings' and 'labels'.* A function that is a loss itself"
+    with pytest.raises(ArgumentError, match=message):
+        fitted(rows, partial(of_classes, **given))
+    with pytest.raises(ArgumentError, match=r"cannot be made .* as loss_params\.$"):
+        fitted(rows, partial(losses.RankedListLoss, Tn=1))
+
+
+def test_settings_of_what_makes_no_loss(rows):
+    message = "loss_params=.*: give its class, or a function .* named n_classes .*, or leave"
+    with pytest.raises(ArgumentError, match=message):
+        fitted(rows, lambda n, d, scale=1.0: Proxies(n, d, scale), loss_params={"scale": 2.0})
+
+
+def test_a_loss_that_fit_has_made_is_not_to_be_made_by_fit(rows):
+    class Fails(Proxies):
+        def forward(self, embeddings, labels):
+            return embeddings[300].mean()
+
+    for params in (None, {"n_classes": 2}):
+        with pytest.raises(ArgumentError, match=r"loss failed: IndexError.*\[0, 1, 2\]\.$"):
+            fitted(rows, Fails, loss_params=params)
+    with pytest.raises(ArgumentError, match=r"loss failed: IndexError.*give its class"):
+        fitted(rows, Fails(3, 8))
+
+
+def test_a_loss_that_needs_the_classifier_has_an_embedder_of_its_own(rows):
+    message = "logits must be given for negatives='prediction'.*TripletCenterEmbedder"
+    with pytest.raises(ArgumentError, match=message):
+        fitted(rows, TripletCenterLoss, loss_params={"negatives": "prediction"})
 
 
 def test_a_type_error_within_a_loss_is_told_as_it_is(rows):

@@ -27,6 +27,20 @@ class TestErrors:
         with pytest.raises(ValueError, match="labels must be"):
             GaussianMetricLoss()(torch.randn(4, 2), labels)
 
+    def test_soft_targets_have_an_argument_of_their_own(self):
+        points, soft, hint = (
+            torch.randn(4, 2),
+            torch.eye(4),
+            "Soft targets are given as targets, beside",
+        )
+        with pytest.raises(ValueError, match=rf"labels must be .* \(4, 4\)\. {hint}"):
+            GaussianMetricLoss()(points, soft)
+        GaussianMetricLoss()(points, torch.arange(4), targets=soft)
+        for labels in (soft[0], soft.long()):
+            with pytest.raises(ValueError, match="labels must be") as caught:
+                GaussianMetricLoss()(points, labels)
+            assert hint not in str(caught.value)
+
     def test_labels_have_to_be_columns_of_the_targets(self):
         with pytest.raises(
             ValueError, match="labels must be class indices from 0 to 1, got 0 to 3"

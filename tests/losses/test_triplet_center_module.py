@@ -89,6 +89,20 @@ class TestByHand:
         assert not loss.stats["active_fraction"].requires_grad
 
 
+def test_a_point_is_made_coordinate_by_coordinate_unless_pieces_are_asked_for():
+    """Also where an embedding has no more coordinates than a piece of the embedder."""
+    centers = torch.tensor([[0.0, 0.0], [3.0, 1.0], [1.0, 3.0]])
+    origin, labels = torch.zeros(1, 2), torch.tensor([0])
+    assert negative_indices(origin, centers, labels).tolist() == [[2, 1]]
+    nearest = negative_indices(origin, centers, labels, negatives="nearest")
+    for size in (2, 8):
+        of_pieces = negative_indices(origin, centers, labels, synthesis_size=size)
+        assert torch.equal(of_pieces, nearest)
+    loss = TripletCenterLoss(3, 2, margin=4.0)
+    loss.set_centers(centers, torch.arange(3))
+    assert loss(origin, labels) == 3  # 5 of the nearest center would keep the margin
+
+
 class TestCenters:
     def test_start_at_the_class_means(self):
         loss = TripletCenterLoss(3, 2)
@@ -242,7 +256,10 @@ class TestErrors:
             ({"labels": torch.tensor([0, 1, 2, -1])}, "got -1 to 2"),
             ({"labels": torch.arange(3)}, r"labels must be a tensor of shape \(4,\)"),
             ({"logits": torch.ones(4, 2)}, r"logits must be .* of shape \(4, 3\)"),
-            ({"logits": None}, "logits must be given for negatives='prediction'"),
+            (
+                {"logits": None},
+                "logits must be given for negatives='prediction'.*TripletCenterEmbedder",
+            ),
             ({"attention": torch.ones(4, 1)}, r"attention must be .* of shape \(4, 2\)"),
         ],
     )

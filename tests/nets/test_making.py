@@ -9,7 +9,15 @@ from torch import nn
 
 from skfer import CrossEntropyEmbedder
 from skfer.exceptions import ArgumentError
-from skfer.nets import MLP, CompactResNet, EmbeddingNet, FaceBackbone, make_backbone, try_backbone
+from skfer.nets import (
+    MLP,
+    CompactResNet,
+    EmbeddingNet,
+    FaceBackbone,
+    face_backbone,
+    make_backbone,
+    try_backbone,
+)
 from skfer.nets.making import refuse_batch_statistics
 
 
@@ -281,3 +289,12 @@ def test_what_fails_inside_of_a_function_is_no_wrong_call():
 
     with pytest.raises(TypeError, match="int"):
         make_backbone(make, (1, 16, 16))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "shape"), [(face_backbone(), (3, 24, 24)), (nn.Conv2d(3, 4, 3), (1, 24, 24))]
+)
+def test_other_channels_are_told(backbone, shape):
+    with pytest.raises(ArgumentError, match=r"It takes .* channel") as caught:
+        try_backbone(backbone, shape)
+    assert "another size" not in str(caught.value)

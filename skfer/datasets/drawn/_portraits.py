@@ -54,12 +54,12 @@ def draw_portraits(
     Returns
     -------
     faces : :class:`~sklearn.utils.Bunch`
-        With n faces, ordered by person, then expression; beside what all sets have, ``images``
-        (n, image_size, image_size), uint8; ``target`` (n,), codes of expressions, and
-        ``target_names``; ``groups`` (n,), persons; ``action_units`` (n, 20) and ``intensity``
-        (n,), from 0 to 1; ``pose`` (n, 3), yaw, pitch and roll in units of their spread; ``glasses`` (n,), bool, which some wear now
-        and then; ``beard`` (n,), how dense it is, 0 for none and at most 0.2 for stubble alone;
-        ``skin`` (n,), its tone as a gray value from 0 (black) to 1.
+        With n faces, ordered by person, then expression; beside what all sets have, ``images`` (n,
+        image_size, image_size), uint8; ``target`` (n,), codes of expressions, and ``target_names``;
+        ``groups`` (n,), persons; ``action_units`` (n, 20) and ``intensity`` (n,), from 0 to 1;
+        ``pose`` (n, 3), yaw, pitch and roll in units of their spread; ``glasses`` (n,), bool, which
+        some wear now and then; ``beard`` (n,), how dense it is, 0 for none and at most 0.2 for
+        stubble alone; ``skin`` (n,), its tone as a gray value from 0 (black) to 1.
 
     Raises
     ------
