@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Number
 from typing import Any
 
@@ -76,13 +76,13 @@ class Fit:
     fold: int
     seed: int | None
     scores: dict[str, float | None]
-    predicted: list[Any]
+    predicted: list[Any] = field(repr=False)
     fit_time: float
     images_per_second: float
     n_train: int
     n_test: int
     warnings: tuple[str, ...] = ()
-    points: list[list[float]] | None = None
+    points: list[list[float]] | None = field(default=None, repr=False)
     n_unlabeled: int = 0
 
 

@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 
 from skfer._typing import NDArray
 from skfer.datasets import UNLABELED
+from skfer.datasets._bunch import make_bunch
 from skfer.evaluation._checks import Split, check_faces, check_seed
 from skfer.evaluation._names import PROTOCOLS
 from skfer.exceptions import ArgumentError, warn_caller
@@ -22,7 +23,7 @@ from skfer.model_selection import (
     check_leakage,
     number_identical_images,
 )
-from skfer.validation import check_flag, check_int
+from skfer.validation import check_flag, check_int, shown
 
 N_FOLDS = 3  # of group-fold
 
@@ -53,14 +54,15 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
     Returns
     -------
     Bunch
-        images, target, target_names, groups (or None), group_kind (what the groups are),
-        subgroup, sequence, split, filenames, votes and distribution (or None), skipped (what the
-        loader left out, and why) and n_unlabeled.
+        As loaders return it: images, data, target, target_names, class_names, groups (or None),
+        group_kind (what the groups are), subgroup, sequence, split, filenames, votes and
+        distribution (or None), skipped (what the loader left out, and why), n_unlabeled, and the
+        DESCR of `faces`.
 
     Raises
     ------
     ValueError
-        If there are fewer than two classes.
+        If there are fewer than two classes, or the target is no codes of names.
 
     See Also
     --------
@@ -79,17 +81,19 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
     labeled = np.flatnonzero(target != UNLABELED)
     keep = _chosen(target, labeled, max_per_class, random_state)
     _check_classes(target[keep], faces.target_names)
-    columns = {
+    columns: dict[str, Any] = {
         key: None if faces.get(key) is None else np.asarray(faces[key])[keep] for key in _COLUMNS
     }
-    return Bunch(
-        # A memmap that is wanted whole stays one.
-        images=faces.images if len(keep) == len(target) else faces.images[keep],
+    images = np.asanyarray(faces.images)  # a memmap that is wanted whole stays one
+    return make_bunch(
+        images if len(keep) == len(target) else images[keep],
+        columns.pop("target"),
         target_names=faces.target_names,
+        descr=faces.get("DESCR") or "",
+        columns=columns,
         group_kind=faces.get("group_kind") or "subjects",
         skipped=faces.get("skipped", []),
         n_unlabeled=len(target) - len(labeled),
-        **columns,
     )
 
 
@@ -107,6 +111,12 @@ def _check_classes(y: NDArray[Any], names: NDArray[np.str_]) -> None:
     found = np.unique(y)
     if len(found) == 0:
         raise ValueError("no image has a label: there is nothing to learn from.")
+    if found.dtype.kind not in "iu" or found[0] < 0 or found[-1] >= len(names):
+        raise ArgumentError(
+            "{faces} must have a target of codes, whose names are in its {} target_names, got {}.",
+            len(names),
+            shown(found.tolist()),
+        )
     if len(found) == 1:
         raise ValueError(
             f"all {len(y):,} images are of one class, {str(names[found[0]])!r}: give at least two."

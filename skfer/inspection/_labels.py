@@ -11,6 +11,8 @@ from skfer.validation import (
     UNLABELED,
     as_column,
     check_labels,
+    mark_mask,
+    missing_mask,
     number_values,
     shown,
     unlabeled_mask,
@@ -49,6 +51,7 @@ def read_labels(
     argument: str = "y",
     rows_name: str = "X",
     classes: Any = None,
+    others: bool = False,
 ) -> Labels:
     """Encode labels.
 
@@ -64,6 +67,8 @@ def read_labels(
         What y and the rows beside it are called in errors.
     classes : array-like, optional
         All classes, where y need not hold each of them.
+    others : bool
+        Whether y may hold labels that are none of the classes, which get the code after the last.
     """
     column = check_labels(
         y, argument, n_samples=n_samples, rows_name=rows_name, allow_unlabeled=True
@@ -74,11 +79,14 @@ def read_labels(
         distinct = np.unique(known)
     else:
         distinct = as_column(classes, "classes")
+        if others:
+            number_values(known, distinct, names=[argument, "classes"])  # "1" is no class beside 1
+            unlabeled = missing_mask(column) | mark_mask(column)
         # A label of one class among many may look like the mark of none.
         unlabeled &= ~np.isin(column, distinct)
         known = column[~unlabeled]
     codes = np.full(len(column), UNLABELED, dtype=np.intp)
-    codes[~unlabeled] = _positions(known, distinct, argument)
+    codes[~unlabeled] = _positions(known, distinct, None if others else argument)
     return Labels(codes, distinct, names_of(distinct, names))
 
 
@@ -147,15 +155,14 @@ def _plain(label: Any) -> str:
     return str(int(label)) if isinstance(label, float) and label.is_integer() else word_of(label)
 
 
-def _positions(
-    known: NDArray[Any], distinct: NDArray[Any], argument: str
-) -> NDArray[np.intp] | list[int]:
+def _positions(known: NDArray[Any], distinct: NDArray[Any], argument: str | None) -> list[int]:
+    """Return the place of each label among the classes; an argument holds no others."""
     rows = {label: row for row, label in enumerate(distinct.tolist())}
     strange = [label for label in known.tolist() if label not in rows]
-    if strange:
+    if strange and argument is not None:
         raise ArgumentError(
             f"{{{argument}}} holds {{}}, which is none of the classes {{}}.",
             shown(strange[0]),
             shown(distinct.tolist()),
         )
-    return [rows[label] for label in known.tolist()]
+    return [rows.get(label, len(rows)) for label in known.tolist()]

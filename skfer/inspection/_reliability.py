@@ -21,7 +21,7 @@ from skfer.inspection._style import (
     write_caption,
 )
 from skfer.metrics import expected_calibration_error
-from skfer.metrics._calibration import in_order_of
+from skfer.metrics._calibration import bins_of, in_order_of, mean_gap
 from skfer.validation import (
     UNLABELED,
     check_choice,
@@ -48,7 +48,8 @@ class Reliability(NamedTuple):
     counts : ndarray of shape (n_bins,)
         How many there are.
     error : float
-        Mean distance of the two, weighted by the counts.
+        Mean distance of the two, weighted by the counts, as ``expected_calibration_error`` has it:
+        in its own number of bins, whatever is drawn.
     """
 
     confidence: NDArray[np.float64]
@@ -136,9 +137,11 @@ class ReliabilityDisplay:
         X : array-like
             Samples that it was not fitted on.
         y : array-like of shape (n,)
-            Their labels, numbers or words; those without one are left out.
+            Their labels, numbers or words; those without one are left out. One that is none of the
+            estimator's classes counts as predicted wrongly.
         n_bins : int, default=10
-            Bins of equal width between 0 and 1.
+            Bins of equal width between 0 and 1 that are drawn. The error in the legend has the bins
+            of ``expected_calibration_error``.
         names : sequence, mapping or Bunch, default=None
             Names of integer classes: ``bunch.target_names``, a dict, or the Bunch.
         name : str, default=None
@@ -187,14 +190,16 @@ class ReliabilityDisplay:
         Parameters
         ----------
         y_true : array-like of shape (n,)
-            Labels, numbers or words; samples without one are left out.
+            Labels, numbers or words; samples without one are left out. One that is none of
+            `classes` counts as predicted wrongly, as in ``expected_calibration_error``.
         y_proba : array-like of shape (n, n_classes) or (n,)
             Predicted probabilities; of two classes those of the second alone will do. A data frame
             whose columns have the names of the classes may have them in any order.
         classes : array-like of shape (n_classes,), default=None
             The class of each column, as in ``classes_``; by default the sorted labels of `y_true`.
         n_bins : int, default=10
-            Bins of equal width between 0 and 1.
+            Bins of equal width between 0 and 1 that are drawn. The error in the legend has the bins
+            of ``expected_calibration_error``.
         names : sequence, mapping or Bunch, default=None
             Names of integer classes: ``bunch.target_names``, a dict, or the Bunch.
         name : str, default=""
@@ -231,15 +236,14 @@ class ReliabilityDisplay:
             argument="y_true",
             rows_name="y_proba",
             classes=classes,
+            others=classes is not None,
         )
         proba = in_order_of(labels.classes, proba, y_proba)
         known = labels.codes != UNLABELED
         if not known.any():
             raise ArgumentError("{y_true} has no label: there is nothing to compare with.")
         codes, proba = labels.codes[known], proba[known]
-        error = expected_calibration_error(
-            codes, proba, labels=np.arange(len(labels.classes)), n_bins=n_bins
-        )
+        error = expected_calibration_error(codes, proba, labels=np.arange(len(labels.classes)))
         right = proba.argmax(axis=1) == codes
         overall = _binned(proba.max(axis=1), right, n_bins)._replace(error=error)
         per_class = {
@@ -320,14 +324,13 @@ class ReliabilityDisplay:
 
 
 def _binned(sure: NDArray[Any], right: NDArray[np.bool_], n_bins: int) -> Reliability:
-    """Put predictions into bins of equal width, each with its upper edge."""
-    bins = np.clip(np.ceil(sure * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
+    """Summarize predictions in the bins that are drawn, and their error in the usual ones."""
+    bins = bins_of(sure, n_bins)
     counts = np.bincount(bins, minlength=n_bins)
     each = np.where(counts > 0, counts, np.nan)
     confidence = np.bincount(bins, weights=sure, minlength=n_bins) / each
     accuracy = np.bincount(bins, weights=right, minlength=n_bins) / each
-    error = np.nansum(np.abs(confidence - accuracy) * counts) / len(sure)
-    return Reliability(confidence, accuracy, counts, float(error))
+    return Reliability(confidence, accuracy, counts, mean_gap(sure, right))
 
 
 def _two_axes(ax: Any, width: float) -> tuple[Any, Any]:

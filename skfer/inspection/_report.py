@@ -42,6 +42,10 @@ from skfer.metrics import mean_average_precision_at_r, recall_at_k
 from skfer.validation import UNLABELED
 
 _DPI = 110
+_ABOUT_SCORES = (
+    "They tell about new persons only if the model was trained on none of these faces, nor on "
+    "others of these persons."
+)
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
        color: #1a1a1a; background: #fff; }
@@ -217,7 +221,7 @@ def _about(seen: _Seen, labels: Any) -> str:
     made_of = escape("\n".join(lines_of(describe(model))))
     return (
         f"<p>{len(faces.y):,} faces{who}: {counts}.</p><pre>{made_of}</pre>{_left_out(seen)}"
-        f"<h2>Scores</h2><table>{rows}</table>"
+        f"<h2>Scores</h2><table>{rows}</table><p>{_ABOUT_SCORES}</p>"
     )
 
 
@@ -291,7 +295,7 @@ def _plane(seen: _Seen) -> EmbeddingDisplay:
     splits = (
         embedder is not None
         and any(step is embedder for step in steps_of(seen.model))
-        and hasattr(embedder, "predict_subclass")
+        and _has_subclasses(embedder, seen.faces.y)
         and np.max(embedder.n_subclasses_) > 1
     )
     return EmbeddingDisplay.from_embedding(
@@ -323,8 +327,7 @@ def _of_an_embedder(seen: _Seen, parts: Parts) -> Iterator[str]:
             "The mean over the faces of each class.",
             lambda: _attention(seen, parts),
         )
-    # One that has learned other labels can show the faces of its own classes alone.
-    if hasattr(embedder, "predict_subclass") and np.isin(y, embedder.classes_).all():
+    if _has_subclasses(embedder, y):
         yield _figure(
             "Classes and sub-classes",
             "The mean face of each, and the faces nearest to its center.",
@@ -338,6 +341,11 @@ def _of_an_embedder(seen: _Seen, parts: Parts) -> Iterator[str]:
                 **learned_subclasses(embedder),
             ),
         )
+
+
+def _has_subclasses(embedder: Any, y: NDArray[Any]) -> bool:
+    """Whether an embedder has sub-classes for these faces: those of its own classes alone."""
+    return hasattr(embedder, "predict_subclass") and bool(np.isin(y, embedder.classes_).all())
 
 
 def _attention(seen: _Seen, parts: Parts) -> AttentionDisplay:

@@ -12,9 +12,11 @@ from skfer.inspection._faces import Faces, check_faces, faces_of
 from skfer.inspection._grid import FaceGrid
 from skfer.inspection._labels import Labels, read_labels
 from skfer.inspection._models import embed, image_shape_of
+from skfer.metrics._arguments import begins_with, warn_of_copies
 from skfer.validation import UNLABELED, check_groups, check_int, check_rows, number_values
 
 _NOBODY = -1
+_NAMES = ("embedding", "embedding_reference", "groups", "groups_reference")
 
 
 class RetrievalDisplay:
@@ -134,7 +136,8 @@ class RetrievalDisplay:
         n_neighbors : int, default=6
             How many of the nearest are shown.
         X_reference, y_reference, groups_reference : array-like, default=None
-            Another set to search, such as the training set; by default X itself, without the query.
+            Another set to search, such as the training set; by default X itself. A query does not
+            find itself there, nor in a set that begins with the rows of X.
         images, images_reference : sequence of pictures, default=None
             The faces, where X or X_reference hold none.
         names : sequence, mapping or Bunch, default=None
@@ -210,7 +213,9 @@ class RetrievalDisplay:
         n_neighbors : int, default=6
             How many of the nearest are shown.
         embedding_reference, y_reference, groups_reference : array-like, default=None
-            Another set to search; by default the same, without the query.
+            Another set to search; by default the same. A query does not find itself there, nor in
+            a set that begins with the rows of `embedding`; of copies elsewhere in it a warning
+            tells.
         images_reference : sequence of pictures, default=None
             The faces of the other set.
         names : sequence, mapping or Bunch, default=None
@@ -333,13 +338,16 @@ def _nearest(
             asked.embedding.shape[1],
         )
     distances = cdist(asked.embedding[rows], searched.embedding)
-    if searched is asked:
+    begins = searched is asked or begins_with(searched.embedding, asked.embedding)
+    if begins:
         distances[np.arange(len(rows)), rows] = np.inf
     if asked.groups is not None and searched.groups is not None:
         own, others = number_values(
             asked.groups, searched.groups, names=["groups", "groups_reference"]
         )
         distances[own[rows, None] == others] = np.inf
+    elif not begins:
+        warn_of_copies(asked.embedding[rows], searched.embedding, _NAMES)
     order = distances.argsort(axis=1, kind="stable")[:, :n_neighbors]
     nearest = np.take_along_axis(distances, order, axis=1)
     gone = np.isinf(nearest)

@@ -10,6 +10,7 @@ from skfer.metrics._coordinates import parts_of
 from skfer.metrics._task import RetrievalTask, build_task
 from skfer.validation import check_groups, check_labels, check_rows, number_values
 
+NAMES = ("embeddings", "reference_embeddings", "groups", "reference_groups")
 _LEAVE_OUT = "Such samples are no class: leave them out of labels and embeddings alike."
 
 
@@ -38,9 +39,9 @@ def make_task(
     n_rows = len(query), len(reference)
     labels_of = _encode("labels", labels, reference_labels, *n_rows)
     groups_of = None if groups is None else _encode("groups", groups, reference_groups, *n_rows)
-    is_same = leave_self_out or _begins_with(reference, query)
+    is_same = leave_self_out or begins_with(reference, query)
     if not is_same and groups is None:
-        _warn_of_copies(query, reference)
+        warn_of_copies(query, reference)
     return build_task(query, reference, labels_of, groups_of, is_same=is_same)
 
 
@@ -81,7 +82,7 @@ def _encode(
     return codes[0], codes[1]
 
 
-def _begins_with(reference: np.ndarray, query: np.ndarray) -> bool:
+def begins_with(reference: np.ndarray, query: np.ndarray) -> bool:
     """Whether the first references are the queries, as the less precise of the two tells them."""
     first = reference[: len(query)]
     dtype = _less_precise(query, first)
@@ -92,17 +93,23 @@ def _less_precise(*sides: np.ndarray) -> np.dtype[np.floating]:
     return min((rows.dtype for rows in sides), key=lambda dtype: dtype.itemsize)
 
 
-def _warn_of_copies(query: np.ndarray, reference: np.ndarray) -> None:
-    """Warn if most queries are among the references: they find themselves, at distance 0."""
+def warn_of_copies(
+    query: np.ndarray, reference: np.ndarray, names: tuple[str, str, str, str] = NAMES
+) -> None:
+    """Warn if most queries are among the references: they find themselves, at distance 0.
+
+    `names` are what the two and their groups are called.
+    """
     dtype = _less_precise(query, reference)
     queries, references = _hash_rows(query, dtype), _hash_rows(reference, dtype)
     n_copies = int(np.isin(queries, references).sum())
+    ours, theirs, groups, their_groups = names
     has_collapsed = bool((references == references[0]).all())
     if 2 * n_copies > len(query) and not has_collapsed:
         warn_caller(
-            f"{n_copies} of the {len(query)} rows of embeddings are in reference_embeddings too, "
-            "where they find themselves at distance 0. Leave these rows out of "
-            "reference_embeddings, or pass groups and reference_groups."
+            f"{n_copies} of the {len(query)} rows of {ours} are in {theirs} too, where they find "
+            f"themselves at distance 0. Leave these rows out of {theirs}, or pass {groups} and "
+            f"{their_groups}."
         )
 
 

@@ -25,7 +25,8 @@ def expected_calibration_error(
     Parameters
     ----------
     y_true : array-like of shape (n_samples,)
-        Labels, numbers or strings.
+        Labels, numbers or strings. One that is none of `labels` cannot be predicted: it counts as
+        predicted wrongly.
     y_proba : array-like of shape (n_samples, n_classes) or (n_samples,)
         Predicted probabilities; of two classes those of the second alone will do, as scorers of
         scikit-learn give them. A data frame whose columns have the names of the classes may have
@@ -81,12 +82,18 @@ def expected_calibration_error(
         raise ArgumentError(
             "{y_proba} has values below 0, or a row that does not sum to 1: give probabilities."
         )
-    sure = proba.max(axis=1)
-    right = classes[proba.argmax(axis=1)] == truth
-    # A bin has its upper edge, as in the paper.
-    bins = np.clip(np.ceil(sure * n_bins).astype(int) - 1, 0, n_bins - 1)
-    gaps = np.bincount(bins, weights=right - sure, minlength=n_bins)
-    return float(np.abs(gaps).sum() / len(truth))
+    return mean_gap(proba.max(axis=1), classes[proba.argmax(axis=1)] == truth, n_bins)
+
+
+def bins_of(sure: NDArray[Any], n_bins: int) -> NDArray[np.intp]:
+    """Put predictions into bins of equal width, each with its upper edge, as in the paper."""
+    return np.clip(np.ceil(sure * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
+
+
+def mean_gap(sure: NDArray[Any], right: NDArray[np.bool_], n_bins: int = 15) -> float:
+    """Return how far predictions are, bin by bin, less sure or surer than they are right."""
+    gaps = np.bincount(bins_of(sure, n_bins), weights=right - sure, minlength=n_bins)
+    return float(np.abs(gaps).sum() / len(sure))
 
 
 def in_order_of(

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+from sklearn.model_selection import (
+    GroupShuffleSplit,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedShuffleSplit,
+)
 
 from skfer import CrossEntropyEmbedder
 from skfer.embedders._validation import validation_split
@@ -87,6 +92,39 @@ def test_class_that_one_person_shows_is_trained_on(fraction):
         train, valid = validation_split(codes, groups, fraction, seed)
         assert 7 in codes[train]
         assert 5 not in groups[valid]
+
+
+@pytest.mark.parametrize("fraction", [0.4, 0.42, 0.7])
+def test_a_share_that_no_number_of_folds_has_is_drawn(fraction):
+    codes, groups = crowd()
+    for seed in SEEDS:
+        draws = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+        for found, wanted in zip(
+            validation_split(codes, groups, fraction, seed),
+            next(draws.split(codes, codes, groups)),
+            strict=True,
+        ):
+            assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("fraction", [0.3, 0.46])
+def test_a_share_that_some_number_of_folds_nearly_has_is_stratified(fraction):
+    codes, groups = crowd()
+    n_splits = round(1 / fraction)
+    for seed in SEEDS[:5]:
+        folds = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+        parts = [valid.tolist() for _, valid in folds.split(codes, codes, groups)]
+        assert validation_split(codes, groups, fraction, seed)[1].tolist() in parts
+
+
+def test_persons_are_drawn_until_training_has_each_class():
+    # Three of ten persons each show a class of their own: few draws of four leave them all.
+    groups = np.repeat(np.arange(10), 6)
+    codes = np.where((groups < 3) & (np.arange(60) % 2 == 0), groups + 1, 0)
+    for seed in SEEDS:
+        train, valid = validation_split(codes, groups, 0.4, seed)
+        assert set(codes[train]) == {0, 1, 2, 3}
+        assert len(set(groups[valid])) == 4
 
 
 def test_class_without_a_sample_to_train_on_is_told(rows):

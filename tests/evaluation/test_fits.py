@@ -30,6 +30,7 @@ from skfer.evaluation import (
     score_table,
     summarize,
 )
+from skfer.evaluation._finished_fits import ResultsFile
 
 
 def test_warnings_of_training_are_told_once():
@@ -38,6 +39,20 @@ def test_warnings_of_training_are_told_once():
     assert fit_warnings(fits) == ["gaussian; 2 of 3 folds: it collapsed"]
     fits.append(replace(fit, method="cross-entropy", fold=2))
     assert fit_warnings(fits) == ["cross-entropy, gaussian; 3 of 3 folds: it collapsed"]
+
+
+def test_a_fit_shows_itself_in_a_line_and_is_kept_whole(tmp_path):
+    fit = Fit(
+        "pca", 0, 3, {"accuracy": 0.5}, [7] * 900, 1.0, 2.0, 800, 900, points=[[8.0, 9.0]] * 900
+    )
+    assert repr(fit) == (
+        "Fit(method='pca', fold=0, seed=3, scores={'accuracy': 0.5}, fit_time=1.0, "
+        "images_per_second=2.0, n_train=800, n_test=900, warnings=(), n_unlabeled=0)"
+    )
+    assert fit != replace(fit, predicted=[7] * 899 + [0])
+    file = ResultsFile(tmp_path / "fits.jsonl")
+    file.add("key", fit)
+    assert ResultsFile(tmp_path / "fits.jsonl").get("key") == fit
 
 
 def test_recall_that_is_not_defined_is_left_out():

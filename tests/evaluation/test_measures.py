@@ -42,6 +42,16 @@ def test_the_training_part_is_searched_where_few_are_tested(n_groups, recall):
     assert scores["recall_at_1"] == recall
 
 
+@pytest.mark.parametrize(("n", "found"), [(9, [0, 0, 0, 1]), (8, [0, 0, 1, None])])
+def test_as_many_neighbors_are_looked_at_as_there_are(n, found):
+    # The two of one label are farthest from each other, with those of another label between.
+    Z, y = np.arange(float(n))[:, None], np.arange(n) + 1
+    y[-1] = y[0]
+    scores = measure_embedding(Z, Z, y, y, None)
+    assert [scores[f"recall_at_{k}"] for k in (1, 2, 4)] == [0, 0, 0]
+    assert scores["recall_at_8"] == found[3]
+
+
 def test_recall_is_none_where_nothing_can_be_found():
     Z, y = np.eye(2), np.array([0, 1])
     assert measure_embedding(Z, Z, y, y, None)["recall_at_1"] is None

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn import model_selection
 from sklearn.utils import Bunch
 
 from skfer import CrossEntropyEmbedder
@@ -28,6 +29,25 @@ def test_prepare_leaves_unlabeled_out_and_counts_them():
     assert faces.groups.tolist() == ["a", "c", "d"]
     assert faces.images[:, 0, 0].tolist() == [0, 32, 48]
     assert (faces.split, faces.filenames, faces.group_kind) == (None, None, "subjects")
+
+
+def test_prepare_returns_what_loaders_do():
+    given = make_expressions(3, 1, image_size=16, classes=["anger", "surprise"], random_state=0)
+    given.target[given.groups == 0] = -1
+    faces = prepare(given)
+    assert type(faces) is type(given)
+    assert faces.class_names.tolist() == ["anger", "surprise"]
+    assert np.shares_memory(faces.data, faces.images)
+    assert faces.data.shape == (4, 256)
+    assert faces.DESCR == given.DESCR
+    first, *lines = repr(faces).splitlines()
+    assert first == given.DESCR.strip().splitlines()[0]
+    assert lines[0] == "  images: 4 of 16 x 16 pixels, gray"
+    assert len(lines) < 10
+    for train, test in make_splits(faces, n_folds=2):
+        assert not set(faces.groups[train]) & set(faces.groups[test])
+    bare = prepare(_faces([0, 1]))
+    assert (bare.DESCR, bare.class_names.tolist()) == ("", ["class 0", "class 1"])
 
 
 @pytest.mark.parametrize("most", [None, 2])
@@ -105,6 +125,14 @@ def test_prepare_needs_two_classes(target, said):
         prepare(_faces(target))
 
 
+@pytest.mark.parametrize("target", [["a", "b"], [0.5, 1.0], [0, 2], [-2, 1]])
+def test_prepare_needs_codes_of_names(target):
+    faces = _faces([0, 1])
+    faces.target = np.array(target)
+    with pytest.raises(ArgumentError, match="faces must have a target of codes"):
+        prepare(faces)
+
+
 def test_group_folds_keep_groups_apart_with_three_folds_by_default():
     faces = make_expressions(12, 1, image_size=24, random_state=0)
     splits = make_splits(faces)
@@ -117,6 +145,17 @@ def test_group_folds_keep_groups_apart_with_three_folds_by_default():
 def test_rare_classes_are_split_by_groups_alone():
     faces = _faces([0] * 11 + [1], groups=np.repeat(np.arange(6), 2))
     assert len(make_splits(faces, n_folds=3)) == 3
+
+
+@pytest.mark.parametrize(("n_rare", "splitter"), [(2, "GroupKFold"), (3, "StratifiedGroupKFold")])
+def test_classes_are_stratified_where_each_fold_can_have_one(n_rare, splitter):
+    faces = _faces([0] * (12 - n_rare) + [1] * n_rare, groups=np.repeat(np.arange(6), 2))
+    options = {} if splitter == "GroupKFold" else {"shuffle": True, "random_state": 0}
+    cv = getattr(model_selection, splitter)(3, **options)
+    expected = cv.split(faces.target, faces.target, faces.groups)
+    for found, wanted in zip(make_splits(faces, n_folds=3), expected, strict=True):
+        np.testing.assert_array_equal(found[0], wanted[0])
+        np.testing.assert_array_equal(found[1], wanted[1])
 
 
 REFUSED = {

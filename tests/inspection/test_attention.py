@@ -20,6 +20,7 @@ import skfer
 from skfer.embedders import WithLabels
 from skfer.exceptions import ArgumentError
 from skfer.inspection import AttentionDisplay
+from skfer.inspection._attention import _class_means
 from skfer.inspection._gradients import similarity_maps
 
 MAPS = np.zeros((4, 6, 6))
@@ -146,6 +147,15 @@ def test_gradients_towards_a_class_or_a_face(faces, multi_threshold):
     to_face = AttentionDisplay.from_estimator(multi_threshold, X, y, face=X[3])
     assert to_face.told == "similarity to the given face"
     assert not np.array_equal(to_class.maps, to_face.maps)
+
+
+def test_faces_without_a_label_look_for_the_class_that_is_nearest():
+    Z = np.array([[0.0, 0], [2, 0], [10, 0], [3, 0], [8, 0], [9, 1]])
+    y = ["joy", "joy", "rage", None, None, "rage"]
+    means = [[1, 0], [9.5, 0.5]]
+    targets, told = _class_means(Z, y, None, None)
+    assert told == "similarity to the own class"
+    np.testing.assert_array_equal(targets, [means[k] for k in (0, 0, 1, 0, 1, 1)])
 
 
 class Shifted(nn.Module):

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from scipy.stats import t as student_t
 from scipy.stats import ttest_rel
 
+from skfer.evaluation import paired_difference
 from skfer.exceptions import ArgumentError
 from skfer.inspection import ComparisonDisplay
 
@@ -42,6 +44,15 @@ def test_points_means_and_differences():
     assert labels == list(SCORES)
     assert display.axes_[0].get_xlabel() == "accuracy"
     assert "cross-entropy" in display.axes_[1].get_xlabel()
+    (zero,) = [
+        line
+        for line in display.axes_[1].lines
+        if line.get_linestyle() == "-" and line not in display.intervals_.values()
+    ]
+    assert list(zero.get_xdata()) == [0, 0]
+    rows = {tuple(line.get_ydata()): line.get_xdata() for line in display.axes_[1].lines}
+    np.testing.assert_allclose(rows[2.0,], [0.08 / 3])
+    assert rows[2, 2] == pytest.approx(found[1:])
 
 
 def test_interval_without_overlap_is_students():
@@ -61,6 +72,15 @@ def test_overlap_of_training_sets_widens_the_interval():
     plain = width(n_train=100, n_test=0)
     assert width(n_train=80, n_test=40) == pytest.approx(plain * np.sqrt((1 / 3 + 1 / 2) * 3))
     assert width() == pytest.approx(width(n_train=80, n_test=40))  # as three folds have
+
+
+def test_interval_is_that_of_the_paired_difference():
+    found = ComparisonDisplay.from_scores(SCORES, n_train=80, n_test=40).differences
+    assert set(found) == {"cross-entropy", "multi-threshold"}
+    for name, (mean, low, high) in found.items():
+        told = paired_difference(SCORES[name], SCORES["pca"], n_train=80, n_test=40)
+        reach = student_t.ppf(0.975, told.n - 1) * told.error
+        assert (mean, low, high) == pytest.approx((told.mean, told.mean - reach, told.mean + reach))
 
 
 def test_fits_and_their_records():

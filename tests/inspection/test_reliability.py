@@ -32,26 +32,56 @@ def test_bins_by_hand():
     np.testing.assert_allclose(found.confidence[3:], [2.15 / 3, 0.925])
     np.testing.assert_allclose(found.accuracy[3:], [2 / 3, 0.5])
     assert np.isnan(found.accuracy[:3]).all()
-    error = 3 / 5 * (2.15 - 2) / 3 + 2 / 5 * 0.425
+    # The fifteen bins of the metric have one each: 0.1 and 0.2, 0.3 and 0.35 less sure, 0.95 surer.
+    error = (0.1 + 0.8 + 0.35 + 0.3 + 0.95) / 5
     assert found.error == pytest.approx(error)
     line = display.lines_[""]
+    np.testing.assert_allclose(line.get_xdata(), [2.15 / 3, 0.925])
     np.testing.assert_allclose(line.get_ydata(), [2 / 3, 0.5])
     assert f"ECE {error:.3f}" in line.get_label()
+    (diagonal,) = [one for one in display.ax_.lines if one is not line]
+    assert (diagonal.get_xy1(), diagonal.get_slope()) == ((0, 0), 1)
     heights = [bar.get_height() for bar in display.bars_]
     np.testing.assert_allclose(heights, [0, 0, 0, 0.6, 0.4])
 
 
 @settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(1, 20))
-def test_error_of_the_bins_is_that_of_the_metric(seed, n_bins):
+def test_error_is_that_of_the_metric_whatever_bins_are_drawn(seed, n_bins):
     rng = np.random.RandomState(seed)
     proba = rng.dirichlet(np.ones(3), size=40)
     y = rng.randint(3, size=40)
     right = proba.argmax(axis=1) == y
     found = _binned(proba.max(axis=1), right, n_bins)
-    expected = expected_calibration_error(y, proba, labels=[0, 1, 2], n_bins=n_bins)
-    assert found.error == pytest.approx(expected)
+    assert found.error == expected_calibration_error(y, proba, labels=[0, 1, 2])
     assert found.counts.sum() == 40
+    # Its bins are those of the metric in as many.
+    gap = np.nansum(np.abs(found.confidence - found.accuracy) * found.counts) / 40
+    expected = expected_calibration_error(y, proba, labels=[0, 1, 2], n_bins=n_bins)
+    assert gap == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("form", [np.array, lambda words: np.array([len(w) for w in words])])
+def test_classes_that_are_not_known_are_predicted_wrongly(form):
+    rng = np.random.RandomState(0)
+    known, y = form(["awe", "fear", "anger"]), form(["awe", "fear", "anger", "contempt"] * 20)
+    proba = rng.dirichlet(np.ones(3), size=80)
+    display = ReliabilityDisplay.from_predictions(y, proba, classes=known, n_bins=1)
+    assert display.overall.error == expected_calibration_error(y, proba, labels=known)
+    right = known[proba.argmax(axis=1)] == y
+    assert display.overall.accuracy == [right.mean()]
+    assert [curve.counts[0] for curve in display.per_class.values()] == [80] * 3
+    assert [curve.accuracy[0] for curve in display.per_class.values()] == [0.25] * 3
+
+
+def test_what_is_no_class_is_told_from_a_class_that_is_not_known():
+    proba = np.eye(3) * 0.7 + 0.1
+    classes = [0, 1, 2]
+    # Of few labels, -1 may be one, but not where the classes are given.
+    display = ReliabilityDisplay.from_predictions([2, -1, 3], proba, classes=classes)
+    assert display.overall.counts.sum() == 2
+    with pytest.raises(ArgumentError, match="classes holds numbers but y_true holds words"):
+        ReliabilityDisplay.from_predictions(["0", "1", "2"], proba, classes=classes)
 
 
 def test_a_class_is_as_scikit_learn_has_it():
@@ -96,7 +126,6 @@ def test_samples_without_a_label_are_left_out():
         ({"y_true": Y[1:]}, "y_true has 4 entries but y_proba has 5 rows"),
         ({"y_proba": PROBA * 2}, "does not sum to 1"),
         ({"y_proba": np.ones((5, 3)) / 3}, "y_proba has 3 columns for 2 classes"),
-        ({"classes": ["joy", "awe"]}, "y_true holds 'rage'"),
         ({"n_bins": 0}, "n_bins"),
         ({"kind": "all"}, "kind must be one of"),
         ({"y_true": [None] * 5}, "y_true has no label"),

@@ -34,6 +34,9 @@ def test_page_of_a_classifier(faces, gaussian, tmp_path):
     assert sorted(titles(page)) == sorted([*COMMON, *more])
     assert "anger 16, happiness 16" in page
     assert "of 8 persons" in page
+    # The model was fitted on these very faces, which it cannot know.
+    scores = page[page.index("<h2>Scores") : page.index("<h2>Confusion")]
+    assert "</table><p>They tell about new persons only if the model was trained on none" in scores
     # It holds all that it shows: no address, no script, and every picture has words beside it.
     assert "://" not in page
     assert "<script" not in page
@@ -148,6 +151,33 @@ def test_page_of_a_mean_of_folds(faces, tmp_path):
     assert titles(page) == ["Scores", "Confusion", "Training", "Reliability"]
     assert "<th>recall@1</th>" not in page
     assert "<p>Embedding, nearest faces, thresholds, where it looks" in page
+
+
+def two_in_a_class(faces):
+    """An embedder that has found the two expressions in each of two classes, which are words."""
+    more = skfer.datasets.make_expressions(
+        12, 3, image_size=24, classes=faces.class_names.tolist(), nuisance=0, random_state=0
+    )
+    settings = {"max_epochs": 6, "max_subclasses": 2, "random_state": 0}
+    is_first = np.isin(more.target, np.unique(more.target)[[0, -1]])
+    model = skfer.GaussianMetricEmbedder(4, **settings)
+    model.fit(more.images, np.where(is_first, "anger", "happiness"))
+    assert model.n_subclasses_.tolist() == [2, 2]
+    return model
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "triplet_center", "multi_threshold", "sub-classes"])
+def test_page_of_faces_of_a_class_that_the_model_does_not_know(faces, kind, request, tmp_path):
+    more = skfer.datasets.make_expressions(
+        4, 1, image_size=24, classes=["anger", "happiness", "contempt"], random_state=1
+    )
+    model = two_in_a_class(faces) if kind == "sub-classes" else request.getfixturevalue(kind)
+    if kind == "multi_threshold":
+        model = make_pipeline(FrozenEstimator(model), KNeighborsClassifier(3))
+        model.fit(faces.images, faces.target)
+    page = report(model, more, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert {"Scores", "Confusion", "Reliability"} <= set(titles(page))
+    assert "contempt 4" in page
 
 
 def test_page_of_a_model_that_was_not_trained_here(tmp_path):

@@ -57,6 +57,47 @@ def test_another_set_is_searched():
     assert display.neighbors.tolist() == [[0, 2], [1, 2]]
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_query_does_not_find_itself_in_a_set_that_begins_with_the_same_faces(dtype):
+    reference = np.concatenate([LINE, [[2.0]]]).astype(dtype)
+    display = RetrievalDisplay.from_embedding(
+        LINE,
+        WORDS,
+        IMAGES,
+        embedding_reference=reference,
+        y_reference=[*WORDS, "joy"],
+        images_reference=IMAGES[[0, 1, 2, 3, 4, 0]],
+        queries=[0, 2],
+        n_neighbors=2,
+    )
+    assert display.neighbors.tolist() == [[1, 5], [5, 1]]
+    np.testing.assert_allclose(display.distances, [[1, 2], [1, 2]])
+
+
+def test_copies_of_queries_elsewhere_in_the_other_set_are_told():
+    arguments = {
+        "embedding_reference": LINE[::-1],
+        "y_reference": WORDS[::-1],
+        "images_reference": IMAGES[::-1],
+        "n_neighbors": 1,
+    }
+    with pytest.warns(UserWarning, match="2 of the 2 rows of embedding are in embedding_reference"):
+        RetrievalDisplay.from_embedding(LINE, WORDS, IMAGES, queries=[0, 1], **arguments)
+    # None is among the references, or groups leave the copies out.
+    RetrievalDisplay.from_embedding(LINE + 0.1, WORDS, IMAGES, queries=[0, 1], **arguments)
+    persons = np.arange(5)
+    apart = RetrievalDisplay.from_embedding(
+        LINE,
+        WORDS,
+        IMAGES,
+        queries=[0, 1],
+        groups=persons,
+        groups_reference=persons[::-1],
+        **arguments,
+    )
+    assert apart.neighbors.tolist() == [[3], [4]]
+
+
 def test_unlabeled_is_neither_right_nor_wrong():
     y = [0, 0, -1, 1, -1]
     names = ["joy", "rage"]
@@ -98,11 +139,13 @@ def test_models_take_their_own_faces(faces, multi_threshold):
     model = make_pipeline(multi_threshold, KNeighborsClassifier(3)).fit(X, y)
     display = RetrievalDisplay.from_estimator(model, X, y, groups=faces.groups, queries=[5])
     assert faces.groups[5] not in faces.groups[display.neighbors[0]]
-    over = RetrievalDisplay.from_estimator(
-        multi_threshold, X[:3], y[:3], X_reference=X, y_reference=y, queries=[0], n_neighbors=2
-    )
-    assert over.neighbors[0, 0] == 0
-    np.testing.assert_allclose(over.distances[0, 0], 0, atol=1e-6)
+    alone = RetrievalDisplay.from_estimator(multi_threshold, X, y, queries=[0], n_neighbors=2)
+    assert 0 not in alone.neighbors
+    for n in (3, len(X)):  # the set that is searched begins with them
+        over = RetrievalDisplay.from_estimator(
+            multi_threshold, X[:n], y[:n], X_reference=X, y_reference=y, queries=[0], n_neighbors=2
+        )
+        np.testing.assert_array_equal(over.neighbors, alone.neighbors)
     expected = RetrievalDisplay.from_embedding(Z, y, X, groups=faces.groups, queries=[5])
     np.testing.assert_array_equal(display.neighbors, expected.neighbors)
 

@@ -12,7 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skfer.exceptions import ArgumentError
 from skfer.inspection import ThresholdDisplay
-from skfer.inspection._threshold import _distances, _pairs, _unit_slices
+from skfer.inspection._threshold import _distances, _pairs, _pairs_within, _unit_slices
 from skfer.metrics import recall_at_k
 
 Z = np.array([[1.0, 0, 0, 2], [3, 0, 2, 0], [0, 5, 7, 0], [0, 1, 0, 1]])
@@ -33,6 +33,45 @@ def test_distances_by_hand():
     labels = [text.get_text() for text in display.axes_[0].get_yticklabels()]
     assert labels == ["threshold 0.50", "threshold 1.00"]
     assert len(display.same_) == len(display.other_) == 2
+    diamonds = [line for line in display.axes_[0].lines if line.get_marker() == "D"]
+    assert [line.get_xydata().tolist() for line in diamonds] == [[[2, 0]], [[1, 1]]]
+
+
+def test_recall_of_all_slices_is_the_dashed_line():
+    display = ThresholdDisplay.from_embedding(np.eye(4)[[0, 0, 1, 1, 2]], [0, 0, 1, 1, 1], [1, 1])
+    (dashed,) = display.axes_[1].lines
+    assert dashed.get_linestyle() == "--"
+    assert display.recall_all == 0.8
+    assert list(dashed.get_xdata()) == [0.8, 0.8]
+
+
+def test_distributions_are_those_of_a_loop():
+    rng = np.random.RandomState(0)
+    display = ThresholdDisplay.from_embedding(rng.normal(size=(40, 6)), np.arange(40) % 4, [1, 1])
+    for drawn, distances, side in (
+        (display.same_, display.same, -1),
+        (display.other_, display.other, 1),
+    ):
+        for place, (hump, row) in enumerate(zip(drawn, distances, strict=True)):
+            counts = [0] * 66  # a sixteenth each, from 0 to 4, and an empty one on either side
+            for distance in row:
+                counts[1 + min(int(distance * 16), 63)] += 1
+            smooth = [counts[k - 1] / 4 + counts[k] / 2 + counts[k + 1] / 4 for k in range(1, 65)]
+            heights = [place + side * 0.42 * value / max(smooth) for value in smooth]
+            corners = hump.get_paths()[0].vertices
+            away = np.unique(corners[corners[:, 1] != place], axis=0)
+            middles = [(k + 0.5) / 16 for k in range(64)]
+            wanted = [point for point in zip(middles, heights, strict=True) if point[1] != place]
+            np.testing.assert_allclose(away, wanted)
+            assert (corners[:, 0].min(), corners[:, 0].max()) == (middles[0], middles[-1])
+
+
+@pytest.mark.parametrize(("n_pairs", "places"), [(2, [0, 3]), (3, [0, 1, 3]), (4, [0, 1, 2, 3])])
+def test_pairs_are_no_more_than_asked_for(n_pairs, places):
+    every = ThresholdDisplay.from_embedding(Z, Y, [0.5, 1.0])
+    some = ThresholdDisplay.from_embedding(Z, Y, [0.5, 1.0], n_pairs=n_pairs)
+    np.testing.assert_array_equal(some.other, every.other[:, places])
+    np.testing.assert_array_equal(some.same, every.same)
 
 
 @settings(max_examples=40)
@@ -94,6 +133,20 @@ def test_each_pair_of_a_class_is_as_likely():
     n_pairs = np.array([40 * 39, 80 * 79, 120 * 119, 0])
     np.testing.assert_allclose(shares, n_pairs / n_pairs.sum(), atol=0.05)
     assert len(np.unique(same)) > 230
+
+
+def test_pairs_that_are_drawn_within_a_class_are_all_pairs_of_it_alike():
+    codes = np.repeat([0, 1], [5, 40])
+    one, other = _pairs_within(codes, 90, np.random.RandomState(0))
+    assert one.shape == (16 * 90,)
+    assert (one != other).all()
+    times = np.zeros((45, 45))
+    np.add.at(times, (one, other), 1)
+    assert times[:5, 5:].sum() == times[5:, :5].sum() == 0
+    # A face follows each other one of its class as often as any: each is drawn about 36 times.
+    assert times[5:, 5:].sum() > 1300
+    next_to = [np.diagonal(times[5:, 5:], place).mean() for place in (-1, 1)]
+    np.testing.assert_allclose(next_to, times[5:, 5:].sum() / (40 * 39), rtol=0.5)
 
 
 def test_fitted_model_in_a_pipeline(faces, multi_threshold):

@@ -57,6 +57,8 @@ def test_against_a_loop(seed, n, n_classes, n_bins):
     error = expected_calibration_error(y, proba, labels=range(n_classes), n_bins=n_bins)
     assert error == pytest.approx(_loop(y, proba, n_bins))
     assert 0 <= error <= 1
+    usual = expected_calibration_error(y, proba, labels=range(n_classes))
+    assert usual == pytest.approx(_loop(y, proba, 15))
 
 
 @pytest.mark.parametrize("words", [["anger", "happy", "sad"], ["2", "3", "4"], [2, 3, 4]], ids=str)
