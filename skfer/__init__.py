@@ -51,12 +51,15 @@ _ROOMS = (
     "datasets",
     "embedders",
     "evaluation",
+    "exceptions",
     "inspection",
     "losses",
     "metrics",
     "model_selection",
     "nets",
+    "persistence",
     "preprocessing",
+    "pretraining",
     "training",
 )
 
@@ -102,4 +105,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_ROOMS})

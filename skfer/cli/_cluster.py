@@ -14,10 +14,9 @@ _PATIENCE = 10  # seconds until a scheduler must have answered
 
 
 def check_cluster(address: str | None) -> None:
-    """Raise an error if a cluster is wanted that nothing here can speak to."""
-    if address is not None and find_spec("distributed") is None:
-        call = install_hint("dask", "distributed")
-        raise ImportError(f"--dask needs the package distributed: {call}.")
+    """Raise an error if a cluster is wanted that cannot be worked with, before faces are read."""
+    if address is not None:
+        _client(address).close()
 
 
 @contextmanager
@@ -36,9 +35,8 @@ def workers_at(address: str | None, X: np.ndarray) -> Iterator[None]:
     ArgumentError
         If no scheduler answers there, or it has no workers.
     ImportError
-        If dask is not installed; `check_cluster` tells before.
+        If dask is not installed.
     """
-    check_cluster(address)
     if address is None:
         yield
         return
@@ -67,6 +65,9 @@ def _copies_kept(client: Any) -> Iterator[None]:
 
 
 def _client(address: str) -> Any:
+    if find_spec("distributed") is None:
+        call = install_hint("dask", "distributed")
+        raise ImportError(f"--dask needs the package distributed: {call}.")
     from distributed import Client
 
     try:

@@ -17,12 +17,6 @@ _LINES = 28  # words of this size stand below each other in a picture
 _QUALITY = 90
 
 
-def check_folder(folder: Path | None) -> None:
-    """Raise ValueError if pictures cannot be put into a folder."""
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise ValueError(f"--draw {folder} is a file: give a folder.")
-
-
 def draw_faces(rows: Sequence[dict[str, Any]], folder: Path) -> int:
     """Write each picture that could be read, with a box and a word for each face.
 

@@ -7,11 +7,13 @@ import tempfile
 import traceback
 from concurrent.futures import BrokenExecutor
 from pickle import PicklingError
+from typing import Any
 
 WRONG = (MemoryError, BrokenExecutor, PicklingError, ValueError, OSError, ImportError)
 """Errors of the call, the data or the machine, and not of skfer."""
 
-_LONGEST = 2000  # characters of a message
+_LONGEST = 2000  # characters of a line
+_MOST_LINES = 200  # as of what is to be mended, one by one
 _NO_TEMPORARY = "no folder for temporary files: set TMPDIR to one that can be written"
 # What functions and the command name differently, and values that are options of their own.
 _OPTIONS = {
@@ -38,8 +40,15 @@ def explain(error: BaseException, arguments: argparse.Namespace) -> str:
 
 def capped(text: str) -> str:
     """Return a text without the middle of what is too long to be read; what to do comes last."""
-    half = _LONGEST // 2
-    return text if len(text) <= _LONGEST else f"{text[:half]} ... {text[-half:]}"
+    lines = [_without_middle(line, " ... ", _LONGEST) for line in text.split("\n")]
+    return "\n".join(_without_middle(lines, ["  ..."], _MOST_LINES))
+
+
+def _without_middle(sequence: Any, between: Any, length: int) -> Any:
+    half = length // 2
+    if len(sequence) <= length:
+        return sequence
+    return sequence[:half] + between + sequence[-half:]
 
 
 def _explained(error: BaseException, arguments: argparse.Namespace) -> str:
@@ -59,7 +68,7 @@ def _explained(error: BaseException, arguments: argparse.Namespace) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"cannot use {os.fspath(error.filename)!r}: {error.strerror}."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{error.strerror}: {_places(arguments)}."
+        return f"{os.strerror(error.errno)}: {_places(arguments)}."
     return in_options(error, arguments)
 
 
@@ -96,7 +105,7 @@ def _temporary_folder() -> str | None:
 
 
 def _places(arguments: argparse.Namespace) -> str:
-    options = ("cache_dir", "results", "json", "figures", "output", "onnx")
+    options = ("cache_dir", "results", "json", "figures", "output", "onnx", "checkpoint")
     used = [
         f"{_option(name)} {value}"
         for name in options

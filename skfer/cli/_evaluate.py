@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from skfer.cli._output import (
     write_json,
 )
 from skfer.cli._record import record_of_fits, record_of_run
+from skfer.cli._stage import held
 from skfer.datasets import DATASETS
 from skfer.evaluation import (
     METHODS,
@@ -59,6 +61,18 @@ def run(arguments: argparse.Namespace) -> int:
     check_writable(arguments.results, "--results", or_stdout=False, inputs=read)
     check_cluster(arguments.dask)
     check_drawable(arguments.figures)
+    with _alone(arguments):
+        _evaluate(arguments)
+    return 0
+
+
+def _alone(arguments: argparse.Namespace) -> AbstractContextManager[None]:
+    """Keep other calls from the same numbers; a file that is given may be of several calls."""
+    path = results_path(arguments)
+    return nullcontext() if path is None or arguments.results is not None else held(path, "json")
+
+
+def _evaluate(arguments: argparse.Namespace) -> None:
     # Numbers on standard output are for a program: the table would be in its way.
     out = sys.stderr if is_stdout(arguments.json) else sys.stdout
     wanted = _prepare(arguments)
@@ -74,7 +88,6 @@ def run(arguments: argparse.Namespace) -> int:
         _tell(wanted, fits, arguments, out)
         raise
     _tell(wanted, fits, arguments, out)
-    return 0
 
 
 def _prepare(arguments: argparse.Namespace) -> Comparison:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from skfer.cli._output import check_room
+from skfer.cli._output import check_folder
 from skfer.evaluation import REFERENCE, Fit, confusion_matrix
+from skfer.exceptions import install_hint
 from skfer.inspection import ComparisonDisplay, EmbeddingDisplay
 
 _DPI = 150
@@ -20,10 +21,10 @@ def check_drawable(folder: Path | None) -> None:
     if folder is None:
         return
     if find_spec("matplotlib") is None:
-        raise ImportError("--figures needs matplotlib: install matplotlib.")
+        call = install_hint("plot", "matplotlib")
+        raise ImportError(f"--figures needs matplotlib: {call}.")
     import_module("matplotlib.pyplot")  # may fail for want of a folder of its own, or a backend
-    folder.mkdir(parents=True, exist_ok=True)
-    check_room(folder, folder, "--figures")
+    check_folder(folder, "--figures")
 
 
 def draw_comparison(folder: Path | None, wanted: Any, fits: Sequence[Fit]) -> list[Path]:

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -120,6 +120,22 @@ def check_room(path: Path, folder: Path, option: str, hint: str = "") -> None:
         ) from error
 
 
+def check_folder(folder: Path | None, option: str) -> None:
+    """Make a folder; raise ValueError if what an option names cannot be one with files in it."""
+    if folder is None:
+        return
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{option} {folder} is a file: give a folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"{option} {folder}: this folder cannot be made ({error.strerror}): choose another "
+            "place."
+        ) from error
+    check_room(folder, folder, option)
+
+
 def is_stdout(path: Path | None) -> bool:
     """Whether a path is "-" or another name of standard output, such as /dev/stdout."""
     if path is None or str(path) == "-":
@@ -170,3 +186,24 @@ def write_text(path: Path, text: str, option: str) -> None:
                 temporary.write_bytes(content)
     except OSError as error:
         raise ValueError(f"{option} {path} could not be written: {error.strerror}.") from error
+
+
+def all_tried(*outputs: Callable[[], object]) -> None:
+    """Write all that is wanted, since what one place cannot take another can.
+
+    Raises
+    ------
+    OSError, ValueError
+        The first that there was, when the last was tried; of others there is a warning.
+    """
+    errors: list[OSError | ValueError] = []
+    for write in outputs:
+        try:
+            write()
+        except (OSError, ValueError) as error:
+            errors.append(error)
+    for other in errors[1:]:
+        if not isinstance(other, BrokenPipeError):  # who has gone wants to hear no more
+            warn(str(other))
+    if errors:
+        raise errors[0]

@@ -9,16 +9,19 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from sklearn.base import is_regressor
 from tqdm import tqdm
 
-from skfer.cli._draw import check_folder, draw_faces
+from skfer.cli._draw import draw_faces
 from skfer.cli._output import (
+    all_tried,
     bars_wanted,
+    check_folder,
     check_writable,
     counted,
     in_a_line,
@@ -55,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     for option in ("json", "csv"):
         check_writable(getattr(arguments, option), f"--{option}", inputs=arguments.places)
     _check_apart(arguments.json, arguments.csv)
-    check_folder(arguments.draw)
+    check_folder(arguments.draw, "--draw")
     path, places = model_and_pictures(arguments)
     model = load_model(path, arguments.trusted, arguments.device)
     names = find_pictures(places)
@@ -72,15 +75,20 @@ def run(arguments: argparse.Namespace) -> int:
         _keep(rows, classes, len(names), arguments)
         raise
     on_stdout = any(is_stdout(path) for path in (arguments.json, arguments.csv))
-    _write(rows, classes, arguments)
-    if not on_stdout:
-        say(_as_text(rows))
-    if arguments.draw is not None:
-        n_drawn = draw_faces([{**row, "label": _worded(row)} for row in rows], arguments.draw)
-        say(f"{counted(n_drawn, 'picture')}: {arguments.draw}", sys.stderr if on_stdout else None)
-    _tell_errors(rows)
+    all_tried(
+        *_files(rows, classes, arguments),
+        lambda: None if on_stdout else say(_as_text(rows)),
+        lambda: _draw(rows, arguments.draw, sys.stderr if on_stdout else sys.stdout),
+        lambda: _tell_errors(rows),
+    )
     told = {row["file"] for row in rows if row["error"] is None}
     return 0 if told.issuperset(names) else UNUSABLE
+
+
+def _draw(rows: Sequence[dict[str, Any]], folder: Path | None, stream: TextIO) -> None:
+    if folder is not None:
+        n_drawn = draw_faces([{**row, "label": _worded(row)} for row in rows], folder)
+        say(f"{counted(n_drawn, 'picture')}: {folder}", stream)
 
 
 def _tell_errors(rows: Sequence[dict[str, Any]]) -> None:
@@ -111,14 +119,15 @@ def _check_apart(json_path: Path | None, csv_path: Path | None) -> None:
         )
 
 
-def _write(
+def _files(
     rows: list[dict[str, Any]], classes: Sequence[str], arguments: argparse.Namespace
-) -> None:
+) -> Iterator[Callable[[], None]]:
+    """Yield what writes each of the wanted files."""
     styles: dict[str, Callable[..., str]] = {"json": _as_json, "csv": _as_csv}
     for option, as_text in styles.items():
         path: Path | None = getattr(arguments, option)
         if path is not None:
-            write_text(path, as_text(rows, classes), f"--{option}")
+            yield partial(write_text, path, as_text(rows, classes), f"--{option}")
 
 
 def _keep(
@@ -126,7 +135,7 @@ def _keep(
 ) -> None:
     """Write what there is, where files are wanted, before a call is given up."""
     if rows and (arguments.json or arguments.csv):
-        _write(rows, classes, arguments)
+        all_tried(*_files(rows, classes, arguments))
         n_done = len({row["file"] for row in rows})
         warn(f"written are {n_done:,} of {counted(n_pictures, 'picture')}.")
 

@@ -1,6 +1,8 @@
 """Rows of numbers on the way to a file: what was computed before a kill is there afterwards."""
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -105,6 +107,47 @@ class Stage:
     def done(self) -> None:
         """Have the file removed at the end of the block: the rows are where they are wanted."""
         self._is_done = True
+
+
+@contextmanager
+def held(path: Path, option: str) -> Iterator[None]:
+    """Keep other calls from a file to which this one will append.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It is there in the block, and gone after it where it is still empty.
+    option : str
+        What the error is about.
+
+    Raises
+    ------
+    ArgumentError
+        If another call has it.
+    """
+    if path.exists() and not path.is_file():  # what is wrong with it is told when it is read
+        yield
+        return
+    with ExitStack() as afterwards, open(path, "ab") as file:
+        _lock_if_possible(file, option)
+        # Once it is closed: Windows removes nothing that is open.
+        afterwards.callback(_remove_if_empty, path)
+        yield
+
+
+def _remove_if_empty(path: Path) -> None:
+    if path.exists() and not path.stat().st_size:
+        path.unlink()
+
+
+def _lock_if_possible(file: BinaryIO, option: str) -> None:
+    try:
+        _lock(file)
+    except (BlockingIOError, PermissionError):
+        text = f"{{{option}}}: another call is writing {{}}: wait for it, or give another file."
+        raise ArgumentError(text, file.name) from None
+    except OSError:  # the file system has no locks
+        return
 
 
 def _lock(file: BinaryIO) -> None:

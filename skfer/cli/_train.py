@@ -13,7 +13,7 @@ from skorch.callbacks import Callback
 from tqdm import tqdm
 
 from skfer.cli._faces import OWN_SETS, load_faces, parts_of, tell_unlabeled, without_duplicates
-from skfer.cli._output import bars_wanted, check_writable, counted, say, warn
+from skfer.cli._output import bars_wanted, check_folder, check_writable, counted, say, warn
 from skfer.cli._pictures import largest_of, make_detector
 from skfer.cli._record import data_record
 from skfer.evaluation import make_methods, prepare, with_classifier
@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train a model on the wanted data and keep it."""
     read = (arguments.labels, arguments.root)
     check_writable(arguments.output, "--output", or_stdout=False, inputs=read)
+    check_folder(arguments.checkpoint, "--checkpoint")
     name, loaded = load_faces(arguments)
     kept, _ = without_duplicates(loaded, arguments.duplicates or "drop")
     faces = prepare(kept, max_per_class=arguments.max_per_class, random_state=arguments.seed)
@@ -114,7 +115,7 @@ def make_card(
     known = data_record(faces)
     return {
         "data": {
-            "name": _name_of(name),
+            **_names_of(name, arguments),
             **{part: known[part] for part in ("images", "classes", "groups", "groups_are")},
             "terms": terms_of(loaded),
         },
@@ -128,11 +129,15 @@ def make_card(
     }
 
 
-def _name_of(dataset: str) -> str | None:
-    """Return what a data set is called; of the caller's own nobody knows."""
+def _names_of(dataset: str, arguments: argparse.Namespace) -> dict[str, str | None]:
+    """Return what a data set is called; of the caller's own, what the table or folder is called."""
     if dataset == "synthetic":
-        return "drawn faces of skfer"
-    return None if dataset in OWN_SETS else dataset
+        return {"name": "drawn faces of skfer"}
+    if dataset not in OWN_SETS:
+        return {"name": dataset}
+    place = arguments.labels if dataset == "table" else arguments.root
+    # Where it lies on this machine is nobody's business.
+    return {"name": None, dataset: os.path.basename(os.path.abspath(place)) or None}
 
 
 def _largest_picture(faces: Bunch) -> dict[str, float] | None:

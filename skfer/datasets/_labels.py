@@ -3,7 +3,7 @@
 import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,22 +92,40 @@ def _target_names(found: set[str]) -> list[str]:
 def rename_classes(
     labels: Sequence[str], class_names: Mapping[Any, str] | None
 ) -> tuple[list[str], list[Warning]]:
-    """Return labels under the names that the caller gives, and a warning of likely slips.
+    """Return labels under the names that the caller gives, and warnings of likely slips.
 
     A name of the vocabulary that is misspelled, or has a number or another word beside it, would
-    be a class of its own.
+    be a class of its own, and so would a number among words.
     """
     if class_names is not None:
         labels = _renamed(labels, class_names)
-    slips = {word: _meant(word) for word in sorted(set(labels))}
-    told = [f"{word!r} (for {meant!r}?)" for word, meant in slips.items() if meant]
-    if not told:
-        return [*labels], []
-    text = (
-        "among the classes are {}, classes of their own beside the expressions: rename them, or "
-        "give {class_names}, if that is not meant."
-    )
-    return [*labels], [DatasetWarning(text, ", ".join(told))]
+    found = sorted(set(labels))
+    told = [f"{word!r} (for {meant!r}?)" for word in found if (meant := _meant(word))]
+    kept = {} if class_names is None else class_names
+    numbers = _numbers_among_words(found, {_plain(word_of(name)) for name in kept.values()})
+    slips: list[Warning] = []
+    if told:
+        text = (
+            "among the classes are {}, classes of their own beside the expressions: rename them, "
+            "or give {class_names}, if that is not meant."
+        )
+        slips.append(DatasetWarning(text, ", ".join(told)))
+    if numbers:
+        text = (
+            "among the classes are {}, classes of their own beside words: say by {class_names} "
+            "what each number means, or that it is its name."
+        )
+        slips.append(DatasetWarning(text, ", ".join(map(repr, numbers))))
+    return [*labels], slips
+
+
+def _numbers_among_words(found: Sequence[str], meant: Collection[str]) -> list[str]:
+    """Return the whole numbers that stand beside expressions, or beside names that were given."""
+    words = {canonical(name) for name in found if not _WHOLE.fullmatch(name.strip())}
+    if words.isdisjoint({*EXPRESSIONS, *map(canonical, meant)}):
+        return []
+    numbers = [name for name in found if _WHOLE.fullmatch(name.strip())]
+    return [n for n in numbers if not (is_unlabeled_mark(n) or _plain(n) in meant)]
 
 
 def _renamed(labels: Sequence[str], class_names: Mapping[Any, str]) -> list[str]:

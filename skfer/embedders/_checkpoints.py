@@ -1,6 +1,7 @@
 """Which file a fit is kept in: one for each combination of parameters and data."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ def open_checkpoint(
     ArgumentError
         If there is a file in the place of the folder, or `random_state` is None, so that no two
         fits are the same.
+    OSError
+        If no file can be made in the folder.
     """
     if parameters["random_state"] is None:
         raise ArgumentError(
@@ -67,4 +70,21 @@ def open_checkpoint(
     digest.add({"parameters": matters, "data": dict(data), "generator": random_state})
     digest.add_code(kind)
     path = Path(folder) / f"{kind.__name__}-{digest.hexdigest()}.ckpt"
+    if not path.exists():  # a fit that is finished may lie where nothing can be written
+        _check_room(folder)
     return Checkpoint(path, {"skfer": __version__, "torch": str(torch.__version__)}, random_state)
+
+
+def _check_room(folder: str | os.PathLike[str]) -> None:
+    """Raise OSError, before a pass is trained, if files cannot be kept in a folder."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        told = type(error)(
+            f"checkpoint={os.fspath(folder)!r}: no files can be kept there ({error.strerror}): "
+            "give another folder."
+        )
+        told.errno = error.errno
+        raise told from error

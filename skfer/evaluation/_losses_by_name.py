@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skfer.embedders import MetricLossEmbedder
+from skfer.exceptions import install_hint
 
 _Parameters = dict[str, Any]
 
@@ -20,9 +21,8 @@ def zoo_embedder(name: str, **parameters: Any) -> MetricLossEmbedder:
         import pytorch_metric_learning as peer
         from pytorch_metric_learning import distances, losses, miners, reducers  # noqa: F401 (reached through peer)
     except ImportError as error:
-        raise ImportError(
-            f"{name} is a loss of pytorch-metric-learning: pip install 'skfer[metric-learning]'."
-        ) from error
+        call = install_hint("metric-learning", "pytorch-metric-learning")
+        raise ImportError(f"{name} is a loss of pytorch-metric-learning: {call}.") from error
     return MetricLossEmbedder(**_ZOO[name](peer) | parameters)
 
 

@@ -11,7 +11,7 @@ from skfer.validation import as_column, check_choice, mark_mask, missing_mask, r
 
 _COLUMNS = ("images", "target", "groups", "filenames", "split", "subgroup")
 """What may be a list with an entry for each image."""
-_MAX_LINES = 10
+_MAX_LINES = 100
 
 
 def resolve_duplicates(bunch: Any, duplicates: str = "drop") -> tuple[Any, list[tuple[int, int]]]:
@@ -69,9 +69,9 @@ def resolve_duplicates(bunch: Any, duplicates: str = "drop") -> tuple[Any, list[
     if refused:
         of_what = "" if duplicates == "refuse" else " of two classes"
         raise ArgumentError(
-            "{duplicates=} refuses {} pairs of identical images{}:\n{}\nRemove them, or give "
+            "{duplicates=} refuses {} of identical images{}:\n{}\nRemove them, or give "
             "{duplicates='keep'}.",
-            f"{len(refused):,}",
+            "1 pair" if len(refused) == 1 else f"{len(refused):,} pairs",
             of_what,
             _listed(bunch, refused),
             duplicates=duplicates,

@@ -5,7 +5,8 @@ import io
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -48,6 +49,34 @@ def write_file(path: Path, document: Mapping[str, Any], tensors: Tensors) -> Non
     content = save_tensors(tensors, metadata)
     with replaced(path) as temporary:
         temporary.write_bytes(content)
+
+
+@contextmanager
+def place_told(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Name the argument ``path``, and what to do, in errors of the system about it.
+
+    Parameters
+    ----------
+    path : path-like
+        The file that is written.
+
+    Raises
+    ------
+    OSError
+        Of the class that it has, and with its ``errno``.
+    """
+    try:
+        yield
+    except OSError as error:
+        real = Path(os.path.realpath(path))
+        why = f"cannot be written: {error.strerror}. Give another path."
+        if real.is_dir():
+            why = "is a folder: give the name of a file in it."
+        elif not real.parent.exists():
+            why = f"cannot be written: there is no folder {str(real.parent)!r}. Make it first."
+        told = type(error)(f"path={os.fspath(path)!r} {why}")
+        told.errno = error.errno
+        raise told from error
 
 
 def read_file(source: Source, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any], Tensors]:

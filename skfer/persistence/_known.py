@@ -47,6 +47,7 @@ _SKLEARN: Mapping[str, tuple[str, ...]] = {
         "KNeighborsRegressor",
         "NearestCentroid",
         "NearestNeighbors",
+        "NeighborhoodComponentsAnalysis",
         "RadiusNeighborsClassifier",
     ),
     "sklearn.pipeline": ("FeatureUnion", "Pipeline"),

@@ -14,7 +14,15 @@ from skfer.embedders._within import embedders_in
 from skfer.exceptions import ModelFileError, one_line
 from skfer.persistence._card import card_text, facts_of
 from skfer.persistence._codec import Decoder, Encoder, names_in
-from skfer.persistence._file import MAX_BYTES, Source, check_source, read_file, told_as, write_file
+from skfer.persistence._file import (
+    MAX_BYTES,
+    Source,
+    check_source,
+    place_told,
+    read_file,
+    told_as,
+    write_file,
+)
 from skfer.persistence._known import check_names
 
 
@@ -88,7 +96,8 @@ def save(
         "facts": facts,
         "model": encoded,
     }
-    write_file(Path(path), document, encoder.arrays)
+    with place_told(path):
+        write_file(Path(path), document, encoder.arrays)
 
 
 def load(

@@ -23,6 +23,7 @@ from skfer.embedders._describing import describe, title_of
 from skfer.embedders._within import inside
 from skfer.exceptions import ArgumentError, install_hint, one_line
 from skfer.nets import FaceBackbone
+from skfer.persistence._file import place_told
 from skfer.persistence._model import model_card
 from skfer.persistence._onnx_steps import (
     classifier_module,
@@ -48,11 +49,12 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
     ----------
     model : estimator
         A fitted embedder; or a pipeline of one, or of a FeatureUnion of several, after which may
-        come scalers (StandardScaler, MinMaxScaler, Normalizer), PCA, TruncatedSVD or
-        LinearDiscriminantAnalysis, and as classifier nearest neighbors, NearestCentroid, an SVM,
-        LogisticRegression, RidgeClassifier or LinearDiscriminantAnalysis, or one of these in a
-        CalibratedClassifierCV. A FaceAligner before it is left out: the graph takes what it
-        returns. Of a search it is the best estimator.
+        come scalers (StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler, Normalizer), PCA,
+        TruncatedSVD, NeighborhoodComponentsAnalysis or LinearDiscriminantAnalysis, and as
+        classifier nearest neighbors, NearestCentroid, an SVM, LogisticRegression, RidgeClassifier
+        (both also as LogisticRegressionCV and RidgeClassifierCV) or LinearDiscriminantAnalysis, or
+        one of these in a CalibratedClassifierCV. A FaceAligner before it is left out: the graph
+        takes what it returns. Of a search it is the best estimator.
     path : path-like
         The file to write; whole or not at all.
 
@@ -64,6 +66,8 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
         If a step cannot be exported.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
+    OSError
+        If the file cannot be written.
 
     See Also
     --------
@@ -112,7 +116,7 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
     about = {"classes": json.dumps(graph.classes), "card": model_card(model)}
     onnx.helper.set_model_props(written, about)
     onnx.checker.check_model(written)
-    with replaced(path) as temporary:
+    with place_told(path), replaced(path) as temporary:
         temporary.write_bytes(written.SerializeToString())
 
 

@@ -9,9 +9,25 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
-from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler, normalize
+from sklearn.linear_model import (
+    LogisticRegression,
+    LogisticRegressionCV,
+    RidgeClassifier,
+    RidgeClassifierCV,
+)
+from sklearn.neighbors import (
+    KNeighborsClassifier,
+    NearestCentroid,
+    NeighborhoodComponentsAnalysis,
+)
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    RobustScaler,
+    StandardScaler,
+    normalize,
+)
 from sklearn.svm import SVC, LinearSVC, NuSVC
 from torch import Tensor, nn
 
@@ -111,10 +127,28 @@ def _refused(step: Any, remedy: str) -> ArgumentError:
 
 
 def _scaler(step: StandardScaler) -> nn.Module:
-    n = step.n_features_in_
-    mean = np.zeros(n) if step.mean_ is None or not step.with_mean else step.mean_
-    scale = np.ones(n) if step.scale_ is None or not step.with_std else step.scale_
-    return Step(lambda x, mean, scale: (x - mean) / scale, mean, scale)
+    return _affine(step.mean_ if step.with_mean else None, step.scale_ if step.with_std else None)
+
+
+def _robust(step: RobustScaler) -> nn.Module:
+    return _affine(
+        step.center_ if step.with_centering else None, step.scale_ if step.with_scaling else None
+    )
+
+
+def _affine(center: np.ndarray | None, scale: np.ndarray | None) -> nn.Module:
+    numbers = (0.0 if center is None else center, 1.0 if scale is None else scale)
+    return Step(lambda x, mean, scale: (x - mean) / scale, *numbers)
+
+
+def _maxabs(step: MaxAbsScaler) -> nn.Module:
+    clips = getattr(step, "clip", False)  # of scikit-learn 1.9 and later
+
+    def scaled(x: Tensor, scale: Tensor) -> Tensor:
+        y = x / scale
+        return y.clamp(-1, 1) if clips else y
+
+    return Step(scaled, step.scale_)
 
 
 def _minmax(step: MinMaxScaler) -> nn.Module:
@@ -146,7 +180,7 @@ def _pca(step: PCA) -> nn.Module:
     return Step(lambda x, mean, axes: (x - mean) @ axes, step.mean_, axes)
 
 
-def _svd(step: TruncatedSVD) -> nn.Module:
+def _onto_axes(step: TruncatedSVD | NeighborhoodComponentsAnalysis) -> nn.Module:
     return Step(lambda x, axes: x @ axes, step.components_.T)
 
 
@@ -160,11 +194,14 @@ def _lda(step: LinearDiscriminantAnalysis) -> nn.Module:
 
 _TRANSFORMERS: dict[type, Callable[[Any], nn.Module]] = {
     LinearDiscriminantAnalysis: _lda,
+    MaxAbsScaler: _maxabs,
     MinMaxScaler: _minmax,
+    NeighborhoodComponentsAnalysis: _onto_axes,
     Normalizer: _normalizer,
     PCA: _pca,
+    RobustScaler: _robust,
     StandardScaler: _scaler,
-    TruncatedSVD: _svd,
+    TruncatedSVD: _onto_axes,
 }
 
 
@@ -324,8 +361,10 @@ _CLASSIFIERS: dict[type, Callable[[Any], nn.Module]] = {
     LinearDiscriminantAnalysis: _linear_posterior,
     LinearSVC: _linear_decision,
     LogisticRegression: _linear_posterior,
+    LogisticRegressionCV: _linear_posterior,
     NearestCentroid: _centroids,
     NuSVC: _svm,
     RidgeClassifier: _linear_decision,
+    RidgeClassifierCV: _linear_decision,
     SVC: _svm,
 }

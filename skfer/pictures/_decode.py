@@ -67,7 +67,8 @@ def decode_images(
         Threads that decode, as in joblib: None is 1, -1 all cores.
     on_error : {"raise", "skip"}, default="raise"
         Whether a missing, truncated or foreign file is an error or is left out with a warning.
-        All files are tried in either case, and the first few and the total are told.
+        All files are tried in either case, and the first few and the total are told. The `problems`
+        of the :class:`DatasetWarning` name each that was left out, as the last example shows.
     verbose : bool or int, default=False
         Show a progress bar on stderr.
 
@@ -99,6 +100,21 @@ def decode_images(
     ...     images = decode_images([path, path], image_size=24)
     >>> images.shape, images.dtype
     ((2, 24, 24), dtype('uint8'))
+
+    Of files that cannot be read the labels are to be left out too. A picture of Pillow that is left
+    out is called by its place, "pictures[0]".
+
+    >>> import warnings
+    >>> from skfer.datasets import DatasetWarning
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = [os.path.join(folder, name) for name in ("gone.png", "face.png")]
+    ...     Image.new("RGB", (80, 60), "white").save(paths[1])
+    ...     with warnings.catch_warnings(record=True) as caught:
+    ...         warnings.simplefilter("always", DatasetWarning)
+    ...         images = decode_images(paths, image_size=24, on_error="skip")
+    >>> left_out = {where for warning in caught for where, what in warning.message.problems}
+    >>> [label for path, label in zip(paths, ["fear", "anger"]) if path not in left_out]
+    ['anger']
     """
     check_on_error(on_error)
     check_flag(color, "color", hint="True is RGB, False is gray.")

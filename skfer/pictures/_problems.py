@@ -103,8 +103,16 @@ class DatasetWarning(ArgumentMessage, UserWarning):
         The text, with the placeholders of :class:`skfer.exceptions.ArgumentError`.
     *texts : object
         What stands for each ``{}`` of the template.
+    problems : sequence of (where, what) pairs, default=()
+        All that was left out.
     **given : object
         Values of the arguments that the template has as ``{name=}``.
+
+    Attributes
+    ----------
+    problems : list of (where, what) pairs
+        All that was left out, of which the text shows the first few. Empty where the warning is of
+        something else.
 
     See Also
     --------
@@ -116,6 +124,16 @@ class DatasetWarning(ArgumentMessage, UserWarning):
     >>> issubclass(DatasetWarning, UserWarning)
     True
     """
+
+    def __init__(
+        self,
+        template: str,
+        *texts: object,
+        problems: Sequence[tuple[str, str]] = (),
+        **given: object,
+    ) -> None:
+        super().__init__(template, *texts, **given)
+        self.problems = list(problems)
 
 
 def describe(problems: Sequence[Problem], total: int, unit: str) -> str:
@@ -135,7 +153,7 @@ def handle(problems: Sequence[Problem], total: int, unit: str, on_error: str) ->
     if on_error == "raise":
         hint = "Mend or remove them, or give {on_error='skip'} to leave them out."
         raise DatasetError("{}", text, problems=problems, hint=hint)
-    warn_caller(DatasetWarning("{}\nThey are left out.", text))
+    warn_caller(DatasetWarning("{}\nThey are left out.", text, problems=problems))
 
 
 def check_on_error(on_error: str) -> None:

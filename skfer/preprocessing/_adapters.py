@@ -255,7 +255,9 @@ class MTCNNDetector(FaceDetector):
         return Faces(boxes[kept], scores[kept], named_rows(points, "mtcnn5"))
 
     def _build(self) -> Any:
-        return _library("facenet_pytorch", self, "facenet-pytorch").MTCNN(keep_all=True)
+        # Its metadata asks for an older torch than skfer does, which pip would bring.
+        package = "--no-deps facenet-pytorch"
+        return _library("facenet_pytorch", self, package).MTCNN(keep_all=True)
 
 
 class MediaPipeDetector(FaceDetector):
@@ -372,15 +374,17 @@ def as_detector(detector: Any) -> FaceDetector:
 
 
 def _library(name: str, detector: FaceDetector, package: str, extra: str | None = None) -> Any:
+    needs = f"{type(detector).__name__} needs the package {name}"
     try:
         return import_module(name)
-    except ImportError as error:
-        call = f"pip install {package}" if extra is None else install_hint(extra, package)
-        raise ImportError(f"{type(detector).__name__} needs the package {name}: {call}.") from error
     except Exception as error:  # of a package that does not fit the others, whatever it is
+        missing = isinstance(error, ImportError) and (error.name or name).partition(".")[0] == name
+        if missing:
+            call = f"pip install {package}" if extra is None else install_hint(extra, package)
+            raise ImportError(f"{needs}: {call}.") from error
         raise ImportError(
-            f"{type(detector).__name__} needs the package {name}, which is there and fails "
-            f"({one_line(error)}): install versions of it and of what it needs that fit each other."
+            f"{needs}, which is there and fails ({one_line(error)}): install versions of it and of "
+            "what it needs that fit each other."
         ) from error
 
 

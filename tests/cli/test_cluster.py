@@ -64,10 +64,13 @@ def test_a_scheduler_without_workers(capsys):
 @pytest.mark.dask
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense:::"])
 def test_no_scheduler(capsys, monkeypatch, address):
+    """It is told before faces are read, which takes minutes."""
     monkeypatch.setattr("skfer.cli._cluster._PATIENCE", 1)
+    monkeypatch.delattr("skfer.cli._evaluate.load_faces")
     said = refused(capsys, *SMALL, "--dask", address)
     assert f"--dask found no scheduler at '{address}'" in said
     assert "the address that `dask scheduler` prints" in said
+    assert "fits are done" not in said
 
 
 def test_without_dask(capsys, monkeypatch):

@@ -1,5 +1,6 @@
 """`skfer evaluate`: its table, its numbers, its bars."""
 
+import errno
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from helpers.calls import PCA, QUICK, SHORT, table_call
 from PIL import Image
 
 from skfer import __version__
-from skfer.cli import _evaluate, _figures, main
+from skfer.cli import _evaluate, _figures, _stage, main
 from skfer.cli._record import data_record, split_record
 from skfer.cli.exit_codes import FAILED, INTERRUPTED, READER_GONE
 from skfer.datasets import make_expressions
@@ -231,6 +232,47 @@ def test_what_was_done_is_kept_when_the_rest_fails(tmp_path, monkeypatch, capsys
     )
 
 
+def test_two_calls_do_not_write_the_same_numbers(tmp_path, monkeypatch, capsys):
+    """The second is told at once; several may share a file of fits that is given."""
+    path, fits = tmp_path / "x.json", tmp_path / "x.fits.jsonl"
+    call = ["evaluate", *PCA, "--image-size", "16", "--json", str(path)]
+    whole = _evaluate._prepare
+
+    def while_another_runs(arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(_evaluate, "_prepare", None)
+            assert main(call) == FAILED
+        assert fits.exists()
+        return whole(arguments)
+
+    monkeypatch.setattr(_evaluate, "_prepare", while_another_runs)
+    assert main(call) == 0
+    assert capsys.readouterr().err.splitlines()[0] == (
+        f"skfer: error: --json: another call is writing {fits}: wait for it, or give another file."
+    )
+    monkeypatch.setattr(_evaluate, "_prepare", whole)
+    with _stage.held(fits, "json"):
+        assert main([*call, "--results", str(fits)]) == 0
+
+
+def test_a_call_that_fails_leaves_no_empty_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(_evaluate, "load_faces", lambda _: int("none"))
+    assert main(["evaluate", *PCA, "--json", str(tmp_path / "x.json")]) == FAILED
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_there_are_no_locks_calls_go_on(tmp_path, monkeypatch, number):
+    def refuse(file):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(_stage, "_lock", refuse)
+    with _stage.held(tmp_path / "x.fits.jsonl", "json"):
+        assert (tmp_path / "x.fits.jsonl").exists()
+    with _stage.held(tmp_path, "json"):  # which is told elsewhere
+        pass
+
+
 def test_nothing_is_said_of_no_fits(tmp_path, monkeypatch, capsys):
     def broken(*data, **options):
         raise KeyboardInterrupt
@@ -309,7 +351,7 @@ FIGURES = ("embedding", "confusion")
 def test_pictures_without_matplotlib_are_refused_at_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(_figures, "find_spec", lambda name: None)
     assert main(["evaluate", "--figures", str(tmp_path / "x")]) == FAILED
-    assert "--figures needs matplotlib: install matplotlib." in capsys.readouterr().err
+    assert "--figures needs matplotlib: pip install " in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -173,6 +173,14 @@ def test_messages_are_of_a_readable_length(capsys, monkeypatch):
     assert said.endswith("give something else.\n")
 
 
+def test_a_list_of_what_is_to_be_mended_is_not_cut(capsys, monkeypatch):
+    pairs = [f"  {i:03d}.png (anger) and copy of {i:03d}.png (anger)" for i in range(300)]
+    _, said = _broken(capsys, monkeypatch, ValueError("\n".join(["pairs:", *pairs[:100], "mend"])))
+    assert said.splitlines() == ["skfer: error: pairs:", *pairs[:100], "mend"]
+    _, said = _broken(capsys, monkeypatch, ValueError("\n".join(["pairs:", *pairs, "mend"])))
+    assert said.splitlines() == ["skfer: error: pairs:", *pairs[:99], "  ...", *pairs[-99:], "mend"]
+
+
 def _commands(parser):
     """Yield the parsers of all commands, and of what they are divided into."""
     for action in parser._actions:

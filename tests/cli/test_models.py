@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 import skfer
-from skfer.cli import _pictures, _predict, _tables, main
+from skfer.cli import _output, _pictures, _predict, _tables, main
 from skfer.cli.exit_codes import FAILED, INTERRUPTED, UNUSABLE
 from skfer.datasets import decode_images, make_expressions
 from skfer.embedders._within import embedders_in
@@ -42,7 +42,19 @@ def test_train_says_what_it_does(tmp_path, capsys, faces_on_disk):
     assert captured.err == ""
     assert os.listdir(tmp_path) == ["smile.skfer"]
     assert skfer.load(path).classes_.tolist() == ["anger", "happiness", "neutral", "surprise"]
-    assert "datasets:" not in skfer.model_card(path)  # nobody knows what the table is called
+    card = skfer.model_card(path)
+    assert "datasets:" not in card  # of which hubs know
+    assert "- Table: labels.csv\n" in card
+    assert str(faces_on_disk) not in card
+
+
+def test_the_card_names_a_folder_and_not_where_it_is(tmp_path, capsys, faces_on_disk, monkeypatch):
+    monkeypatch.chdir(faces_on_disk)
+    path = tmp_path / "smile.skfer"
+    assert main(["train", *TRAINED, "--dataset", "folder", "--root", ".", "-o", str(path)]) == 0
+    card = skfer.model_card(path)
+    assert f"- Folder: {faces_on_disk.name}\n" in card
+    assert str(faces_on_disk) not in card
 
 
 def test_a_bar_shows_the_loss_and_is_not_kept(tmp_path, capsys, monkeypatch):
@@ -148,6 +160,47 @@ def test_two_outputs_do_not_share_a_file(smile, folder, tmp_path, capsys):
         f"skfer: error: --json and --csv are both {path}: give another file for one of them.\n"
     )
     assert not path.exists()
+
+
+def test_an_output_that_cannot_be_written_costs_no_other(
+    smile, folder, tmp_path, capsys, monkeypatch
+):
+    """What was predicted is told wherever it can be; what could not be written, at the end."""
+
+    real = _output.replaced
+
+    def full(path):
+        if path.suffix == ".json":
+            raise OSError(28, "No space left on device", str(path))
+        return real(path)
+
+    monkeypatch.setattr(_output, "replaced", full)
+    path, drawn = tmp_path / "out.csv", tmp_path / "drawn"
+    call = ["predict", str(smile), str(folder), "nowhere.png", "--quiet", "--draw", str(drawn)]
+    assert main([*call, "--json", str(tmp_path / "x.json"), "--csv", str(path)]) == FAILED
+    captured = capsys.readouterr()
+    names = [*pictures_in(folder), "nowhere.png"]
+    assert [row["file"] for row in csv.DictReader(path.read_text().splitlines())] == names
+    assert [line.split()[0] for line in captured.out.splitlines()[:-1]] == names
+    assert len([*drawn.iterdir()]) == len(names) - 1
+    assert captured.err.splitlines() == [
+        "skfer: warning: nowhere.png: no such file",
+        f"skfer: error: --json {tmp_path / 'x.json'} could not be written: No space left on "
+        "device.",
+    ]
+
+
+def test_of_several_outputs_that_fail_each_is_told(capsys):
+    def fails(text):
+        raise ValueError(text)
+
+    done = []
+    with pytest.raises(ValueError, match=r"^first$"):
+        _output.all_tried(
+            lambda: fails("first"), lambda: fails("second"), lambda: done.append("third")
+        )
+    assert done == ["third"]
+    assert capsys.readouterr().err == "skfer: warning: second\n"
 
 
 def test_files_stand_as_they_are_given(smile, folder, capsys):

@@ -174,7 +174,7 @@ def test_names_that_are_near(capsys, call):
     assert len(said.splitlines()) == 2
     with pytest.raises(SystemExit):
         main([*call, "zzz", "."])
-    assert "'zzz' is unknown: Give " in capsys.readouterr().err
+    assert "'zzz' is unknown: give " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Where numbers go: files, pipes, standard output."""
 
+import argparse
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import pytest
 from helpers.calls import PCA, QUICK
 
 from skfer.cli import _output, main
+from skfer.cli._errors import explain
 from skfer.cli.exit_codes import FAILED
 
 
@@ -86,6 +88,39 @@ def test_what_is_read_is_not_written(tmp_path):
         _output.check_writable(picture)
     _output.check_writable(tmp_path / "new.png", inputs=[table])
     _output.check_writable(table, inputs=[tmp_path])
+
+
+@pytest.mark.parametrize("option", ["--figures", "--draw", "--checkpoint"])
+def test_a_file_is_no_folder(option, tmp_path, capsys):
+    """It is told at once, before anything is read."""
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"")
+    calls = {
+        "--figures": ["evaluate", "--quiet"],
+        "--draw": ["predict", str(tmp_path / "gone.skfer"), str(tmp_path)],
+        "--checkpoint": ["train", "--quiet", "-o", str(tmp_path / "x.skfer")],
+    }
+    assert main([*calls[option], option, str(photo)]) == FAILED
+    assert capsys.readouterr() == (
+        "",
+        f"skfer: error: {option} {photo} is a file: give a folder.\n",
+    )
+    below = photo / "x"
+    assert main([*calls[option], option, str(below)]) == FAILED
+    assert capsys.readouterr().err == (
+        f"skfer: error: {option} {below}: this folder cannot be made (Not a directory): choose "
+        "another place.\n"
+    )
+
+
+def test_where_there_is_no_room_is_told():
+    """Of an error that has a number and words of its own, as that of `skfer.save`."""
+    error = OSError("path='x.skfer' cannot be written")
+    error.errno = 28
+    told = explain(error, argparse.Namespace(command="train", output=Path("x.skfer")))
+    assert told == (
+        "No space left on device: make room where --output x.skfer is, or give another place."
+    )
 
 
 def test_bytes_of_names_that_are_no_utf8_are_kept(tmp_path):

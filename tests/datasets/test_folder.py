@@ -224,6 +224,16 @@ def test_numbered_classes_get_names(tmp_path):
             load_image_folder(tmp_path, class_names=senseless)
 
 
+def test_a_number_without_a_name_is_told(tmp_path):
+    trees.folder(tmp_path, [f"{number}/{number}.png" for number in range(1, 8)])
+    words = ["surprise", "fear", "disgust", "happiness", "sadness", "anger"]
+    with pytest.warns(DatasetWarning, match=r"among the classes are '7', classes of their own"):
+        faces = load_image_folder(tmp_path, class_names=dict(enumerate(words, 1)))
+    assert "7" in faces.class_names
+    names = dict(enumerate([*words, "neutral"], 1))
+    assert "7" not in load_image_folder(tmp_path, class_names=names).class_names
+
+
 def test_some_official_parts(tmp_path):
     trees.folder(tmp_path, PARTS)
     assert load_image_folder(tmp_path, subset="train").split.tolist() == ["train"] * 2

@@ -99,6 +99,36 @@ def test_other_names_are_not_taken_for_slips(name):
     assert rename_classes([name], None) == ([name], [])
 
 
+@pytest.mark.parametrize(
+    ("labels", "names", "told"),
+    [
+        (["3", "fear", "7"], None, "are '3', '7', classes of their own beside words"),
+        (["3.0", "Happy", ""], None, "are '3.0', classes"),
+        (["1", "2", "03"], {1: "surprise", 2: "fear"}, "are '03', classes"),
+        (["1", "2", "3"], {1: "smile"}, "are '2', '3', classes"),
+    ],
+)
+def test_a_number_among_words_is_told(labels, names, told):
+    _, (warning,) = rename_classes(labels, names)
+    assert f"among the classes {told}" in str(warning)
+    assert "class_names" in str(warning)
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["1", "2", "7"], None),
+        (["-1", "fear", "joy"], None),  # unlabeled on purpose
+        (["3", "tired", "awake"], None),  # nobody speaks of expressions
+        (["1", "7"], {1: "fear", 7: "7"}),  # is meant
+        (["1", "tired"], {1: "fear"}),
+        (["1", "2"], {1: "0"}),
+    ],
+)
+def test_other_numbers_are_not_told(labels, names):
+    assert rename_classes(labels, names)[1] == []
+
+
 def test_accents_may_be_written_in_two_ways():
     one, other = (unicodedata.normalize(form, "Überraschung") for form in ("NFC", "NFD"))
     assert rename_classes([other], {one: "surprise"})[0] == ["surprise"]

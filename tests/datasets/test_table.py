@@ -194,6 +194,12 @@ def test_minus_one_beside_one_other_label_is_a_class(tmp_path):
     assert faces.target_names[faces.target].tolist() == ["-1", "1", "1"]
 
 
+def test_numbers_among_words_are_told(tmp_path):
+    with pytest.warns(DatasetWarning, match=r"are '3', '7', classes of their own beside words"):
+        faces = labeled(tmp_path, ["3", "fear", "7"])
+    assert faces.target.tolist() == [8, 3, 9]
+
+
 @pytest.mark.parametrize("write", ["{}", "{}.0"])
 def test_whole_numbers_keep_their_meaning(tmp_path, write):
     codes = [7, 0, 3, 7]
@@ -477,3 +483,17 @@ def test_names_that_a_bunch_has_are_taken(tmp_path):
     for name in {*faces, *faces.frame.columns}:
         with pytest.raises(ArgumentError, match="something else in a Bunch"):
             load_image_table(tmp_path / "labels.csv", extra_columns=[name])
+
+
+def test_subgroups_are_words_of_their_own_column(tmp_path):
+    rows = [(*row, cell) for row, cell in zip(ROWS, (" young ", "NA", "3"), strict=True)]
+    table = make(tmp_path, rows, (*HEADER, "age"))
+    faces = load_image_table(table, subgroup_column="age", as_frame=True)
+    assert faces.subgroup.tolist() == ["young", "", "3"]  # numbers name subgroups too
+    assert faces.frame["subgroup"].tolist() == ["young", "", "3"]
+    assert "age" not in faces
+    assert load_image_table(table).get("subgroup") is None
+    with pytest.raises(DatasetError, match=r"no column 'sex'; .* Give subgroup_column\.$"):
+        load_image_table(table, subgroup_column="sex")
+    with pytest.raises(ArgumentError, match=r"subgroup_column=3 is not the name of a column"):
+        load_image_table(table, subgroup_column=3)

@@ -28,6 +28,7 @@ from skfer import (
     MetricLossEmbedder,
     MultiThresholdEmbedder,
 )
+from skfer.embedders import _checkpoints
 
 QUICK = {"backbone": "scratch", "embedding_dim": 16, "samples_per_class": 4, "random_state": 0}
 
@@ -608,6 +609,23 @@ def test_no_code_runs_on_reading(rows, tmp_path):
     with pytest.raises(skfer.ArgumentError, match="cannot be read"):
         model.fit(*rows)
     assert not (tmp_path / "evil").exists()
+
+
+def test_a_folder_that_takes_no_file_is_told_before_the_first_pass(rows, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    model = CrossEntropyEmbedder(checkpoint=tmp_path / "file" / "x", max_epochs=1, random_state=0)
+    with pytest.raises(NotADirectoryError, match=r"checkpoint='.*x': .* \(Not a.*give another f"):
+        model.fit(*rows)
+    assert not hasattr(model, "history_")
+
+    def refuse(dir):  # as for a user who may not write there; root may
+        raise PermissionError(13, "Permission denied", dir)
+
+    model.set_params(checkpoint=tmp_path / "fits").fit(*rows)
+    monkeypatch.setattr(_checkpoints.tempfile, "TemporaryFile", refuse)
+    model.fit(*rows)  # is finished, and read alone
+    with pytest.raises(PermissionError, match=r"no files can be kept there \(Permission denied\)"):
+        model.set_params(max_epochs=2).fit(*rows)
 
 
 def test_what_cannot_be_kept_is_refused(rows, tmp_path):

@@ -19,12 +19,27 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import (
+    LogisticRegression,
+    LogisticRegressionCV,
+    RidgeClassifier,
+    RidgeClassifierCV,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.neighbors import (
+    KNeighborsClassifier,
+    NearestCentroid,
+    NeighborhoodComponentsAnalysis,
+)
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
-from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
+from sklearn.preprocessing import (
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    RobustScaler,
+    StandardScaler,
+)
 from sklearn.svm import SVC, LinearSVC, NuSVC
 from torch import nn
 
@@ -46,7 +61,9 @@ CLASSIFIERS = [
     SVC(kernel="poly", coef0=1, break_ties=True),
     LinearSVC(),
     LogisticRegression(),
+    LogisticRegressionCV(Cs=3, cv=2),
     RidgeClassifier(),
+    RidgeClassifierCV(),
     LinearDiscriminantAnalysis(),
     NearestCentroid(),
     NuSVC(),
@@ -176,7 +193,10 @@ def test_class_means(tmp_path):
 def test_classifiers(last, n_classes, tmp_path):
     some = n_classes > Y
     embedder = CrossEntropyEmbedder(8, max_epochs=4, random_state=0)
-    model = make_pipeline(embedder, StandardScaler(), PCA(4), last).fit(X[some], WORDS[some])
+    model = make_pipeline(embedder, StandardScaler(), PCA(4), last)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of parameters of LogisticRegressionCV
+        model.fit(X[some], WORDS[some])
     rows = X[some]
     check_same(model, rows, tmp_path, embed=model[:-1], given=rows.astype(np.float32))
 
@@ -215,6 +235,10 @@ def test_scalers_and_projections(tmp_path):
         (Normalizer("l1"), "passthrough", StandardScaler(with_mean=False)),
         (LinearDiscriminantAnalysis(solver="eigen"), NearestCentroid(priors="empirical")),
         (StandardScaler(with_std=False), KNeighborsClassifier(4, weights="distance")),
+        (RobustScaler(unit_variance=True), NeighborhoodComponentsAnalysis(3, max_iter=3)),
+        (RobustScaler(with_centering=False), RobustScaler(with_scaling=False)),
+        (MaxAbsScaler(**{"clip": True} if hasattr(MaxAbsScaler(), "clip") else {}),),
+        (StandardScaler(), MaxAbsScaler()),
     ):
         model = make_pipeline(CrossEntropyEmbedder(8, max_epochs=2, random_state=0), *steps)
         some = np.r_[:60, 100:150]  # other shares of the classes

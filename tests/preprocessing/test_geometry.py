@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from skfer.preprocessing import FaceAligner, align_face, find_eyes
+from skfer.preprocessing._geometry import POINT_NAMES, check_box, check_inside, name_points
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (100, 120), dtype=np.uint8)
 # A face in the orders that people have; left is the picture's.
@@ -140,3 +141,79 @@ def test_pictures_of_pillow_are_taken_in_any_mode():
     assert_allclose(
         align_face(turned, landmarks=MTCNN)[..., 0], align_face(PICTURE, landmarks=MTCNN)
     )
+
+
+@pytest.mark.parametrize("known", [["nose"], ["mouth_left", "mouth_right"]])
+def test_a_tenth_of_the_distance_of_the_eyes_above_them_is_too_high(known):
+    """A head that looks far up is no cause to refuse a face."""
+
+    def found(y):
+        eyes = {"left_eye": (100, 50), "right_eye": (200, 50)}
+        return find_eyes(eyes | dict.fromkeys(known, (150, y)))
+
+    assert_allclose(found(40.1), [(100, 50), (200, 50)])
+    with pytest.raises(ValueError, match="above the eyes"):
+        found(39.9)
+
+
+def test_one_fault_is_enough():
+    """A mouth in its place does not outweigh a nose above the eyes."""
+    with pytest.raises(ValueError, match="above the eyes"):
+        find_eyes([LEFT, RIGHT, (54, 20), *MOUTH])
+
+
+def test_every_point_of_an_order_has_its_name():
+    expected = dict(zip(POINT_NAMES, MTCNN, strict=True))
+    for points, order in ((MTCNN, "mtcnn5"), (ibug(), "ibug68")):
+        named = name_points(points, order)
+        assert {name: tuple(point) for name, point in named.items()} == expected
+    named = name_points(np.arange(136.0).reshape(68, 2), "ibug68")
+    assert {name: point[0] / 2 for name, point in named.items()} == {
+        "left_eye": 38.5,
+        "right_eye": 44.5,
+        "nose": 30,
+        "mouth_left": 48,
+        "mouth_right": 54,
+    }
+    mouth = name_points(MEDIAPIPE, "mediapipe6")
+    assert_array_equal([mouth["mouth_left"], mouth["mouth_right"]], [(54, 75)] * 2)
+
+
+@pytest.mark.parametrize(
+    ("box", "fault"),
+    [
+        ((0, 0, 30, 90), None),
+        ((0, 0, 30, 90.5), r"box is 30 x 90\.5 pixels, too oblong"),
+        ((0, 0, 91, 30), "box is 91 x 30 pixels, too oblong"),
+        ((5, 5, 7, 7), None),
+        ((5, 5, 6.9, 7), r"box is 1\.9 x 2 pixels, too small"),
+        ((5, 5, 5, 9), "must have x0 < x1"),
+    ],
+)
+def test_bounds_of_a_box(box, fault):
+    if fault is None:
+        assert_array_equal(check_box(box), box)
+        return
+    with pytest.raises(ValueError, match=fault):
+        check_box(box)
+
+
+@pytest.mark.parametrize(
+    ("box", "is_seen"),
+    [
+        ((-80, 0, 20, 100), True),
+        ((-81, 0, 19, 100), False),
+        ((100, 0, 200, 100), True),
+        ((101, 0, 201, 100), False),
+        ((20, 80, 120, 180), True),
+        ((20, 81, 120, 181), False),
+        ((-300, -300, -200, -200), False),  # on both sides outside
+    ],
+)
+def test_a_fifth_of_a_box_must_be_seen(box, is_seen):
+    edges = np.array(box, dtype=float)
+    if is_seen:
+        check_inside(edges, 120, 100)
+        return
+    with pytest.raises(ValueError, match="outside of the image of 120 x 100 pixels"):
+        check_inside(edges, 120, 100)

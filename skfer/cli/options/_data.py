@@ -129,10 +129,14 @@ def _add_pictures(data: Any) -> None:
         "--duplicates",
         choices=("drop", "keep", "refuse"),
         help="identical images: drop the later copies, and refuse those of two classes (as by "
-        "default, but evaluation by an official split keeps all), keep all, or refuse all",
+        "default, but evaluation by an official split keeps all), keep all, or refuse all; of your "
+        "own pictures, files that are equal byte for byte under two labels are refused in any case",
     )
     data.add_argument(
-        "--skip-bad", action="store_true", default=None, help="leave out files that cannot be read"
+        "--skip-bad",
+        action="store_true",
+        default=None,
+        help="leave out files that cannot be read, or that are the same under two labels",
     )
 
 

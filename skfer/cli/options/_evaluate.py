@@ -78,8 +78,8 @@ def _add_methods(how: Any) -> None:
         "--embedders",
         type=some_of(METHODS + LOSSES),
         metavar="NAMES",
-        help=f"what to compare, with commas between: {','.join(METHODS)} (all of these); with "
-        "pytorch-metric-learning (pip install 'skfer[metric-learning]') also its losses: "
+        help=f"what to compare, with commas between: {','.join(METHODS)} (all of these); with the "
+        "extra `metric-learning` also the losses of pytorch-metric-learning: "
         f"{','.join(LOSSES)}",
     )
     how.add_argument(

@@ -20,8 +20,8 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
         if _plain(text) in known:
             return known[_plain(text)]
         near = difflib.get_close_matches(_plain(text), known, 1)
-        hint = f"did you mean {known[near[0]]}? " if near else ""
-        raise argparse.ArgumentTypeError(f"{text!r} is unknown: {hint}Give {', '.join(names)}.")
+        hint = f"did you mean {known[near[0]]}? Give" if near else "give"
+        raise argparse.ArgumentTypeError(f"{text!r} is unknown: {hint} {', '.join(names)}.")
 
     return read
 

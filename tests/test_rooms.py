@@ -1,0 +1,37 @@
+"""What `import skfer` gives without further imports."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skfer
+
+API = Path(__file__).parents[1] / "docs" / "api.rst"
+MODULE = re.compile(r"^\.\. (?:currentmodule|module):: skfer\.(\w+)$", re.MULTILINE)
+ROOMS = sorted({*MODULE.findall(API.read_text(encoding="utf-8")), "exceptions"})
+
+
+def test_the_reference_names_rooms():
+    assert {"datasets", "persistence", "pretraining"} < {*ROOMS}
+    assert {*ROOMS} <= {*dir(skfer)}
+
+
+@pytest.mark.parametrize("room", ["persistence", "exceptions"])
+def test_a_room_needs_no_import_of_its_own(room):
+    """In a process of its own, where nothing else has imported it."""
+    code = f"import skfer; print(skfer.{room}.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"skfer.{room}\n"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_each_room_is_found(room):
+    assert skfer.__getattr__(room).__name__ == f"skfer.{room}"
+
+
+def test_what_is_none_is_told():
+    with pytest.raises(AttributeError, match="module 'skfer' has no attribute 'rooms'"):
+        skfer.rooms  # noqa: B018
