@@ -222,7 +222,7 @@ class ReliabilityDisplay:
         proba = check_rows(y_proba, "y_proba", ensure_2d=False)
         if proba.ndim == 1:
             proba = np.column_stack([1 - proba, proba])
-        check_int(n_bins, "n_bins", at_least=1)
+        check_int(n_bins, "n_bins", at_least=1, at_most=10_000)
         if not isinstance(name, str):
             raise ArgumentError("{name} must be a word, got {}.", shown(name))
         if classes is not None:

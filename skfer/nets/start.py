@@ -170,7 +170,7 @@ def read_backbone(
 def _spread(gray: Tensor, channels: int) -> Tensor:
     """Make the first convolution of gray images answer alike to images of more channels."""
     shares = _LUMINANCE if channels == 3 else [1 / channels] * channels
-    return gray * torch.tensor(shares)[None, :, None, None]
+    return gray * gray.new_tensor(shares)[None, :, None, None]
 
 
 def load_start(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -216,7 +216,8 @@ def load_start(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"weights={str(path)!r} is not a file.")
     try:
-        with safe_open(str(path), framework="pt") as file:
+        # An older safetensors heeds what the caller has made torch's default.
+        with torch.device("cpu"), safe_open(str(path), framework="pt") as file:
             about = json.loads((file.metadata() or {})["skfer"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except Exception as error:

@@ -6,6 +6,7 @@ import sys
 import warnings
 from enum import Enum
 from importlib import import_module
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -77,6 +78,8 @@ if hasattr(calibration, "_TemperatureScaling"):  # of scikit-learn 1.8 and later
         CalibratedClassifierCV(last, method="temperature", ensemble=False)
         for last in (SVC(), LogisticRegression(), KNeighborsClassifier(5))
     ]
+# Before, onnxruntime's own kernels divide by the number of pictures.
+TAKES_NONE = tuple(map(int, version("onnxruntime").split(".")[:2])) >= (1, 32)
 X, Y = load_iris(return_X_y=True)
 WORDS = np.array(["anger", "fear", "joy"])[Y]
 
@@ -110,8 +113,9 @@ def export(model, path):
 def check_same(model, inputs, folder, *, embed=None, given=None):
     export(model, folder / "x.onnx")
     found = answers(folder / "x.onnx", inputs if given is None else given)
-    for value in answers(folder / "x.onnx", (inputs if given is None else given)[:0]).values():
-        assert len(value) == 0
+    if TAKES_NONE:
+        none = (inputs if given is None else given)[:0]
+        assert {len(value) for value in answers(folder / "x.onnx", none).values()} == {0}
     wanted = (model if embed is None else embed).transform(inputs)
     # An epoch from noise leaves coordinates that enlarge the rounding errors of the network.
     assert_allclose(found["embedding"], wanted, rtol=1e-5, atol=5e-5 * np.abs(wanted).max())

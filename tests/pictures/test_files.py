@@ -165,5 +165,5 @@ def test_points_of_faces_are_not_kept(tmp_path):
     tracemalloc.start()
     for path in paths:
         read_numbers(path)
-    assert tracemalloc.get_traced_memory()[0] < 50_000
+    assert tracemalloc.get_traced_memory()[0] < 80_000  # their numbers alone are 108,800
     tracemalloc.stop()

