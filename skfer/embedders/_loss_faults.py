@@ -86,7 +86,7 @@ def check_call(
     raise ArgumentError(
         "{loss} is called as (embeddings, labels), and needs ({}): give a function or a module "
         "that is called so and calls it. The guide page 'Any loss' has one of three lines, for a "
-        "loss of triplets and a {miner}." + hint * (hint == MAKER),
+        "loss of triplets and a {miner}." + (hint if hint == MAKER else ""),
         ", ".join(needed),
     ) from error
 

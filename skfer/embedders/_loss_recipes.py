@@ -143,8 +143,6 @@ class MinedLoss(nn.Module):
     _is_known = False
     """Whether it was looked at what it learns, in the first batch that has a gradient."""
 
-    is_made = False  # in pickles of before
-
     def __init__(self, loss: Any, miner: Any = None, *, is_made: bool = False) -> None:
         super().__init__()
         self.loss = loss
