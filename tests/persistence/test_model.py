@@ -477,26 +477,3 @@ def test_members_of_an_enumeration_are_kept_as_their_words(last, tmp_path):
     assert_array_equal(loaded.predict(X), model.predict(X))
     assert next(embedders_in(loaded)).card_ == {"anger": "fear"}
     assert read_card(tmp_path / "a.skfer")["facts"]["classes"] == ["anger", "fear", "joy"]
-
-
-@pytest.mark.parametrize(
-    "write", [skfer.save, pytest.param(skfer.export_onnx, marks=pytest.mark.onnx)]
-)
-def test_a_place_that_takes_no_file_is_told(write, fitted, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"^path='no/a' .* no folder .*no'\. Make it"):
-        write(fitted, "no/a")
-    with pytest.raises(IsADirectoryError, match=r"^path='\.' is a folder: give the name of a file"):
-        write(fitted, ".")
-    (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError, match=r"^path='file/a' .*: Not a directory. Give anot"):
-        write(fitted, Path("file/a"))
-
-    def full(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(_file.os, "fsync", full)
-    with pytest.raises(OSError, match=r"^path='a' .*: No space left on device\.") as told:
-        write(fitted, "a")
-    assert told.value.errno == 28
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
