@@ -10,7 +10,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from skfer._typing import NDArray
-from skfer.embedders._labels import check_y, find_classes, labeled
+from skfer.embedders._labels import check_y, labeled
+from skfer.validation import leave_out_unlabeled, refusal
 
 
 def _has(name: str) -> Any:
@@ -89,11 +90,14 @@ class LabeledOnly(MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If y is no column of labels, or has less than two classes.
+            If y is no column of labels, or has none.
         """
         (X,) = indexable(X)
         y = check_y(y, X, allow_unlabeled=True, name=type(self).__name__)
-        rows, labels = labeled(y, find_classes(y, type(self).__name__))
+        rows = leave_out_unlabeled(y)
+        if not len(rows):
+            raise refusal("y", "has no labels: give some.")
+        _, labels = labeled(y[rows], y[rows])  # of a plain type; -1 beside one other is a class
         given = _check_method_params(X, self._routed("fit", params), indices=rows)
         self.estimator_ = clone(self.estimator).fit(_safe_indexing(X, rows), labels, **given)
         return self
