@@ -15,6 +15,7 @@ from skfer.cli._cluster import check_cluster, workers_at
 from skfer.cli._faces import OWN_SETS, load_faces, parts_of, tell_unlabeled, without_duplicates
 from skfer.cli._figures import check_drawable, draw_comparison
 from skfer.cli._output import (
+    all_tried,
     bars_wanted,
     check_writable,
     is_regular,
@@ -233,13 +234,12 @@ def _tell(wanted: Comparison, fits: list[Fit], arguments: argparse.Namespace, ou
     if fits:
         fits.sort(key=lambda fit: (list(wanted.methods).index(fit.method), fit.seed, fit.fold))
         tables = comparison_tables(wanted.faces, wanted.splits, fits, confusion=arguments.confusion)
-        try:
-            if arguments.json is not None:
-                record = record_of_run(wanted, arguments) | {"complete": not missing}
-                write_json(arguments.json, record | record_of_fits(wanted, fits))
-            pictures = draw_comparison(arguments.figures, wanted, fits)
-        finally:  # where there is no room for files, there is for words
-            say(format_tables(tables, arguments.table), out)
+        pictures: list[Path] = []
+        all_tried(
+            lambda: _write_numbers(wanted, fits, arguments, complete=not missing),
+            lambda: say(format_tables(tables, arguments.table), out),
+            lambda: pictures.extend(draw_comparison(arguments.figures, wanted, fits)),
+        )
         for text in fit_warnings(fits):
             warn(text)
         _tell_where(arguments, pictures)
@@ -247,6 +247,14 @@ def _tell(wanted: Comparison, fits: list[Fit], arguments: argparse.Namespace, ou
         results = results_path(arguments)
         kept = "" if results is None or not fits else f": they are in {results}"
         warn(f"{len(fits)} of {len(fits) + missing} fits are done{kept}.")
+
+
+def _write_numbers(
+    wanted: Comparison, fits: Sequence[Fit], arguments: argparse.Namespace, complete: bool
+) -> None:
+    if arguments.json is not None:
+        record = record_of_run(wanted, arguments) | {"complete": complete}
+        write_json(arguments.json, record | record_of_fits(wanted, fits))
 
 
 def _tell_where(arguments: argparse.Namespace, pictures: Sequence[Path]) -> None:

@@ -15,7 +15,7 @@ from helpers.calls import PCA, QUICK, SHORT, table_call
 from PIL import Image
 
 from skfer import __version__
-from skfer.cli import _evaluate, _figures, _stage, main
+from skfer.cli import _evaluate, _figures, _output, _stage, main
 from skfer.cli._record import data_record, split_record
 from skfer.cli.exit_codes import FAILED, INTERRUPTED, READER_GONE
 from skfer.datasets import make_expressions
@@ -427,6 +427,19 @@ def test_tables_are_told_where_pictures_cannot_be_written(tmp_path, capsys):
     assert "balanced accuracy" in said.out
     assert f"cannot use '{tmp_path / 'comparison.png'}': Is a directory." in said.err
     assert (tmp_path / "x.json").exists()
+
+
+def test_pictures_are_drawn_where_numbers_cannot_be_written(tmp_path, monkeypatch, capsys):
+    def full(path):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(_output, "replaced", full)
+    path, drawn = tmp_path / "x.json", tmp_path / "drawn"
+    assert main(["evaluate", *SMALL, "--figures", str(drawn), "--json", str(path)]) == FAILED
+    said = capsys.readouterr()
+    assert "balanced accuracy" in said.out
+    assert f"--json {path} could not be written: No space left on device." in said.err
+    assert (drawn / "comparison.png").exists()
 
 
 def test_what_draws_is_tried_before_anything_is_trained(tmp_path, monkeypatch, capsys):
