@@ -74,6 +74,19 @@ KERNELS = {
     ),
     "losses/gaussian.py": ("losses/test_arguments.py", "losses/test_gaussian.py"),
     "training/_sampling.py": ("training/test_sampling.py",),
+    "evaluation/_measures.py": ("evaluation/test_measures.py",),
+    "evaluation/_paired.py": ("evaluation/test_paired.py",),
+    "evaluation/_subgroups.py": (
+        "evaluation/test_subgroups.py",
+        "evaluation/test_subgroup_intervals.py",
+    ),
+    "evaluation/_votes.py": ("evaluation/test_votes.py",),
+    "preprocessing/_geometry.py": ("preprocessing/test_geometry.py",),
+    "preprocessing/_warp.py": ("preprocessing/test_warp.py",),
+    "embedders/_credibility.py": ("embedders/test_credibility.py",),
+    "embedders/_directions.py": ("embedders/test_directions.py",),
+    "embedders/gaussian/_mixture.py": ("embedders/gaussian/test_mixture.py",),
+    "embedders/gaussian/_objective.py": ("embedders/gaussian/test_objective.py",),
 }
 # Numbers that choose how fast something is, or are rather too large, and not what comes out.
 TUNING = {

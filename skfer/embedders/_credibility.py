@@ -133,29 +133,41 @@ def _wrong_share(
     n_classes = len(frequency)
     # Of two classes nearly half of the labels can be wrong, not more.
     most = 0.9 * (1 - 1 / n_classes)
-    labels = np.eye(n_classes)[given]
-
-    def improbability(chosen: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        share, power, shifts = most * expit(chosen[0]), chosen[1], chosen[2:]
-        posterior = softmax(np.exp(power) * found + frequency + shifts, axis=1)
-        right = (posterior * labels).sum(axis=1)
-        other = share / (n_classes - 1)
-        seen = other + (1 - share - other) * right
-        doubt = (share - PRESUMED) / _SPREAD
-        value = doubt**2 / 2 + 0.01 * (power**2 + shifts @ shifts) - np.log(seen).sum()
-        slopes = ((other + share - 1) / seen * right)[:, None] * (labels - posterior)
-        by_share = doubt / _SPREAD + ((right - (1 - right) / (n_classes - 1)) / seen).sum()
-        gradient = [
-            by_share * share * (1 - share / most),
-            (slopes * found).sum() * np.exp(power) + 0.02 * power,
-            *(slopes.sum(axis=0) + 0.02 * shifts),
-        ]
-        return float(value), np.array(gradient)
-
+    known = (found, np.eye(n_classes)[given], frequency, most)
     start = np.r_[logit(PRESUMED / most), np.zeros(1 + n_classes)]
     bounds = [(-12, 12), (-3, 4), *[(-5, 5)] * n_classes]
-    best = minimize(improbability, start, jac=True, bounds=bounds).x[0]
+    best = minimize(_improbability, start, known, jac=True, bounds=bounds).x[0]
     return float(most * expit(best))
+
+
+def _improbability(
+    chosen: NDArray[np.float64],
+    found: NDArray[np.float64],
+    labels: NDArray[np.float64],
+    frequency: NDArray[np.float64],
+    most: float,
+) -> tuple[float, NDArray[np.float64]]:
+    """Return minus the logarithm of how probable the labels are, and its gradient.
+
+    `chosen` is the logit of the share of `most`, the logarithm of how much sharper `found`, a
+    logarithm itself, should be, and a shift of each class.
+    """
+    n_classes = len(frequency)
+    share, power, shifts = most * expit(chosen[0]), chosen[1], chosen[2:]
+    posterior = softmax(np.exp(power) * found + frequency + shifts, axis=1)
+    right = (posterior * labels).sum(axis=1)
+    other = share / (n_classes - 1)
+    seen = other + (1 - share - other) * right
+    doubt = (share - PRESUMED) / _SPREAD
+    value = doubt**2 / 2 + 0.01 * (power**2 + shifts @ shifts) - np.log(seen).sum()
+    slopes = ((other + share - 1) / seen * right)[:, None] * (labels - posterior)
+    by_share = doubt / _SPREAD + ((right - (1 - right) / (n_classes - 1)) / seen).sum()
+    gradient = [
+        by_share * share * (1 - share / most),
+        (slopes * found).sum() * np.exp(power) + 0.02 * power,
+        *(slopes.sum(axis=0) + 0.02 * shifts),
+    ]
+    return float(value), np.array(gradient)
 
 
 def _joined(

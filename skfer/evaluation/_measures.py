@@ -45,7 +45,7 @@ def measure_predictions(y_true: NDArray[Any], y_predicted: NDArray[Any]) -> dict
     Means over classes are over those that are there: a fold of one subject may lack some.
     """
     labels = np.unique(y_true)
-    options: dict[str, Any] = {"labels": labels, "average": "macro", "zero_division": 0}
+    options: dict[str, Any] = {"labels": labels, "average": "macro"}
     return {
         "accuracy": float(accuracy_score(y_true, y_predicted)),
         "balanced_accuracy": float(recall_score(y_true, y_predicted, **options)),

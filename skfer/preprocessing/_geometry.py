@@ -109,10 +109,13 @@ def name_points(
 
 def is_face(landmarks: Mapping[str, ArrayLike] | None) -> bool:
     """Return whether landmarks by name are there and can be those of a face."""
+    if landmarks is None:
+        return False
     try:
-        return landmarks is not None and len(find_eyes(landmarks)) == 2
+        find_eyes(landmarks)
     except ValueError:
         return False
+    return True
 
 
 def corners(boxes: np.ndarray, order: str = "xywh") -> np.ndarray:

@@ -5,10 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import approx_fprime
 
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder
 from skfer.datasets import EXPRESSIONS, make_expressions
-from skfer.embedders._credibility import PRESUMED, _wrong_share, credible_votes
+from skfer.embedders._credibility import (
+    PRESUMED,
+    _improbability,
+    _wrong_share,
+    credible_votes,
+)
 from skfer.embedders._features import count_cells
 
 
@@ -94,6 +100,28 @@ def test_how_blunt_and_how_frequent_is_not_taken_for_mistakes():
         assert_allclose(share_of(blurred, spoiled(y, 3, share)[0]), share, atol=0.03)
 
 
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_how_improbable_labels_are_and_its_slopes(n_classes):
+    """As a loop has it, and as finite differences have it."""
+    rng = np.random.RandomState(0)
+    found = np.log(rng.dirichlet(np.ones(n_classes), 30))
+    codes = rng.randint(n_classes, size=30)
+    frequency, most = np.log(np.full(n_classes, 1 / n_classes)), 0.9 * (1 - 1 / n_classes)
+    known = (found, np.eye(n_classes)[codes], frequency, most)
+    chosen = rng.normal(size=2 + n_classes)
+    share, power, shifts = most / (1 + np.exp(-chosen[0])), np.exp(chosen[1]), chosen[2:]
+    expected = ((share - 0.3) / 0.15) ** 2 / 2 + 0.01 * (chosen[1:] ** 2).sum()
+    for row, code in zip(found, codes, strict=True):
+        scores = np.exp(power * row + frequency + shifts)
+        right = scores[code] / scores.sum()
+        expected -= np.log((1 - share) * right + share * (1 - right) / (n_classes - 1))
+    value, slopes = _improbability(chosen, *known)
+    assert_allclose(value, expected)
+    assert_allclose(
+        slopes, approx_fprime(chosen, lambda x: _improbability(x, *known)[0]), atol=1e-4
+    )
+
+
 def test_few_of_a_class_are_no_reason_to_doubt_it():
     X, y = clusters(n=400)
     kept = np.flatnonzero((y != 3) | (np.arange(len(y)) < 40))  # ten of the last class
@@ -145,13 +173,16 @@ def test_cells_are_fewer_where_features_would_fill_the_memory():
     assert count_cells(1, 100, 8) == 1
 
 
-def test_a_class_of_four_samples_is_believed():
+@pytest.mark.parametrize(("n", "is_judged"), [(4, False), (5, True)])
+def test_so_few_samples_of_a_class_are_believed(n, is_judged):
     X, y = clusters(n=64)
-    kept = np.flatnonzero((y != 3) | (np.arange(len(y)) < 16))
+    kept = np.flatnonzero((y != 3) | (np.arange(len(y)) < 4 * n))
     codes = y[kept].copy()
     votes = votes_of(X[kept], codes)
-    assert_array_equal(votes[codes == 3], np.eye(4)[[3] * 4])
-    assert (votes[codes != 3][:, 3] == 0).all()
+    assert (votes[codes == 3, 3] < 1).all() == is_judged
+    assert (votes[codes != 3, 3] > 0).all() == is_judged
+    if not is_judged:
+        assert_array_equal(votes[codes == 3], np.eye(4)[[3] * n])
 
 
 def test_one_class_of_enough_samples():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skfer.evaluation._measures import measure_embedding, measure_predictions
+from skfer.evaluation._measures import measure_embedding, measure_posterior, measure_predictions
 
 
 def test_predictions_by_hand():
@@ -55,3 +55,24 @@ def test_as_many_neighbors_are_looked_at_as_there_are(n, found):
 def test_recall_is_none_where_nothing_can_be_found():
     Z, y = np.eye(2), np.array([0, 1])
     assert measure_embedding(Z, Z, y, y, None)["recall_at_1"] is None
+
+
+@pytest.mark.parametrize(("y", "nmi"), [([0, 0, 1, 1], 1.0), ([0, 0, 0, 0], None)])
+def test_clusters_are_compared_with_two_classes_or_more(y, nmi):
+    Z = np.array([[0.0], [0.1], [5.0], [5.1]])
+    assert measure_embedding(Z, Z, np.array(y), np.array(y), None)["nmi"] == nmi
+
+
+class Certain:
+    """Says the first of its two classes of everything, with a probability of nine tenths."""
+
+    classes_ = np.array(["fear", "joy"])
+
+    def predict_proba(self, X):
+        return np.tile([0.9, 0.1], (len(X), 1))
+
+
+def test_calibration_is_of_the_own_probabilities():
+    X, y = np.zeros((4, 1)), np.array(["fear", "fear", "joy", "joy"])
+    assert measure_posterior(Certain(), X, y) == {"ece": pytest.approx(0.9 - 0.5)}
+    assert measure_posterior(object(), X, y) == {"ece": None}

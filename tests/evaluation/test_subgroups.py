@@ -164,8 +164,9 @@ def test_chance_is_seldom_taken_for_a_gap(n_persons, recall):
 
 
 def test_one_person_tells_nothing():
-    y = np.tile([0, 1], 20)
-    person = np.repeat(np.arange(10), 4)
+    """However many faces there are of it."""
+    y = np.tile([0, 1], 2000)
+    person = np.repeat(np.arange(10), 400)
     found = subgroup_report(y, y, np.where(person == 0, "one", "rest"), groups=person)
     np.testing.assert_array_equal([found.gap_low, found.gap_high], [[-1, -1], [1, 1]])
     np.testing.assert_array_equal(found.class_gap_low, -np.ones((2, 2)))
@@ -201,6 +202,8 @@ def test_tables_name_classes():
         ({"subgroups": [None] * 7}, "subgroups"),
         ({"groups": np.arange(3)}, "groups"),
         ({"n_bootstrap": 1}, "n_bootstrap"),
+        ({"min_samples": -1}, "min_samples"),
+        ({"min_groups": -1}, "min_groups"),
     ],
 )
 def test_refusals_name_the_argument(change, about):

@@ -111,9 +111,11 @@ def test_many_pairs_are_drawn():
 
 
 def test_pairs_of_a_class_are_drawn_within_the_classes():
-    codes = np.arange(4000) % 500  # 14,000 pairs of the same class among eight million
+    sizes = 4 + np.arange(500) % 9
+    n_pairs = int((sizes * (sizes - 1) // 2).sum())  # 17 thousand of the same class among 8 million
+    codes = np.random.RandomState(0).permutation(np.repeat(np.arange(500), sizes))
     same, other = _pairs(codes, None, 20_000, 0)
-    assert len(np.unique(np.sort(same, axis=0), axis=1).T) == same.shape[1] == 14_000
+    assert len(np.unique(np.sort(same, axis=0), axis=1).T) == same.shape[1] == n_pairs
     assert (codes[same[0]] == codes[same[1]]).all()
     assert (codes[other[0]] != codes[other[1]]).all()
     assert other.shape[1] == 20_000

@@ -8,7 +8,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from skfer.preprocessing import FaceAligner, align_face, find_eyes
-from skfer.preprocessing._geometry import POINT_NAMES, check_box, check_inside, name_points
+from skfer.preprocessing._geometry import (
+    POINT_NAMES,
+    check_box,
+    check_inside,
+    is_face,
+    name_points,
+)
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (100, 120), dtype=np.uint8)
 # A face in the orders that people have; left is the picture's.
@@ -84,6 +90,11 @@ def test_any_turned_face_is_told_from_one_with_swapped_eyes(angle, scale, narrow
         find_eyes(points[[1, 0, 2, 3, 4]])
 
 
+def test_what_can_be_a_face():
+    swapped = {"left_eye": RIGHT, "right_eye": LEFT, "nose": NOSE}
+    assert [is_face(points) for points in (NAMED, swapped, None)] == [True, False, False]
+
+
 def test_shares_in_place_of_pixels():
     with pytest.raises(ValueError, match=r"eyes 0\.25 pixels apart: give points in pixels"):
         find_eyes(np.array(MTCNN) / 120)
@@ -129,6 +140,12 @@ def test_a_box_that_is_no_face(box, message):
         ({"landmarks": {"left_eye": LEFT}}, "must have left_eye and right_eye"),
         ({"landmarks": {**NAMED, "nose": 3}}, "must have left_eye and right_eye, each a point"),
         ({"box": (0, 0, 50, 50), "box_order": "yxyx"}, "box_order must be one of .* got 'yxyx'"),
+        ({"box": (0, 0, 50)}, "box must be four finite numbers"),
+        ({"box": (0, 0, 50, np.nan)}, "box must be four finite numbers"),
+        (
+            {"landmarks": np.zeros((68, 2)), "landmark_order": "mediapipe6"},
+            r"shape \(6, 2\), got \(68, 2\)",
+        ),
     ],
 )
 def test_unknown_orders(arguments, message):
