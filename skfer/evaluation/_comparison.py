@@ -212,7 +212,8 @@ def _run(
     if not verbose:
         yield from parallel(joblib.delayed(run_task)(task, *data) for task in tasks)
         return
-    epochs = {_identity(task): n_epochs(task.embedder) for task in tasks}
+    is_labeled = ~unlabeled_mask(data[1])
+    epochs = {_identity(task): n_epochs(task.embedder, is_labeled[task.train]) for task in tasks}
     with epochs_bar(list(epochs.values())) as bar:
         watching = [
             replace(task, embedder=watched(clone(task.embedder), bar.path)) for task in tasks

@@ -4,12 +4,16 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from skorch.callbacks import Callback
 
 from skfer._bar import tqdm
+from skfer._typing import NDArray
+from skfer.embedders._budget import count_epochs
 
 _SECONDS = 0.5  # between two looks
 
@@ -31,9 +35,11 @@ class Ticker(Callback):
             file.write(b".")
 
 
-def n_epochs(embedder: Any) -> int:
-    """How many epochs a fit is expected to take; 1 for what has none."""
-    return sum(v for k, v in embedder.get_params().items() if k.endswith("max_epochs") and v) or 1
+def n_epochs(embedder: Any, is_labeled: NDArray[np.bool_]) -> int:
+    """How many epochs a fit on such samples is expected to take; 1 for what has none."""
+    codes = np.where(is_labeled, 0, -1)
+    given = [v for k, v in embedder.get_params().items() if k.endswith("max_epochs")]
+    return sum(count_epochs(v, codes) for v in given if isinstance(v, Integral) or v == "auto") or 1
 
 
 def watched(embedder: Any, path: Path) -> Any:

@@ -158,6 +158,16 @@ def test_progress_is_shown_on_a_terminal(faces_on_disk, capsys, monkeypatch, ter
         assert said == ""
 
 
+def test_as_many_epochs_as_usual_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    few = ["--max-per-class", "6", "--classes", "anger", "happiness", "--image-size", "16"]
+    call = ["evaluate", *few, "--folds", "2", "--embedders", "cross-entropy,pca"]
+    assert main(call) == 0
+    said = capsys.readouterr()
+    assert "/322 " in said.err
+    assert "pca" in said.out
+
+
 @pytest.mark.real_faces
 def test_real_faces_from_a_table(real_faces_root, tmp_path, capsys):
     wild = real_faces_root / "wild-faces"

@@ -66,6 +66,15 @@ def test_a_bar_shows_the_loss_and_is_not_kept(tmp_path, capsys, monkeypatch):
     assert skfer.load(path).callbacks is None
 
 
+def test_as_many_epochs_as_usual_on_a_terminal(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skfer.cli._output.sys.stderr.isatty", lambda: True)
+    few = ["--max-per-class", "6", "--classes", "anger", "happiness", "--image-size", "16"]
+    assert main(["train", *few, "-o", str(tmp_path / "smile.skfer")]) == 0
+    said = capsys.readouterr()
+    assert "0/160 [" in said.err
+    assert "160 epochs" in said.out
+
+
 def test_a_training_goes_on(tmp_path, capsys, monkeypatch):
     """With or without a bar: it is the same training."""
     command = ["train", *TRAINED, "--checkpoint", str(tmp_path / "fits"), "-o"]

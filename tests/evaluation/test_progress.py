@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
 
 from skfer import CrossEntropyEmbedder
 from skfer.evaluation import _progress, compare, pca_baseline
@@ -22,9 +23,20 @@ def test_epochs_are_counted_in_a_file(tmp_path):
     assert path.read_bytes() == b"..."
 
 
-def test_what_is_expected():
-    assert n_epochs(CrossEntropyEmbedder(max_epochs=7)) == 7
-    assert n_epochs(pca_baseline()) == 1
+@pytest.mark.parametrize("n_labeled", [100, 1000, 2000])
+def test_what_is_expected(n_labeled):
+    is_labeled = np.arange(2000) < n_labeled
+    assert n_epochs(CrossEntropyEmbedder(max_epochs=7), is_labeled) == 7
+    assert n_epochs(pca_baseline(), is_labeled) == 1
+    usual = n_epochs(make_pipeline(CrossEntropyEmbedder()), is_labeled)
+    assert usual == {100: 21, 1000: 40, 2000: 20}[n_labeled]  # a pass is of the larger part
+
+
+def test_as_many_epochs_as_usual(capfd):
+    methods = {"ce": make_pipeline(CrossEntropyEmbedder(backbone="scratch"))}
+    (fit,) = compare(methods, X, Y, SPLITS[:1], seeds=[0], verbose=True)
+    assert fit.method == "ce"
+    assert "/160 " in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
