@@ -84,8 +84,7 @@ def _as_embedder(ready: ExpressionNet, device: str) -> CrossEntropyEmbedder:
     )
     embedder.mirror_ = False
     embedder.classes_ = np.array(ready.classes)
-    embedder.input_shape_ = (size, size)
-    embedder.n_features_in_ = size * size
+    embedder._note_shape((size, size))
     network = embedder.make_network()
     classify: Any = network.classify
     network.backbone.load_state_dict(ready.backbone.state_dict())
@@ -113,6 +112,5 @@ def _as_embedder(ready: ExpressionNet, device: str) -> CrossEntropyEmbedder:
         _trained_with=embedder.get_params(deep=False),
         _in_passes=False,
         _random_state=check_random_state(None),
-        _row_statistics=None,
     )
     return embedder

@@ -79,10 +79,19 @@ def test_after_a_training_its_card_is_that_of_other_weights(faces, tmp_path):
         assert "real faces" not in card
 
 
-def test_it_has_the_attributes_of_a_fitted_embedder(ready):
+def test_it_has_the_attributes_of_a_fitted_embedder(ready, faces):
     embedder = ready[-1]
+    fitted = skfer.CrossEntropyEmbedder(image_size=faces.images.shape[1], max_epochs=1)
+    fitted.fit(faces.images, faces.target)
+    assert set(vars(fitted)) == set(vars(embedder))
     assert embedder.n_groups_ is None
     assert_array_equal(embedder.class_count_, np.zeros(8))
+
+
+def test_rows_of_pixels_are_pictures(ready, faces):
+    embedder = ready[-1]
+    rows = faces.images.reshape(len(faces.images), -1)
+    assert_array_equal(embedder.predict_proba(rows), embedder.predict_proba(faces.images))
 
 
 def test_one_photograph_in_color_is_not_taken_for_many(ready):
