@@ -202,7 +202,7 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
             Number of classes, on which the valid range depends.
         **parameters
             Settings that replace these. With `n_thresholds` so many go down from the top of the
-            range; `threshold_range` is another range.
+            range, and one is the top itself; `threshold_range` is another range.
 
         Returns
         -------
@@ -219,18 +219,20 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
         --------
         >>> from skfer import MultiThresholdEmbedder
         >>> model = MultiThresholdEmbedder.from_paper(n_classes=5)
-        >>> model.mining, [round(float(t), 4) for t in model.thresholds[-2:]]
-        ('batch-hard', [2.1875, 2.5])
+        >>> model.mining, model.n_thresholds, model.threshold_range
+        ('batch-hard', 8, (0.3125, 2.5))
         """
-        top, n = max_threshold(n_classes), 8
-        published: dict[str, Any] = {"loss": "dual-triplet", "mining": "batch-hard"}
-        if {"n_thresholds", "threshold_range"}.isdisjoint(parameters):
-            published["thresholds"] = slice_thresholds(top / n, top, n).tolist()
-        else:
-            asked = parameters.get("n_thresholds", n)
-            # What is no such number is refused by fit.
-            steps = int(asked) if isinstance(asked, Integral) and int(asked) > 0 else n
-            published |= {"n_thresholds": steps, "threshold_range": (top / steps, top)}
+        top, n = max_threshold(n_classes), parameters.get("n_thresholds", 8)
+        # What is no such number is refused by fit.
+        steps = int(n) if isinstance(n, Integral) and n > 0 else 8
+        published: dict[str, Any] = {
+            "loss": "dual-triplet",
+            "mining": "batch-hard",
+            "n_thresholds": steps,
+            "threshold_range": (top / steps, top),
+        }
+        if steps == 1 and "threshold_range" not in parameters:
+            published["thresholds"] = [top]  # which is no range
         reading: dict[str, Any] = {
             "standardize_embedding": False,
             "normalize_embedding": False,

@@ -23,7 +23,7 @@ from skfer.validation import shown
 EMBEDDING_SCORERS = {
     "recall_at_1": make_embedding_scorer(recall_at_k),
     "mean_average_precision_at_r": make_embedding_scorer(mean_average_precision_at_r),
-    "clustering_nmi": make_embedding_scorer(clustering_nmi),
+    "clustering_nmi": make_embedding_scorer(clustering_nmi, random_state=0),
 }
 """Names beside those of scikit-learn."""
 

@@ -492,9 +492,9 @@ def _joined(model: Any, votes: Any, n_neighbors: int, n_classes: int) -> NDArray
 
 
 def _is_issue(tables: list[NDArray[np.float64]], codes: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Whether all tables prefer the same class to the own one."""
-    found = [_preference(table, codes) for table in tables]
-    agreed = np.ones(len(codes), dtype=bool)
-    for one in found:
-        agreed &= (one.other > one.own) & (one.other_class == found[0].other_class)
-    return agreed
+    """Whether all tables prefer the same class to the own one; of several that tie, any."""
+    agreed = np.ones(tables[0].shape, dtype=bool)
+    for table in tables:
+        best = _preference(table, codes)
+        agreed &= (table == best.other[:, None]) & (best.other > best.own)[:, None]
+    return agreed.any(axis=1)

@@ -223,7 +223,8 @@ def normalize_slices(embeddings: Tensor, n_slices: int) -> Tensor:
     Tensor of shape (n_samples, n_slices, n_features // n_slices)
         Unit vectors, of the embeddings' dtype, or float32 for half precision. A slice of zeros
         stays as it is. Slices of any finite magnitude are normalized exactly and have finite
-        gradients; only below about 1e-37 (in float32) a slice counts as zeros.
+        gradients; only below about 1e-37 (in float32) a slice counts as zeros. Gradients of slices
+        shorter than about 1e-4 have no room in float16.
 
     Raises
     ------

@@ -31,10 +31,20 @@ def test_subclasses_stay_what_they_are(cls):
 
 
 @pytest.mark.parametrize("n_classes", [2, 7, 8])
-def test_thresholds_sample_the_valid_range(n_classes):
-    thresholds = np.array(MultiThresholdEmbedder.from_paper(n_classes).thresholds)
+@pytest.mark.parametrize("n", [1, 2, 8, 16])
+def test_thresholds_sample_the_valid_range(n_classes, n, rows):
+    settings = {"max_epochs": 1, "embedding_dim": 16, "image_size": None, "random_state": 0}
+    more = {} if n == 8 else {"n_thresholds": n}
+    model = MultiThresholdEmbedder.from_paper(n_classes, **more, **settings).fit(*rows)
     top = max_threshold(n_classes)
-    np.testing.assert_allclose(thresholds, top / 8 * np.arange(1, 9))
+    np.testing.assert_allclose(model.thresholds_, top / n * np.arange(1, n + 1))
+
+
+def test_another_number_and_range_can_be_searched():
+    """What is set afterwards is not overridden in silence."""
+    model = MultiThresholdEmbedder.from_paper().set_params(n_thresholds=2)
+    assert model.thresholds is None
+    assert model.set_params(threshold_range=(0.1, 0.5)).get_params()["n_thresholds"] == 2
 
 
 def test_thresholds_of_another_number_or_range(rows):

@@ -11,6 +11,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 
 import skfer
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, MultiThresholdEmbedder
+from skfer.embedders._scoring import EMBEDDING_SCORERS
 from skfer.inspection import TrainingDisplay
 from skfer.metrics import recall_at_k
 
@@ -228,3 +229,19 @@ def test_a_score_that_lacks_another_person_is_none(rows):
     with pytest.warns(UndefinedMetricWarning, match="outside its own group"):
         model.fit(X, y, groups=np.arange(len(y)) // 4 % 2)
     assert np.isnan(model.history_[0]["valid_recall_at_1"])
+
+
+@pytest.mark.parametrize("name", EMBEDDING_SCORERS)
+def test_scores_by_name_draw_nothing_from_the_global_generator(name, global_state):
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(60, 5)), np.arange(60) % 3
+    model = CrossEntropyEmbedder(
+        8, max_epochs=2, early_stopping=True, validation_fraction=0.4, scoring=name, random_state=0
+    )
+    found = []
+    for seed in (1, 2):
+        np.random.seed(seed)
+        before = global_state()
+        found.append([epoch[f"valid_{name}"] for epoch in model.fit(X, y).history_])
+        assert global_state() == before
+    assert found[0] == found[1]

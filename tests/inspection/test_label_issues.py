@@ -318,6 +318,23 @@ def test_no_more_neighbors_are_asked_than_half_a_class():
     assert few.n_neighbors == 1
 
 
+def test_names_of_classes_have_no_part():
+    """Neighbors often tie: which class comes first decides nothing."""
+    rng = np.random.RandomState(0)
+    model, votes = rng.dirichlet(np.ones(5), 200), rng.multinomial(6, np.ones(5) / 5, 200) / 6
+    codes = rng.randint(5, size=200)
+    for others in ([votes], [model, votes]):
+        found = _label_issues._is_issue(others, codes)
+        for _ in range(5):
+            order = rng.permutation(5)
+            renamed = _label_issues._is_issue([t[:, order] for t in others], order.argsort()[codes])
+            assert (found == renamed).all()
+    # Its neighbors are of two classes as often, of which the model prefers one.
+    tables = [np.array([[0.1, 0.2, 0.7]]), np.array([[0.0, 0.5, 0.5]])]
+    assert _label_issues._is_issue(tables, np.array([0])).tolist() == [True]
+    assert _label_issues._is_issue(tables, np.array([2])).tolist() == [False]
+
+
 def test_reason_tells_what_is_known():
     y = np.where(np.arange(150) == 25, 2, Y)
     alone = label_issues(make_pipeline(StandardScaler(), RidgeClassifier()), X, y)
