@@ -23,7 +23,8 @@ from skfer.model_selection import (
     check_leakage,
     number_identical_images,
 )
-from skfer.validation import check_flag, check_int, shown
+from skfer.model_selection._rows import rows_of
+from skfer.validation import check_flag, check_groups, check_int, missing_mask, shown
 
 N_FOLDS = 3  # of group-fold
 
@@ -36,6 +37,16 @@ _COLUMNS = (
     "filenames",
     "votes",
     "distribution",
+)
+_MADE_ANEW = (
+    "images",
+    "data",
+    "target_names",
+    "class_names",
+    "group_kind",
+    "skipped",
+    "n_unlabeled",
+    "DESCR",
 )
 
 
@@ -57,7 +68,7 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
         As loaders return it: images, data, target, target_names, class_names, groups (or None),
         group_kind (what the groups are), subgroup, sequence, split, filenames, votes and
         distribution (or None), skipped (what the loader left out, and why), n_unlabeled, and the
-        DESCR of `faces`.
+        DESCR of `faces`; and whatever else it holds: further columns of a table, `frame`.
 
     Raises
     ------
@@ -85,7 +96,7 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
         key: None if faces.get(key) is None else np.asarray(faces[key])[keep] for key in _COLUMNS
     }
     images = np.asanyarray(faces.images)  # a memmap that is wanted whole stays one
-    return make_bunch(
+    prepared = make_bunch(
         images if len(keep) == len(target) else images[keep],
         columns.pop("target"),
         target_names=faces.target_names,
@@ -95,6 +106,9 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
         skipped=faces.get("skipped", []),
         n_unlabeled=len(target) - len(labeled),
     )
+    further = {k: v for k, v in faces.items() if k not in _COLUMNS and k not in _MADE_ANEW}
+    prepared.update(rows_of(further, keep, len(target)))
+    return prepared
 
 
 def _chosen(
@@ -176,6 +190,8 @@ def make_splits(
     [8, 8, 8]
     """
     check_faces(faces)
+    if faces.get("groups") is not None:
+        check_groups(faces.groups, "faces.groups", n_samples=len(faces.target))
     check_seed(random_state)
     check_flag(check_images, "check_images")
     check_int(n_folds, "n_folds", optional=True)
@@ -236,7 +252,7 @@ def _warn_of_shared(faces: Bunch, train: NDArray[np.intp], test: NDArray[np.intp
     if kind != "different images":
         columns = {kind: faces.get("groups"), **columns}
     shared = {
-        what: len(np.intersect1d(values[train], values[test]))
+        what: len(np.intersect1d(*(_known(values, part) for part in (train, test))))
         for what, values in columns.items()
         if values is not None
     }
@@ -246,6 +262,11 @@ def _warn_of_shared(faces: Bunch, train: NDArray[np.intp], test: NDArray[np.intp
             f"the official split has in training and test alike: {told}. It is used as its owners "
             "made it."
         )
+
+
+def _known(values: Any, rows: NDArray[np.intp]) -> NDArray[Any]:
+    column = np.asarray(values)[rows]
+    return column[~missing_mask(column)]
 
 
 def _group_kind(faces: Bunch) -> str:

@@ -7,10 +7,9 @@ import numpy as np
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError, shorten
 from skfer.model_selection._leakage import number_identical_images
+from skfer.model_selection._rows import rows_of
 from skfer.validation import as_column, check_choice, mark_mask, missing_mask, refusal, shown
 
-_COLUMNS = ("images", "target", "groups", "filenames", "split", "subgroup")
-"""What may be a list with an entry for each image."""
 _MAX_LINES = 100
 
 
@@ -107,17 +106,11 @@ def _listed(bunch: Any, pairs: list[tuple[int, int]]) -> str:
 
 
 def _without(bunch: Any, rows: list[int]) -> Any:
-    """Return a bunch without some rows: of all columns, which are as long as the images."""
-    n_images = len(bunch.images)
-    kept = np.setdiff1d(np.arange(n_images), rows)
-    left = type(bunch)(**bunch)
-    for name, value in bunch.items():
-        if _is_column(name, value, n_images):
-            left[name] = _taken(value, kept)
+    """Return a bunch without some rows."""
+    kept = np.setdiff1d(np.arange(len(bunch.images)), rows)
+    left = type(bunch)(**rows_of(bunch, kept, len(bunch.images)))
     if _are_the_same(bunch.images, bunch.get("data")):
         left["data"] = left["images"].reshape(left["data"].shape)
-    if left.get("frame") is not None:
-        left["frame"] = left["frame"].iloc[kept].reset_index(drop=True)
     return left
 
 
@@ -125,19 +118,3 @@ def _are_the_same(images: Any, data: Any) -> bool:
     """Whether the data are the images as rows, as scikit-learn has them, and nothing else."""
     both = isinstance(images, np.ndarray) and isinstance(data, np.ndarray)
     return both and images.size == data.size and np.may_share_memory(images, data)
-
-
-def _is_column(name: str, value: Any, n_images: int) -> bool:
-    """Whether a value of a bunch has an entry for each image."""
-    is_array = (hasattr(value, "dtype") or hasattr(value, "iloc")) and np.ndim(value) > 0
-    # What another list of this length is of, nobody knows.
-    is_sequence = is_array or (name in _COLUMNS and isinstance(value, list | tuple))
-    stays = name == "frame" or name.endswith("_names")
-    return is_sequence and len(value) == n_images and not stays
-
-
-def _taken(column: Any, kept: NDArray[np.intp]) -> Any:
-    """Return the entries of a column in some places."""
-    if isinstance(column, list | tuple):
-        return type(column)(column[i] for i in kept)
-    return column.iloc[kept] if hasattr(column, "iloc") else column[kept]

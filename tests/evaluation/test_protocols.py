@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from sklearn import model_selection
@@ -48,6 +49,37 @@ def test_prepare_returns_what_loaders_do():
         assert not set(faces.groups[train]) & set(faces.groups[test])
     bare = prepare(_faces([0, 1]))
     assert (bare.DESCR, bare.class_names.tolist()) == ("", ["class 0", "class 1"])
+
+
+@pytest.mark.parametrize("most", [None, 2])
+def test_prepare_keeps_whatever_else_is_known(most):
+    target = [0, -1, 1, 1, -1, 0, 1, 0, 0]
+    rows = np.arange(9)
+    frame = pd.DataFrame({"camera": rows})
+    # As many as there are faces, and not of them.
+    names = [f"name {i}" for i in range(9)]
+    faces = _faces(target, valence=rows / 9, frame=frame, unit_names=np.array(names), site="here")
+    kept = prepare(faces, max_per_class=most)
+    taken = kept.images[:, 0, 0] // 16
+    assert (kept.valence * 9).round().tolist() == kept.frame.camera.tolist() == taken.tolist()
+    assert kept.frame.index.tolist() == list(range(len(taken)))
+    assert kept.unit_names.tolist() == names
+    assert kept.site == "here"
+    drawn = make_expressions(3, 1, image_size=16, random_state=0)
+    assert set(prepare(drawn)) >= set(drawn)
+
+
+@pytest.mark.parametrize("missing", ["", None])
+def test_unknown_persons_are_not_one(missing):
+    persons = np.array(["a", "b", missing, missing] * 5, dtype=object)
+    faces = _faces([0, 1] * 10, groups=persons)
+    for protocol in ("group-fold", "leave-one-subject-out"):
+        with pytest.raises(ArgumentError, match="no group for 10 samples, such as .* for sample 2"):
+            make_splits(faces, protocol, check_images=False)
+    parts = np.array(["train", "test"] * 10)
+    for films in (np.full(20, missing, dtype=object), np.array([missing] * 18 + ["x", "y"])):
+        split = make_splits(_faces([0, 1] * 10, split=parts, sequence=films), "official")
+        assert len(split) == 1
 
 
 @pytest.mark.parametrize("most", [None, 2])
