@@ -345,7 +345,10 @@ def spread(values: np.ndarray) -> str:
 
 
 def paired(differences: np.ndarray) -> str:
-    """Mean difference and its standard error; nothing for a method without the measure."""
+    """Mean difference and its standard error; nothing for a method without the measure.
+
+    The error is that of the fits as if they were independent, as the page of results says.
+    """
     if np.isnan(differences).any():
         return ""
     return f"{differences.mean():+.3f} ± {differences.std(ddof=1) / len(differences) ** 0.5:.3f}"

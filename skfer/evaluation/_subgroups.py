@@ -181,8 +181,9 @@ def subgroup_report(
     of persons of their own, as Agresti and Caffo [1]_ do it. Of a single person nothing is
     known, and the interval is from -1 to 1.
 
-    In simulations without a true gap, of few persons and of high recall, about one interval in
-    twenty leaves out 0, and fewer where nearly all faces are recognized (the tests have some).
+    In simulations without a true gap at most about one interval in twenty leaves out 0 (the tests
+    have some), and of ten persons and fewer hardly one in fifty: a gap that few persons show may be
+    true though its interval holds 0.
     Intervals that are the middle of the draws leave it out several times as often there, as a class
     of which all faces are recognized has no spread.
 
