@@ -32,6 +32,7 @@ from sklearn.svm import SVC, LinearSVC, NuSVC
 from torch import Tensor, nn
 
 from skfer._typing import ArrayLike
+from skfer.embedders import LabeledOnly
 from skfer.exceptions import ArgumentError
 from skfer.persistence._onnx_posteriors import (
     calibrate,
@@ -358,6 +359,7 @@ _CLASSIFIERS: dict[type, Callable[[Any], nn.Module]] = {
     CalibratedClassifierCV: _calibrated,
     FrozenEstimator: lambda step: classifier_module(step.estimator),
     KNeighborsClassifier: _neighbors,
+    LabeledOnly: lambda step: classifier_module(step.estimator_),
     LinearDiscriminantAnalysis: _linear_posterior,
     LinearSVC: _linear_decision,
     LogisticRegression: _linear_posterior,

@@ -48,6 +48,7 @@ import skfer
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, MultiThresholdEmbedder
 from skfer.cli import main
 from skfer.datasets import make_expressions
+from skfer.embedders import LabeledOnly
 from skfer.evaluation import EMBEDDERS, make_methods
 from skfer.exceptions import ArgumentError
 from skfer.persistence._onnx_steps import classifier_module
@@ -63,6 +64,8 @@ CLASSIFIERS = [
     LinearSVC(),
     LogisticRegression(),
     LogisticRegressionCV(Cs=3, cv=2),
+    LabeledOnly(RidgeClassifier()),
+    LabeledOnly(CalibratedClassifierCV(SVC(), ensemble=False)),
     RidgeClassifier(),
     RidgeClassifierCV(),
     LinearDiscriminantAnalysis(),
