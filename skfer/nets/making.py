@@ -81,10 +81,15 @@ def make_backbone(
     _refuse_weights_first(backbone)
     try:
         module = backbone(input_shape)
-    except TypeError as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
-            raise  # not by the call: something inside has failed
+    except Exception as error:
         name = getattr(backbone, "__name__", type(backbone).__name__)
+        is_inside = error.__traceback__ is not None and error.__traceback__.tb_next is not None
+        if is_inside or not isinstance(error, TypeError):
+            error.add_note(
+                f"{name}, given as backbone, was called with the input shape {input_shape}: where "
+                "it takes something else, give an instance, or a function of the shape."
+            )
+            raise
         raise ArgumentError(
             "{backbone} is called with the input shape, here {}, and {} fails: {}. Give an "
             "instance, such as MyNet(), or a class or function that takes the shape.",

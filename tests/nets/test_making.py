@@ -284,11 +284,23 @@ def test_the_hint_is_a_sentence_of_its_own(ending):
 
 
 def test_what_fails_inside_of_a_function_is_no_wrong_call():
-    def make(shape):
-        return int([])
+    """It comes as it is, with a note on what the function was called with."""
 
-    with pytest.raises(TypeError, match="int"):
-        make_backbone(make, (1, 16, 16))
+    def fails(shape):
+        return len(shape[0])
+
+    class Channels(nn.Module):  # takes another thing, as networks of other libraries do
+        def __init__(self, in_chans=1):
+            super().__init__()
+            self.stem = nn.Conv2d(in_chans, 8, 3)
+
+    for backbone, error in ((fails, TypeError), (Channels, Exception)):
+        with pytest.raises(error) as caught:
+            make_backbone(backbone, (1, 48, 48))
+        assert not isinstance(caught.value, ArgumentError)
+        (note,) = caught.value.__notes__
+        assert note.startswith(f"{backbone.__name__}, given as backbone, was called with the input")
+        assert "(1, 48, 48)" in note
 
 
 @pytest.mark.parametrize(
