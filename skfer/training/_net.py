@@ -52,6 +52,8 @@ class _Run:
     world: World | None
     """The processes that train together, if there are several."""
     recorded: RecordedTraining
+    own: list[tuple[str, Any]] = field(default_factory=list)
+    """The callbacks of the net, which are told of every epoch that is over."""
     is_touched: bool = True
     """Whether a callback may have changed something since the latest step."""
     norms_are_warm: bool = False
@@ -177,7 +179,7 @@ class MetricNet(NeuralNet):
         heard = heard_events(callback for _, callback in self.callbacks_)
         recorded = RecordedTraining(torch.device(self.device), self.precision)
         n_steps, norms = max(1, epochs * len(batches)), norms_of(self.module_)
-        self._run = _Run(n_steps, norms, heard, find_world(), recorded)
+        self._run = _Run(n_steps, norms, heard, find_world(), recorded, own)
         try:
             if self._run.world is None and not self._run.batches_are_watched:
                 batches.to(self.device, and_of=validation)
@@ -274,13 +276,15 @@ class MetricNet(NeuralNet):
         if method_name not in self._run.heard:
             return
         stops = False
-        for _, callback in self.callbacks_:
+        for name, callback in self.callbacks_:
+            if stops and method_name == "on_epoch_end" and (name, callback) not in self._run.own:
+                continue  # what would be made ready for the next epoch
             self._run.is_touched |= not only_watches(callback)
             try:
                 getattr(callback, method_name)(self, **cb_kwargs)
                 self._run.is_touched |= not only_watches(callback)  # it may have run the network
             except StopTraining:
-                if not method_name.startswith("on_train_"):
+                if not method_name.startswith(("on_train_", "on_epoch_end")):
                     raise
                 stops = True  # of the begin and the end all are told
             except KeyError as error:
@@ -289,9 +293,9 @@ class MetricNet(NeuralNet):
                     raise
                 raise fault from error
             except KeyboardInterrupt:
-                if method_name == "on_epoch_end" and has_waited(callback):
-                    raise StopTraining from None
-                raise
+                if method_name != "on_epoch_end" or not has_waited(callback):
+                    raise
+                stops = True
         if stops:
             raise StopTraining
 

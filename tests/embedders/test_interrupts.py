@@ -2,6 +2,7 @@
 
 import signal
 
+import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
@@ -113,6 +114,41 @@ def test_training_may_be_stopped_at_any_event(embedder, rows, event, after):
     assert embedder.transform(rows[0]).shape == (40, 16)
     embedder.set_params(callbacks=None).partial_fit(*rows)
     assert embedder.n_iter_ == expected + 1
+
+
+class Logs(Callback):
+    """Notes the epochs that it is told of."""
+
+    def __init__(self):
+        self.epochs = []
+
+    def on_epoch_end(self, net, **kwargs):
+        self.epochs.append(net.history[-1]["epoch"])
+
+
+@pytest.mark.parametrize("stops_by", ["early_stopping", "skorch", "StopTraining"])
+def test_callbacks_are_told_of_the_last_epoch(rows, stops_by, capsys):
+    """As many as the history has, whatever ends the training, and whoever comes first."""
+    before, after = Logs(), Logs()
+    stop = EarlyStopping("train_loss", patience=2, threshold=1e3, threshold_mode="abs")
+    between = {"skorch": [stop], "StopTraining": [Stops("on_epoch_end", 0.2)]}
+    model = CrossEntropyEmbedder(
+        8,
+        max_epochs=20,
+        early_stopping=stops_by == "early_stopping",
+        n_iter_no_change=2,
+        callbacks=[before, *between.get(stops_by, []), after],
+        random_state=0,
+        verbose=1,
+    )
+    X, y = rows
+    model.fit(X, np.random.RandomState(0).permutation(y))  # nothing to learn, and so it stops
+    assert 1 < model.n_iter_ < 20
+    assert before.epochs == after.epochs == [epoch["epoch"] for epoch in model.history_]
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines if line and line[0].isdigit()] == [
+        str(epoch) for epoch in after.epochs
+    ]
 
 
 def test_a_warning_that_is_an_error_leaves_it_as_it_was(rows):

@@ -240,7 +240,7 @@ def test_scores_by_name_draw_nothing_from_the_global_generator(name, global_stat
     )
     found = []
     for seed in (1, 2):
-        np.random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
         before = global_state()
         found.append([epoch[f"valid_{name}"] for epoch in model.fit(X, y).history_])
         assert global_state() == before
