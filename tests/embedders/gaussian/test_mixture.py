@@ -54,6 +54,18 @@ def test_densities_are_those_of_scipy(covariance_type):
 
 
 @every_type
+def test_whitened_rows_have_the_same_densities(covariance_type):
+    points, labels = _blobs(np.eye(4, 3) * 4, 20, scale=0.7)
+    mixture = fit_mixture(points, labels, 4, covariance_type)
+    matrices, constants = mixture.whitening()
+    assert matrices.shape == (1 if covariance_type == "tied" else 4, 3, 3)
+    matrices = np.broadcast_to(matrices, (4, 3, 3))
+    rows = [(points - mean) @ matrix for mean, matrix in zip(mixture.means, matrices, strict=True)]
+    found = constants - np.square(rows).sum(axis=2).T / 2
+    assert_allclose(found, mixture.log_joint(points), rtol=1e-10)
+
+
+@every_type
 def test_many_points_speak_for_themselves(covariance_type):
     rng = np.random.RandomState(0)
     labels = np.arange(40_000) % 2

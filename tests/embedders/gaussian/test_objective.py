@@ -1,6 +1,7 @@
 """What the Gaussian embedder minimizes."""
 
 import numpy as np
+import pytest
 import torch
 
 from skfer.embedders.gaussian._objective import GaussianObjective
@@ -86,6 +87,29 @@ def test_a_single_pseudo_labeled_sample_counts_as_one():
     ).backward()
     sizes = logits.grad.abs().sum(1)
     torch.testing.assert_close(sizes, sizes[1].expand(30))
+
+
+def test_many_pseudo_labeled_samples_count_no_more_than_labeled_ones():
+    """They are more than those here, and weigh as much as one each of theirs, not more."""
+    points, labels = _batch()
+    objective, is_pseudo = _objective(), torch.arange(30) >= 6
+    pseudo = {"queries": points[6:], "targets": torch.eye(3).double()[labels[6:]]}
+    plain = GaussianMetricLoss()
+    expected = plain(points[:6], labels[:6]) + plain(points[:6], labels[:6], **pseudo)
+    found = objective(Embedded(points), labels, is_pseudo=is_pseudo)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+@pytest.mark.parametrize("mixup", [None, 2.0, "batch"])
+def test_votes_are_heeded_by_whatever_has_targets(weight, mixup):
+    assert _objective(weight, mixup).heeds_votes == (weight > 0 or mixup != "batch")
+
+
+def test_mixtures_and_looks_at_embeddings_are_not_recorded():
+    assert _objective().is_recordable(bounded=True)
+    assert not _objective().is_recordable(bounded=False)
+    assert not _objective(mixup=2.0).is_recordable(bounded=True)
 
 
 def test_mixup_is_for_training_alone():
