@@ -1,7 +1,8 @@
 """Pictures with what was found in them: boxes and expressions."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,19 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from skfer.cli._pictures import NO_FACE
+from skfer.exceptions import warn_caller
 from skfer.pictures import read_picture
 
 _COLOR, _INK = (255, 200, 0), (0, 0, 0)
 _LEAST_SIDE = 256  # smaller pictures are enlarged, so that words can be read
-_LINES = 28  # words of this size stand below each other in a picture
+_LEAST_HEIGHT = 12  # pixels of a word
+_LINES = 28  # words of the largest size stand below each other in a picture
+_SHARE = 6  # letters as high as this part of a face's width make words about as wide as the face
+_MARGIN = 2  # pixels around a word
 _QUALITY = 90
+_TOLD = 20  # characters that no font has
+
+_Box = Sequence[float]  # left, upper, right, lower
 
 
 def draw_faces(rows: Sequence[dict[str, Any]], folder: Path) -> int:
@@ -35,13 +43,14 @@ def draw_faces(rows: Sequence[dict[str, Any]], folder: Path) -> int:
     """
     folder.mkdir(parents=True, exist_ok=True)
     taken = {os.path.realpath(row["file"]) for row in rows}
+    own_font = _font_of("".join(row["label"] or "" for row in rows))
     n_drawn = 0
     for name, faces in groupby(rows, key=lambda row: row["file"]):
         known = list(faces)
         if known[0]["face"] < 0 and known[0]["error"] != NO_FACE:
             continue
         found = [face for face in known if face["error"] is None]
-        picture = _drawn(Image.fromarray(read_picture(name, None, True)), found)
+        picture = _drawn(Image.fromarray(read_picture(name, None, True)), found, own_font)
         places = (os.path.realpath(folder / f"{word}.jpg") for word in _names(Path(name).stem))
         target = next(place for place in places if place not in taken)
         taken.add(target)
@@ -58,27 +67,113 @@ def _names(stem: str) -> Iterator[str]:
         number += 1
 
 
-def _drawn(picture: Image.Image, faces: Sequence[dict[str, Any]]) -> Image.Image:
+def _drawn(
+    picture: Image.Image, faces: Sequence[dict[str, Any]], font: str | None = None
+) -> Image.Image:
     factor = max(1, -(-_LEAST_SIDE // min(picture.size)))
     picture = picture.resize((picture.width * factor, picture.height * factor))
     draw = ImageDraw.Draw(picture)
-    height = max(12, min(picture.size) // _LINES)
-    font = ImageFont.load_default(height)
-    for face in faces:
-        box = [edge * factor for edge in face["box"] or ()]
-        if box:
-            draw.rectangle(box, outline=_COLOR, width=max(2, height // 6))
-        sure = "" if face["probability"] is None else f" {face['probability']:.2f}"
-        place = _beside(box, picture, height)
-        bounds = draw.textbbox(place, face["label"] + sure, font)
-        draw.rectangle((bounds[0] - 2, bounds[1] - 2, bounds[2] + 2, bounds[3] + 2), _COLOR)
-        draw.text(place, face["label"] + sure, _INK, font)
+    boxes = [[edge * factor for edge in face["box"] or ()] for face in faces]
+    for box in filter(None, boxes):
+        draw.rectangle(box, outline=_COLOR, width=max(2, _height(box, picture) // 6))
+    words: list[_Box] = []
+    for face, box in zip(faces, boxes, strict=True):  # over all boxes, whose lines cut no word
+        letters = _letters(font, _height(box, picture))
+        word = _fitting(face, letters, picture.width - 4 * _MARGIN)
+        size = _size(word, letters)
+        places = list(_places(box, size, picture))
+        plate = min(places, key=lambda place: (_covered(place, words), _covered(place, boxes)))
+        words.append(plate)
+        draw.rectangle(plate, _COLOR)
+        left = letters.getbbox(word)[0]
+        draw.text((plate[0] + _MARGIN - left, plate[1] + _MARGIN), word, _INK, letters)
     return picture
 
 
-def _beside(box: Sequence[float], picture: Image.Image, height: int) -> tuple[float, float]:
-    """Return where a word stands: over the box, below where there is no room, else at the foot."""
+def _height(box: _Box, picture: Image.Image) -> int:
+    """Return the size of a word in pixels: that of its face, since there may be many of them."""
+    most = max(_LEAST_HEIGHT, min(picture.size) // _LINES)
     if not box:
-        return 4, picture.height - 1.5 * height
-    over = box[1] - 1.5 * height
-    return max(box[0], 2), over if over > 0 else min(box[3] + 4, picture.height - 1.5 * height)
+        return most
+    return int(min(most, max(_LEAST_HEIGHT, (box[2] - box[0]) / _SHARE)))
+
+
+def _fitting(face: dict[str, Any], letters: Any, room: float) -> str:
+    """Return what is said of a face, with a label that is cut where the picture is too narrow."""
+    label = " ".join(face["label"].split())
+    sure = "" if face["probability"] is None else f" {face['probability']:.2f}"
+    if letters.getlength(label + sure) <= room:
+        return label + sure
+    n = len(label) - 1
+    while n > 1 and letters.getlength(f"{label[:n]}...{sure}") > room:
+        n -= 1
+    return f"{label[:n]}...{sure}"
+
+
+def _size(word: str, letters: Any) -> tuple[float, float]:
+    """Return width and height of a word with the space around it, one height for all words."""
+    left, _, right, _ = letters.getbbox(word)
+    return right - left + 2 * _MARGIN, sum(letters.getmetrics()) + 2 * _MARGIN
+
+
+def _places(box: _Box, size: tuple[float, float], picture: Image.Image) -> Iterator[_Box]:
+    """Yield where a word may stand in the picture, the best first: over its face, below, inside."""
+    width, height = size
+    last = max(picture.height - 1 - height, 0)
+    if not box:  # the picture is a face: at its foot
+        yield (0, last, width, last + height)
+        return
+    left, upper, right, lower = box
+    tops = [top for top in (upper - height - 1, lower + 1) if 0 <= top <= last]
+    for top in (*tops, upper + 1, lower - 1 - height):
+        for start in (left, right - width):
+            x = min(max(start, 0), max(picture.width - 1 - width, 0))
+            y = min(max(top, 0), last)
+            yield (x, y, x + width, y + height)
+
+
+def _covered(place: _Box, others: Iterable[_Box]) -> float:
+    """Return how many pixels of others lie below a place."""
+    return sum(
+        max(0, min(place[2], other[2]) - max(place[0], other[0]))
+        * max(0, min(place[3], other[3]) - max(place[1], other[1]))
+        for other in others
+        if other
+    )
+
+
+def _letters(font: str | None, height: int) -> Any:
+    return ImageFont.load_default(height) if font is None else ImageFont.truetype(font, height)
+
+
+def _font_of(text: str) -> str | None:
+    """Return the file of a font that has all characters of a text, None for Pillow's own.
+
+    Pillow's own has those of English; others are looked for in the fonts that matplotlib is set
+    to, if it is installed. A warning tells those that are in none.
+    """
+    lacking = {font: _lacking(text, font) for font in (None, *_set_fonts(text))}
+    best = min(lacking, key=lambda font: len(lacking[font]))
+    if lacking[best]:
+        warn_caller(
+            f"no font at hand has the characters {lacking[best][:_TOLD]}: set font.family of "
+            "matplotlib (in its file matplotlibrc) to one that has them."
+        )
+    return best
+
+
+def _set_fonts(text: str) -> list[str]:
+    """Return the files of the fonts that matplotlib is set to, if there may be need of them."""
+    if not _lacking(text, None) or find_spec("matplotlib") is None:
+        return []
+    from skfer.inspection._fonts import font_files
+
+    return font_files()
+
+
+def _lacking(text: str, font: str | None) -> str:
+    """Return the characters of a text that a font draws as the sign of those that it lacks."""
+    letters = _letters(font, _LEAST_HEIGHT)
+    sign = bytes(letters.getmask("\U0010ffff"))
+    drawn = (c for c in dict.fromkeys(text) if not c.isspace())
+    return "".join(c for c in drawn if bytes(letters.getmask(c)) == sign)

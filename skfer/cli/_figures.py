@@ -12,6 +12,8 @@ from skfer.cli._output import check_folder
 from skfer.evaluation import REFERENCE, Fit, confusion_matrix
 from skfer.exceptions import install_hint
 from skfer.inspection import ComparisonDisplay, EmbeddingDisplay
+from skfer.inspection._confusion import draw_confusion
+from skfer.inspection._fonts import one_font_warning
 
 _DPI = 150
 
@@ -31,6 +33,11 @@ def draw_comparison(folder: Path | None, wanted: Any, fits: Sequence[Fit]) -> li
     """Draw each method's embedding of a test part and its confusions; return the files."""
     if folder is None:
         return []
+    with one_font_warning([*wanted.faces.target_names, *{fit.method for fit in fits}]):
+        return _draw_all(folder, wanted, fits)
+
+
+def _draw_all(folder: Path, wanted: Any, fits: Sequence[Fit]) -> list[Path]:
     files = []
     for method in dict.fromkeys(fit.method for fit in fits):
         mine = [fit for fit in fits if fit.method == method]
@@ -55,10 +62,14 @@ def _draw_comparison(path: Path, fits: Sequence[Fit]) -> None:
 
 
 def _axes(width: float, height: float) -> Any:
+    return _figure(figsize=(width, height), layout="constrained").subplots()
+
+
+def _figure(**options: Any) -> Any:
     # A figure of its own: pyplot would keep it, and might open a window.
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained").subplots()
+    return Figure(**options)
 
 
 def _draw_embedding(path: Path, wanted: Any, fit: Fit) -> None:
@@ -68,22 +79,20 @@ def _draw_embedding(path: Path, wanted: Any, fit: Fit) -> None:
         wanted.faces.target[rows],
         y_pred=np.asarray(fit.predicted),
         names=wanted.faces.target_names,
-        told=f"{fit.method}: the test part of a fold, in two main components",
+        told=f"the test part of a fold by {fit.method}, in two main components",
     )
     display.plot(ax=_axes(7, 5))
     display.figure_.savefig(path, dpi=_DPI)
 
 
 def _draw_confusion(path: Path, wanted: Any, fits: Sequence[Fit]) -> None:
-    from sklearn.metrics import ConfusionMatrixDisplay
-
     faces = wanted.faces
     counts = confusion_matrix(fits, faces.target, wanted.splits, fits[0].method)
     names = [str(faces.target_names[code]) for code in np.unique(faces.target)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 2.5 + 0.55 * len(names)
-    display = ConfusionMatrixDisplay(shares, display_labels=names).plot(
-        ax=_axes(size + 1, size), values_format=".2f", xticks_rotation=45, cmap="Blues"
+    whole = {"vmin": 0, "vmax": 1}  # so that the colors of two methods can be compared
+    display = draw_confusion(
+        shares, names, _figure(), values_format=".2f", im_kw=whole, colorbar=True
     )
     display.ax_.set_title(f"{fits[0].method}: share of each class (row)", loc="left")
     display.figure_.savefig(path, dpi=_DPI)

@@ -17,20 +17,30 @@ def say(text: str, stream: TextIO | None = None) -> None:
     What would move the cursor of a terminal, or color it, is shown as an escape sequence.
     """
     stream = sys.stdout if stream is None else stream
+    stream.write("\n".join(in_a_line(line, stream) for line in text.split("\n")) + "\n")
+    stream.flush()  # at once: a reader may be content with the first line
+
+
+def in_a_line(text: str, stream: TextIO | None = None) -> str:
+    """Return a name with what would break a line, or move the cursor, as an escape sequence.
+
+    With a stream, so is what it cannot take, so that the name is as wide as it will be there.
+    """
+    text = text if text.isprintable() else _escaped(text)
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    lines = text.split("\n")
-    text = "\n".join(line if line.isprintable() else _escaped(line) for line in lines)
+    if stream is None or _has(encoding, text):
+        return text
+    text = text if _has(encoding, "±") else text.replace("±", "+-")
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _has(encoding: str, text: str) -> bool:
+    """Whether an encoding has all characters of a text."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        text = text.replace("±", "+-").encode(encoding, "backslashreplace").decode(encoding)
-    stream.write(f"{text}\n")  # at once: a reader may be content with the first line
-    stream.flush()
-
-
-def in_a_line(text: str) -> str:
-    """Return a name with what would break a line, or move the cursor, as an escape sequence."""
-    return text if text.isprintable() else _escaped(text)
+        return False
+    return True
 
 
 def _escaped(line: str) -> str:

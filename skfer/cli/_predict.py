@@ -40,6 +40,7 @@ from skfer.cli._pictures import (
     reader_of,
 )
 from skfer.cli.exit_codes import UNUSABLE
+from skfer.evaluation._tables import padded, width_of
 from skfer.exceptions import ArgumentError
 from skfer.persistence._parts import without_aligners
 from skfer.pictures import PictureError
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     on_stdout = any(is_stdout(path) for path in (arguments.json, arguments.csv))
     all_tried(
         *_files(rows, classes, arguments),
-        lambda: None if on_stdout else say(_as_text(rows)),
+        lambda: None if on_stdout else say(_as_text(rows, sys.stdout)),
         lambda: _draw(rows, arguments.draw, sys.stderr if on_stdout else sys.stdout),
         lambda: _tell_errors(rows),
     )
@@ -257,19 +258,20 @@ def _as_csv(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:
     return out.getvalue()
 
 
-def _as_text(rows: Sequence[dict[str, Any]]) -> str:
-    files = [in_a_line(row["file"]) for row in rows]
-    width = max(map(len, files))
-    places = [_place(row["box"]) for row in rows]
-    widest = max(map(len, places))
-    labels = [_worded(row) or "-" for row in rows]
-    longest = max(map(len, labels))
-    lines = []
-    for row, file, place, label in zip(rows, files, places, labels, strict=True):
-        where = f"  {place:<{widest}}" if widest else ""
-        probability = "" if row["probability"] is None else f"  {row['probability']:.2f}"
-        lines.append(f"{file:<{width}}{where}  {label:<{longest}}{probability}".rstrip())
-    return "\n".join(lines)
+def _as_text(rows: Sequence[dict[str, Any]], stream: TextIO | None = None) -> str:
+    """Return a line for each face, in columns that are straight on the stream."""
+    columns = [
+        [in_a_line(row["file"], stream) for row in rows],
+        [_place(row["box"]) for row in rows],
+        [in_a_line(_worded(row), stream) or "-" for row in rows],
+        ["" if row["probability"] is None else f"{row['probability']:.2f}" for row in rows],
+    ]
+    widths = [max(map(width_of, column)) for column in columns]
+    lines = [
+        "  ".join(padded(cell, width) for cell, width in zip(line, widths, strict=True) if width)
+        for line in zip(*columns, strict=True)
+    ]
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _place(box: Sequence[float] | None) -> str:

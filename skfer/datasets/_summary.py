@@ -97,7 +97,8 @@ def _strip(faces: Mapping[str, Any]) -> str:
     known = list(dict.fromkeys(word for word in words if word))
     alt = html.escape(f"Faces: {', '.join(known)}" if known else "Faces", quote=True)
     encoded = base64.b64encode(_png([images[i] for i in shown])).decode()
-    return f'<p><img alt="{alt}" src="data:image/png;base64,{encoded}"></p>'
+    narrow = "style='max-width: 100%'"  # a strip is as wide as a telephone is not
+    return f'<p><img alt="{alt}" {narrow} src="data:image/png;base64,{encoded}"></p>'
 
 
 def _png(images: list[np.ndarray]) -> bytes:

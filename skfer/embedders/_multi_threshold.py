@@ -224,7 +224,7 @@ class MultiThresholdEmbedder(ClassifierEmbedder):
         """
         top, n = max_threshold(n_classes), parameters.get("n_thresholds", 8)
         # What is no such number is refused by fit.
-        steps = int(n) if isinstance(n, Integral) and n > 0 else 8
+        steps = int(n) if isinstance(n, Integral) and int(n) > 0 else 8
         published: dict[str, Any] = {
             "loss": "dual-triplet",
             "mining": "batch-hard",

@@ -252,7 +252,7 @@ def _warn_of_shared(faces: Bunch, train: NDArray[np.intp], test: NDArray[np.intp
     if kind != "different images":
         columns = {kind: faces.get("groups"), **columns}
     shared = {
-        what: len(np.intersect1d(*(_known(values, part) for part in (train, test))))
+        what: len(np.intersect1d(_known(values, train), _known(values, test)))
         for what, values in columns.items()
         if values is not None
     }

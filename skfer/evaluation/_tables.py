@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,6 +10,13 @@ from typing import NamedTuple
 from skfer.evaluation._names import STYLES
 from skfer.exceptions import ArgumentError
 from skfer.validation import as_list, refusal, shown
+
+_MARKS = ("Mn", "Me")  # drawn over the character before them
+_IN_LATEX = str.maketrans(
+    {character: "\\" + character for character in "&%#_${}"}
+    | {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+    | {"±": r"$\pm$"}
+)
 
 
 class Cell(NamedTuple):
@@ -143,16 +151,63 @@ def format_tables(tables: Sequence[Table], style: str = "text") -> str:
 
 
 def _cells(table: Table) -> list[list[str]]:
-    body = [[name, *map(str, cells)] for name, cells in table.rows]
-    return [["", *table.columns], *body]
+    body = [[_in_a_line(name), *map(str, cells)] for name, cells in table.rows]
+    return [["", *map(_in_a_line, table.columns)], *body]
+
+
+def _in_a_line(text: str) -> str:
+    """Return a name with what would end its line, or move a cursor, as an escape sequence."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def width_of(text: str) -> int:
+    """Return how many columns of a terminal a text takes.
+
+    Parameters
+    ----------
+    text : str
+        In one line.
+
+    Returns
+    -------
+    int
+        Chinese, Japanese and Korean characters take two columns, and accents of their own none.
+    """
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(c) in _MARKS else 1 + (unicodedata.east_asian_width(c) in "WF")
+        for c in text
+    )
+
+
+def padded(text: str, width: int, *, left: bool = False) -> str:
+    """Fill a text up to some columns of a terminal.
+
+    Parameters
+    ----------
+    text : str
+        In one line.
+    width : int
+        Columns that it is to take.
+    left : bool, default=False
+        Whether the spaces are before it.
+
+    Returns
+    -------
+    str
+        The text itself, if it takes as many or more.
+    """
+    space = " " * (width - width_of(text))
+    return space + text if left else text + space
 
 
 def _justified(lines: Sequence[Sequence[str]]) -> list[list[str]]:
     """Pad cells to the width of their column: the first to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [max(map(width_of, column)) for column in zip(*lines, strict=True)]
     return [
         [
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+            padded(cell, width, left=i > 0)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ]
         for line in lines
@@ -161,18 +216,19 @@ def _justified(lines: Sequence[Sequence[str]]) -> list[list[str]]:
 
 def _as_text(table: Table) -> str:
     lines = ["  ".join(line).rstrip() for line in _justified(_cells(table))]
-    return "\n".join([table.title, lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    rule = "-" * max(map(width_of, lines))
+    return "\n".join([_in_a_line(table.title), lines[0], rule, *lines[1:]])
 
 
 def _as_markdown(table: Table) -> str:
     cells = [[cell.replace("|", r"\|") for cell in line] for line in _cells(table)]
     head, *body = _justified(cells)
     rule = [
-        ":" + "-" * max(len(cell) - 1, 2) if i == 0 else "-" * (len(cell) - 1) + ":"
+        ":" + "-" * max(width_of(cell) - 1, 2) if i == 0 else "-" * (width_of(cell) - 1) + ":"
         for i, cell in enumerate(head)
     ]
     lines = [f"| {' | '.join(line)} |" for line in (head, rule, *body)]
-    return "\n".join([f"**{table.title}**", "", *lines])
+    return "\n".join([f"**{_in_a_line(table.title)}**", "", *lines])
 
 
 def _as_latex(table: Table) -> str:
@@ -181,7 +237,7 @@ def _as_latex(table: Table) -> str:
     columns = "l" + "r" * len(table.columns)
     return "\n".join(
         [
-            f"% {table.title}",
+            f"% {_in_a_line(table.title)}",
             rf"\begin{{tabular}}{{{columns}}}",
             r"\toprule",
             lines[0],
@@ -194,9 +250,7 @@ def _as_latex(table: Table) -> str:
 
 
 def _escaped(text: str) -> str:
-    for character in r"&%#_":
-        text = text.replace(character, "\\" + character)
-    return text.replace("±", r"$\pm$")
+    return text.translate(_IN_LATEX)
 
 
 def _as_csv(tables: Sequence[Table]) -> str:

@@ -1,5 +1,6 @@
 """Labels that are probably wrong, by what a model says that was trained without them."""
 
+import re
 from collections.abc import Iterator
 from html import escape
 from numbers import Integral
@@ -177,15 +178,14 @@ class LabelIssues:
         return "\n".join([self._headline(), f"{'row':>8}  score", *lines])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{line['row']}</td><td>{escape(line['label'])}</td>"
-            f"<td>{escape(line['suggested'])}</td><td>{line['score']:.2f}</td>"
-            f"<td>{escape(line['reason'])}</td></tr>"
-            for line in self.table()
-        )
-        words = ("row", "label", "suggested", "score", "reason")
-        head = "".join(f"<th>{word}</th>" for word in words)
-        return f"<p>{escape(self._headline())}</p><table><tr>{head}</tr>{rows}</table>"
+        rows = "<tr><th>row</th><th>label</th><th>suggested</th><th>score</th><th>reason</th></tr>"
+        for line in self.table():
+            told = [escape(str(line[key])) for key in ("label", "suggested", "reason")]
+            name = rf"(?<!\w)({'|'.join(map(re.escape, told[:2]))})(?!\w)"
+            own, other, why = (re.sub(name, r"<bdi>\1</bdi>", text) for text in told)
+            cells = (line["row"], own, other, f"{line['score']:.2f}", why)
+            rows += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        return f"<p>{escape(self._headline())}</p><table>{rows}</table>"
 
     def _headline(self) -> str:
         return f"another label is preferred for {self.is_issue.sum():,} of {len(self.order):,}"
@@ -497,4 +497,4 @@ def _is_issue(tables: list[NDArray[np.float64]], codes: NDArray[np.intp]) -> NDA
     for table in tables:
         best = _preference(table, codes)
         agreed &= (table == best.other[:, None]) & (best.other > best.own)[:, None]
-    return agreed.any(axis=1)
+    return np.asarray(agreed.any(axis=1))

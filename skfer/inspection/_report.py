@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.metrics import ConfusionMatrixDisplay, accuracy_score, recall_score
+from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
 from skfer._replacing import replaced
 from skfer._typing import NDArray
@@ -18,10 +18,12 @@ from skfer.embedders._describing import describe, lines_of
 from skfer.embedders._within import embedders_in, makes_one_embedding
 from skfer.exceptions import ArgumentError
 from skfer.inspection._attention import AttentionDisplay, own_maps
+from skfer.inspection._confusion import draw_confusion
 from skfer.inspection._embedding import EmbeddingDisplay
 from skfer.inspection._faces import faces_of
+from skfer.inspection._fonts import font_settings, one_font_warning
 from skfer.inspection._gradients import similarity_maps
-from skfer.inspection._labels import read_labels
+from skfer.inspection._labels import Labels, read_labels
 from skfer.inspection._models import (
     Parts,
     answers,
@@ -46,10 +48,13 @@ _ABOUT_SCORES = (
     "They tell about new persons only if the model was trained on none of these faces, nor on "
     "others of these persons."
 )
+_NOTHING_FOUND = (
+    "No face has another of its class{}, so there is nothing to find by recall@1 and MAP@R."
+)
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
-       color: #1a1a1a; background: #fff; }
-h1, h2 { line-height: 1.2; overflow-wrap: anywhere; } h2 { margin-top: 2.2rem; }
+       color: #1a1a1a; background: #fff; overflow-wrap: anywhere; }
+h1, h2 { line-height: 1.2; } h2 { margin-top: 2.2rem; }
 figure { margin: 0; break-inside: avoid; } figure img { max-width: 100%; height: auto; }
 figcaption { color: #444; }
 pre { white-space: pre-wrap; background: #f4f4f4; padding: .8rem; border-radius: .3rem; }
@@ -131,7 +136,8 @@ def report(model: Any, bunch: Any, path: str | os.PathLike[str]) -> Path:
     images = bunch.images if len(known) == len(labels.codes) else bunch.images[known]
     faces = _Faces(images, y, groups, names)
     seen = _Seen(model, faces)
-    sections = [_about(seen, labels), *_figures(seen)]
+    with one_font_warning(labels.names):
+        sections = [_about(seen, labels), *_figures(seen)]
     with replaced(place) as temporary:
         temporary.write_text(_page(f"{name_of(model)}: report", sections), encoding="utf-8")
     return place
@@ -209,20 +215,35 @@ def _as_fitted(model: Any, y: NDArray[Any], names: Any) -> NDArray[Any]:
     return np.asarray(names)[y] if words and names is not None and y.dtype.kind in "iu" else y
 
 
-def _about(seen: _Seen, labels: Any) -> str:
+def _about(seen: _Seen, labels: Labels) -> str:
     """Tell what the model and the faces are, and the scores."""
     model, faces = seen.model, seen.faces
     counts = ", ".join(
-        f"{escape(labels.names[code])} {(labels.codes == code).sum():,}"
-        for code in range(len(labels.names))
+        f"<bdi>{escape(name)}</bdi>: {n:,}"
+        for name, n in zip(labels.names, _tally(labels), strict=True)
     )
-    who = "" if faces.groups is None else f" of {len(np.unique(faces.groups)):,} persons"
-    rows = "".join(f"<tr><th>{name}</th><td>{value:.3f}</td></tr>" for name, value in _scores(seen))
+    who = "" if faces.groups is None else f" of {_persons(len(np.unique(faces.groups)))}"
+    scores = dict(_scores(seen))
+    rows = "".join(
+        f"<tr><th>{name}</th><td>{'-' if value is None else f'{value:.3f}'}</td></tr>"
+        for name, value in scores.items()
+    )
+    others = "" if faces.groups is None else " by another person"
+    missing = f"<p>{_NOTHING_FOUND.format(others)}</p>" if None in scores.values() else ""
     made_of = escape("\n".join(lines_of(describe(model))))
     return (
-        f"<p>{len(faces.y):,} faces{who}: {counts}.</p><pre>{made_of}</pre>{_left_out(seen)}"
-        f"<h2>Scores</h2><table>{rows}</table><p>{_ABOUT_SCORES}</p>"
+        f"<p>{len(faces.y):,} faces{who} ({counts}).</p><pre>{made_of}</pre>{_left_out(seen)}"
+        f"<h2>Scores</h2><table>{rows}</table>{missing}<p>{_ABOUT_SCORES}</p>"
     )
+
+
+def _persons(n: int) -> str:
+    return "1 person" if n == 1 else f"{n:,} persons"
+
+
+def _tally(labels: Labels) -> NDArray[np.intp]:
+    """Return how many faces of each class there are."""
+    return np.bincount(labels.codes[labels.codes != UNLABELED], minlength=len(labels.names))
 
 
 def _left_out(seen: _Seen) -> str:
@@ -243,7 +264,8 @@ def _apart(model: Any) -> Parts | None:
         return None
 
 
-def _scores(seen: _Seen) -> Iterator[tuple[str, float]]:
+def _scores(seen: _Seen) -> Iterator[tuple[str, float | None]]:
+    """Yield scores by name, None for those that are not defined on these faces."""
     faces, predicted = seen.faces, seen.answers[0]
     if predicted is not None:
         yield "accuracy", float(accuracy_score(faces.y, predicted))
@@ -252,14 +274,23 @@ def _scores(seen: _Seen) -> Iterator[tuple[str, float]]:
         yield "balanced accuracy", float(np.mean(recalls))
     if not makes_one_embedding(seen.model):
         return
+    if not _has_pairs(faces):
+        yield from {"recall@1": None, "MAP@R": None}.items()
+        return
     yield "recall@1", float(recall_at_k(seen.embedding, faces.y, groups=faces.groups))
     found = mean_average_precision_at_r(seen.embedding, faces.y, groups=faces.groups)
     yield "MAP@R", float(found)
 
 
+def _has_pairs(faces: _Faces) -> bool:
+    """Whether a face has another of its class to be found, by another person if they are known."""
+    persons = np.arange(len(faces.y)) if faces.groups is None else faces.groups
+    return any(len(np.unique(persons[faces.y == label])) > 1 for label in np.unique(faces.y))
+
+
 def _figures(seen: _Seen) -> Iterator[str]:
     """Draw what the model has, section by section."""
-    model, (_, y, groups, names) = seen.model, seen.faces
+    model, (_, y, _, names) = seen.model, seen.faces
     if hasattr(model, "predict"):
         yield _figure("Confusion", "Rows are true, columns predicted.", lambda: _confusion(seen))
     if all(one.history_ for one in embedders_in(model)):
@@ -273,9 +304,7 @@ def _figures(seen: _Seen) -> Iterator[str]:
         yield _figure(
             "Nearest faces",
             "A face of each class, and those nearest to it.",
-            lambda: RetrievalDisplay.from_embedding(
-                seen.embedding, y, seen.pictures, groups=groups, names=names, random_state=0
-            ),
+            lambda: _nearest(seen),
         )
     if seen.parts is not None:
         yield from _of_an_embedder(seen, seen.parts)
@@ -306,6 +335,15 @@ def _plane(seen: _Seen) -> EmbeddingDisplay:
         subclass=seen.subclass if splits else None,
         images=seen.pictures,
         n_pictures=16,
+    )
+
+
+def _nearest(seen: _Seen) -> RetrievalDisplay:
+    _, y, groups, names = seen.faces
+    if groups is not None and len(np.unique(groups)) == 1:
+        raise ArgumentError("{y} shows one person, and faces of others are what is looked for.")
+    return RetrievalDisplay.from_embedding(
+        seen.embedding, y, seen.pictures, groups=groups, names=names, random_state=0
     )
 
 
@@ -369,32 +407,37 @@ def _has_map(embedder: Any, images: Any) -> bool:
 def _confusion(seen: _Seen) -> Any:
     faces, predicted = seen.faces, seen.answers[0]
     labels = np.unique(np.concatenate([faces.y, predicted]))
-    shown = read_labels(labels, faces.names).names if faces.names is not None else None
-    return ConfusionMatrixDisplay.from_predictions(
-        faces.y,
-        predicted,
-        labels=labels,
-        display_labels=shown,
-        cmap="Blues",
-        colorbar=False,
-        xticks_rotation=45,
-    )
+    counts = confusion_matrix(faces.y, predicted, labels=labels)
+    names = read_labels(labels, faces.names).names
+    return draw_confusion(counts, names, pyplot().figure())
 
 
 def _figure(title: str, told: str, draw: Callable[[], Any]) -> str:
-    """Return a section with one picture, inside the page."""
-    plt = pyplot()
-    with plt.style.context("default"):
-        figure = draw().figure_
-        data = BytesIO()
-        figure.savefig(data, format="png", dpi=_DPI, bbox_inches="tight")
-        plt.close(figure)
-    image = base64.b64encode(data.getvalue()).decode("ascii")
+    """Return a section with one picture, inside the page, or with why there is none."""
+    try:
+        image = _picture(draw)
+    except ArgumentError as error:  # these faces do not have what it shows
+        why = error.render({"y": "The set"})
+        return f"<section><h2>{title}</h2><p>No picture: {escape(why)}</p></section>"
     return (
         f"<section><h2>{title}</h2><figure>"
         f'<img alt="{title}: {escape(told)}" src="data:image/png;base64,{image}">'
         f"<figcaption>{escape(told)}</figcaption></figure></section>"
     )
+
+
+def _picture(draw: Callable[[], Any]) -> str:
+    """Return what a function draws as a PNG file, in characters; no figure stays open."""
+    plt = pyplot()
+    before = set(plt.get_fignums())
+    data = BytesIO()
+    try:
+        with plt.style.context(["default", font_settings()]):
+            draw().figure_.savefig(data, format="png", dpi=_DPI, bbox_inches="tight")
+    finally:
+        for number in set(plt.get_fignums()) - before:
+            plt.close(number)
+    return base64.b64encode(data.getvalue()).decode("ascii")
 
 
 def _page(title: str, sections: list[str]) -> str:

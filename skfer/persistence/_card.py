@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ Facts = dict[str, Any]
 
 _MODULES = (joblib, np, sklearn, skorch, torch)
 _TAGS = ("skfer", "facial-expression-recognition", "deep-metric-learning", "scikit-learn")
+# What means something in Markdown; an underscore within a word does not.
+_MARKUP = re.compile(r"[\\`*\[\]<>|~&]|(?<!\w)_|_(?!\w)")
 _GIVEN = ("name", "license", "data", "preprocessing", "scores", "notes")
 _LIMITS = """\
 An expression is how a face looks, not what a person feels. The model knows{known}
@@ -192,8 +195,13 @@ def _result(name: str, dataset: str, scores: Mapping[str, Any]) -> Facts:
 
 
 def _what(facts: Mapping[str, Any], classes: Sequence[str]) -> str:
-    told = f" It tells {', '.join(classes)}." if classes else ""
+    told = f" It tells {', '.join(map(_literal, classes))}." if classes else ""
     return f"A model of facial expressions, made with skfer {facts['versions']['skfer']}.{told}"
+
+
+def _literal(name: Any) -> str:
+    """Return the name of a class as Markdown that shows it as it is, in one line."""
+    return _MARKUP.sub(r"\\\g<0>", " ".join(str(name).split()))
 
 
 def _limits(classes: Sequence[str]) -> str:
@@ -232,7 +240,7 @@ def _data(data: Mapping[str, Any]) -> list[str]:
         lines.append(f"- {_title(data.get('groups_are') or 'groups')}: {data['groups']:,}")
     if counts:
         lines += ["", "| class | faces |", "| --- | --- |"]
-        lines += [f"| {name} | {count:,} |" for name, count in counts.items()]
+        lines += [f"| {_literal(name)} | {count:,} |" for name, count in counts.items()]
     return lines
 
 

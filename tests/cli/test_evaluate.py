@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from skfer.cli import _evaluate, _figures, _output, _stage, main
 from skfer.cli._record import data_record, split_record
 from skfer.cli.exit_codes import FAILED, INTERRUPTED, READER_GONE
 from skfer.datasets import make_expressions
-from skfer.evaluation import METHODS, prepare
+from skfer.evaluation import METHODS, compare, make_methods, make_splits, prepare
 
 
 def test_own_predictions_are_compared_without_pca(capsys):
@@ -353,6 +355,30 @@ def test_pictures(tmp_path, capsys):
     assert f"Pictures in {folder}: {', '.join(names)}\n" in capsys.readouterr().out
     for name in names:
         assert np.ptp(np.asarray(Image.open(folder / name).convert("L"))) > 200
+
+
+def test_pictures_can_be_compared_whatever_classes_are_called(tmp_path, monkeypatch):
+    """Colors of all confusions are on one scale, and what the font lacks is told once."""
+    faces = make_expressions(
+        4, 1, classes=["anger", "happiness", "surprise"], image_size=16, random_state=0
+    )
+    names = faces.target_names.astype("U20")
+    names[np.unique(faces.target)] = ["$x_{$", "\u5feb\u4e50", "<b>"]
+    faces.target_names = names
+    splits = make_splits(faces, n_folds=2)
+    fits = list(compare(make_methods(["pca"]), faces.images, faces.target, splits))
+    others = [replace(fit, method="other_$", points=None) for fit in fits]
+    drawn, real = [], _figures.draw_confusion
+    monkeypatch.setattr(
+        _figures, "draw_confusion", lambda *a, **o: drawn.append(real(*a, **o)) or drawn[-1]
+    )
+    wanted = SimpleNamespace(faces=faces, splits=splits)
+    with pytest.warns(UserWarning, match="lacks characters of names, \u5feb\u4e50: set") as told:
+        _figures.draw_comparison(tmp_path, wanted, [*fits, *others])
+    assert len(told) == 1
+    assert [display.im_.get_clim() for display in drawn] == [(0, 1), (0, 1)]
+    labels = [label.get_text() for label in drawn[0].ax_.get_xticklabels()]
+    assert labels == [r"\$x_{\$", "\u5feb\u4e50", "<b>"]
 
 
 FIGURES = ("embedding", "confusion")

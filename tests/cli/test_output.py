@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from helpers.calls import PCA, QUICK
 
-from skfer.cli import _output, main
+from skfer.cli import _output, _predict, main
 from skfer.cli._errors import explain
 from skfer.cli.exit_codes import FAILED
 
@@ -171,6 +171,43 @@ def test_words_in_the_characters_of_the_stream():
     assert stream.getvalue() == "0.5 +- 0.1 of Zo\\xeb\n"
 
 
+class _Western(io.StringIO):
+    encoding = "cp1252"
+
+
+def test_what_a_stream_can_take_is_left_as_it_is():
+    stream = _Western()
+    _output.say("\u5feb 0.5 ± 0.1 of Zoë", stream)
+    assert stream.getvalue() == "\\u5feb 0.5 ± 0.1 of Zoë\n"
+    assert _output.in_a_line("\u5feb ±", stream) == "\\u5feb ±"
+    assert _output.in_a_line("\u5feb ±", _Ascii()) == "\\u5feb +-"
+    assert _output.in_a_line("\u5feb ±") == "\u5feb ±"
+
+
+def _row(file, label, box=None):
+    return {"file": file, "label": label, "box": box, "probability": 0.5}
+
+
+def test_rows_of_predictions_are_straight():
+    """As wide as the stream shows them: Chinese in two columns, or as an escape sequence."""
+    box = [1, 2, 3, 4]
+    rows = [_row("a.png", "\u5feb\u4e50"), _row("\u5feb.png", "anger", box), _row("b", None, box)]
+    assert _predict._as_text(rows).splitlines() == [
+        "a.png                  \u5feb\u4e50   0.50",
+        "\u5feb.png  (1, 2)-(3, 4)  anger  0.50",
+        "b       (1, 2)-(3, 4)  -      0.50",
+    ]
+    western = _predict._as_text(rows, _Western())
+    assert western.splitlines() == [
+        r"a.png                      \u5feb\u4e50  0.50",
+        r"\u5feb.png  (1, 2)-(3, 4)  anger         0.50",
+        "b           (1, 2)-(3, 4)  -             0.50",
+    ]
+    stream = _Western()
+    _output.say(western, stream)
+    assert stream.getvalue() == f"{western}\n"
+
+
 def test_a_closed_stream_takes_nothing(monkeypatch, tmp_path):
     """Neither is there for a daemon; what is said goes nowhere, and to no other stream."""
     path = tmp_path / "numbers.json"
@@ -196,3 +233,13 @@ def test_json_on_standard_output_is_utf_8(monkeypatch):
     monkeypatch.setattr(sys, "stdout", io.StringIO())  # as a notebook's, without bytes
     _output.write_text(Path("-"), "\u8868", "--json")
     assert sys.stdout.getvalue() == "\u8868"
+
+
+@pytest.mark.parametrize(
+    "command", ["train", "predict", "embed", "info", "report", "export", "evaluate", "datasets"]
+)
+def test_help_fits_a_terminal(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80

@@ -87,6 +87,10 @@ def test_the_strip_has_a_face_of_each_class_first(faces):
     assert 'alt="Faces: anger, happiness, surprise"' in faces._repr_html_()
 
 
+def test_the_strip_is_no_wider_than_the_page(faces):
+    assert re.search("<img [^>]*style='max-width: 100%'", faces._repr_html_())
+
+
 def test_html_is_escaped_and_names_what_is_unlabeled_and_left_out(tmp_path):
     rows = [(f"{i}.png", "<b>", "p") for i in range(3)] + [
         ("3.png", "unlabeled", "p"),

@@ -81,3 +81,43 @@ def test_bars_in_names_do_not_end_cells():
     table = Table("scores", ["a|b"], [("x|y", [Cell(0.5)])])
     *_, head, _, body = format_tables([table], "markdown").splitlines()
     assert head.count("|") - head.count(r"\|") == body.count("|") - body.count(r"\|") == 3
+
+
+WIDE = Table(
+    "scores",
+    ["\u5feb\u4e50", "fear"],
+    [("\u5feb\u4e50", [Cell(0.5), Cell(0.25)]), ("Zoe\u0308", [Cell(0.5), Cell(0.125)])],
+)
+
+
+def test_columns_are_straight_on_a_terminal():
+    """Chinese characters take two columns there, and an accent of its own takes none."""
+    assert format_tables([WIDE]).splitlines() == [
+        "scores",
+        "       \u5feb\u4e50   fear",
+        "------------------",
+        "\u5feb\u4e50  0.500  0.250",
+        "Zoe\u0308   0.500  0.125",
+    ]
+    assert format_tables([WIDE], "markdown").splitlines()[2:] == [
+        "|      |  \u5feb\u4e50 |  fear |",
+        "| :--- | ----: | ----: |",
+        "| \u5feb\u4e50 | 0.500 | 0.250 |",
+        "| Zoe\u0308  | 0.500 | 0.125 |",
+    ]
+
+
+@pytest.mark.parametrize("style", ["text", "markdown", "latex"])
+def test_a_row_is_a_line(style):
+    plain = Table("title", ["column"], [("row", [Cell(0.5)])])
+    broken = Table("ti\ntle", ["co\rl\x1bumn"], [("r\u2028ow", [Cell(0.5)])])
+    written = format_tables([broken], style)
+    assert len(written.splitlines()) == len(format_tables([plain], style).splitlines())
+    assert "\x1b" not in written
+
+
+def test_names_are_no_commands_of_latex():
+    table = Table("scores", [r"\$^~"], [("{a}", [Cell(0.5, 0.1)])])
+    lines = format_tables([table], "latex").splitlines()
+    assert lines[3] == r" & \textbackslash{}\$\textasciicircum{}\textasciitilde{} \\"
+    assert lines[5] == r"\{a\} & 0.500 $\pm$ 0.100 \\"

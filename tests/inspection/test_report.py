@@ -1,6 +1,8 @@
 """One page with all that there is to see."""
 
 import re
+import warnings
+from html import escape
 from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.utils import Bunch, check_random_state
@@ -16,7 +19,7 @@ from torch import nn
 import skfer
 from skfer.embedders import WithLabels
 from skfer.exceptions import ArgumentError
-from skfer.inspection import _report, report
+from skfer.inspection import _report, label_issues, report
 from skfer.inspection._models import answers
 from skfer.nets.embedding import EmbeddingNet
 
@@ -32,8 +35,7 @@ def test_page_of_a_classifier(faces, gaussian, tmp_path):
     page = path.read_text(encoding="utf-8")
     more = ["Confusion", "Classes and sub-classes", "Reliability"]
     assert sorted(titles(page)) == sorted([*COMMON, *more])
-    assert "anger 16, happiness 16" in page
-    assert "of 8 persons" in page
+    assert "64 faces of 8 persons (<bdi>anger</bdi>: 16, <bdi>happiness</bdi>: 16, " in page
     # The model was fitted on these very faces, which it cannot know.
     scores = page[page.index("<h2>Scores") : page.index("<h2>Confusion")]
     assert "</table><p>They tell about new persons only if the model was trained on none" in scores
@@ -177,7 +179,7 @@ def test_page_of_faces_of_a_class_that_the_model_does_not_know(faces, kind, requ
         model.fit(faces.images, faces.target)
     page = report(model, more, tmp_path / "report.html").read_text(encoding="utf-8")
     assert {"Scores", "Confusion", "Reliability"} <= set(titles(page))
-    assert "contempt 4" in page
+    assert "<bdi>contempt</bdi>: 4" in page
 
 
 def test_page_of_a_model_that_was_not_trained_here(tmp_path):
@@ -221,3 +223,108 @@ def test_page_of_sub_classes_of_other_labels(faces, tmp_path):
     model.fit(faces.images, faces.target)
     page = report(model, faces, tmp_path / "report.html").read_text(encoding="utf-8")
     assert "Classes and sub-classes" in titles(page)
+
+
+def of_one_person(faces, rows):
+    return Bunch(
+        images=faces.images[rows],
+        target=faces.target[rows],
+        target_names=faces.target_names,
+        groups=np.zeros(len(rows), dtype=int),
+    )
+
+
+@pytest.mark.parametrize("n", [64, 4], ids=["several of a class", "one of each class"])
+def test_page_of_one_person(faces, multi_threshold, n, tmp_path):
+    """What is not to be had of these faces is told, and the rest is shown."""
+    rows = np.arange(64) if n == 64 else np.unique(faces.target, return_index=True)[1]
+    one = of_one_person(faces, rows)
+    page = report(multi_threshold, one, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"{n} faces of 1 person (" in page
+    assert {"Embedding", "Nearest faces", "Thresholds", "Where it looks"} < set(titles(page))
+    assert page.count("<img alt=") == len(titles(page)) - 3
+    assert "<th>recall@1</th><td>-</td>" in page
+    assert "<th>MAP@R</th><td>-</td>" in page
+    assert "<p>No face has another of its class by another person, so there is nothing" in page
+    assert "<p>No picture: The set shows one person, and faces of others are what is" in page
+    assert "<p>No picture: The set has no two faces of the same class (and of diff" in page
+    assert "nan" not in re.sub('base64,[^"]*', "", page)
+    assert plt.get_fignums() == []
+
+
+def test_page_of_a_face_of_each_class_by_nobody_known(faces, multi_threshold, tmp_path):
+    rows = np.unique(faces.target, return_index=True)[1]
+    some = Bunch(images=faces.images[rows], target=faces.target[rows])
+    page = report(multi_threshold, some, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<p>No face has another of its class, so there is nothing to find" in page
+    counts = ", ".join(f"<bdi>{code}</bdi>: 1" for code in np.unique(faces.target))
+    assert f"<p>4 faces ({counts}).</p>" in page
+
+
+NAMES = ["$cash$ & co", "$x_{$", "<b>joy</b>", "a_name_of_more_than_twenty-eight_characters"]
+
+
+def test_page_of_names_that_are_no_mathematics(faces, multi_threshold, tmp_path):
+    named = Bunch(**faces)
+    named.target_names = faces.target_names.astype("U60")
+    named.target_names[np.unique(faces.target)] = NAMES
+    page = report(multi_threshold, named, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<bdi>$x_{$</bdi>: 16" in page
+    assert "<bdi>&lt;b&gt;joy&lt;/b&gt;</bdi>: 16" in page
+    assert page.count("<img alt=") == len(titles(page)) - 1
+
+
+def test_a_figure_that_cannot_be_drawn_is_closed(faces, gaussian, monkeypatch, tmp_path):
+    mine = plt.figure()
+
+    def fails(*args):
+        plt.figure()
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(_report, "_confusion", fails)
+    with pytest.raises(ValueError, match="no such thing"):
+        report(gaussian, faces, tmp_path / "report.html")
+    assert plt.get_fignums() == [mine.number]
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_font_of_the_caller_is_taken(faces, gaussian, monkeypatch, tmp_path):
+    seen, real = [], _report._confusion
+
+    def spied(what):
+        seen.append((plt.rcParams["font.family"], plt.rcParams["axes.facecolor"]))
+        return real(what)
+
+    monkeypatch.setattr(_report, "_confusion", spied)
+    with plt.rc_context({"font.family": "DejaVu Serif", "axes.facecolor": "black"}):
+        report(gaussian, faces, tmp_path / "report.html")
+        assert plt.rcParams["font.family"] == ["DejaVu Serif"]
+    assert seen == [(["DejaVu Serif"], "white")]
+
+
+def test_characters_that_the_font_lacks_are_told_once(faces, gaussian, tmp_path):
+    named = Bunch(**faces)
+    named.target_names = faces.target_names.copy()
+    named.target_names[np.unique(faces.target)[:2]] = ["\u5feb\u4e50", "\u5feb"]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        page = report(gaussian, named, tmp_path / "report.html")
+    assert [str(one.message) for one in told] == [
+        "the font of the pictures lacks characters of names, \u5feb\u4e50: set font.family of "
+        "matplotlib (in its file matplotlibrc) to one that has them."
+    ]
+    assert "<bdi>\u5feb\u4e50</bdi>: 16" in page.read_text(encoding="utf-8")
+
+
+def test_numbers_stay_on_their_side_of_names_from_right_to_left(rows):
+    X, y = rows
+    names = np.where(y == "joy", "\u0641\u0631\u062d", np.where(y == "awe", "<b> & co", y))
+    issues = label_issues(LogisticRegression(), X, names, random_state=0)
+    page = issues._repr_html_()
+    for line in issues.table():
+        own, other = (escape(line[kind]) for kind in ("label", "suggested"))
+        assert f"<td>{line['row']}</td><td><bdi>{own}</bdi></td><td><bdi>{other}</bdi></td>" in page
+    assert re.sub("</?bdi>", "", page).count(escape(line["reason"])) == 1
+    assert "<bdi>\u0641\u0631\u062d</bdi> 0." in page
+    assert page.count("<bdi>") == page.count("</bdi>")
+    assert "<b>" not in page

@@ -110,6 +110,20 @@ def test_words_alone(fitted, tmp_path):
     assert "- Score: 0.5" in card
 
 
+def test_names_of_classes_are_no_markup():
+    names = np.array(["a|b", "<b>x", r"*f* & \_very_happy", "new\nline"])
+    y = names[np.arange(len(X)) % 4]
+    card = skfer.model_card(CrossEntropyEmbedder(8, max_epochs=1, random_state=0).fit(X, y))
+    for row in (
+        r"| a\|b | 38 |",
+        r"| \<b\>x | 38 |",
+        r"| \*f\* \& \\\_very_happy | 37 |",
+        "| new line | 37 |",
+    ):
+        assert f"\n{row}\n" in card
+    assert r"It tells \*f\* \& \\\_very_happy, \<b\>x, a\|b, new line." in card
+
+
 def test_a_file_without_facts_is_damaged(fitted, tmp_path):
     path = tmp_path / "x.skfer"
     skfer.save(fitted, path, card=CARD)

@@ -9,36 +9,42 @@ from skfer.cli.options._values import positive, seed, some_of, usual_jobs
 from skfer.evaluation import CLASSIFIERS, LOSSES, METHODS, PROTOCOLS, STYLES
 
 DESCRIPTION = """\
-Train every embedder of skfer and two baselines (PCA on pixels, and the same network trained with
-cross-entropy), each followed by the same classifier, and test them with subjects apart where it is
-known who is shown. Prints tables: means and standard deviations over the folds of accuracy,
-balanced accuracy and F1 (means over the classes), recall@1 (how often the nearest image, of another
-person if known, has the same label), the calibration error of the embedder's own probabilities,
-seconds to train, and images embedded in a second; measures of the distances; the recall of each
-class; and paired differences from cross-entropy.
+Train every embedder of skfer and two baselines (PCA on pixels, and the same
+network trained with cross-entropy), each followed by the same classifier, and
+test them with subjects apart where it is known who is shown. Prints tables:
+means and standard deviations over the folds of accuracy, balanced accuracy and
+F1 (means over the classes), recall@1 (how often the nearest image, of another
+person if known, has the same label), the calibration error of the embedder's
+own probabilities, seconds to train, and images embedded in a second; measures
+of the distances; the recall of each class; and paired differences from
+cross-entropy.
 """
 
 EPILOG = r"""
 examples:
   drawn faces, to see that all works (some minutes on a laptop):
     skfer evaluate
-  your faces, in a folder for each class, with the subject in the file name (happy/S01_3.png):
+  your faces, in a folder for each class, with the subject in the file name
+  (happy/S01_3.png):
     skfer evaluate --dataset folder --root faces/ --group-pattern '(S\d+)_'
   your faces, named in a table with the columns file, emotion and person:
-    skfer evaluate --labels labels.csv --root images/ --label-column emotion --group-column person
+    skfer evaluate --labels labels.csv --root images/ --label-column emotion \
+      --group-column person
   your copy of a published set, by its usual protocol, and by variants of it:
     skfer evaluate --dataset ck+ --root CK+/
     skfer evaluate --dataset ck+ --root CK+/ --frames 1 --neutral-first
-    skfer evaluate --dataset affectnet --root AffectNet/ --align box --cache-dir cache/ \
+    skfer evaluate --dataset affectnet --root AffectNet/ --align box \
+      --cache-dir cache/ \
       --classes anger disgust fear happiness neutral sadness surprise
   all numbers, for a program:
     skfer evaluate --quiet --json numbers.json
 
 `skfer datasets check NAME ROOT` tells what is in a copy of a published set.
 
-Exit codes: 0 done, 1 the copy is not as published (`skfer datasets check`) or some pictures could
-not be used (`skfer predict`, `skfer embed`), 2 something is wrong with the call or the data,
-3 skfer itself failed, 130 interrupted, 141 who read the output has gone.
+Exit codes: 0 done, 1 the copy is not as published (`skfer datasets check`) or
+some pictures could not be used (`skfer predict`, `skfer embed`), 2 something
+is wrong with the call or the data, 3 skfer itself failed, 130 interrupted, 141
+who read the output has gone.
 """
 
 

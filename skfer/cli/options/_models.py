@@ -16,22 +16,32 @@ from skfer.cli.options._values import one_of, positive, seed, usual_jobs
 from skfer.evaluation import CLASSIFIERS, EMBEDDERS
 
 TRAIN = """\
-Train an embedder on all labeled faces of a data set and keep it, with how its pictures are to be
-read, in one file. How good such a model is on persons that it has not seen, `skfer evaluate` tells.
+Train an embedder on all labeled faces of a data set and keep it, with how its
+pictures are to be read, in one file. How good such a model is on persons that
+it has not seen, `skfer evaluate` tells.
 """
 PREDICT = """\
-Tell the expression of faces. A row for each face: the file, where the face is if it was looked for,
-the expression, and its probability. Folders are searched for pictures: what is hidden in them is
-passed over, and links to folders are followed. Without a model the one that comes with skfer is
-taken. Faces are looked for as the model was trained: one that was trained on faces that fill their
-pictures takes such pictures whole, and looks for faces in those that are much larger or longer, as
-photographs are. Exit code 1 if a picture has no face or cannot be read; it has a row that says so.
+Tell the expression of faces. A row for each face: the file, where the face is
+if it was looked for, the expression, and its probability. Folders are searched
+for pictures: what is hidden in them is passed over, and links to folders are
+followed. Without a model the one that comes with skfer is taken. Faces are
+looked for as the model was trained: one that was trained on faces that fill
+their pictures takes such pictures whole, and looks for faces in those that are
+much larger or longer, as photographs are. Exit code 1 if a picture has no face
+or cannot be read; it has a row that says so.
 """
 EMBED = """\
-Write the embedding of every picture, or of the largest face in it, a row for each file, in the
-order of their paths. Which, and by which model, is decided as in `skfer predict`. Pictures are
-read as they are needed, so that there may be millions. A call that was broken off goes on where it
-was when it is made again, and begins anew if a picture has changed since.
+Write the embedding of every picture, or of the largest face in it, a row for
+each file, in the order of their paths. Which, and by which model, is decided
+as in `skfer predict`. Pictures are read as they are needed, so that there may
+be millions. A call that was broken off goes on where it was when it is made
+again, and begins anew if a picture has changed since.
+"""
+REPORT = """\
+Write all that there is to see of a model on labeled faces as one page of HTML
+with its pictures: scores, confusion, reliability, the embedding, and what the
+model has of its own. Give faces of persons that it was not trained on; they
+are read in the size and color of those. Needs matplotlib.
 """
 _RAW = argparse.RawDescriptionHelpFormatter
 
@@ -55,7 +65,7 @@ def _add_train(commands: Any) -> None:
         description=TRAIN,
         usage="skfer train [OPTION ...] -o MODEL",
         epilog="example:\n  skfer train --labels labels.csv --root images/ --label-column emotion "
-        "--group-column person \\\n    -o smile.skfer",
+        "\\\n    --group-column person -o smile.skfer",
         formatter_class=_RAW,
     )
     parser.set_defaults(command="train")
@@ -161,13 +171,10 @@ def _add_report(commands: Any) -> None:
     parser = commands.add_parser(
         "report",
         help="show a model on labeled faces, as a page",
-        description="Write all that there is to see of a model on labeled faces as one page of\n"
-        "HTML with its pictures: scores, confusion, reliability, the embedding, and what the\n"
-        "model has of its own. Give faces of persons that it was not trained on; they are read\n"
-        "in the size and color of those. Needs matplotlib.",
+        description=REPORT,
         usage="skfer report MODEL [OPTION ...] -o PAGE",
         epilog="example:\n  skfer report smile.skfer --labels test.csv --root images/ "
-        "--label-column emotion \\\n    -o report.html",
+        "\\\n    --label-column emotion -o report.html",
         formatter_class=_RAW,
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="a file of skfer train")
