@@ -40,6 +40,7 @@ from skfer.inspection._style import pyplot
 from skfer.inspection._subclass import SubclassDisplay, learned_subclasses
 from skfer.inspection._threshold import ThresholdDisplay
 from skfer.inspection._training import TrainingDisplay
+from skfer.inspection._words import as_fitted, unknown_to
 from skfer.metrics import mean_average_precision_at_r, recall_at_k
 from skfer.validation import UNLABELED
 
@@ -92,7 +93,14 @@ def report(model: Any, bunch: Any, path: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ArgumentError
-        If the Bunch holds no faces or labels, or the folder does not exist.
+        If the Bunch holds no faces or labels, none of a class that the model knows, or the folder
+        does not exist.
+
+    Warns
+    -----
+    UserWarning
+        If the model does not know some of the classes. "happy" and "happiness" are one class, as
+        are other words of one meaning in `skfer.datasets`.
 
     See Also
     --------
@@ -131,7 +139,7 @@ def report(model: Any, bunch: Any, path: str | os.PathLike[str]) -> Path:
         raise ArgumentError("{bunch} must have faces of at least two labeled classes.")
     groups = bunch.get("groups")
     groups = None if groups is None else np.asarray(groups)[known]
-    y = _as_fitted(model, np.asarray(bunch.target)[known], names)
+    y = as_fitted(model, np.asarray(bunch.target)[known], names)
     # A memory map that is wanted whole stays one.
     images = bunch.images if len(known) == len(labels.codes) else bunch.images[known]
     faces = _Faces(images, y, groups, names)
@@ -206,15 +214,6 @@ class _Seen:
         return self.parts
 
 
-def _as_fitted(model: Any, y: NDArray[Any], names: Any) -> NDArray[Any]:
-    """Return labels of the kind that the model was fitted on: codes, or their names."""
-    classes = getattr(model, "classes_", None)
-    if classes is None:
-        classes = next(embedders_in(model)).classes_
-    words = classes.dtype.kind not in "biuf"
-    return np.asarray(names)[y] if words and names is not None and y.dtype.kind in "iu" else y
-
-
 def _about(seen: _Seen, labels: Labels) -> str:
     """Tell what the model and the faces are, and the scores."""
     model, faces = seen.model, seen.faces
@@ -230,6 +229,9 @@ def _about(seen: _Seen, labels: Labels) -> str:
     )
     others = "" if faces.groups is None else " by another person"
     missing = f"<p>{_NOTHING_FOUND.format(others)}</p>" if None in scores.values() else ""
+    unknown = ", ".join(escape(str(name)) for name in unknown_to(model, faces.y))
+    if unknown:
+        missing += f"<p>The model does not know {unknown}: it is wrong of each such face.</p>"
     made_of = escape("\n".join(lines_of(describe(model))))
     return (
         f"<p>{len(faces.y):,} faces{who} ({counts}).</p><pre>{made_of}</pre>{_left_out(seen)}"

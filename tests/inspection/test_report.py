@@ -177,9 +177,39 @@ def test_page_of_faces_of_a_class_that_the_model_does_not_know(faces, kind, requ
     if kind == "multi_threshold":
         model = make_pipeline(FrozenEstimator(model), KNeighborsClassifier(3))
         model.fit(faces.images, faces.target)
-    page = report(model, more, tmp_path / "report.html").read_text(encoding="utf-8")
+    with pytest.warns(UserWarning, match="the model does not know the classes"):
+        page = report(model, more, tmp_path / "report.html").read_text(encoding="utf-8")
     assert {"Scores", "Confusion", "Reliability"} <= set(titles(page))
     assert "<bdi>contempt</bdi>: 4" in page
+    assert re.search("The model does not know (1|contempt): it is wrong of each such face", page)
+
+
+def test_words_of_one_meaning_are_one_class(tmp_path):
+    """A model of one's own words is reported on as well as one of the vocabulary's."""
+    some = skfer.datasets.make_expressions(
+        6, 1, image_size=24, classes=["anger", "happiness", "neutral"], random_state=0
+    )
+    mine = {"anger": "Angry", "happiness": "joy", "neutral": "neutral"}
+    words = some.target_names[some.target]
+    model = skfer.CrossEntropyEmbedder(8, max_epochs=4, random_state=0)
+    model.fit(some.images, [mine[word] for word in words])
+    tables = []
+    for y in (words, [mine[word] for word in words]):
+        bunch = Bunch(images=some.images, target=np.array(y))
+        page = report(model, bunch, tmp_path / "report.html").read_text(encoding="utf-8")
+        tables.append(re.search("<table>.*?</table>", page)[0])
+    assert tables[0] == tables[1]
+    coded = report(model, some, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert tables[0].split("<tr><th>recall@1")[0] in coded  # which names persons too
+    for unlike in (["sad", "awe", "neutral"], ["sad", "awe", "glee"]):
+        target = np.array(unlike)[np.unique(words, return_inverse=True)[1]]
+        bunch = Bunch(images=some.images, target=target)
+        if "neutral" in unlike:
+            with pytest.warns(UserWarning, match=r"not know the classes \['awe', 'sad'\]"):
+                report(model, bunch, tmp_path / "report.html")
+        else:
+            with pytest.raises(ArgumentError, match="of which model knows none: it knows"):
+                report(model, bunch, tmp_path / "report.html")
 
 
 def test_page_of_a_model_that_was_not_trained_here(tmp_path):
