@@ -142,7 +142,8 @@ def report(model: Any, bunch: Any, path: str | os.PathLike[str]) -> Path:
     y = as_fitted(model, np.asarray(bunch.target)[known], names)
     # A memory map that is wanted whole stays one.
     images = bunch.images if len(known) == len(labels.codes) else bunch.images[known]
-    faces = _Faces(images, y, groups, names)
+    kind = bunch.get("group_kind") or "subjects"
+    faces = _Faces(images, y, groups, names, kind)
     seen = _Seen(model, faces)
     with one_font_warning(labels.names):
         sections = [_about(seen, labels), *_figures(seen)]
@@ -158,6 +159,7 @@ class _Faces(NamedTuple):
     y: NDArray[Any]
     groups: Any
     names: Any
+    kind: str = "subjects"  # what groups are
 
 
 class _Seen:
@@ -221,7 +223,7 @@ def _about(seen: _Seen, labels: Labels) -> str:
         f"<bdi>{escape(name)}</bdi>: {n:,}"
         for name, n in zip(labels.names, _tally(labels), strict=True)
     )
-    who = "" if faces.groups is None else f" of {_persons(len(np.unique(faces.groups)))}"
+    who = "" if faces.groups is None else f" of {_counted(faces)}"
     scores = dict(_scores(seen))
     rows = "".join(
         f"<tr><th>{name}</th><td>{'-' if value is None else f'{value:.3f}'}</td></tr>"
@@ -239,7 +241,11 @@ def _about(seen: _Seen, labels: Labels) -> str:
     )
 
 
-def _persons(n: int) -> str:
+def _counted(faces: _Faces) -> str:
+    """Return how many persons there are, or whatever else groups are."""
+    n = len(np.unique(faces.groups))
+    if faces.kind != "subjects":
+        return f"{n:,} {faces.kind}"
     return "1 person" if n == 1 else f"{n:,} persons"
 
 
@@ -292,7 +298,7 @@ def _has_pairs(faces: _Faces) -> bool:
 
 def _figures(seen: _Seen) -> Iterator[str]:
     """Draw what the model has, section by section."""
-    model, (_, y, _, names) = seen.model, seen.faces
+    model, y, names = seen.model, seen.faces.y, seen.faces.names
     if hasattr(model, "predict"):
         yield _figure("Confusion", "Rows are true, columns predicted.", lambda: _confusion(seen))
     if all(one.history_ for one in embedders_in(model)):
@@ -341,7 +347,7 @@ def _plane(seen: _Seen) -> EmbeddingDisplay:
 
 
 def _nearest(seen: _Seen) -> RetrievalDisplay:
-    _, y, groups, names = seen.faces
+    _, y, groups, names, _ = seen.faces
     if groups is not None and len(np.unique(groups)) == 1:
         raise ArgumentError("{y} shows one person, and faces of others are what is looked for.")
     return RetrievalDisplay.from_embedding(
@@ -351,7 +357,7 @@ def _nearest(seen: _Seen) -> RetrievalDisplay:
 
 def _of_an_embedder(seen: _Seen, parts: Parts) -> Iterator[str]:
     """Draw what an embedder has beside its embedding."""
-    X, y, groups, names = seen.faces
+    X, y, groups, names, _ = seen.faces
     embedder = parts.embedder
     if hasattr(embedder, "slices_"):
         yield _figure(

@@ -215,7 +215,9 @@ def test_words_of_one_meaning_are_one_class(tmp_path):
 def test_page_of_a_model_that_was_not_trained_here(tmp_path):
     faces = skfer.datasets.make_expressions(4, 1, random_state=0)
     model = skfer.load_expression_model()[1:]
+    faces.group_kind = "different images"  # as of a set that does not name persons
     page = report(model, faces, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "32 faces of 4 different images (" in page
     assert "Training" not in titles(page)
     assert "Reliability" in titles(page)
 
