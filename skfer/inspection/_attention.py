@@ -1,6 +1,6 @@
 """A picture of where a network looks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -11,8 +11,17 @@ from skfer.inspection._choice import choose_rows
 from skfer.inspection._faces import check_faces, faces_of
 from skfer.inspection._grid import FaceGrid
 from skfer.inspection._labels import Labels, or_unlabeled, read_labels
+from skfer.inspection._maps import check_maps, check_parts
 from skfer.inspection._models import Parts, predictions, take_apart
-from skfer.inspection._style import as_text, colormap, ink_of, merged, new_axes, write_caption
+from skfer.inspection._style import (
+    as_text,
+    colormap,
+    inches_above,
+    ink_of,
+    merged,
+    new_axes,
+    write_caption,
+)
 from skfer.validation import UNLABELED, as_array, check_choice, check_real, shown
 
 _METHODS = ("auto", "attention", "gradient")
@@ -254,7 +263,7 @@ class AttentionDisplay:
         ArgumentError
             If the arguments do not fit together.
         """
-        checked = _check_maps(maps)
+        checked = check_maps(maps)
         faces = check_faces(images, len(checked), beside="maps")
         y = or_unlabeled(y, len(checked))
         labels = read_labels(y, names, n_samples=len(checked), rows_name="maps")
@@ -264,7 +273,7 @@ class AttentionDisplay:
             rows=choose_rows(rows, labels, random_state, argument="rows"),
             labels=[labels.of(code) for code in labels.codes],
             told=told,
-            parts=None if parts is None else _check_parts(parts, part_names, checked.shape),
+            parts=None if parts is None else check_parts(parts, part_names, checked.shape),
             part_names=part_names,
         )
         display._summarize(labels)
@@ -377,12 +386,13 @@ class AttentionDisplay:
                 "{kind=parts} needs {parts} and {part_names}: which pixels are of which?"
             )
         ordered = sorted(self.part_shares_.items(), key=lambda item: item[1][0])
-        ax = new_axes(ax, 5.0, 0.6 + 0.34 * len(ordered))
+        words = [as_text(name) for name, _ in ordered]
+        longer = max(0, max(map(len, words)) - 12)  # letters that have no room yet
+        ax = new_axes(ax, 5.0 + 0.085 * longer, 0.6 + 0.34 * len(ordered))
         ink = ink_of(ax)
         color = ink.colors(1)[0]
         options = merged(Rectangle, {"color": color}, given)
         options.pop("label", None)
-        words = [as_text(name) for name, _ in ordered]
         self.bars_ = ax.barh(np.arange(len(words)), [share for _, (share, _) in ordered], **options)
         ax.set_yticks(np.arange(len(words)), words)
         for place, (_, (_, pixels)) in enumerate(ordered):
@@ -390,7 +400,8 @@ class AttentionDisplay:
         ax.set_xlabel(f"share of all {self.told}")
         ax.spines[["top", "right", "left"]].set_visible(False)
         ax.tick_params(axis="y", length=0)
-        write_caption(ax, caption, "Parts of the face; the line is a part's share of all pixels")
+        told = "Parts of the face; the line is a part's share of all pixels"
+        write_caption(ax, caption, told, inches_above([ax], words))
         self.ax_, self.figure_ = ax, ax.figure
 
 
@@ -469,29 +480,3 @@ def _class_means(
     nearest = apart.argmin(axis=1)
     own = np.where(labels.codes == UNLABELED, nearest, np.searchsorted(known, labels.codes))
     return means[own], "similarity to the own class"
-
-
-def _check_maps(maps: Any) -> NDArray[Any]:
-    """Return maps as the network gives them, in single precision, or else in double."""
-    single = getattr(maps, "dtype", None) == np.float32
-    values = as_array(maps, "maps", np.float32 if single else np.float64)
-    if values.ndim != 3 or 0 in values.shape or not np.isfinite(values).all() or values.min() < 0:
-        raise ArgumentError(
-            "{maps} must be finite, not below 0, and of shape (n, height, width), got shape {}.",
-            values.shape,
-        )
-    return values
-
-
-def _check_parts(parts: Any, part_names: Any, shape: tuple[int, ...]) -> NDArray[np.intp]:
-    values = as_array(parts, "parts")
-    if values.shape != shape or values.dtype.kind not in "biu":
-        raise ArgumentError(
-            "{parts} must have a part's number for each pixel of the maps, shape {}; got shape {}.",
-            shape,
-            values.shape,
-        )
-    several = isinstance(part_names, Sequence) or getattr(part_names, "ndim", 0) == 1
-    if not several or values.min() < 0 or values.max() >= len(part_names):
-        raise ArgumentError("{part_names} must name each number in {parts}.")
-    return values.astype(np.intp)

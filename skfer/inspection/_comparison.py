@@ -17,7 +17,15 @@ from skfer.inspection._fits import (
     pair_up,
     scores_by_run,
 )
-from skfer.inspection._style import MARKERS, as_text, ink_of, merged, several_axes, write_caption
+from skfer.inspection._style import (
+    MARKERS,
+    as_text,
+    inches_above,
+    ink_of,
+    merged,
+    several_axes,
+    write_caption,
+)
 from skfer.validation import as_array, check_choice, check_real, shown
 
 _BENEATH = 0.22  # rows: the differences of the folds do not lie under the interval's line
@@ -107,7 +115,7 @@ class ComparisonDisplay:
         self.confidence = confidence
         # What only fits can tell: differences where some are missing, how many, and of what.
         self._apart: dict[str, NDArray[np.float64]] = {}
-        self._labels: dict[str, str] = {}
+        self._suffixes: dict[str, str] = {}
         self._points = "folds"
 
     @classmethod
@@ -233,8 +241,8 @@ class ComparisonDisplay:
         """Take over what only fits can tell, for the picture."""
         every = set().union(*runs.values())
         self._apart = {name: pair.differences for name, pair in pairs.items()}
-        self._labels = {
-            name: f"{name} ({len(scores)} of {len(every)} fits)"
+        self._suffixes = {
+            name: f" ({len(scores)} of {len(every)} fits)"
             for name, scores in runs.items()
             if len(scores) < len(every)
         }
@@ -285,15 +293,17 @@ class ComparisonDisplay:
         told = f"Small: {self._points}, large: their mean"
         if self.intervals_:
             told += f", line: {self.confidence:.0%} interval of the paired difference"
-        write_caption(axes[0], caption, told)
+        write_caption(axes[0], caption, told, inches_above(axes, self._words()))
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
 
+    def _words(self) -> list[str]:
+        return [as_text(name) + self._suffixes.get(name, "") for name in self.scores]
+
     def _label(self, axes: list[Any], ink: Any) -> None:
         places = np.arange(len(self.scores))
-        labels = [as_text(self._labels.get(name, name)) for name in self.scores]
         for ax in axes:
-            ax.set_yticks(places, labels)
+            ax.set_yticks(places, self._words())
             ax.set_ylim(len(places) - 0.5, -0.5)
             ax.spines[["top", "right", "left"]].set_visible(False)
             ax.tick_params(axis="y", length=0)

@@ -11,7 +11,15 @@ from skfer.inspection._faces import check_faces, faces_of
 from skfer.inspection._labels import NO_LABEL, Labels, or_unlabeled, read_labels, read_predictions
 from skfer.inspection._models import embed, image_shape_of, predictions, subclasses
 from skfer.inspection._projection import project
-from skfer.inspection._scatter import Group, add_pictures, fit_view, ring, scatter, spread_rows
+from skfer.inspection._scatter import (
+    Group,
+    add_pictures,
+    fit_view,
+    ring,
+    scatter,
+    sizes_of,
+    spread_rows,
+)
 from skfer.inspection._style import MARKERS, as_text, ink_of, legend_beside, new_axes, write_caption
 from skfer.validation import (
     UNLABELED,
@@ -22,6 +30,9 @@ from skfer.validation import (
     check_rows,
     shown,
 )
+
+_LEGEND = 2.2  # inches of a figure of one's own, for the legend
+_IN_LEGEND = 40.0  # the least area of a marker there
 
 
 class EmbeddingDisplay:
@@ -318,7 +329,8 @@ class EmbeddingDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; new axes by default.
+            Where to draw; new axes by default. Given ones become narrower by their legend, if their
+            figure has no layout engine, such as ``layout="constrained"``.
         n_pictures : int, default=0
             At about how many points, spread over the plane, the face is shown.
         cmap : str or Colormap, default=None
@@ -344,15 +356,24 @@ class EmbeddingDisplay:
         colors = [*ink.colors(len(labels.names), cmap), ink.faint]  # the last of the unlabeled
         groups = _groups(labels, colors, self.subclass, self.is_training)
         drawn = scatter(ax, self.points, groups, kwargs, cmap)
-        self.scatters_ = {group.name: one for group, one in zip(groups, drawn, strict=True)}
+        self.scatters_ = {
+            group.name + group.suffix: one for group, one in zip(groups, drawn, strict=True)
+        }
         wrong = np.zeros(len(labels.codes), dtype=bool)
         if self.y_pred is not None:
             _, wrong = read_predictions(self.y_pred, self.y)
-        self.wrong_ = ring(ax, self.points[wrong], kwargs.get("s")) if wrong.any() else None
+        self.wrong_ = None
+        if wrong.any():
+            size = kwargs.get("s")
+            size = _sizes(groups, len(wrong))[wrong] if size is None or np.ndim(size) else size
+            self.wrong_ = ring(ax, self.points[wrong], size)
         pictured = self._rows_of_pictures(n_pictures)
         self.pictures_ = self._add_pictures(ax, pictured, [colors[c] for c in labels.codes])
-        self.legend_ = _legend(ax, self.scatters_, self.wrong_) if legend else None
         self.caption_ = write_caption(ax, caption, self.told[:1].upper() + self.told[1:])
+        self.legend_ = None
+        if legend:
+            room = _LEGEND if own_figure else None
+            self.legend_ = _legend(ax, list(zip(groups, drawn, strict=True)), self.wrong_, room)
         ax.set(xticks=[], yticks=[])
         fit_view(ax, self.points, pictured, own_figure)
         self.ax_, self.figure_ = ax, ax.figure
@@ -414,16 +435,30 @@ def _groups(labels: Labels, colors: Sequence[Any], subclass: Any, is_training: A
                 marker += code >= 0
                 if not rows.any():
                     continue
-                name = labels.of(code) + (f" {number}" if len(own) > 1 and kind is not None else "")
-                name += " (training)" if pale else ""
-                groups.append(Group(name, np.flatnonzero(rows), colors[code], style, pale))
+                suffix = f" {number}" if len(own) > 1 and kind is not None else ""
+                suffix += " (training)" if pale else ""
+                places = np.flatnonzero(rows)
+                groups.append(Group(labels.of(code), places, colors[code], style, pale, suffix))
     return groups
 
 
-def _legend(ax: Any, scatters: dict[str, Any], wrong: Any) -> Any:
-    handles = dict(sorted(scatters.items(), key=lambda item: item[0] == NO_LABEL))
+def _sizes(groups: Sequence[Group], n: int) -> NDArray[np.float64]:
+    """Return the usual size of each point's marker."""
+    sizes = np.zeros(n)
+    for group, size in zip(groups, sizes_of(groups), strict=True):
+        sizes[group.rows] = size
+    return sizes
+
+
+def _legend(ax: Any, drawn: list[tuple[Group, Any]], wrong: Any, room: float | None) -> Any:
+    drawn = sorted(drawn, key=lambda item: item[0].name + item[0].suffix == NO_LABEL)
+    names = [as_text(group.name) + group.suffix for group, _ in drawn]
+    handles = [one for _, one in drawn]
     if wrong is not None:
-        handles["predicted wrongly"] = wrong
+        names, handles = [*names, "predicted wrongly"], [*handles, wrong]
     if len(handles) < 2:
         return None
-    return legend_beside(ax, list(handles.values()), [as_text(name) for name in handles])
+    legend = legend_beside(ax, handles, names, room)
+    for handle in legend.legend_handles:  # of small points too
+        handle.set_sizes(np.maximum(handle.get_sizes(), _IN_LEGEND))
+    return legend

@@ -13,6 +13,8 @@ from skfer.inspection._scatter import Group, scatter
 from skfer.inspection._style import RIGHT, WRONG, ink_of, legend_beside, new_axes, write_caption
 from skfer.validation import check_choice, check_int, shown
 
+_LEGEND = 2.7  # inches of a figure of one's own, for the legend
+
 
 class LabelIssuesDisplay:
     """The faces whose labels are most suspicious, or what speaks for and against every label.
@@ -165,7 +167,8 @@ class LabelIssuesDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; new axes by default.
+            Where to draw; new axes by default. With ``kind="confidence"`` given ones become
+            narrower by their legend, if their figure has no layout engine.
         kind : {"faces", "confidence"}, default="faces"
             The most suspicious faces with the label that they have and the one that is suggested;
             or, for each label, its probability and that of the suggested one.
@@ -197,7 +200,7 @@ class LabelIssuesDisplay:
         titles = [f"{found.labels[row]}\n{found.suggested[row]}?" for row in self.rows]
         n_columns = min(n_columns, len(self.rows))
         n_rows = -(-len(self.rows) // n_columns)
-        grid = FaceGrid(ax, n_rows, n_columns, titles=titles, n_lines=2)
+        grid = FaceGrid(ax, n_rows, n_columns, titles=titles)
         for place, (row, face, title) in enumerate(zip(self.rows, self.faces, titles, strict=True)):
             frame = "wrong" if found.is_issue[row] else None
             grid.add(*divmod(place, n_columns), face, title, frame, **options)
@@ -212,6 +215,7 @@ class LabelIssuesDisplay:
         other = found.other_confidence if by_model else found.other_neighbor_share
         points = np.column_stack([own, other])
         there = np.isfinite(points).all(axis=1)
+        room = _LEGEND if ax is None else None
         ax = new_axes(ax, 5.6, 4.2)
         groups = [
             Group("as labeled", np.flatnonzero(there & ~found.is_issue), RIGHT, "."),
@@ -219,7 +223,6 @@ class LabelIssuesDisplay:
         ]
         drawn = scatter(ax, points, groups, options)
         self.scatters_ = {group.name: one for group, one in zip(groups, drawn, strict=True)}
-        legend_beside(ax, drawn, list(self.scatters_))
         ax.axline((0, 0), slope=1, color=ink_of(ax).faint, linestyle=":", linewidth=1, zorder=1)
         what = "probability" if by_model else "share of neighbors"
         ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=f"{what} of the label")
@@ -227,4 +230,5 @@ class LabelIssuesDisplay:
         n_issues = int(found.is_issue.sum())
         told = f"Another label is preferred for {n_issues:,} of {len(found.order):,}"
         write_caption(ax, caption, told)
+        legend_beside(ax, drawn, list(self.scatters_), room)
         self.ax_, self.figure_ = ax, ax.figure

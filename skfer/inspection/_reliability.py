@@ -15,6 +15,7 @@ from skfer.inspection._style import (
     as_text,
     ink_of,
     legend_beside,
+    letter_scale,
     merged,
     new_axes,
     pyplot,
@@ -33,6 +34,7 @@ from skfer.validation import (
 )
 
 _FEW = 4  # curves that leave room for a legend among them
+_LEGEND = 2.2  # inches for a legend of more in a figure of one's own
 _CURVE = "skfer-reliability"  # marks the lines of other Displays in the same axes
 
 
@@ -270,7 +272,9 @@ class ReliabilityDisplay:
         ----------
         ax : matplotlib Axes or two of them, default=None
             Where to draw: the curves, and the shares of the bins where there are two axes. Curves
-            of other Displays in the same axes are kept. New axes by default.
+            of other Displays in the same axes are kept. Given axes become narrower by the names of
+            many curves, if their figure has no layout engine, such as ``layout="constrained"``.
+            New axes by default.
         kind : {"overall", "classes"}, default="overall"
             One curve of the predicted class, or one for each class.
         cmap : str or Colormap, default=None
@@ -289,10 +293,12 @@ class ReliabilityDisplay:
         """
         check_choice(kind, "kind", ("overall", "classes"))
         check_flag(legend, "legend")
+        room = _LEGEND if ax is None else None
         n_curves = len(self.per_class) if kind == "classes" else 1
         ax, below = _two_axes(ax, 4.4 if n_curves <= _FEW else 6.2)
         before = [line for line in ax.lines if line.get_gid() == _CURVE]
-        curves = {self.name: self.overall} if kind == "overall" else self.per_class
+        one = kind == "overall"
+        curves = {self.name: self.overall} if one else self.per_class
         colors = ink_of(ax).colors(len(before) + len(curves), cmap)
         self.lines_ = {}
         for number, (name, curve) in enumerate(curves.items(), len(before)):
@@ -301,25 +307,27 @@ class ReliabilityDisplay:
             ax.axline((0, 0), slope=1, color=ink_of(ax).faint, linestyle=":", linewidth=1, zorder=1)
         self.bars_ = None
         if below is not None:
-            self.bars_ = self._draw_counts(below, colors[len(before)])
+            self.bars_ = self._draw_counts(below, colors[len(before)] if one else None)
         ax.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
         if not before:
             (ax if below is None else below).set_xlabel("predicted probability")
         if legend:
             shown = before + list(self.lines_.values())
-            _legend(ax, shown, [line.get_label() for line in shown])
+            _legend(ax, below, shown, room)
         write_caption(ax, caption, "")
         self.ax_, self.counts_ax_, self.figure_ = ax, below, ax.figure
         return self
 
     def _draw_counts(self, ax: Any, color: Any) -> Any:
+        """Draw the shares in the color of the only curve, or in one of none of several."""
         shares = self.overall.counts / self.overall.counts.sum()
         widths = np.diff(self.edges)
+        color = ink_of(ax).faint if color is None else color
         edge = ink_of(ax).edge(color)
         bars = ax.bar(
             self.edges[:-1], shares, widths, align="edge", color=color, edgecolor=edge, alpha=0.6
         )
-        ax.set(ylabel="share of all", ylim=(0, None))
+        ax.set(ylabel="share of\npredictions", ylim=(0, None))
         return bars
 
 
@@ -336,8 +344,9 @@ def _binned(sure: NDArray[Any], right: NDArray[np.bool_], n_bins: int) -> Reliab
 def _two_axes(ax: Any, width: float) -> tuple[Any, Any]:
     """Return where curves and shares are drawn: both in a new figure, or as given."""
     if ax is None:
+        size = (width * letter_scale(), 5.0 * letter_scale())
         _, (above, below) = pyplot().subplots(
-            2, 1, figsize=(width, 5.0), height_ratios=(4, 1), sharex=True, layout="constrained"
+            2, 1, figsize=size, height_ratios=(4, 1), sharex=True, layout="constrained"
         )
         return above, below
     several = isinstance(ax, Sequence) or getattr(ax, "ndim", 0) == 1
@@ -346,9 +355,10 @@ def _two_axes(ax: Any, width: float) -> tuple[Any, Any]:
     return new_axes(ax, 0, 0), None
 
 
-def _legend(ax: Any, lines: list[Any], names: list[str]) -> None:
+def _legend(ax: Any, below: Any, lines: list[Any], room: float | None) -> None:
+    names = [line.get_label() for line in lines]
     if len(lines) > _FEW:
-        legend_beside(ax, lines, names)
+        legend_beside(ax, lines, names, room, [] if below is None else [below])
     else:
         ax.legend(lines, names, frameon=False, loc="best")
 

@@ -290,7 +290,7 @@ class RetrievalDisplay:
         ]
         n = self.neighbors.shape[1]
         every = [text for row in titles for text in row] + self.query_names
-        grid = FaceGrid(ax, len(self.queries), n + 1.3, titles=every, n_lines=2)
+        grid = FaceGrid(ax, len(self.queries), n + 1.3, titles=every)
         for row, face in enumerate(self.query_faces):
             grid.add(row, 0, face, self.query_names[row], "plain", **kwargs)
             for k, found in enumerate(self.neighbor_faces[row]):

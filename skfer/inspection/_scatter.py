@@ -10,6 +10,7 @@ from skfer.inspection._faces import Faces
 from skfer.inspection._style import Ink, ink_of, merged
 
 _SIZE = 26.0
+_MANY, _SMALLEST = 1000, 0.25  # so many points have the full size; the least share of it
 _PICTURE = 26.0  # points, the side of a face among the points
 _MARGIN = 7.0  # points, what markers at the edge need
 # Options of ax.scatter that say how numbers become colors.
@@ -17,13 +18,14 @@ _COLOR_SCALE = ("norm", "vmin", "vmax", "cmap", "colorizer")
 
 
 class Group(NamedTuple):
-    """Points that look alike."""
+    """Points that look alike; a suffix tells those of one name apart."""
 
     name: str
     rows: NDArray[np.intp]
     color: Any
     marker: str
     pale: bool = False
+    suffix: str = ""
 
 
 def scatter(
@@ -36,16 +38,25 @@ def scatter(
     """Draw groups of points; options are those of ``ax.scatter``, an array is one value a point."""
     ink = ink_of(ax)
     options = _common_scale(options, len(points), cmap)
-    return [
-        ax.scatter(*points[group.rows].T, **_options(group, options, len(points), ink))
-        for group in groups
-    ]
+    sizes = sizes_of(groups)
+    drawn: list[Any] = [None] * len(groups)
+    # The largest first: a few points would vanish beneath many.
+    for k in sorted(range(len(groups)), key=lambda k: -len(groups[k].rows)):
+        own = _options(groups[k], options, len(points), ink, sizes[k])
+        drawn[k] = ax.scatter(*points[groups[k].rows].T, **own)
+    return drawn
 
 
-def ring(ax: Any, points: NDArray[Any], size: Any = None) -> Any:
-    """Draw rings around points."""
+def sizes_of(groups: Sequence[Group]) -> list[float]:
+    """Usual area of each group's markers: of thousands they become smaller, and more are seen."""
+    shares = [_MANY / max(len(groups) * len(group.rows), 1) for group in groups]
+    return [_SIZE * float(np.clip(share, _SMALLEST, 1.0)) for share in shares]
+
+
+def ring(ax: Any, points: NDArray[Any], sizes: Any) -> Any:
+    """Draw rings around points of one size or several."""
     ink = ink_of(ax)
-    size = 3.0 * (_SIZE if size is None or np.ndim(size) else float(size))
+    size = 3.0 * np.asarray(sizes, dtype=float)
     return ax.scatter(
         *points.T, s=size, marker="o", facecolors="none", edgecolors=[ink.text], linewidths=0.8
     )
@@ -139,7 +150,9 @@ def _common_scale(options: Mapping[str, Any], n: int, cmap: Any) -> dict[str, An
     return options
 
 
-def _options(group: Group, given: Mapping[str, Any], n: int, ink: Ink) -> dict[str, Any]:
+def _options(
+    group: Group, given: Mapping[str, Any], n: int, ink: Ink, size: float
+) -> dict[str, Any]:
     from matplotlib.collections import PathCollection
     from matplotlib.markers import MarkerStyle
 
@@ -147,9 +160,10 @@ def _options(group: Group, given: Mapping[str, Any], n: int, ink: Ink) -> dict[s
         name: np.asarray(value)[group.rows] if _is_of_rows(value, n) else value
         for name, value in given.items()
     }
-    defaults: dict[str, Any] = {"s": _SIZE, "linewidths": 0.5, "marker": group.marker, "zorder": 2}
+    width = 0.5 * np.sqrt(size / _SIZE)
+    defaults: dict[str, Any] = {"s": size, "linewidths": width, "marker": group.marker, "zorder": 2}
     if group.pale:
-        defaults |= {"s": _SIZE / 2, "alpha": 0.3, "linewidths": 0, "zorder": 1}
+        defaults |= {"s": size / 2, "alpha": 0.3, "linewidths": 0, "zorder": 1}
     own_color = {"c", "color", "facecolor", "facecolors", "fc"} & set(options)
     if not own_color:
         edge = ink.edge(group.color)

@@ -84,7 +84,6 @@ def show_faces(
         -(-len(rows) // n_columns),
         n_columns,
         titles=[texts[row] for row in rows],
-        n_lines=max(text.count("\n") + 1 for text in texts),
     )
     for place, row in enumerate(rows):
         grid.add(*divmod(place, n_columns), faces[row], texts[row], frames[row], **kwargs)

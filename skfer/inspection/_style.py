@@ -1,7 +1,11 @@
 """How all Displays draw: colors that color-blind readers tell apart, markers, text, axes."""
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+from unicodedata import east_asian_width
+
+import numpy as np
 
 from skfer.exceptions import ArgumentError, install_hint
 from skfer.validation import shown
@@ -15,6 +19,8 @@ LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (3, 3, 
 RIGHT, WRONG = "#009E73", "#D55E00"
 
 _LONGEST = 28  # characters of a name: a legend must leave room for the picture
+_INSIDE = 0.775  # of a figure's width lies between its usual margins
+_LEAST = 0.4  # of the width of given axes, whatever their legend takes
 
 
 def pyplot() -> Any:
@@ -52,11 +58,9 @@ def ink_of(ax: Any) -> Ink:
     """Return the colors that can be read on these axes."""
     from matplotlib.colors import to_rgba
 
-    background = to_rgba(ax.get_facecolor())
-    if background[3] < 0.5:
-        background = to_rgba(ax.figure.get_facecolor())
-    if background[3] < 0.5:
-        background = (1.0, 1.0, 1.0, 1.0)
+    # Axes of a part of a figure lie on the whole.
+    behind = [to_rgba(one.get_facecolor()) for one in (ax, ax.figure, ax.figure.canvas.figure)]
+    background = next((color for color in behind if color[3] >= 0.5), (1.0, 1.0, 1.0, 1.0))
     text = to_rgba(pyplot().rcParams["text.color"])
     if abs(_lightness(text) - _lightness(background)) < 0.4:
         text = (0.0, 0.0, 0.0, 1.0) if _lightness(background) > 0.5 else (1.0, 1.0, 1.0, 1.0)
@@ -86,14 +90,15 @@ def several_axes(
     columns : int
         The most in a row.
     panel : tuple of float
-        Width and height of each in inches, in a figure of one's own.
+        Width and height of each in inches, in a figure of one's own and with letters of the usual
+        size.
     ratios : sequence of float, optional
         Relative widths of the columns.
     """
     columns = min(columns, n)
     rows = -(-n // columns)
     if ax is None:
-        size = (panel[0] * columns, panel[1] * rows)
+        size = (panel[0] * columns * letter_scale(), panel[1] * rows * letter_scale())
         figure = pyplot().figure(figsize=size, layout="constrained")
         spec = figure.add_gridspec(rows, columns, width_ratios=ratios)
         return [figure.add_subplot(spec[divmod(k, columns)]) for k in range(n)]
@@ -111,20 +116,22 @@ def several_axes(
 
 def _divided(ax: Any, n: int, columns: int, ratios: Any) -> list[Any]:
     """Parts of an Axes, with space for labels between them; the Axes itself is hidden."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
     ax.set_axis_off()
-    width = ax.get_position().width * ax.figure.get_figwidth()
     if ratios is None:
-        columns = max(1, min(columns, int(width / 2)))
+        columns = max(1, min(columns, int(inches_across(ax) / 2)))
     rows = -(-n // columns)
     spec = ax.get_subplotspec()
+    arranged = isinstance(ax.figure.get_layout_engine(), ConstrainedLayoutEngine)
+    # Such a layout finds the space itself, and would add this to it.
+    space = {} if arranged and spec is not None else {"wspace": 0.5, "hspace": 0.5}
     if spec is None:  # placed by hand
         place = ax.get_position()
         edges = {"left": place.x0, "right": place.x1, "bottom": place.y0, "top": place.y1}
-        parts = ax.figure.add_gridspec(
-            rows, columns, width_ratios=ratios, wspace=0.5, hspace=0.5, **edges
-        )
+        parts = ax.figure.add_gridspec(rows, columns, width_ratios=ratios, **space, **edges)
     else:
-        parts = spec.subgridspec(rows, columns, width_ratios=ratios, wspace=0.5, hspace=0.5)
+        parts = spec.subgridspec(rows, columns, width_ratios=ratios, **space)
     return [ax.figure.add_subplot(parts[divmod(k, columns)]) for k in range(n)]
 
 
@@ -139,29 +146,123 @@ def check_axes(ax: Any) -> None:
 def as_text(name: Any, longest: int = _LONGEST) -> str:
     """Return a name that matplotlib draws as it is: no mathematics, no breaks, not too long."""
     text = " ".join("".join(c if c.isprintable() else " " for c in str(name)).split())
-    text = text if len(text) <= longest else f"{text[: longest - 3]}..."
+    if len(text) > longest:  # names are told apart by how they begin, or by how they end
+        head = (longest - 3) // 2
+        text = f"{text[:head]}...{text[head + 3 - longest :]}"
     # What begins with an underscore is left out of legends.
     return (" " if text.startswith("_") else "") + text.replace("$", r"\$")
 
 
-def write_caption(ax: Any, text: str | None, default: str) -> Any:
-    """Write what a picture shows above it; an empty text writes nothing."""
-    return ax.set_title(default if text is None else text, loc="left", fontsize="medium")
+def letter_scale() -> float:
+    """How much larger letters are than usual; what they must fit into grows along."""
+    return max(1.0, float(pyplot().rcParams["font.size"]) / 10)
 
 
-def legend_beside(ax: Any, handles: list[Any], labels: list[str], **options: Any) -> Any:
-    """Put a legend to the right of the axes, in as many columns as it takes."""
-    options = {"ncols": 1 + (len(labels) - 1) // 18, "markerscale": 1.4} | options
-    return ax.legend(
-        handles, labels, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, **options
-    )
+def letters_of(text: str) -> int:
+    """Width of a text in letters; those of East Asia are as wide as two."""
+    return sum(1 + (east_asian_width(c) in "WF") for c in text)
 
 
-def make_room(legend: Any) -> None:
-    """Widen a figure of one's own by what a legend beside its axes needs."""
-    longest = max(len(text.get_text()) for text in legend.get_texts())
-    figure = legend.axes.figure
-    figure.set_figwidth(figure.get_figwidth() + 0.7 + 0.085 * longest)
+def inches_across(*axes: Any) -> float:
+    """Width of axes beside each other, as far as it is known before the layout is made."""
+    figure, places = axes[0].figure, [ax.get_position() for ax in axes]
+    share = max(place.x1 for place in places) - places[0].x0
+    return float(share * figure.bbox.width / figure.dpi)
+
+
+def inches_above(axes: Sequence[Any], words: Sequence[str]) -> float:
+    """Room for a caption above axes beside each other whose rows have words to their left."""
+    width = inches_across(*axes)
+    if axes[0].figure.get_layout_engine() is None:
+        return width
+    # What arranges a figure fills its margins, but for the words.
+    return width / _INSIDE - 0.085 * max(map(letters_of, words)) * letter_scale()
+
+
+def write_caption(ax: Any, text: str | None, default: str, width: float | None = None) -> Any:
+    """Write what a picture shows above it; an empty text writes nothing.
+
+    The default is put into lines of about a width in inches, by default that of the axes.
+    """
+    title = ax.set_title(default if text is None else text, loc="left", fontsize="medium")
+    if text is None:
+        width = inches_across(ax) if width is None else width
+        takes = title.get_window_extent().width / ax.figure.dpi
+        if takes > width:
+            if ax.figure.get_layout_engine() is None:  # the margin above is what it is
+                title.set_fontsize("small")
+                takes = title.get_window_extent().width / ax.figure.dpi
+            letters = 0.95 * len(default) * width / takes  # some lines have more of the wide ones
+            title.set_text(textwrap.fill(default, max(int(letters), 20)))
+    return title
+
+
+def legend_beside(
+    ax: Any,
+    handles: list[Any],
+    labels: list[str],
+    room: float | None = None,
+    along: Sequence[Any] = (),
+) -> Any:
+    """Put a legend to the right of the axes, in as many columns as it takes.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where the handles were drawn.
+    handles, labels : list
+        As ``ax.legend`` takes them.
+    room : float, optional
+        Inches for a legend in a figure of one's own, which is widened by what is missing. In the
+        figure of a caller, where no layout engine makes room, the axes become narrower.
+    along : sequence of Axes
+        Those below, which become narrower too.
+    """
+    columns = 1 + (len(labels) - 1) // 18
+    beside = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5), "frameon": False}
+    legend = ax.legend(handles, labels, ncols=columns, markerscale=1.4, **beside)
+    if room is None:
+        if ax.figure.get_layout_engine() is None:
+            _narrow([ax, *along], legend)
+        return legend
+    parts = np.array_split(labels, columns)
+    wanted = sum(0.7 + 0.085 * max(map(letters_of, part)) for part in parts) * letter_scale()
+    ax.figure.set_figwidth(ax.figure.get_figwidth() + max(0.0, wanted - room))
+    return legend
+
+
+class _Narrowed:
+    """The place of axes, whenever they are drawn, so that a legend beside lies in their part."""
+
+    def __init__(self, ax: Any, legend: Any) -> None:
+        self.ax = ax
+        self.legend = legend
+        self.beside = legend.axes
+        self.inches = legend.get_window_extent().width / ax.figure.dpi + 0.15
+
+    def __call__(self, ax: Any, renderer: Any = None) -> Any:
+        """Return the place, as matplotlib asks for it."""
+        from matplotlib.transforms import Bbox
+
+        left, bottom, width, height = ax.get_position(original=True).bounds
+        if self.beside.get_legend() is self.legend:
+            room = width if ax.get_subplotspec() is not None else 1.0 - left
+            legend_width = self.inches * ax.figure.dpi / ax.figure.bbox.width
+            width = min(width, max(room - legend_width, _LEAST * room))
+        return Bbox.from_bounds(left, bottom, width, height)
+
+    def get_subplotspec(self) -> Any:
+        """Return what ``tight_layout`` arranges."""
+        return self.ax.get_subplotspec()
+
+
+def _narrow(axes: Sequence[Any], legend: Any) -> None:
+    """Let a legend beside the first of some axes lie in their part of the figure."""
+    for ax in axes:
+        if isinstance(ax.get_axes_locator(), _Narrowed | None):
+            place = _Narrowed(ax, legend)
+            ax.set_axes_locator(place)
+            ax.apply_aspect(place(ax))
 
 
 def merged(artist: Any, defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

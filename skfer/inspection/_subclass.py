@@ -250,7 +250,8 @@ class SubclassDisplay:
             This display, with the attributes told above.
         """
         told = [
-            f"{label}\n{size:,} faces" for label, size in zip(self.labels, self.sizes, strict=True)
+            f"{label}\n{size:,} {'face' if size == 1 else 'faces'}"
+            for label, size in zip(self.labels, self.sizes, strict=True)
         ]
         if self.posteriors is not None:
             told = [

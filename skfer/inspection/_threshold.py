@@ -9,7 +9,14 @@ from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._labels import read_labels
 from skfer.inspection._models import take_apart
-from skfer.inspection._style import ink_of, merged, several_axes, write_caption
+from skfer.inspection._style import (
+    inches_above,
+    inches_across,
+    ink_of,
+    merged,
+    several_axes,
+    write_caption,
+)
 from skfer.metrics import recall_at_k
 from skfer.validation import (
     UNLABELED,
@@ -23,7 +30,9 @@ from skfer.validation import (
 
 _LARGEST = 4.0  # squared distance of unit vectors
 _N_BINS = 64
+_FINEST = 32  # parts of a bin, for distances that differ little
 _HEIGHT = 0.42  # of a distribution, in rows
+_WIDE = 5.5  # inches, for two labels beside each other
 
 
 class ThresholdDisplay:
@@ -259,9 +268,12 @@ class ThresholdDisplay:
         axes[1].axvline(self.recall_all, color=ink.text, linestyle="--", linewidth=1.4)
         self._label(axes, ink)
         told = "Above same class, below others; line: the threshold, from the same class's mean on"
-        write_caption(axes[0], caption, told)
+        write_caption(axes[0], caption, told, inches_above(axes, self._words()))
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
+
+    def _words(self) -> list[str]:
+        return [f"threshold {threshold:.2f}" for threshold in self.thresholds]
 
     def _label(self, axes: list[Any], ink: Any) -> None:
         n = len(self.thresholds)
@@ -269,15 +281,19 @@ class ThresholdDisplay:
             ax.set_ylim(n - 0.4, -0.6)
             ax.spines[["top", "right", "left"]].set_visible(False)
             ax.tick_params(axis="y", length=0)
-        words = [f"threshold {threshold:.2f}" for threshold in self.thresholds]
-        axes[0].set_yticks(np.arange(n), words)
+        axes[0].set_yticks(np.arange(n), self._words())
         axes[1].set_yticks(np.arange(n), [""] * n)
         farthest = max(np.quantile(self.other, 0.999), np.quantile(self.same, 0.999))
-        axes[0].set(xlim=(0, min(_LARGEST, float(farthest) * 1.05 + 0.05)))
-        axes[0].set_xlabel("squared distance in the slice; diamond: mean of others")
+        last = float((self.same.mean(axis=1) + self.thresholds).max())
+        axes[0].set(xlim=(0, max(min(_LARGEST, float(farthest) * 1.05 + 0.05), 1.03 * last)))
+        stop = "; "
+        options: dict[str, Any] = {}
+        if inches_across(*axes) < _WIDE:
+            stop, options = ";\n", {"size": "small", "labelpad": -1}
+        axes[0].set_xlabel(f"squared distance in the slice{stop}diamond: mean of others", **options)
         most = max(float(np.nanmax(self.recall)), self.recall_all)
         axes[1].set(xlim=(0, min(1.02, 1.2 * most + 0.05)))
-        axes[1].set(xlabel=f"recall@1; dashed: all slices, {self.recall_all:.2f}")
+        axes[1].set_xlabel(f"recall@1{stop}dashed: all slices, {self.recall_all:.2f}", **options)
 
 
 class _Look(NamedTuple):
@@ -371,7 +387,10 @@ def _hump(ax: Any, place: int, distances: NDArray[Any], look: _Look, given: Any)
     """Draw a distribution on one side of a row's middle."""
     from matplotlib.collections import PolyCollection
 
-    heights, edges = np.histogram(distances, _N_BINS, (0, _LARGEST))
+    # Those of a collapsed embedding lie close together, and would be in one bin of the usual width.
+    apart = np.diff(np.quantile(distances, (0.01, 0.99))).item()
+    n_bins = _N_BINS * int(np.clip(16 / _N_BINS * _LARGEST / max(apart, 1e-300), 1, _FINEST))
+    heights, edges = np.histogram(distances, n_bins, (0, _LARGEST))
     # Three bins at a time: the shape counts, not the noise.
     smooth = np.convolve(heights, (0.25, 0.5, 0.25), mode="same")
     scaled = _HEIGHT * smooth / max(smooth.max(), 1e-300)

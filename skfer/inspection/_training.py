@@ -13,9 +13,9 @@ from skfer.inspection._models import name_of, take_apart
 from skfer.inspection._style import (
     LINES,
     as_text,
+    inches_across,
     ink_of,
     legend_beside,
-    make_room,
     merged,
     several_axes,
     write_caption,
@@ -58,7 +58,8 @@ class TrainingDisplay:
     figure_ : matplotlib Figure
         Their figure.
     lines_ : dict of (str, str) to Line2D
-        The lines, by the fit's name and the history's key, such as ``"train_loss"``.
+        The lines, by the fit's name and the history's key, such as ``"train_loss"``. A mean of
+        folds ends where the first of them does.
     bands_ : dict of (str, str) to PolyCollection
         From the lowest to the highest of the folds, where there are several.
 
@@ -170,7 +171,9 @@ class TrainingDisplay:
         cmap : str or Colormap, default=None
             Colors of the fits; by default a palette that color-blind readers tell apart.
         legend : bool, default=True
-            Whether the fits are named beside the panels, if there are several lines.
+            Whether the fits are named beside the panels, if there are several lines. A panel of
+            one's own becomes narrower by them, if its figure has no layout engine, such as
+            ``layout="constrained"``.
         caption : str, default=None
             What stands above; by default what a band means. ``""`` leaves it out.
         **kwargs : dict
@@ -193,14 +196,19 @@ class TrainingDisplay:
                 for key in keys:
                     self._draw(one, (name, key), histories, number, colors[number], kwargs)
             _finish(one, metric)
-        n_folds = max(map(len, self.histories.values()))
-        folds = f"Mean of {n_folds} folds, and from the lowest to the highest"
-        write_caption(axes[0], caption, folds if self.bands_ else "")
-        self.legend_ = self._legend(axes[min(columns, len(axes)) - 1]) if legend else None
-        if ax is None and self.legend_ is not None:
-            make_room(self.legend_)
+        self._write_caption(axes, caption)
+        last, room = axes[min(columns, len(axes)) - 1], 0.0 if ax is None else None
+        self.legend_ = self._legend(last, room) if legend else None
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
+
+    def _write_caption(self, axes: Sequence[Any], caption: str | None) -> None:
+        numbers = sorted({len(ones) for ones in self.histories.values() if len(ones) > 1})
+        told = ""
+        if self.bands_:
+            n_folds = " to ".join(map(str, dict.fromkeys((numbers[0], numbers[-1]))))
+            told = f"Mean of {n_folds} folds, and from the lowest to the highest"
+        write_caption(axes[0], caption, told, inches_across(*axes))
 
     def _draw(
         self,
@@ -219,17 +227,18 @@ class TrainingDisplay:
         if len(epochs) == 0:
             return
         values = values[:, epochs]
-        # Some folds may have stopped before others.
-        mean = np.nanmean(values, axis=0)
+        # Where some folds have stopped before others, the mean of the rest would jump.
+        end = _end_of_first(values)
+        mean = np.nanmean(values[:, :end], axis=0)
         style = {"color": color, "linestyle": LINES[number % len(LINES)], "linewidth": 1.6}
         if place[1].startswith("valid_"):
-            every = -(-len(epochs) // _MARKERS)
+            every = -(-end // _MARKERS)
             style |= {"marker": "o", "markersize": 3.5, "markevery": every, "linewidth": 1.0}
-        elif len(epochs) == 1:
+        elif end == 1:
             style |= {"marker": "o"}
         options = merged(Line2D, style, given)
         options.pop("label", None)
-        (self.lines_[place],) = ax.plot(epochs + 1, mean, **options)
+        (self.lines_[place],) = ax.plot(epochs[:end] + 1, mean, **options)
         if len(values) > 1:
             self.bands_[place] = ax.fill_between(
                 epochs + 1,
@@ -237,22 +246,23 @@ class TrainingDisplay:
                 np.nanmax(values, axis=0),
                 color=self.lines_[place].get_color(),
                 alpha=0.2,
-                linewidth=0,
+                linewidth=0.8,  # of a single fold that is left, a line
             )
 
-    def _legend(self, ax: Any) -> Any:
+    def _legend(self, ax: Any, room: float | None) -> Any:
         """Name each fit once, and tell validation from training."""
-        handles: dict[str, Any] = {}
+        handles: dict[tuple[str, ...], Any] = {}
         for (name, key), line in self.lines_.items():
-            words = [name] if len(self.histories) > 1 else []
+            words = [name] if len(self.histories) > 1 and name else []
             if any(other.startswith("valid_") for _, other in self.lines_):
                 part = {"train_": "training", "valid_": "validation"}.get(key[:6], "training")
                 words.append(part)
-            handles.setdefault(", ".join(words), line)
-        handles.pop("", None)
+            handles.setdefault(tuple(words), line)
+        handles.pop((), None)
         if len(handles) < 2:
             return None
-        return legend_beside(ax, list(handles.values()), [as_text(name) for name in handles])
+        names = [", ".join(map(as_text, words)) for words in handles]
+        return legend_beside(ax, list(handles.values()), names, room)
 
 
 def _as_list(estimator: Any) -> list[Any]:
@@ -344,6 +354,12 @@ def _values(histories: Sequence[History], key: str) -> NDArray[np.float64]:
     for row, history in zip(values, histories, strict=True):
         row[: len(history)] = [float(epoch.get(key, np.nan)) for epoch in history]
     return values
+
+
+def _end_of_first(values: NDArray[np.float64]) -> int:
+    """Return how many epochs pass until the first of some histories ends."""
+    there = np.isfinite(values[np.isfinite(values).any(axis=1)])
+    return int((there.shape[1] - there[:, ::-1].argmax(axis=1)).min())
 
 
 def _finish(ax: Any, metric: str) -> None:

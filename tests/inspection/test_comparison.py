@@ -144,6 +144,17 @@ def test_fits_are_paired_where_both_are_done():
     assert np.isnan(none.differences["b"]).all()
 
 
+def test_how_many_fits_there_are_is_told_whole():
+    scores = {(fold, 0): 0.5 + fold / 100 for fold in range(10)}
+    some = dict(list(scores.items())[:9])
+    long = "a method whose name is long, number 2"
+    fits = _runs("a", scores) + _runs("multi-threshold", some) + _runs(long, some)
+    labels = _labels(ComparisonDisplay.from_fits(fits, "accuracy"))
+    assert labels[:2] == ["a", "multi-threshold (9 of 10 fits)"]
+    assert labels[2].startswith("a method")
+    assert labels[2].endswith("number 2 (9 of 10 fits)")
+
+
 def test_seeds_of_a_single_fold_are_compared():
     """By their own error: there is no other training set that would overlap."""
     ours, theirs = [0.61, 0.60, 0.64, 0.62, 0.66], [0.60, 0.61, 0.61, 0.60, 0.63]

@@ -159,6 +159,44 @@ def test_collapsed_embedding_is_a_point():
     display.figure_.canvas.draw()
 
 
+@pytest.mark.parametrize("names", [["rare", "usual"], ["usual", "rare"]])
+def test_a_rare_class_lies_on_a_large_one(names):
+    y = np.where(np.arange(4020) < 20, names.index("rare"), names.index("usual"))
+    points = np.random.RandomState(0).normal(size=(4020, 2))
+    display = EmbeddingDisplay.from_embedding(points, y, names=names, y_pred=np.zeros(4020, int))
+    assert list(display.scatters_) == names  # the legend keeps its order
+    assert legend_of(display)[:2] == names
+    rare, usual = display.scatters_["rare"], display.scatters_["usual"]
+    drawn = display.ax_.collections
+    assert rare.get_zorder() == usual.get_zorder()
+    assert drawn.index(rare) > drawn.index(usual)
+    # Of thousands points become smaller, and what marks them.
+    assert usual.get_sizes()[0] < 0.3 * rare.get_sizes()[0]
+    wrong = y != 0
+    sizes = np.where(y == names.index("rare"), rare.get_sizes()[0], usual.get_sizes()[0])
+    np.testing.assert_allclose(display.wrong_.get_sizes(), 3 * sizes[wrong])
+    marks = [handle.get_sizes()[0] for handle in display.legend_.legend_handles]
+    assert min(marks) > rare.get_sizes()[0]
+
+
+def test_few_points_have_one_size():
+    display = EmbeddingDisplay.from_embedding(X, Y)
+    assert {one.get_sizes()[0] for one in display.scatters_.values()} == {26.0}
+
+
+def test_long_names_keep_what_tells_them_apart():
+    names = ["surprised_and_happy_with_an_open_mouth", "surprised_and_happy_with_closed_mouth"]
+    y = np.arange(80) % 2
+    display = EmbeddingDisplay.from_embedding(
+        X[:80], y, names=names, embedding_train=X[:80], y_train=y, subclass=np.arange(80) // 40
+    )
+    shown = legend_of(display)
+    assert len(set(shown)) == len(shown) == 6
+    assert all(text.endswith(" (training)") for text in shown[:2])
+    assert [text[-2:] for text in shown[2:]] == [" 1", " 2", " 1", " 2"]
+    assert list(display.scatters_)[2] == f"{names[0]} 1"
+
+
 def test_many_classes_look_different():
     y = np.arange(300) % 50
     display = EmbeddingDisplay.from_embedding(np.random.RandomState(0).normal(size=(300, 3)), y)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import to_hex
 from sklearn.calibration import CalibratedClassifierCV, calibration_curve
 from sklearn.datasets import load_iris
 from sklearn.frozen import FrozenEstimator
@@ -95,6 +96,15 @@ def test_a_class_is_as_scikit_learn_has_it():
     there = curve.counts > 0
     np.testing.assert_allclose(curve.accuracy[there], share)
     np.testing.assert_allclose(curve.confidence[there], mean)
+
+
+def test_shares_of_all_have_no_color_of_a_class():
+    display = ReliabilityDisplay.from_predictions(Y, PROBA, kind="classes")
+    curves = {to_hex(line.get_color()) for line in display.lines_.values()}
+    assert to_hex(display.bars_[0].get_facecolor()) not in curves
+    assert display.counts_ax_.get_ylabel() == "share of\npredictions"
+    display.plot()
+    assert to_hex(display.bars_[0].get_facecolor()) == display.lines_[""].get_color().lower()
 
 
 def test_pipelines_words_and_names():

@@ -104,6 +104,33 @@ def test_color_and_sizes_that_differ():
     ax.figure.canvas.draw()
 
 
+def test_a_long_title_takes_lines_and_leaves_others_large():
+    short = ["joy", "rage", "awe", "fear", "calm"]
+    usual = show_faces(FACES, short)
+    long = show_faces(FACES, ["a name of forty letters that never ends", *short[1:]])
+    assert {text.get_fontsize() for text in long.texts} == {9.0}
+    assert texts(long)[1:] == texts(usual)[1:] == short[1:]
+    lines = texts(long)[0].split("\n")
+    assert 2 <= len(lines) <= 3
+    assert max(map(len, lines)) <= 16
+    assert "".join(lines)[:6] == "a name"
+    assert "".join(lines)[-4:] == "ends"
+    wrong = show_faces(FACES[:1], ["joy"], y_pred=["a name of forty letters that never ends"])
+    assert texts(wrong)[0].startswith("joy\nnot a name")
+    assert texts(wrong)[0].endswith("ends")
+    # The height is that of the lines.
+    long.figure.canvas.draw()
+    box = long.texts[0].get_window_extent()
+    assert box.y1 <= long.figure.bbox.y1
+    dollars = show_faces(FACES[:1], ["$" * 20])
+    assert texts(dollars)[0] == r"\$" * 16 + "\n" + r"\$" * 4
+
+
+def test_names_of_files_differ_in_their_end():
+    files = [f"a_folder/of/many/faces/of/a/person_{k}.png" for k in range(5)]
+    assert len(set(texts(show_faces(FACES, files)))) == 5
+
+
 def test_of_many_some_are_chosen_evenly():
     faces = np.zeros((1000, 4, 4), np.uint8)
     ax = show_faces(faces, np.arange(1000), max_faces=10)

@@ -49,6 +49,19 @@ def test_given_centers_classes_and_posterior():
     display.figure_.canvas.draw()
 
 
+def test_long_names_differ_in_their_numbers_and_leave_room():
+    def drawn(name, subclass):
+        display = SubclassDisplay.from_embedding(LINE, subclass, IMAGES, [name] * 6)
+        return display.figure_.get_figwidth(), [text.get_text() for text in display.ax_.texts]
+
+    width, told = drawn("a name of letters without end, " * 7, [0, 0, 1, 1, 2, 2])
+    assert [text.split("\n")[0][-2:] for text in told] == [" 1", " 2", " 3"]
+    assert all(len(text.split("\n")[0]) == 28 for text in told)
+    assert width < drawn("joy", SUBCLASS)[0] + 2.1
+    _, told = drawn("joy", [0, 1, 1, 1, 1, 1])
+    assert told == ["joy 1\n1 face", "joy 2\n5 faces"]
+
+
 def test_some_classes_alone():
     display = SubclassDisplay.from_embedding(LINE, SUBCLASS, IMAGES, Y, classes=["rage"])
     assert display.labels == ["rage"]

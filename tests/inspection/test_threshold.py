@@ -222,6 +222,26 @@ def test_nothing_passed_on_makes_matplotlib_warn(options):
     ThresholdDisplay.from_embedding(Z * 0, Y, [0.5]).figure_.canvas.draw()
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.05, 0.3])
+def test_thresholds_and_distances_that_lie_close_together_are_seen(spread):
+    """As in an embedding that has nearly collapsed."""
+    rng = np.random.RandomState(0)
+    embedding = rng.normal(size=(1, 64)) + spread * rng.normal(size=(200, 64))
+    margins = np.linspace(0.1, 1, 8)
+    display = ThresholdDisplay.from_embedding(embedding, np.arange(200) % 4, margins)
+    right = display.axes_[0].get_xlim()[1]
+    for k, line in enumerate(display.margins_):
+        assert line.get_xdata()[1] < right
+        for hump, distances in (
+            (display.same_[k], display.same),
+            (display.other_[k], display.other),
+        ):
+            corners = hump.get_paths()[0].vertices
+            top = np.abs(corners[:, 1] - k).argmax()
+            low, high = np.quantile(distances[k], (0.05, 0.95))
+            assert low - 0.01 < corners[top, 0] < high + 0.01
+
+
 @pytest.mark.parametrize("style", ["default", "dark_background"])
 def test_looks_as_kept(style, as_kept):
     rng = np.random.RandomState(0)

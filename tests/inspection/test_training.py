@@ -47,12 +47,39 @@ def test_a_panel_for_each_metric():
 
 
 def test_folds_are_a_mean_and_a_band():
-    # The second fold stopped early.
+    # The second fold stopped early, and a mean of the rest would jump.
     display = TrainingDisplay.from_history([history([4.0, 2.0, 1.0]), history([2.0, 4.0])])
-    np.testing.assert_array_equal(display.lines_["", "train_loss"].get_ydata(), [3, 3, 1])
+    np.testing.assert_array_equal(display.lines_["", "train_loss"].get_ydata(), [3, 3])
     band = display.bands_["", "train_loss"].get_paths()[0].vertices
     assert {(1, 2), (1, 4), (2, 2), (2, 4), (3, 1)} <= set(map(tuple, band))
     assert "2 folds" in display.axes_[0].get_title(loc="left")
+
+
+def test_each_mean_ends_with_its_first_fold():
+    """Whatever is missing before: a score of every other epoch, a fold that has no score at all."""
+    scores = [np.nan, 0.5, np.nan, 0.6, np.nan, 0.7]
+    folds = [
+        history([1.0] * 6, valid_score=scores),
+        history([2.0] * 4, valid_score=scores),
+        history([3.0] * 5),
+    ]
+    display = TrainingDisplay.from_history({"a": folds, "b": folds[:2], "c": folds[0]})
+    xs = {place: line.get_xdata().tolist() for place, line in display.lines_.items()}
+    assert xs["a", "train_loss"] == xs["b", "train_loss"] == [1, 2, 3, 4]
+    assert xs["c", "train_loss"] == [1, 2, 3, 4, 5, 6]
+    assert xs["a", "valid_score"] == xs["b", "valid_score"] == [2, 4]
+    assert display.bands_["b", "train_loss"].get_paths()[0].vertices[:, 0].max() == 6
+    assert display.axes_[0].get_title(loc="left").startswith("Mean of 2 to 3 folds, and")
+
+
+def test_long_names_keep_what_tells_them_apart():
+    names = [f"CalibratedClassifierCV: {kind}Embedder" for kind in ("MultiThreshold", "Gaussian")]
+    one = history([3.0, 2.0], valid_loss=[3.0, 2.0])
+    display = TrainingDisplay.from_history(dict.fromkeys(names, one))
+    texts = [text.get_text() for text in display.legend_.get_texts()]
+    assert len(set(texts)) == 4
+    parts = [text.split(", ")[-1] for text in texts]
+    assert parts == ["training", "validation"] * 2
 
 
 def test_several_fits_by_name():
