@@ -141,7 +141,8 @@ class ComparisonDisplay:
             The method that the others are compared with; the first by default.
         n_train, n_test : float, default=None
             Samples in the two parts of a fold, both or neither; by default as in cross-validation
-            with so many folds.
+            with so many folds, each once. Give them of repeated folds, or the intervals are too
+            narrow.
         measure : str, default="score"
             What the scores are, for the axes.
         confidence : float, default=0.95
@@ -201,7 +202,7 @@ class ComparisonDisplay:
             seed are averaged. A difference is of the folds and seeds with which both methods
             were fitted; where these are of a single fold, its seeds are compared.
         measure : str, default="balanced_accuracy"
-            One of the measures of the fits' scores.
+            One of the measures of the fits' scores. Methods that have no value of it are left out.
         baseline : str, default=None
             The method that the others are compared with; the first by default.
         ax : matplotlib Axes or two of them, default=None
@@ -216,6 +217,8 @@ class ComparisonDisplay:
         """
         records = check_fits(fits, measure)
         runs = scores_by_run(records, measure)
+        if not runs:
+            raise ArgumentError("{measure=}: no fit has a value of it.", measure=measure)
         every = set().union(*runs.values())
         table = _as_table({name: by_unit(scores, every) for name, scores in runs.items()})
         baseline = _check_baseline(baseline, table)
@@ -366,7 +369,9 @@ def _as_table(scores: Any) -> dict[str, NDArray[np.float64]]:
     table = {str(name): as_array(values, "scores", float) for name, values in scores.items()}
     first = next(iter(table.values()))
     for name, values in table.items():
-        if values.ndim != 1 or values.shape != first.shape or not np.isfinite(values).any():
+        if values.ndim == 1 and values.size and not np.isfinite(values).any():
+            raise ArgumentError("{scores} of {} are not finite on any fold.", shown(name))
+        if values.ndim != 1 or not values.size or values.shape != first.shape:
             raise ArgumentError(
                 "{scores} must have one score for each of the same folds: that of {} has shape {}, "
                 "and that of {} {}.",

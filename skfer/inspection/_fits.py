@@ -42,14 +42,15 @@ def _record(fit: Any) -> Record:
 
 
 def scores_by_run(records: list[Record], measure: str) -> dict[str, dict[Run, float]]:
-    """Return the scores of each method; NaN where the measure is not defined."""
+    """Return the scores of each method that has some; NaN where the measure is not defined."""
     found: dict[str, dict[Run, list[Any]]] = {}
     for record in records:
         runs = found.setdefault(_method_of(record), {})
         runs.setdefault(_run_of(record), []).append(record["scores"][measure])
-    return {
+    means = {
         name: {run: _mean(values) for run, values in runs.items()} for name, runs in found.items()
     }
+    return {name: runs for name, runs in means.items() if np.isfinite([*runs.values()]).any()}
 
 
 def _run_of(record: Record) -> Run:

@@ -179,7 +179,7 @@ class SubclassDisplay:
         subclass_to_class : array-like of shape (n_subclasses,), default=None
             The class of each; by default that of most of its faces.
         posterior : array-like of shape (n, n_classes), default=None
-            Probability of every class, in sorted order.
+            Probability of every class of `y` and `subclass_to_class`, in sorted order.
         classes : array-like, default=None
             The classes to show; all by default.
         n_faces : int, default=6
@@ -225,7 +225,7 @@ class SubclassDisplay:
             sizes=np.array([len(mine) for mine in members]),
             posteriors=None
             if posterior is None
-            else _mean_posterior(posterior, members, class_of[chosen]),
+            else _mean_posterior(posterior, members, class_of[chosen], labels),
             nearest=nearest,
             verdicts=_verdicts(labels.codes, class_of[chosen], nearest),
             mean_faces=[faces.mean(mine) for mine in members],
@@ -370,11 +370,15 @@ def _verdicts(
 
 
 def _mean_posterior(
-    posterior: Any, members: list[NDArray[np.intp]], class_of: NDArray[np.intp]
+    posterior: Any, members: list[NDArray[np.intp]], class_of: NDArray[np.intp], labels: Labels
 ) -> NDArray[np.float64]:
     table = check_rows(posterior, "posterior")
-    if table.shape[1] <= class_of.max():
-        raise ArgumentError("{posterior} has {} columns: give one for each class.", table.shape[1])
+    if table.shape[1] != len(labels.classes):
+        raise ArgumentError(
+            "{posterior} has {} columns: give one for each of the classes {}.",
+            table.shape[1],
+            shown(labels.classes.tolist()),
+        )
     return np.array(
         [
             table[mine, code].mean() if len(mine) and code != UNLABELED else np.nan

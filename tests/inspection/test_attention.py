@@ -140,6 +140,31 @@ def test_rows_that_are_pictures(faces):
     np.testing.assert_array_equal(from_rows.images_[0].get_array(), faces.images[3])
 
 
+CONTAINERS = {
+    "a tensor": torch.from_numpy,
+    "a list of tensors": lambda images: list(torch.from_numpy(images)),
+    "nested lists": np.ndarray.tolist,
+    "pictures": lambda images: [Image.fromarray(image) for image in images],
+}
+
+
+@pytest.mark.parametrize("given_as", CONTAINERS.values(), ids=CONTAINERS)
+def test_gradients_of_whatever_an_embedder_takes(given_as, triplet_center, faces):
+    model, images, y = triplet_center, faces.images[:6], faces.target[:6]
+    expected = AttentionDisplay.from_estimator(model, images, y, method="gradient")
+    display = AttentionDisplay.from_estimator(model, given_as(images), y, method="gradient")
+    np.testing.assert_allclose(display.maps, expected.maps, atol=1e-5)
+    assert not np.array_equal(expected.maps[0], expected.maps[1])
+
+
+def test_gradients_of_numbers_beyond_single_precision(triplet_center, faces):
+    """They are told from each other as the embedder tells them."""
+    model, images, y = triplet_center, faces.images[:6].astype(float), faces.target[:6]
+    far = AttentionDisplay.from_estimator(model, images + 2.0**40, y, method="gradient")
+    near = AttentionDisplay.from_estimator(model, images, y, method="gradient")
+    np.testing.assert_allclose(far.maps, near.maps, atol=1e-3)
+
+
 def test_gradients_towards_a_class_or_a_face(faces, multi_threshold):
     X, y = faces.images, faces.target
     to_class = AttentionDisplay.from_estimator(multi_threshold, X, y, target=4, names=faces)
@@ -273,6 +298,22 @@ def test_nothing_passed_on_makes_matplotlib_warn(options):
     assert display.ax_ is ax
     zeros = AttentionDisplay.from_maps(np.zeros_like(MAPS), IMAGES, Y, **options)
     zeros.figure_.canvas.draw()
+
+
+def test_parts_with_long_names_have_a_picture_of_one_size():
+    def drawn(names):
+        parts = np.arange(2).repeat(MAPS[0].size // 2).reshape(MAPS[0].shape)
+        parts = np.tile(parts, (len(MAPS), 1, 1))
+        display = AttentionDisplay.from_maps(
+            MAPS, IMAGES, Y, kind="parts", parts=parts, part_names=names
+        )
+        display.figure_.canvas.draw()
+        (caption,) = [t for t in display.ax_.findobj(plt.Text) if "Parts" in t.get_text()]
+        assert caption.get_window_extent().x1 <= display.figure_.bbox.x1
+        return display.ax_.bbox.width
+
+    long = drawn(["a very long name of the part of a face", "b"])
+    assert long > 0.95 * drawn(["background", "b"])
 
 
 def ring_maps(faces):

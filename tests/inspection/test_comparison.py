@@ -102,6 +102,21 @@ def test_fits_and_their_records():
     assert recall.axes_[0].get_xlabel() == "recall at 1"
 
 
+def test_methods_without_the_measure_are_left_out():
+    """As PCA, which has no probabilities and so no calibration error."""
+    values = {"pca": [None, None], "a": [0.1, 0.2], "b": [0.3, None]}
+    fits = [
+        Fit(name, fold, {"ece": value})
+        for name, row in values.items()
+        for fold, value in enumerate(row)
+    ]
+    display = ComparisonDisplay.from_fits(fits, "ece")
+    assert display.baseline == "a"
+    assert list(display.scores) == ["a", "b"]
+    with pytest.raises(ArgumentError, match="measure='ece': no fit has a value of it"):
+        ComparisonDisplay.from_fits(fits[:2], "ece")
+
+
 def test_one_fold_or_one_method():
     display = ComparisonDisplay.from_scores({"a": [0.5], "b": [0.6]})
     assert display.differences["b"].mean == pytest.approx(0.1)
@@ -191,7 +206,8 @@ def test_sizes_of_fits_may_be_given():
         ({"scores": {}}, "scores must be a dict"),
         ({"scores": [1, 2]}, "scores must be a dict"),
         ({"scores": {"a": [1], "b": [1, 2]}}, "one score for each of the same folds"),
-        ({"scores": {"a": [np.nan]}}, "one score for each of the same folds"),
+        ({"scores": {"a": [np.nan]}}, "scores of 'a' are not finite on any fold"),
+        ({"scores": {"a": [], "b": []}}, "one score for each of the same folds"),
         ({"baseline": "svm"}, "baseline must be one of"),
         ({"confidence": 1}, "confidence"),
         ({"n_train": 0, "n_test": 1}, "n_train"),

@@ -127,6 +127,10 @@ def test_faces_without_a_label_join_the_likeliest(blobs, gaussian_subclasses):
         ({"n_faces": 0}, "n_faces"),
         ({"subclass_to_class": ["joy"]}, "subclass_to_class has 1 entries"),
         ({"posterior": np.ones((6, 1))}, "posterior has 1 columns"),
+        (
+            {"posterior": np.ones((6, 3))},
+            "posterior has 3 columns: give one for each of the",
+        ),
     ],
 )
 def test_refusals_name_the_argument(options, text):
