@@ -8,7 +8,14 @@ import numpy as np
 from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
 from skfer.inspection._faces import check_faces, faces_of
-from skfer.inspection._labels import NO_LABEL, Labels, or_unlabeled, read_labels, read_predictions
+from skfer.inspection._labels import (
+    NO_LABEL,
+    Labels,
+    alike,
+    or_unlabeled,
+    read_labels,
+    read_predictions,
+)
 from skfer.inspection._models import embed, image_shape_of, predictions, subclasses
 from skfer.inspection._projection import project
 from skfer.inspection._scatter import (
@@ -169,6 +176,8 @@ class EmbeddingDisplay:
         """
         check_flag(mark_errors, "mark_errors")
         check_flag(show_subclasses, "show_subclasses")
+        classes = getattr(estimator, "classes_", None)
+        y, y_train = alike(y, classes, names), alike(y_train, classes, names)
         embedding = embed(estimator, X)
         known = y is not None
         predicted = predictions(estimator, X) if mark_errors and known else None
@@ -284,14 +293,14 @@ class EmbeddingDisplay:
         images: Any,
         random_state: Any,
     ) -> Self:
-        y = or_unlabeled(y, len(embedding))
+        y = or_unlabeled(alike(y, y_pred, names), len(embedding))
         read_labels(y, names, n_samples=len(embedding), rows_name="embedding")
         if images is not None:
             images = check_faces(images, len(embedding), beside="embedding")
         n_train = 0
         if reference is not None:
             n_train = len(reference)
-            y_train = or_unlabeled(y_train, n_train)
+            y_train = or_unlabeled(alike(y_train, y_pred, names), n_train)
             read_labels(
                 y_train, names, n_samples=n_train, argument="y_train", rows_name="embedding_train"
             )

@@ -90,6 +90,17 @@ def read_labels(
     return Labels(codes, distinct, names_of(distinct, names))
 
 
+def alike(y: Any, others: Any, names: Any) -> Any:
+    """Return labels as their names where they are codes, and words are to be compared with them."""
+    if y is None or others is None or names is None:
+        return y
+    labels, other = read_labels(y, names), read_labels(others, names)
+    if labels.classes.dtype.kind not in "biuf" or other.classes.dtype.kind in "biuf":
+        return y
+    words = np.array([*labels.names, None], dtype=object)  # the last is that of UNLABELED
+    return words[labels.codes]
+
+
 def read_predictions(
     y_pred: Any, y: Any, names: Any = None, *, argument: str = "y"
 ) -> tuple[Labels, NDArray[np.bool_]]:

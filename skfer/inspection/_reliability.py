@@ -7,7 +7,7 @@ import numpy as np
 
 from skfer._typing import ArrayLike, NDArray
 from skfer.exceptions import ArgumentError
-from skfer.inspection._labels import read_labels
+from skfer.inspection._labels import alike, read_labels
 from skfer.inspection._models import name_of
 from skfer.inspection._style import (
     LINES,
@@ -231,6 +231,7 @@ class ReliabilityDisplay:
             classes = check_labels(classes, "classes", n_samples=proba.shape[1])
             if len(np.unique(classes)) < len(classes):
                 raise ArgumentError("{classes} names a class twice: {}.", shown(classes.tolist()))
+            y_true = alike(y_true, classes, names)
         labels = read_labels(
             y_true,
             names,

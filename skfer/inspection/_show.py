@@ -7,7 +7,7 @@ import numpy as np
 from skfer._typing import ArrayLike
 from skfer.inspection._faces import Faces
 from skfer.inspection._grid import FaceGrid
-from skfer.inspection._labels import Labels, read_labels, read_predictions
+from skfer.inspection._labels import Labels, alike, read_labels, read_predictions
 from skfer.validation import check_int
 
 
@@ -98,6 +98,7 @@ def _texts(titles: Any, y_pred: Any, names: Any, n: int) -> tuple[list[str], lis
     if titles is None:
         told = read_labels(y_pred, names, n_samples=n, argument="y_pred", rows_name="images")
         return [told.of(code) for code in told.codes], [None] * n
+    titles = alike(titles, y_pred, names)
     true = read_labels(titles, names, n_samples=n, argument="titles", rows_name="images")
     texts = [true.of(code) for code in true.codes]
     if y_pred is None:
