@@ -4,15 +4,19 @@ import ast
 import dis
 import functools
 import importlib.util
-import inspect
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.machinery import PathFinder
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 _INSTALLED = ("site-packages", "dist-packages")
+_CLASSES = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "CALL")
+_OWN_NAMES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_OPERATIONS = (ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+_CONTAINERS = (ast.Tuple, ast.List, ast.Set, ast.Dict)
+_EXPRESSIONS = (ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp)
+_PLAIN = (*_EXPRESSIONS, *_CONTAINERS, *_OPERATIONS, ast.Subscript, ast.expr_context)
 
 
 class CodeNames(NamedTuple):
@@ -22,6 +26,8 @@ class CodeNames(NamedTuple):
     """Globals that it reads."""
     changed: frozenset[str]
     """Variables of others that it sets."""
+    on_classes: frozenset[str]
+    """Attributes that it sets of what may be a class, such as ``type(self)``."""
     all: frozenset[str]
     """Globals, attributes and what it imports."""
     imports: tuple[tuple[int, str, tuple[str, ...]], ...]
@@ -31,25 +37,39 @@ class CodeNames(NamedTuple):
 @functools.lru_cache(maxsize=4096)
 def names_in(code: CodeType) -> CodeNames:
     """Return the names in the code of a function."""
-    loaded, changed, imports = set(), set(), []
+    loaded, changed, on_classes, imports = set(), set(), set(), []
     before: list[Any] = [None, None]
+    last = copied = None
     for step in dis.get_instructions(code):
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             loaded.add(step.argval)
         elif step.opname in ("STORE_GLOBAL", "STORE_DEREF"):
             changed.add(step.argval)
+        elif step.opname == "COPY":
+            copied = last
+        elif step.opname == "STORE_ATTR":
+            if _may_be_class(copied if last and last.opname == "SWAP" else last):  # of x.n += 1
+                on_classes.add(step.argval)
         elif step.opname == "IMPORT_NAME":
             level, wanted = before
             imports.append((level, step.argval, wanted or ()))
         if step.opname != "EXTENDED_ARG":
-            before = [before[1], step.argval]
+            before, last = [before[1], step.argval], step
     inner = [names_in(const) for const in code.co_consts if isinstance(const, CodeType)]
     return CodeNames(
         frozenset(loaded).union(*(names.loaded for names in inner)),
         frozenset(changed).union(*(names.changed for names in inner)),
+        frozenset(on_classes).union(*(names.on_classes for names in inner)),
         frozenset(code.co_names).union(*(names.all for names in inner)),
         (*imports, *(found for names in inner for found in names.imports)),
     )
+
+
+def _may_be_class(loaded: dis.Instruction | None) -> bool:
+    """Whether a step puts what may be a class on the stack."""
+    if loaded is None:
+        return False
+    return loaded.opname in _CLASSES or loaded.argval in ("__class__", "cls")
 
 
 def full_names(level: int, name: str, wanted: Iterable[str], package: str | None) -> list[str]:
@@ -89,27 +109,69 @@ def written_in_module(name: str) -> tuple[ast.Module | None, str]:
     return tree, name if path else name.rpartition(".")[0]
 
 
-@functools.lru_cache(maxsize=256)
-def literals_of(name: str | None) -> frozenset[str]:
-    """Return the names that a module sets to plain values, as its source has them.
+def varying_in_module_of(code: CodeType) -> frozenset[str]:
+    """Return the names that the module of some code sets to other than plain values alone.
 
-    Other values, such as the time of the start, may differ in every process.
+    Such as the time of the start, they may differ in every process. Of a notebook there is no
+    source, and none is known.
     """
     try:
-        tree = ast.parse(inspect.getsource(sys.modules[str(name)]))
-    except (KeyError, OSError, TypeError, SyntaxError):
+        source = Path(code.co_filename).read_bytes()
+    except (OSError, ValueError):
         return frozenset()
-    found = set()
-    for line in tree.body:
-        if not isinstance(line, ast.Assign | ast.AnnAssign) or line.value is None:
-            continue
-        targets = line.targets if isinstance(line, ast.Assign) else [line.target]
-        try:
-            ast.literal_eval(line.value)
-        except (ValueError, TypeError):
-            continue
-        found |= {target.id for target in targets if isinstance(target, ast.Name)}
-    return frozenset(found)
+    return _varying_in(source)
+
+
+@functools.lru_cache(maxsize=64)
+def _varying_in(source: bytes) -> frozenset[str]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return frozenset()
+    plain: set[str] = set()
+    varying: set[str] = set()
+    for target, value in (pair for line in _lines_in(tree) for pair in _pairs_in(line)):
+        names = {part.id for part in ast.walk(target) if isinstance(part, ast.Name)}
+        (plain if _is_plain(value, varying) else varying).update(names)
+    for part in ast.walk(tree):
+        if isinstance(part, ast.Global):
+            varying.update(part.names)
+    return frozenset(varying - plain)
+
+
+def _lines_in(block: ast.AST) -> Iterator[ast.AST]:
+    """Return the lines of a module, those within conditions and loops among them."""
+    for line in ast.iter_child_nodes(block):
+        if isinstance(line, ast.stmt | ast.excepthandler) and not isinstance(line, _OWN_NAMES):
+            yield line
+            yield from _lines_in(line)
+
+
+def _pairs_in(line: ast.AST) -> list[tuple[ast.AST, ast.AST]]:
+    """Return what a line sets, each with the value that it gets."""
+    if isinstance(line, ast.For):
+        return [(line.target, line.iter)]
+    if isinstance(line, ast.AnnAssign) and line.value is not None:
+        return [(line.target, line.value)]
+    if not isinstance(line, ast.Assign):
+        return []
+    pairs: list[tuple[ast.AST, ast.AST]] = []
+    for target in line.targets:
+        names, values = (getattr(side, "elts", []) for side in (target, line.value))
+        starred = any(isinstance(part, ast.Starred) for part in [*names, *values])
+        each = names and len(names) == len(values) and not starred
+        pairs += zip(names, values, strict=True) if each else [(target, line.value)]
+    return pairs
+
+
+def _is_plain(value: ast.AST, varying: set[str]) -> bool:
+    """Whether an expression is of literals, and of names that do not vary, alone."""
+    return all(
+        not part.id.startswith("__") and part.id not in varying
+        if isinstance(part, ast.Name)
+        else isinstance(part, _PLAIN)
+        for part in ast.walk(value)
+    )
 
 
 def is_installed(found: Any) -> bool:

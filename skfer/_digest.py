@@ -10,7 +10,7 @@ import os
 import sys
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from types import (
     BuiltinFunctionType,
@@ -28,8 +28,8 @@ from skfer._code import (
     full_names,
     imports_of,
     is_installed,
-    literals_of,
     names_in,
+    varying_in_module_of,
     written_in_module,
 )
 from skfer._typing import NDArray
@@ -247,11 +247,12 @@ class Digest:
     def written_in(self, kind: type) -> dict[str, Any]:
         """Return the functions and values that a class holds."""
         found: dict[str, Any] = {}
+        is_set = _set_on_classes(kind) if self._mode == CONSTANTS else set()
         for name, item in sorted(vars(kind).items()):
             functions = functions_of(item)
             if functions:
                 found[name] = functions
-            elif not name.startswith("__") and self._counts(item):
+            elif not name.startswith("__") and name not in is_set and self._counts(item):
                 found[name] = item
         return found
 
@@ -262,8 +263,8 @@ class Digest:
         found = {n: space[n] for n in names.loaded if n in space and not _is_magic(n)}
         modules = {n: v for n, v in (found | _cells_of(function)).items() if _is_module(v)}
         if self._mode == CONSTANTS:
-            literals = literals_of(space.get("__name__"))
-            found = {n: v for n, v in found.items() if not _is_constant(v) or n in literals}
+            varying = varying_in_module_of(function.__code__)
+            found = {n: v for n, v in found.items() if not _is_constant(v) or n not in varying}
         found |= self._taken_from(modules, names.all) | self._imported_in(function)
         found |= {f".{name}": item for name, item in vars(function).items()}
         if self._mode == CONSTANTS:
@@ -334,11 +335,47 @@ class Digest:
         return self._own[name]
 
 
+def told_of_file(path: str | bytes | os.PathLike[Any]) -> Any:
+    """Return what tells whether a file has changed, without reading it."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return os.fsdecode(path)
+    return [os.fsdecode(path), status.st_size, status.st_mtime_ns]
+
+
+def told_with_files(
+    parameters: Mapping[Any, Any], names: Collection[str] | None = None
+) -> dict[Any, Any]:
+    """Return parameters with what tells whether the files that they name have changed.
+
+    Parameters
+    ----------
+    parameters : mapping
+        By name.
+    names : collection of str, default=None
+        Which of them may name a file; None for all.
+    """
+    told = dict(parameters)
+    for name, value in parameters.items():
+        may = names is None or name in names
+        if may and isinstance(value, str | bytes | os.PathLike) and os.path.isfile(value):
+            told[name] = told_of_file(value)
+    return told
+
+
 def functions_of(item: Any) -> list[FunctionType]:
     """Return the functions in what a class holds: a method of any kind, or a property."""
     names = ("__func__", "__wrapped__", "func", "fget", "fset", "fdel")
     found = [item, *(getattr(item, name, None) for name in names)]
     return [function for function in found if isinstance(function, FunctionType)]
+
+
+def _set_on_classes(kind: type) -> set[str]:
+    """Return the attributes that the functions of a class set on classes."""
+    items = [item for base in kind.__mro__ for item in vars(base).values()]
+    functions = [function for item in items for function in functions_of(item)]
+    return {name for function in functions for name in names_in(function.__code__).on_classes}
 
 
 def _is_own_module(name: str) -> bool:

@@ -1,19 +1,23 @@
 """A hash of what a training starts from: parameters, data and the user's own code."""
 
-import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from skfer._digest import CONSTANTS, Digest, functions_of
+from skfer._digest import CONSTANTS, Digest, told_of_file, told_with_files
 from skfer._typing import NDArray
+from skfer.pictures import PATH, PICTURE
 from skfer.training import ImageSource, PictureSource, RowSource, release_pages
 from skfer.training._module_state import OF_TORCH
 
+_FILES = ("backbone_weights", "model_file", "predictor_file")
+"""Parameters that name a file: of embedders, and of the detectors before them."""
 _HOOKS = sorted(name for name in OF_TORCH if "ward_" in name and "hooks" in name)
 
 
@@ -38,8 +42,8 @@ class TrainingDigest(Digest):
     def add_code(self, kind: type) -> None:
         """Take in what the methods of a class do, if it is the user's.
 
-        Of a callback the constants alone that its functions name: what it counts and collects, also
-        on its class, is no part of what it does.
+        Of a callback the constants alone that its functions name and its class holds: what it
+        counts and collects, also on its class, is no part of what it does.
         """
         if issubclass(kind, Callback):
             with self.taking_in(CONSTANTS):
@@ -50,21 +54,16 @@ class TrainingDigest(Digest):
     def parts_of(self, value: Any) -> list[Any]:
         """Return what a value consists of."""
         if isinstance(value, PictureSource):
-            return [value.shape, *map(_picture, value.items)]
+            return [value.shape, *map(told_of_picture, value.items)]
         if isinstance(value, Tensor):
             return _parts_of_tensor(value)
         if isinstance(value, nn.Module):
             return _parts_of_module(value)
         if isinstance(value, torch.Generator):
             return [value.get_state()]
+        if isinstance(value, Mapping):
+            value = told_with_files(value, _FILES)
         return super().parts_of(value)
-
-    def written_in(self, kind: type) -> dict[str, Any]:
-        """Return the functions and values that a class holds, of a callback the functions alone."""
-        if not issubclass(kind, Callback):
-            return super().written_in(kind)
-        items = sorted(vars(kind).items())
-        return {name: functions_of(item) for name, item in items if functions_of(item)}
 
 
 def _parts_of_tensor(tensor: Tensor) -> list[Any]:
@@ -88,12 +87,15 @@ def _parts_of_module(module: nn.Module) -> list[Any]:
     return [type(module), settings, hooks, *(dict(part.items()) for part in parts)]
 
 
-def _picture(item: Any) -> Any:
+def told_of_picture(item: Any) -> Any:
     """Return what tells whether a picture has changed, without reading a file."""
-    if not isinstance(item, str | bytes | os.PathLike):
-        return np.asarray(item)
-    try:
-        status = os.stat(item)
-    except OSError:
-        return os.fsdecode(item)
-    return [os.fsdecode(item), status.st_size, status.st_mtime_ns]
+    if isinstance(item, PATH):
+        return told_of_file(item)
+    return np.asarray(item) if isinstance(item, PICTURE) else item
+
+
+def parameters_of(estimator: BaseEstimator) -> dict[str, Any]:
+    """Return parameters, with what tells whether the files that they name have changed."""
+    # Of a detector any, which it reads; another estimator may write to a file, such as a log.
+    names = None if hasattr(estimator, "fingerprint") else _FILES
+    return told_with_files(estimator.get_params(deep=False), names)

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 
 from skfer._typing import NDArray
 from skfer._version import __version__
-from skfer.embedders._digest import TrainingDigest
+from skfer.embedders._digest import TrainingDigest, parameters_of, told_of_picture
 from skfer.evaluation._fits import Fit, Task
 from skfer.evaluation._votes import Votes
 from skfer.exceptions import ArgumentError
@@ -101,7 +101,7 @@ def make_keys(
     The data is read once.
     """
     versions = {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "torch")}
-    common = [_FORMAT, __version__, versions, _digest(X), _digest(y)]
+    common = [_FORMAT, __version__, versions, _digest_inputs(X), _digest(y)]
     common.append(None if groups is None else _digest(groups))
     voted = None if votes is None else _digest_votes(votes.given)
 
@@ -123,7 +123,7 @@ def _digest_votes(votes: Any) -> str:
 def describe(value: Any) -> str:
     """Return a text that is equal for parameters that give the same fit."""
     if isinstance(value, BaseEstimator):
-        return f"{_describe_kind(type(value))}({describe(value.get_params(deep=False))})"
+        return f"{_describe_kind(type(value))}({describe(parameters_of(value))})"
     if isinstance(value, type):
         return _describe_kind(value)
     if isinstance(value, np.ndarray):
@@ -145,6 +145,16 @@ def _describe_kind(kind: type) -> str:
     digest.add_code(kind)
     name = f"{kind.__module__}.{kind.__qualname__}"
     return f"{name} {digest.hexdigest()}" if digest.has_code() else name
+
+
+def _digest_inputs(X: NDArray[Any]) -> str:
+    """Return a hash of inputs; a picture may be edited, whose path stays."""
+    if X.dtype.kind not in "OSU":
+        return _digest(X)
+    digest = TrainingDigest()
+    digest.add(X.shape)
+    digest.add(list(map(told_of_picture, X.ravel().tolist())))
+    return digest.hexdigest()
 
 
 def _digest(values: NDArray[Any]) -> str:

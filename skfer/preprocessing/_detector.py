@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from sklearn.base import BaseEstimator
 
-from skfer._digest import Digest
+from skfer._digest import Digest, told_with_files
 from skfer._typing import ArrayLike
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import Picture, read_picture, resize
@@ -214,15 +214,17 @@ class FaceDetector(BaseEstimator, ABC):
         """Return a text that differs where the detector may find something else, for caches.
 
         Unlike ``repr`` it depends on all of every parameter, however long, and on the code of the
-        class and of what it calls, where they are of no installed package.
+        class and of what it calls, where they are of no installed package. Of a file that a
+        parameter names its size and the time of its last change count too.
 
         Returns
         -------
         key : str
-            The same in every process for the same parameters and code.
+            The same in every process for the same parameters, files and code.
         """
         kind, digest = type(self), Digest()
-        digest.add([f"{kind.__module__}.{kind.__qualname__}", self.get_params(deep=False)])
+        parameters = told_with_files(self.get_params(deep=False))
+        digest.add([f"{kind.__module__}.{kind.__qualname__}", parameters])
         digest.add_code(kind)
         return digest.hexdigest()
 

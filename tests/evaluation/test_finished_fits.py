@@ -5,19 +5,21 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
 from skfer import MetricLossEmbedder, MultiThresholdEmbedder
 from skfer.evaluation import Fit, _finished_fits, compare
-from skfer.evaluation._finished_fits import ResultsFile, describe, make_keys
+from skfer.evaluation._finished_fits import ResultsFile, _digest_inputs, describe, make_keys
 from skfer.evaluation._fits import Task
 from skfer.exceptions import ArgumentError
+from skfer.preprocessing import FaceAligner, YuNetDetector
 
 X = np.random.RandomState(0).rand(24, 3)
 Y = np.arange(24) % 2
@@ -66,6 +68,26 @@ def test_nothing_is_computed_twice(tmp_path):
     assert len((tmp_path / "fits.jsonl").read_text().splitlines()) == 6
 
 
+@pytest.mark.parametrize("kind", [str, bytes, object])
+def test_pictures_that_are_edited_are_computed_anew(tmp_path, kind):
+    paths = [str(tmp_path / f"{i}.png") for i in range(len(Y))]
+    for path in paths:
+        Path(path).write_text("a picture")
+    given = list(map(Path, paths)) if kind is object else paths
+    X = np.array(given, dtype=kind)
+    keys = [_key(Counting(""), X) for _ in range(2)]
+    Path(paths[3]).write_text("another picture")
+    keys += [_key(Counting(""), X) for _ in range(2)]
+    assert keys[0] == keys[1] != keys[2] == keys[3]
+
+
+def test_what_only_looks_like_paths():
+    texts = np.array([["a", "b\0c"], [None, 3.5]], dtype=object)
+    assert _digest_inputs(texts) == _digest_inputs(texts.copy())
+    assert _digest_inputs(texts) != _digest_inputs(texts.T)
+    assert _digest_inputs(texts) != _digest_inputs(texts.ravel())
+
+
 CHANGES = {
     "data": {"X": X + 1},
     "labels": {"y": 1 - Y},
@@ -87,7 +109,7 @@ def test_parameters_are_part_of_the_key(tmp_path):
     assert _n_fits(tmp_path, scale=2.0) == 4
 
 
-def _key(embedder):
+def _key(embedder, X=X):
     task = Task("mine", embedder, KNeighborsClassifier(), 0, 0, HALF, HALF + 12)
     return make_keys(X, Y, None)(task)
 
@@ -132,7 +154,7 @@ def test_losses_are_told_apart_by_all_that_they_are():
 
 OWN = """
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 FACTOR = 1.0
 
@@ -192,6 +214,19 @@ def test_code_and_objects_of_ones_own_count(before, after, n_same):
     assert sum(one == other for one, other in zip(*texts, strict=True)) == n_same
 
 
+def test_a_file_of_weights_counts(tmp_path):
+    file = tmp_path / "weights"
+    texts = []
+    for content in ("a", "bb"):
+        file.write_text(content)
+        for name in (file, str(file)):
+            model = MultiThresholdEmbedder(backbone="timm/cnn", backbone_weights=name)
+            aligner = FaceAligner(detector=YuNetDetector(name))
+            texts.append([describe(model), describe(aligner)])
+            assert texts[-1] == [describe(clone(model)), describe(clone(aligner))]
+    assert not set(texts[0] + texts[1]) & set(texts[2] + texts[3])
+
+
 def test_frozen_weights_count():
     layers = [nn.Linear(1, 1)]
     layers.append(copy.deepcopy(layers[0]).requires_grad_(False))
@@ -247,6 +282,21 @@ def test_another_file_is_refused_and_left_alone(tmp_path, content):
     with pytest.raises(ArgumentError, match=r"results='.*x\.json' is no file of fits"):
         list(compare({}, X, Y, SPLITS, results=path))
     assert path.read_text() == content
+
+
+def test_another_file_is_refused_where_compare_is_called(tmp_path):
+    (tmp_path / "x").write_text("a table")
+    with pytest.raises(ArgumentError, match="is no file of fits"):
+        compare({}, X, Y, SPLITS, results=tmp_path / "x")
+
+
+def test_what_is_done_before_the_first_fit_is_asked_for_is_not_done_again(tmp_path):
+    """Two comparisons that are made first, and run one after the other."""
+    count, given = tmp_path / "count", {"X": X, "y": Y, "splits": SPLITS, "results": tmp_path / "x"}
+    count.write_text("")
+    first, second = (compare({name: Counting(count)}, **given) for name in "ab")
+    assert not (tmp_path / "x").exists()
+    assert len(list(first)) == len(list(second)) == len(count.read_text()) == len(SPLITS)
 
 
 def _write(path, number):

@@ -1,6 +1,7 @@
 """Model files: whole or not there, and anything but a whole one is refused in plain words."""
 
 import io
+import json
 import os
 import stat
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
+from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from skfer.exceptions import ArgumentError, ModelFileError
@@ -39,6 +41,27 @@ def test_what_was_written_is_read(content, tmp_path):
     for name, array in ARRAYS.items():
         assert_array_equal(arrays[name], array)
         assert arrays[name].dtype == array.dtype
+
+
+def test_words_that_are_no_text_are_kept(tmp_path):
+    """Such as the name of a class that was a folder, in another encoding than UTF-8."""
+    document = {"classes": [os.fsdecode(b"fr\xf6hlich"), "fröhlich", "\U0001f600"]}
+    write_file(tmp_path / "x", document, {})
+    assert read_file(tmp_path / "x")[0] == document
+
+
+def test_a_file_of_an_earlier_version_is_read(tmp_path):
+    text = json.dumps(DOCUMENT, ensure_ascii=False)
+    metadata = {"format": "1", "skfer": text, "sha256": _file._digest(text, ARRAYS)}
+    assert read(save_tensors(ARRAYS, metadata), tmp_path)[0] == DOCUMENT
+
+
+def test_the_same_gives_the_same_file(content, tmp_path):
+    for _ in range(8):
+        write_file(tmp_path / "x", DOCUMENT, ARRAYS)
+        assert (tmp_path / "x").read_bytes() == content
+    assert int.from_bytes(content[:8], "little") % 8 == 0
+    assert load_tensors(content).keys() == ARRAYS.keys()
 
 
 def test_a_flipped_bit_is_refused(content, tmp_path):

@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from skfer.preprocessing import FaceDetector, Faces, SlimeFaceDetector, YuNetDetector
+from skfer.preprocessing import (
+    DlibDetector,
+    FaceDetector,
+    Faces,
+    SlimeFaceDetector,
+    YuNetDetector,
+)
 
 SOURCE = """
 import functools
@@ -163,3 +169,19 @@ def test_what_is_made_once_is_made_anew_for_other_parameters():
 def test_parameters_of_detectors_that_come_with_the_package():
     assert SlimeFaceDetector().fingerprint() == SlimeFaceDetector(min_score=0.5).fingerprint()
     assert SlimeFaceDetector().fingerprint() != SlimeFaceDetector(min_score=0.6).fingerprint()
+
+
+@pytest.mark.parametrize("place", [str, Path, os.fsencode])
+@pytest.mark.parametrize("kind", [module_of().Own, YuNetDetector, DlibDetector])
+def test_a_file_that_was_replaced_counts(tmp_path, kind, place):
+    """So a cache of faces that another model found is not taken."""
+    file = tmp_path / "model"
+    keys = [kind(place(file)).fingerprint()]
+    for content in ("a", "bb"):
+        file.write_text(content)
+        keys.append(kind(place(file)).fingerprint())
+    os.utime(file, ns=(0, 0))
+    keys.append(kind(place(file)).fingerprint())
+    assert keys[-1] == kind(place(file)).fingerprint()
+    assert len(set(keys)) == 4
+    assert kind("a\0b").fingerprint() != keys[0]  # no name that a file may have
