@@ -31,7 +31,7 @@ from skfer.embedders._inputs import (
 )
 from skfer.embedders._parameters import SharedParameters
 from skfer.embedders._pickling import CallbacksApart, portable
-from skfer.embedders._snapshots import on_snapshot
+from skfer.embedders._snapshots import on_snapshot, snapshot
 from skfer.embedders._tables import check_table
 from skfer.exceptions import ArgumentError, InconsistentVersionWarning, warn_caller
 from skfer.nets import Embedded
@@ -213,10 +213,12 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         return hasattr(self, "net_")
 
     def __getstate__(self) -> dict[str, Any]:
-        state = portable(super().__getstate__()) | {"_skfer_version": __version__}
-        if hasattr(self, "net_") and self.callbacks is not None:
+        taken = snapshot(self)  # another thread may end a fit meanwhile
+        state = portable(super(NetworkTransformer, taken).__getstate__())
+        state |= {"_skfer_version": __version__}
+        if hasattr(taken, "net_") and taken.callbacks is not None:
             # They watch a training, and may keep references to anything in it.
-            apart = CallbacksApart(self.callbacks, type(self).__name__)
+            apart = CallbacksApart(taken.callbacks, type(self).__name__)
             state |= {"callbacks": None, "_pickled_callbacks": apart}
         return state
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from skfer.nets._own_draws import OwnDraws
 from skfer.nets.embedding import Embedded
 from skfer.nets.start import WEIGHTS, FaceBackbone, load_start, read_backbone
 from skfer.validation import check_real, refusal, shown
@@ -100,7 +101,7 @@ def expression_network(in_channels: int = 1, *, weights: str | Path | None = Non
     >>> posterior.shape, network.classes[4]
     (torch.Size([2, 8]), 'happiness')
     """
-    with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten
+    with OwnDraws():  # what is drawn is overwritten
         return read_network(in_channels, weights=weights)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from skfer._replacing import replaced
 from skfer.exceptions import shorten
+from skfer.nets._own_draws import OwnDraws
 from skfer.nets.backbones import MIN_IMAGE_SIDE, CompactResNet
 from skfer.validation import check_flag, check_int, refusal, shown
 
@@ -130,7 +131,7 @@ def face_backbone(
     """
     if check_flag(large, "large") and weights is not None:
         raise refusal("large", "must be left out where `weights` names a file, got {}.", large)
-    with torch.random.fork_rng(devices=[]):  # what is drawn is overwritten
+    with OwnDraws():  # what is drawn is overwritten
         return read_backbone(in_channels, large=large, weights=weights)
 
 

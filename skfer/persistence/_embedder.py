@@ -13,12 +13,15 @@ from torch import Tensor, nn
 from skfer.embedders import BaseEmbedder
 from skfer.embedders._snapshots import snapshot
 from skfer.exceptions import ModelFileError
+from skfer.nets._own_draws import CannotDrawError, OwnDraws
 from skfer.persistence._beside_tensors import changed_attributes, set_attributes
 from skfer.training import MetricNet, plain_modes, seeded
 from skfer.training._module_state import tensors_of
 
 _CODE = "_pickled_callbacks"
 """What the state of an embedder may have beside plain values: for pickles alone."""
+_KNOWN_MAKERS = {"skfer", "torch", "timm", "pytorch_metric_learning"}
+"""Packages whose networks and losses draw their weights by operations of torch."""
 
 
 def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -38,6 +41,7 @@ def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] |
         learned; ``history``, ``schedule`` and ``precision``; and ``unchanged``, which parameters
         are still the modules of the training.
     """
+    embedder = snapshot(embedder)  # another thread may end a fit meanwhile
     state = dict(embedder.__getstate__())
     net = state.pop("net_", None)
     state.pop(_CODE, None)
@@ -109,15 +113,35 @@ def put_together(
 
 def _made_again(embedder: BaseEmbedder) -> tuple[nn.Module, nn.Module]:
     """Return a network and an objective as ``fit`` made them, before they learned anything."""
+    with plain_modes():  # weights are drawn, and replaced
+        if _draws_by_torch_alone(embedder):
+            try:
+                with OwnDraws():
+                    return _made_by(embedder)
+            except CannotDrawError:
+                pass
+        with seeded(0, torch.device("cpu")):  # waits for trainings in other threads
+            return _made_by(embedder)
+
+
+def _draws_by_torch_alone(embedder: BaseEmbedder) -> bool:
+    """Whether what makes a network is known: a user's code may seed torch itself."""
+    given = embedder._built_from | embedder._trained_with
+    makers = [type(embedder), *(value for name, value in given.items() if name != "scoring")]
+    called = [maker for maker in makers if callable(maker) and not isinstance(maker, nn.Module)]
+    names = {str(getattr(maker, "__module__", "")).partition(".")[0] for maker in called}
+    return names <= _KNOWN_MAKERS
+
+
+def _made_by(embedder: BaseEmbedder) -> tuple[nn.Module, nn.Module]:
     maker: Any = snapshot(embedder)
-    with plain_modes(), seeded(0, torch.device("cpu")):  # weights are drawn, and replaced
-        # Not the present parameters, which may have changed after the training.
-        vars(maker).update(embedder._built_from)
-        if type(embedder).make_network is BaseEmbedder.make_network:
-            maker.backbone_weights = None  # a file that was read for fit, and may be gone since
-        network = maker.make_network()
-        vars(maker).update(embedder._trained_with)
-        return network, maker.make_objective()
+    # Not the present parameters, which may have changed after the training.
+    vars(maker).update(embedder._built_from)
+    if type(embedder).make_network is BaseEmbedder.make_network:
+        maker.backbone_weights = None  # a file that was read for fit, and may be gone since
+    network = maker.make_network()
+    vars(maker).update(embedder._trained_with)
+    return network, maker.make_objective()
 
 
 def _defaults(kind: type[BaseEmbedder]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import copy
 import io
 import json
 import os
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ import torch.nn.functional as F
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from skfer._replacing import replaced
@@ -21,10 +19,10 @@ from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder
 from skfer.embedders._describing import describe, title_of
 from skfer.embedders._within import inside
-from skfer.exceptions import ArgumentError, install_hint, one_line
+from skfer.exceptions import ArgumentError, ignored, install_hint, one_line
 from skfer.nets import FaceBackbone
-from skfer.persistence._file import place_told
-from skfer.persistence._model import model_card
+from skfer.persistence._file import check_path, place_told
+from skfer.persistence._model import check_fitted, model_card
 from skfer.persistence._onnx_steps import (
     classifier_module,
     transformer_module,
@@ -63,7 +61,7 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
     ImportError
         If onnx, of the extra ``onnx``, is missing.
     ArgumentError
-        If a step cannot be exported.
+        If a step cannot be exported, `model` is no estimator, or `path` no path.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
     OSError
@@ -103,7 +101,8 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
     >>> session = onnxruntime.InferenceSession(path)  # doctest: +SKIP
     >>> embedding, label, posterior = session.run(None, {"images": faces.images})  # doctest: +SKIP
     """
-    check_is_fitted(model)
+    check_fitted(model)
+    check_path(path)
     try:
         import onnx
     except ImportError as error:
@@ -274,9 +273,9 @@ class Graph(nn.Module):
 def _traced(graph: Graph, inputs: Tensor) -> bytes:
     names = graph.output_names()
     buffer = io.BytesIO()
-    with warnings.catch_warnings(), torch.inference_mode():
-        # What is the same for all pictures of one size is traced on purpose.
-        warnings.simplefilter("ignore")
+    # What is the same for all pictures of one size is traced on purpose, which torch warns of. It
+    # traces in one thread at a time, and here only one ignores warnings at a time.
+    with ignored(Warning), torch.inference_mode():
         try:
             torch.onnx.export(
                 graph,

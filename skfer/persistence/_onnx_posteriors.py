@@ -1,12 +1,13 @@
 """Posteriors made from decisions: Platt scaling with pairwise coupling, and calibration."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from skfer.exceptions import ignored
 
 _SURE = 1e-7  # libsvm keeps the probability of a class over another so far from 0 and 1
 _TINY = 1e-12  # is added by scikit-learn before it takes the logarithm of a posterior
@@ -40,8 +41,7 @@ def pair_probabilities(
 
 def make_coupling() -> Callable[[Tensor], Tensor]:
     """Return what makes posteriors of probabilities of pairs, with a loop that a graph can hold."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the exporter knows no other loops
+    with ignored(DeprecationWarning):  # the exporter knows no other loops
         return torch.jit.script(_couple)
 
 

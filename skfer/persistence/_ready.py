@@ -9,9 +9,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import check_random_state
 
 from skfer.embedders import CrossEntropyEmbedder
+from skfer.embedders._devices import check_device
 from skfer.nets import EXPRESSIONS_FILE, ExpressionNet, expression_network
-from skfer.preprocessing import FaceAligner, FaceDetector
-from skfer.training import MetricNet, plain_modes, seeded
+from skfer.nets._own_draws import OwnDraws
+from skfer.preprocessing import FaceAligner, FaceDetector, as_detector
+from skfer.training import MetricNet, plain_modes
 
 
 def load_expression_model(
@@ -40,6 +42,11 @@ def load_expression_model(
         in the order of ``classes_``, ``transform`` of ``model[:-1]`` the picture that the network
         sees, and ``model[-1].transform`` of that the embedding.
 
+    Raises
+    ------
+    ArgumentError
+        If `detector` is no detector, or `device` none of torch.
+
     See Also
     --------
     skfer.preprocessing.detect_faces : Every face of photographs; takes ``model[0]``.
@@ -55,7 +62,10 @@ def load_expression_model(
     >>> bool((model.predict(faces.images) == faces.target_names[faces.target]).mean() > 0.5)
     True
     """
-    with plain_modes(), seeded(0, torch.device("cpu")):  # what is drawn is overwritten
+    if detector is not None:
+        as_detector(detector)
+    check_device(device)
+    with plain_modes(), OwnDraws():  # what is drawn is overwritten
         return _make_ready(detector, device)
 
 

@@ -25,7 +25,8 @@ def plain_modes() -> Iterator[None]:
 
     Inside, tensors are made on the CPU as float32 unless something else is asked for, layers
     compute in that precision, and gradients are on. Afterwards everything is as it was, also when
-    an interrupt has left another mode behind.
+    an interrupt has left another mode behind; but a default type that was set meanwhile, as by
+    another thread, stays.
 
     See Also
     --------
@@ -63,25 +64,41 @@ class _Float32:
     """Makes float32 torch's default while at least one thread needs it; it is one for them all."""
 
     def __init__(self) -> None:
-        self.renew()
-        self._n_users = 0
-        self._before = torch.float32
-
-    def renew(self) -> None:
         self._lock = threading.Lock()
+        self._n_users = 0
+        self._here = threading.local()  # how many of them this thread is
+        self._before: torch.dtype | None = None  # None where nobody needs it
 
     def __enter__(self) -> None:
         with self._lock:
-            if self._n_users == 0:
-                self._before = torch.get_default_dtype()
+            present = torch.get_default_dtype()
+            if self._n_users == 0 or present != torch.float32:  # a caller in another thread set it
+                self._before = present
                 self._set(torch.float32)
-            self._n_users += 1
+            self._count(1)
 
     def __exit__(self, *error: Any) -> None:
         with self._lock:
-            self._n_users -= 1
+            self._count(-1)
             if self._n_users == 0:
-                self._set(self._before)
+                self._set_back()
+
+    def go_on_after_fork(self) -> None:
+        """Forget the threads that a forked process has not."""
+        self._lock = threading.Lock()
+        self._n_users = getattr(self._here, "n_users", 0)
+        if self._n_users == 0:
+            self._set_back()
+
+    def _count(self, change: int) -> None:
+        self._n_users += change
+        self._here.n_users = getattr(self._here, "n_users", 0) + change
+
+    def _set_back(self) -> None:
+        # What a caller has set meanwhile is as it should be.
+        if self._before is not None and torch.get_default_dtype() == torch.float32:
+            self._set(self._before)
+        self._before = None
 
     @staticmethod
     def _set(dtype: torch.dtype) -> None:
@@ -118,12 +135,13 @@ def getting_ready() -> Any:
 def _go_on_after_fork() -> None:
     """Do in a forked process without the threads of its parent.
 
-    The locks are renewed, which others may hold. OpenMP would wait for its threads for ever, so
+    The locks are renewed, which others may hold, and the default type is the caller's if it was
+    they who needed another one. OpenMP would wait for its threads for ever, so
     that torch computes in one.
     """
     global _getting_ready, _one_at_a_time
     _one_at_a_time, _getting_ready = threading.RLock(), threading.Lock()
-    _FLOAT32.renew()
+    _FLOAT32.go_on_after_fork()
     if _several_threads:
         torch.set_num_threads(1)
 

@@ -3,6 +3,7 @@
 import os
 import threading
 import warnings
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -72,6 +73,85 @@ def test_the_default_type_is_one_for_all_threads():
         assert torch.get_default_dtype() == torch.float64
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def stayed_in(then):
+    """Do something while another thread is inside plain modes, with float64 outside."""
+    torch.set_default_dtype(torch.float64)
+    entered, leave = threading.Event(), threading.Event()
+
+    def stay():
+        with plain_modes():
+            entered.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=stay)
+    try:
+        thread.start()
+        assert entered.wait(60)
+        then()
+        leave.set()
+        thread.join()
+        return torch.get_default_dtype()
+    finally:
+        leave.set()
+        thread.join()
+        torch.set_default_dtype(torch.float32)
+
+
+def test_a_default_type_that_another_thread_sets_meanwhile_stays():
+    assert stayed_in(lambda: torch.set_default_dtype(torch.float16)) == torch.float16
+
+    def set_and_enter():
+        torch.set_default_dtype(torch.float16)
+        with plain_modes():
+            assert torch.get_default_dtype() == torch.float32
+
+    assert stayed_in(set_and_enter) == torch.float16
+    assert stayed_in(lambda: None) == torch.float64
+
+
+def fork():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads
+        return os.fork()
+
+
+def ends_well(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_fork_has_the_default_type_of_the_thread_that_forks(inside):
+    def forks():
+        with plain_modes() if inside else nullcontext():
+            child = fork()
+            if child == 0:
+                seen = [torch.get_default_dtype()]
+                with plain_modes():
+                    seen.append(torch.get_default_dtype())
+                seen.append(torch.get_default_dtype())
+                own = torch.float32 if inside else torch.float64
+                if seen != [own, torch.float32, own]:
+                    os._exit(1)
+                if not inside:
+                    os._exit(0)
+        if child == 0:
+            os._exit(int(torch.get_default_dtype() != torch.float64))
+        assert ends_well(child)
+
+    assert stayed_in(forks) == torch.float64
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")
+def test_a_fork_without_threads_inside_changes_nothing():
+    """Though an earlier call was made with another default type."""
+    stayed_in(lambda: None)
+    child = fork()
+    if child == 0:
+        os._exit(int(torch.get_default_dtype() != torch.float32))
+    assert ends_well(child)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows does not fork")

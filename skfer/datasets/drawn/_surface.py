@@ -98,9 +98,10 @@ def light(scene: SimpleNamespace, face: SimpleNamespace, draw: SimpleNamespace) 
     ambient = 0.12 + 0.48 * draw.ambient
     lit = (ambient + (1 - ambient) * facing / straight) * scene.on_face + (1 - scene.on_face)
     scene.pixels *= lit
-    shine = facing * facing
-    shine = shine * shine * shine
-    scene.pixels += 0.12 * draw.shine * shine * shine * scene.on_face
+    with np.errstate(under="ignore"):  # where light hardly falls there is no shine
+        shine = facing * facing
+        shine = shine * shine * shine
+        scene.pixels += 0.12 * draw.shine * shine * shine * scene.on_face
     nostril = ellipse(
         scene.side - 0.55 * face.nose_width, scene.y - face.nose_y - 0.03, 0.045, 0.028
     )

@@ -96,3 +96,11 @@ def test_they_are_a_set_as_any_other():
     assert faces.class_names.tolist() == list(EXPRESSIONS)
     assert faces.data.shape == (8, 256)
     assert repr(faces).startswith("Drawn portraits\n  images: 8 of 16 x 16 pixels, gray")
+
+
+@pytest.mark.parametrize("wild", [0.0, 1.0])
+def test_they_are_drawn_though_a_caller_has_numpy_raise(wild):
+    plain = draw_portraits(4, 1, image_size=48, wild=wild, random_state=0)
+    with np.errstate(all="raise"):
+        strict = draw_portraits(4, 1, image_size=48, wild=wild, random_state=0)
+    np.testing.assert_array_equal(strict.images, plain.images)
