@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from skfer._typing import NDArray
-from skfer.datasets import decode_images
 from skfer.exceptions import ArgumentError
-from skfer.training import plain_modes
+from skfer.training import Source, plain_modes
 
 _BATCH = 32
 
@@ -38,14 +37,18 @@ def similarity_maps(embedder: Any, X: Any, targets: NDArray[Any]) -> NDArray[np.
     ndarray of shape (n, height, width)
         Each between 0 and 1, its largest value; zeros where nothing speaks for the target.
     """
-    pictures = input_pictures(embedder, X)
+    shape = embedder.input_shape_
+    if len(shape) < 2:
+        raise ArgumentError(
+            "{estimator} was fitted on rows of {} numbers, which have no places to look at.",
+            shape[0],
+        )
+    pictures = embedder._check_inputs(X, reset=False)
     with plain_modes():
         return _similarity_maps(embedder, pictures, targets)
 
 
-def _similarity_maps(
-    embedder: Any, pictures: NDArray[Any], targets: NDArray[Any]
-) -> NDArray[np.float32]:
+def _similarity_maps(embedder: Any, pictures: Source, targets: NDArray[Any]) -> NDArray[np.float32]:
     # Copies: another thread may train or use the embedder meanwhile.
     network = copy.deepcopy(embedder.net_.module_).cpu().float().eval()
     network.mirror = False  # one look, at the picture as it is
@@ -59,35 +62,12 @@ def _similarity_maps(
     maps = []
     for start in range(0, len(pictures), _BATCH):
         rows = slice(start, start + _BATCH)
-        batch = np.array(pictures[rows])
-        batch = batch if batch.dtype == np.uint8 else batch.astype(np.float32)
         target = torch.from_numpy(np.asarray(targets[rows], dtype=np.float32))
-        found = _maps(network.backbone, look, torch.from_numpy(batch), target)
+        found = _maps(network.backbone, look, pictures[rows], target)
         shape = embedder.input_shape_[:2]
         found = F.interpolate(found, shape, mode="bilinear", align_corners=False)
         maps.append(found.squeeze(1).numpy())
     return np.concatenate(maps)
-
-
-def input_pictures(embedder: Any, X: Any) -> NDArray[Any]:
-    """Return pictures as an array of the shape that the embedder was fitted on."""
-    shape = embedder.input_shape_
-    if len(shape) < 2:
-        raise ArgumentError(
-            "{estimator} was fitted on rows of {} numbers, which have no places to look at.",
-            shape[0],
-        )
-    if hasattr(X, "to_numpy"):  # of pandas or polars
-        X = X.to_numpy()
-    if getattr(X, "ndim", 1) == 2 and X.shape[1] == 1 and X.dtype.kind in "OUS":
-        X = X[:, 0]  # a column of paths
-    ndim = getattr(X, "ndim", None)
-    if ndim is None or (ndim == 1 and X.dtype == object) or X.dtype.kind in "US":
-        items = list(X)
-        if items and np.ndim(items[0]) >= 2 and not hasattr(items[0], "getbands"):
-            return np.stack([np.asarray(item) for item in items])
-        return decode_images(items, image_size=shape[:2], color=len(shape) == 3)
-    return X.reshape(len(X), *shape)
 
 
 def _maps(backbone: Any, look: Callable[[Tensor], Tensor], batch: Tensor, target: Tensor) -> Tensor:

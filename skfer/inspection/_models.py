@@ -12,6 +12,8 @@ from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder, ClassifierEmbedder
 from skfer.embedders._within import embedders_in, inside, named
 from skfer.exceptions import ArgumentError
+from skfer.metrics._embedding_steps import embedding_steps
+from skfer.metrics._embedding_steps import steps_of as fitted_steps
 from skfer.validation import check_rows
 
 
@@ -29,9 +31,16 @@ class Parts(NamedTuple):
 def embed(estimator: Any, X: Any) -> NDArray[Any]:
     """Embed X by a fitted embedder, or by a pipeline or search that holds one.
 
-    Last steps that predict are left out, unless they are what embeds.
+    A last step that predicts is left out, unless it is what embeds.
     """
+    _check_is_object(estimator)
     steps = embedding_steps(estimator)
+    if any(embedders_in(estimator)) and not any(any(embedders_in(step)) for step in steps):
+        raise ArgumentError(
+            "{estimator} must embed: in its {} each embedder has an embedding of its own. Give one "
+            "of them.",
+            type(steps_of(estimator)[-1]).__name__,
+        )
     for step in steps:
         if not hasattr(step, "transform"):
             raise ArgumentError(
@@ -42,36 +51,20 @@ def embed(estimator: Any, X: Any) -> NDArray[Any]:
     return check_rows(_through(steps, X), "the embedding of X")
 
 
-def embedding_steps(estimator: Any) -> list[Any]:
-    """Return the steps of a model that embed, in order."""
-    steps = steps_of(estimator)
-    while len(steps) > 1 and not _embeds(steps[-1]):
-        if hasattr(steps[-1], "transform") and not hasattr(steps[-1], "predict"):
-            break
-        steps = steps[:-1]
-    return steps
-
-
 def steps_of(estimator: Any) -> list[Any]:
     """Return the fitted steps of a model, in order: of pipelines, searches, frozen ones.
 
     Of a calibrated classifier too, unless it is the mean of several.
     """
+    _check_is_object(estimator)
+    return fitted_steps(estimator)
+
+
+def _check_is_object(estimator: Any) -> None:
     if isinstance(estimator, type):
         raise ArgumentError(
             "{estimator} is the class {}: give a fitted object.", estimator.__name__
         )
-    if hasattr(estimator, "best_estimator_"):
-        return steps_of(estimator.best_estimator_)
-    if type(estimator).__name__ == "FrozenEstimator":
-        return steps_of(estimator.estimator)
-    calibrated: Any = getattr(estimator, "calibrated_classifiers_", ())
-    if len(calibrated) == 1:
-        return steps_of(calibrated[0].estimator)
-    if isinstance(estimator, Pipeline):
-        used = [step for _, step in estimator.steps if step not in (None, "passthrough")]
-        return [inner for step in used for inner in steps_of(step)]
-    return [estimator]
 
 
 def take_apart(estimator: Any, needs: str, method: str | None = None) -> Parts:

@@ -7,10 +7,10 @@ from typing import Any, Self
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRequest
 
 from skfer._typing import ArrayLike
+from skfer.metrics._embedding_steps import embedding_steps
 from skfer.validation import refusal, shown
 
 
@@ -115,17 +115,16 @@ class EmbeddingScorer:
         return False
 
 
-def _embed(estimator: Any, X: ArrayLike) -> np.ndarray:
-    if hasattr(estimator, "transform"):
-        return estimator.transform(X)
-    if hasattr(estimator, "best_estimator_"):
-        return _embed(estimator.best_estimator_, X)
-    if isinstance(estimator, Pipeline) and len(estimator) > 1:
-        return _embed(estimator[:-1], X)
-    raise TypeError(
-        f"estimator {type(estimator).__name__} computes no embedding: it needs a transform method, "
-        "or to be a pipeline with a transformer before its last step."
-    )
+def _embed(estimator: Any, X: Any) -> np.ndarray:
+    steps = embedding_steps(estimator)
+    if not all(hasattr(step, "transform") for step in steps):
+        raise TypeError(
+            f"estimator {type(estimator).__name__} computes no embedding: it needs a transform "
+            "method, or to be a pipeline with a transformer before its last step."
+        )
+    for step in steps:
+        X = step.transform(X)
+    return X
 
 
 def _check_metric(metric: Any, params: Any) -> list[str]:
@@ -162,9 +161,10 @@ def _name(metric: Callable[..., Any]) -> str:
 def make_embedding_scorer(metric: Callable[..., Any], **kwargs: Any) -> EmbeddingScorer:
     """Make a scorer that computes a measure on the embedding of the test fold.
 
-    The embedding is the estimator's ``transform``. A pipeline that ends in a classifier without
-    transform is measured by the steps before it, a fitted search by its best estimator. The test
-    fold is searched in itself.
+    The embedding is the estimator's ``transform``. A pipeline that ends in what predicts, and is no
+    embedder, is measured by the steps before it, even if that transforms, too, as
+    LinearDiscriminantAnalysis does: append "passthrough" to measure what it gives. A fitted search
+    is measured by its best estimator. The test fold is searched in itself.
 
     Parameters
     ----------

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
-from skfer.embedders import BaseEmbedder
 from skfer.embedders._describing import describe, title_of
 from skfer.embedders._within import embedders_in, inside, makes_one_embedding
 from skfer.exceptions import ArgumentError
+from skfer.metrics._embedding_steps import embedding_steps, steps_of
 from skfer.preprocessing import FaceAligner
 
 
@@ -77,18 +77,14 @@ def embedding_part(model: Any) -> Any:
     ArgumentError
         If there are several embeddings.
     """
-    if isinstance(model, Pipeline):
-        name, last = model.steps[-1]
-        if any(embedders_in(last)) and len(model.steps) > 1:
-            return Pipeline([*model.steps[:-1], (name, embedding_part(last))])
-        if any(embedders_in(last)):
-            return embedding_part(last)
-        return model if hasattr(last, "transform") else model[:-1]
-    if not makes_one_embedding(model):
+    steps, kept = steps_of(model), embedding_steps(model)
+    several = [step for step in steps if any(embedders_in(step)) and not makes_one_embedding(step)]
+    if several:
         raise ArgumentError(
             "{model} is {}, in which each embedder has an embedding of its own: save one of them.",
-            title_of(describe(model)),
+            title_of(describe(several[0])),
         )
-    if isinstance(model, BaseEmbedder) or not hasattr(model, "predict"):
-        return model
-    return embedding_part(inside(model)[0])
+    if len(kept) == 1:
+        return kept[0]
+    whole = len(kept) == len(steps) and hasattr(model, "transform")
+    return model if whole else make_pipeline(*kept)
