@@ -10,12 +10,15 @@ if TYPE_CHECKING:
         datasets,
         embedders,
         evaluation,
+        exceptions,
         inspection,
         losses,
         metrics,
         model_selection,
         nets,
+        persistence,
         preprocessing,
+        pretraining,
         training,
     )
     from skfer.embedders import (
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
         ArgumentError,
         EmbeddingCollapseWarning,
         InconsistentVersionWarning,
+        ModelFileError,
     )
+    from skfer.persistence import export_onnx, load, load_expression_model, model_card, save
 
 _ROOM_OF = {
     "ArgumentError": "skfer.exceptions",
@@ -77,6 +82,7 @@ __all__ = [
     "datasets",
     "embedders",
     "evaluation",
+    "exceptions",
     "export_onnx",
     "inspection",
     "load",
@@ -86,7 +92,9 @@ __all__ = [
     "model_card",
     "model_selection",
     "nets",
+    "persistence",
     "preprocessing",
+    "pretraining",
     "save",
     "training",
 ]

@@ -66,7 +66,16 @@ ROOMS = {
         {"joblib", "numpy", "scipy", "sklearn", "torch"},
     ),
     "persistence": (
-        ("_version", "_replacing", *GROUND, "nets", "preprocessing", "training", "embedders"),
+        (
+            "_version",
+            "_replacing",
+            *GROUND,
+            "nets",
+            "preprocessing",
+            "metrics",
+            "training",
+            "embedders",
+        ),
         {"numpy", "sklearn", "torch", "safetensors", "joblib", "skorch", "onnx"},
     ),
     "inspection": (
@@ -126,7 +135,9 @@ ROOMS = {
             "metrics",
             "model_selection",
             "nets",
+            "persistence",
             "preprocessing",
+            "pretraining",
             "training",
         ),
         set(),

@@ -4,20 +4,21 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from skfer.cli._cluster import check_cluster, workers_at
+from skfer.cli._comparison import Comparison
 from skfer.cli._faces import OWN_SETS, load_faces, parts_of, tell_unlabeled, without_duplicates
 from skfer.cli._figures import check_drawable, draw_comparison
 from skfer.cli._output import (
     all_tried,
     bars_wanted,
     check_writable,
+    in_a_line,
     is_regular,
     is_stdout,
     say,
@@ -30,6 +31,7 @@ from skfer.datasets import DATASETS
 from skfer.evaluation import (
     METHODS,
     Fit,
+    Table,
     check_folds,
     compare,
     comparison_tables,
@@ -41,18 +43,6 @@ from skfer.evaluation import (
 )
 from skfer.exceptions import ArgumentError
 from skfer.validation import missing_mask, shown
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What is compared, on which data."""
-
-    dataset: str
-    protocol: str
-    faces: Bunch
-    splits: Sequence[Any]
-    methods: dict[str, Any]
-    duplicates: Sequence[tuple[str, str]] = ()
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -237,7 +227,7 @@ def _tell(wanted: Comparison, fits: list[Fit], arguments: argparse.Namespace, ou
         pictures: list[Path] = []
         all_tried(
             lambda: _write_numbers(wanted, fits, arguments, complete=not missing),
-            lambda: say(format_tables(tables, arguments.table), out),
+            lambda: say(format_tables(_readable(tables, arguments, out), arguments.table), out),
             lambda: pictures.extend(draw_comparison(arguments.figures, wanted, fits)),
         )
         for text in fit_warnings(fits):
@@ -247,6 +237,22 @@ def _tell(wanted: Comparison, fits: list[Fit], arguments: argparse.Namespace, ou
         results = results_path(arguments)
         kept = "" if results is None or not fits else f": they are in {results}"
         warn(f"{len(fits)} of {len(fits) + missing} fits are done{kept}.")
+
+
+def _readable(
+    tables: Sequence[Table], arguments: argparse.Namespace, stream: TextIO
+) -> Sequence[Table]:
+    """Return tables with names as the stream will show them, so that their columns are straight."""
+    if arguments.table != "text":
+        return tables
+    return [
+        Table(
+            table.title,
+            [in_a_line(column, stream) for column in table.columns],
+            [(in_a_line(name, stream), cells) for name, cells in table.rows],
+        )
+        for table in tables
+    ]
 
 
 def _write_numbers(

@@ -12,6 +12,7 @@ from skfer.cli._pictures import make_detector
 from skfer.datasets import DATASETS, EXPRESSIONS, UNLABELED, DatasetError, make_expressions
 from skfer.datasets._labels import canonical
 from skfer.model_selection import resolve_duplicates
+from skfer.pictures._files import NO_SUCH_FILE
 
 # Options of the command that are parameters of some loaders. Other loaders refuse them.
 LOADER_OPTIONS = (
@@ -197,7 +198,10 @@ def parts_of(faces: Bunch) -> list[str]:
 def tell_unlabeled(faces: Bunch, total: int) -> None:
     """Warn of images that are left out since they have no label."""
     if faces.n_unlabeled:
-        warn(f"{faces.n_unlabeled:,} of {total:,} images have no label: they are left out.")
+        warn(
+            f"{faces.n_unlabeled:,} of {total:,} images have no label: they are left out. (In "
+            "Python, GaussianMetricEmbedder learns from them too.)"
+        )
 
 
 def _load_table(loader: Any, arguments: argparse.Namespace, options: dict[str, Any]) -> Bunch:
@@ -205,7 +209,7 @@ def _load_table(loader: Any, arguments: argparse.Namespace, options: dict[str, A
         return loader(arguments.labels, arguments.root, **options)
     except DatasetError as error:
         # Not one picture is there: they lie elsewhere.
-        elsewhere = error.problems and all(what == "no such file" for _, what in error.problems)
+        elsewhere = error.problems and all(what == NO_SUCH_FILE for _, what in error.problems)
         if not elsewhere:
             raise
         where = "its folder" if arguments.root is None else f"--root {arguments.root}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from skfer.cli._comparison import Comparison
 from skfer.cli._output import check_folder
 from skfer.evaluation import REFERENCE, Fit, confusion_matrix
 from skfer.exceptions import install_hint
@@ -29,7 +30,7 @@ def check_drawable(folder: Path | None) -> None:
     check_folder(folder, "--figures")
 
 
-def draw_comparison(folder: Path | None, wanted: Any, fits: Sequence[Fit]) -> list[Path]:
+def draw_comparison(folder: Path | None, wanted: Comparison, fits: Sequence[Fit]) -> list[Path]:
     """Draw each method's embedding of a test part and its confusions; return the files."""
     if folder is None:
         return []
@@ -37,7 +38,7 @@ def draw_comparison(folder: Path | None, wanted: Any, fits: Sequence[Fit]) -> li
         return _draw_all(folder, wanted, fits)
 
 
-def _draw_all(folder: Path, wanted: Any, fits: Sequence[Fit]) -> list[Path]:
+def _draw_all(folder: Path, wanted: Comparison, fits: Sequence[Fit]) -> list[Path]:
     files = []
     for method in dict.fromkeys(fit.method for fit in fits):
         mine = [fit for fit in fits if fit.method == method]
@@ -72,7 +73,7 @@ def _figure(**options: Any) -> Any:
     return Figure(**options)
 
 
-def _draw_embedding(path: Path, wanted: Any, fit: Fit) -> None:
+def _draw_embedding(path: Path, wanted: Comparison, fit: Fit) -> None:
     rows = wanted.splits[fit.fold][1]
     display = EmbeddingDisplay(
         np.asarray(fit.points),
@@ -85,7 +86,7 @@ def _draw_embedding(path: Path, wanted: Any, fit: Fit) -> None:
     display.figure_.savefig(path, dpi=_DPI)
 
 
-def _draw_confusion(path: Path, wanted: Any, fits: Sequence[Fit]) -> None:
+def _draw_confusion(path: Path, wanted: Comparison, fits: Sequence[Fit]) -> None:
     faces = wanted.faces
     counts = confusion_matrix(fits, faces.target, wanted.splits, fits[0].method)
     names = [str(faces.target_names[code]) for code in np.unique(faces.target)]

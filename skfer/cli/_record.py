@@ -12,10 +12,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import Bunch
 
 from skfer._version import __version__
+from skfer.cli._comparison import Comparison
 from skfer.evaluation import Fit, confusion_matrix, summarize
 
 
-def record_of_run(wanted: Any, arguments: argparse.Namespace) -> dict[str, Any]:
+def record_of_run(wanted: Comparison, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return all that tells what was run."""
     packages = (np, scipy, sklearn, torch)
     return {
@@ -31,7 +32,7 @@ def record_of_run(wanted: Any, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def record_of_fits(wanted: Any, fits: Sequence[Fit]) -> dict[str, Any]:
+def record_of_fits(wanted: Comparison, fits: Sequence[Fit]) -> dict[str, Any]:
     """Return what came out: means, confusions, and every fit with its predictions."""
     methods = list(dict.fromkeys(fit.method for fit in fits))
     y = wanted.faces.target

@@ -13,6 +13,7 @@ from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES, EXPRESSIONS
 from skfer.exceptions import ArgumentError, shorten
 from skfer.pictures import DatasetError, Problem, part_of
+from skfer.pictures._files import NO_SUCH_FILE
 from skfer.validation import UNLABELED, as_list
 
 # read(row, size, color) reads the picture of a row or raises PictureError.
@@ -100,7 +101,7 @@ def absent(listing: Listing, tree: Tree) -> list[Problem]:
     if listing.sources is not None:  # the pictures are no files
         return []
     return [
-        Problem(place_of(row), "no such file")
+        Problem(place_of(row), NO_SUCH_FILE)
         for row in listing.rows
         if not os.path.exists(tree.path(row.name))
     ]

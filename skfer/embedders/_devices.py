@@ -4,7 +4,9 @@ from typing import Any
 
 import torch
 
+from skfer.exceptions import ArgumentError
 from skfer.training import multiplies_bfloat16
+from skfer.validation import refusal, shown
 
 
 def find_device(name: str) -> torch.device:
@@ -17,31 +19,39 @@ def find_device(name: str) -> torch.device:
 
     Raises
     ------
-    ValueError
+    ArgumentError
         If torch does not know the device, or does not find it.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(
-            f"device={name!r} is not a device of torch: use 'auto', 'cpu' or 'cuda'."
-        ) from error
+    device = _known(name)
     if not _is_available(device):
-        raise ValueError(
-            f"device={name!r}, but torch finds no {name.upper()}: use 'auto' or 'cpu'."
-        )
+        text = "{device=}, but torch finds no {}: use 'auto' or 'cpu'."
+        raise ArgumentError(text, str(name).upper(), device=name)
     return device
+
+
+def check_device(name: Any) -> None:
+    """Raise ArgumentError for what names no device, whether or not it is there."""
+    if not isinstance(name, str):
+        raise refusal("device", "must be 'auto', 'cpu' or 'cuda', got {}.", shown(name))
+    if name != "auto":
+        _known(name)
+
+
+def _known(name: Any) -> torch.device:
+    try:
+        return torch.device(name)
+    except RuntimeError as error:
+        text = "{device=} is not a device of torch: use 'auto', 'cpu' or 'cuda'."
+        raise ArgumentError(text, device=name) from error
 
 
 def _is_available(device: torch.device) -> bool:
     if device.type == "cpu":
         return True
     kind: Any = getattr(torch, device.type, None)
-    # torch.mps itself answers from torch 2.6 on only.
-    asked = torch.backends.mps if device.type == "mps" else kind
-    if not hasattr(asked, "is_available") or not asked.is_available():
+    if not hasattr(kind, "is_available") or not kind.is_available():
         return False
     return device.index is None or device.index < kind.device_count()
 

@@ -8,13 +8,20 @@ from skorch.callbacks import Callback
 
 from skfer._typing import NDArray
 from skfer.exceptions import ArgumentError
+from skfer.nets import EmbeddingNet
 from skfer.nets.making import refuse_batch_statistics
 from skfer.training import Objective, SubsetSampler, TrainingData
 from skfer.validation import shown
 
 
-def checked_network(network: Any) -> Any:
+def checked_network(network: Any) -> EmbeddingNet:
     """Return what ``make_network`` returned, to be trained; a fitted one is taken as it is."""
+    if not isinstance(network, EmbeddingNet):
+        raise ArgumentError(
+            "make_network returned {}: return a skfer.nets.EmbeddingNet, such as "
+            "super().make_network().",
+            shown(network),
+        )
     refuse_batch_statistics(network)
     return network
 

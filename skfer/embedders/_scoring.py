@@ -18,6 +18,7 @@ from skfer.metrics import (
     recall_at_k,
 )
 from skfer.training import SamplePart, TrainingData
+from skfer.training._history import OWN_KEYS
 from skfer.validation import shown
 
 EMBEDDING_SCORERS = {
@@ -27,7 +28,8 @@ EMBEDDING_SCORERS = {
 }
 """Names beside those of scikit-learn."""
 
-_TAKEN = {"loss", "loss_best", "batch_count", "batch_size"}
+_TAKEN = {name.removeprefix("valid_") for name in OWN_KEYS if name.startswith("valid_")}
+_TAKEN.add("batch_size")
 """What the history has of the validation as it is, beside the scores."""
 
 Scorer = Callable[[Any, Any, Any], float]

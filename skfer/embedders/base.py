@@ -67,6 +67,7 @@ from skfer.training import (
     plain_modes,
     seeded,
 )
+from skfer.training._history import INTERNAL
 from skfer.validation import check_groups
 
 MAX_SEED = 2**31 - 1
@@ -495,5 +496,4 @@ class BaseEmbedder(MethodHooks):
 
 def _public(epoch: dict[str, Any]) -> dict[str, Any]:
     """Return what ``history_`` has of an epoch: no batches, nor how many there were."""
-    of_batches = ("batches", "batch_count")
-    return {name: value for name, value in epoch.items() if not name.endswith(of_batches)}
+    return {name: value for name, value in epoch.items() if name not in INTERNAL}

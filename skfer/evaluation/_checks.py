@@ -65,13 +65,13 @@ def check_methods(methods: Any) -> Mapping[str, Any]:
 
 
 def check_fits(fits: Any, *, at_least: int = 1) -> list[Fit]:
-    """Return fits, if there are so many and they are that."""
+    """Return fits, if there are so many and they are that, method by method."""
     found = as_list(fits, "fits", "fits")
     strange = [fit for fit in found if not isinstance(fit, Fit)]
     if strange or len(found) < at_least:
         given = shown(strange[0]) if strange else "none"
         raise refusal("fits", "must be those that compare gives, got {}.", given)
-    return found
+    return sorted(found, key=lambda fit: fit.place)
 
 
 def check_known(value: Any, name: str, known: Collection[str]) -> str:

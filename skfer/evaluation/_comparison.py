@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -54,6 +55,8 @@ def compare(
 ) -> Iterator[Fit]:
     """Fit every method on every fold, yielding each fit as soon as it is there.
 
+    The arguments are checked at once, and nothing is fitted before the first fit is asked for.
+
     Parameters
     ----------
     methods : mapping of str to transformer
@@ -88,9 +91,9 @@ def compare(
     verbose : bool, default=False
         Show a bar of epochs on stderr.
 
-    Yields
-    ------
-    Fit
+    Returns
+    -------
+    iterator of Fit
         In no particular order.
 
     Raises
@@ -143,16 +146,30 @@ def compare(
     results = check_results(results)
     methods, splits = check_methods(methods), check_splits(splits, len(y))
     tasks = _make_tasks(methods, y, splits, voted, classifier, seeds)
+    if results is not None:
+        ResultsFile(results)  # another kind of file is refused; it is read when fits are asked for
+    return _fit_each(tasks, (X, y, groups, voted), n_jobs, results, verbose)
+
+
+def _fit_each(
+    tasks: list[Task],
+    data: tuple[Any, ...],
+    n_jobs: int | None,
+    results: Path | None,
+    verbose: bool,
+) -> Iterator[Fit]:
+    """Yield the fits that a file has already, then the others, which it gets."""
     store = None if results is None else ResultsFile(results)
     keys: dict[tuple[Any, ...], str] = {}
     if store is not None:
-        make_key = make_keys(X, y, groups, voted)
+        make_key = make_keys(*data)
         keys = {_identity(task): make_key(task) for task in tasks}
         known = [(task, store.get(keys[_identity(task)])) for task in tasks]
         # The same method under another name is the same fit.
-        yield from (replace(fit, method=task.method) for task, fit in known if fit is not None)
+        found = [(task, fit) for task, fit in known if fit is not None]
+        yield from (replace(fit, method=task.method, place=task.place) for task, fit in found)
         tasks = [task for task, fit in known if fit is None]
-    for fit in _run(tasks, (X, y, groups, voted), n_jobs, verbose):
+    for fit in _run(tasks, data, n_jobs, verbose):
         try:
             if store is not None:
                 store.add(keys[_identity(fit)], fit)
@@ -193,10 +210,11 @@ def _make_tasks(
             **parts[name, fold]._asdict(),
             with_points=fold == 0 and seed == wanted[0],
             with_votes=votes is not None and takes_votes(embedder),
+            place=place,
         )
         for seed in wanted
         for fold in range(len(splits))
-        for name, embedder in methods.items()
+        for place, (name, embedder) in enumerate(methods.items())
     ]
 
 

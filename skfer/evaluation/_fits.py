@@ -54,6 +54,8 @@ class Fit:
         seed only.
     n_unlabeled : int, default=0
         How many samples without a label the method learned from beside the others.
+    place : int, default=0
+        Of the method among those that were compared: fits come in any order, tables in this one.
 
     See Also
     --------
@@ -84,6 +86,7 @@ class Fit:
     warnings: tuple[str, ...] = ()
     points: list[list[float]] | None = field(default=None, repr=False)
     n_unlabeled: int = 0
+    place: int = field(default=0, repr=False)
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class Task:
     with_points: bool = False
     known: NDArray[np.intp] | None = None
     with_votes: bool = False
+    place: int = 0
 
 
 def run_task(
@@ -157,6 +161,7 @@ def run_task(
         warnings=tuple(dict.fromkeys(told)),
         points=_in_the_plane(Z_test) if task.with_points else None,
         n_unlabeled=len(train) - len(known),
+        place=task.place,
     )
 
 

@@ -24,12 +24,12 @@ class Pair(NamedTuple):
 
 
 def check_fits(fits: Any, measure: str) -> list[Record]:
-    """Return fits as dicts, if there are any and they have this measure."""
+    """Return fits as dicts, method by method, if there are any and they have this measure."""
     records = [_record(fit) for fit in as_list(fits, "fits", "fits")]
     if not records:
         raise ArgumentError("{fits} is empty: there is nothing to compare.")
     check_choice(measure, "measure", list(records[0]["scores"]))
-    return records
+    return sorted(records, key=lambda record: record.get("place", 0))
 
 
 def _record(fit: Any) -> Record:

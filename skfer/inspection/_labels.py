@@ -94,7 +94,10 @@ def alike(y: Any, others: Any, names: Any) -> Any:
     """Return labels as their names where they are codes, and words are to be compared with them."""
     if y is None or others is None or names is None:
         return y
-    labels, other = read_labels(y, names), read_labels(others, names)
+    try:
+        labels, other = read_labels(y, names), read_labels(others, names)
+    except ArgumentError:
+        return y  # which is told where each is checked, by its name
     if labels.classes.dtype.kind not in "biuf" or other.classes.dtype.kind in "biuf":
         return y
     words = np.array([*labels.names, None], dtype=object)  # the last is that of UNLABELED

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from skfer.exceptions import ArgumentMessage, ModelFileError
+from skfer.validation import as_list, refusal, shown
 
 Trusted = Collection[str | type | Callable[..., Any]]
 
@@ -196,6 +197,31 @@ def find_named(name: Any, trusted: Trusted) -> Any:
     return _imported(name)
 
 
+def check_trusted(trusted: Any) -> list[Any]:
+    """Return what a reader trusts as a list.
+
+    Parameters
+    ----------
+    trusted : collection of str, type or callable
+        What was given.
+
+    Returns
+    -------
+    list
+
+    Raises
+    ------
+    ArgumentError
+        If it is something else.
+    """
+    what = "classes, functions or their names"
+    given = as_list(trusted, "trusted", what)
+    odd = [one for one in given if not (isinstance(one, str) or callable(one))]
+    if odd:
+        raise refusal("trusted", "must be a list of {}, and has {}.", what, shown(odd[0]))
+    return given
+
+
 def check_names(names: Collection[Any], trusted: Trusted) -> None:
     """Raise for all the names of a file at once that are neither listed nor trusted.
 
@@ -230,7 +256,7 @@ def _layer(name: str) -> type[nn.Module] | None:
 
 def full_name(kind: Any) -> str:
     """Return the name of a class or a function with that of its module."""
-    return f"{kind.__module__}.{getattr(kind, '__qualname__', '')}"
+    return f"{getattr(kind, '__module__', '')}.{getattr(kind, '__qualname__', '')}"
 
 
 def _untrusted(names: Collection[Any]) -> ModelFileError:

@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from skfer.embedders._devices import check_device
 from skfer.embedders._within import embedders_in
 from skfer.exceptions import ModelFileError, one_line
 from skfer.persistence._card import card_text, facts_of
@@ -17,13 +18,15 @@ from skfer.persistence._codec import Decoder, Encoder, names_in
 from skfer.persistence._file import (
     MAX_BYTES,
     Source,
+    check_path,
     check_source,
     place_told,
     read_file,
     told_as,
     write_file,
 )
-from skfer.persistence._known import check_names
+from skfer.persistence._known import check_names, check_trusted
+from skfer.validation import refusal, shown
 
 
 def save(
@@ -52,6 +55,8 @@ def save(
 
     Raises
     ------
+    ArgumentError
+        If `model` is no estimator, `path` no path, or `card` no mapping.
     TypeError
         If a part of the model cannot be saved: a function without a name, an estimator that keeps
         its state in compiled code or in objects of its own (trees and forests, stochastic gradient
@@ -84,15 +89,18 @@ def save(
     >>> bool((loaded.predict(faces.images) == model.predict(faces.images)).all())
     True
     """
-    check_is_fitted(model)
-    given = _card_of(model) if card is None else dict(card)
+    check_fitted(model)
+    check_path(path)
+    given = _card_of(model) if card is None else card
+    if not isinstance(given, Mapping):
+        raise refusal("card", "must be a mapping, such as a dict, got {}.", shown(given))
     facts = facts_of(model)
     encoder = Encoder()
     encoded = encoder.encode(_without_card(model), type(model).__name__)
     of_card = Encoder(encoder.arrays, "give text, numbers, lists or dicts")
     document = {
         "versions": facts.pop("versions"),
-        "card": of_card.encode(given, "card"),
+        "card": of_card.encode(dict(given), "card"),
         "facts": facts,
         "model": encoded,
     }
@@ -131,7 +139,8 @@ def load(
     Raises
     ------
     ArgumentError
-        If `path` is neither a path nor a binary file object.
+        If `path` is neither a path nor a binary file object, `trusted` holds something else,
+        `device` is none of torch, or `max_bytes` is no number of bytes.
     ModelFileError
         If the file is no model of skfer, damaged, too large, or needs a class that is not trusted.
     FileNotFoundError
@@ -161,6 +170,9 @@ def load(
     >>> skfer.load(path).transform(faces.images).shape
     (24, 8)
     """
+    trusted = check_trusted(trusted)
+    if device is not None:
+        check_device(device)
     document, arrays = read_file(path, max_bytes)
     with _damage_told(path):
         check_names(names_in(document["model"]), trusted)
@@ -269,12 +281,19 @@ def model_card(model: BaseEstimator | Source) -> str:
     (['---', 'library_name: "skfer"'], True)
     """
     if hasattr(model, "fit"):
-        check_is_fitted(model)
+        check_fitted(model)
         return card_text(facts_of(model), _card_of(model))
     check_source(model, "model")
     known = read_card(model)
     with _damage_told(model):
         return card_text(known["facts"] | {"versions": known["versions"]}, known["card"])
+
+
+def check_fitted(model: Any) -> None:
+    """Raise if a model is no estimator, or not fitted."""
+    if isinstance(model, type) or not hasattr(model, "fit"):
+        raise refusal("model", "must be a fitted estimator, got {}.", shown(model))
+    check_is_fitted(model)
 
 
 def _without_card(model: Any) -> Any:

@@ -14,8 +14,10 @@ _KINDS = {
     stat.S_IFCHR: "a device, not a file",
     stat.S_IFBLK: "a device, not a file",
 }
+NO_SUCH_FILE = "no such file"
+"""The problem of a file that is not there."""
 _FAULTS = {
-    errno.ENOENT: "no such file",
+    errno.ENOENT: NO_SUCH_FILE,
     errno.ENOTDIR: "no such file: a part of its path is no folder",
     errno.ELOOP: "a link that leads to itself",
     errno.ENAMETOOLONG: "a name that is too long",

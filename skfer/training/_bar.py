@@ -37,6 +37,13 @@ class TrainingBar(Callback):
         """Show the bar."""
         self.bar_ = tqdm(total=net.n_steps, unit="batch", leave=self.leave)
 
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Come to where the training is, which may go on from a checkpoint."""
+        done = round(net.progress * net.n_steps)
+        if done > self.bar_.n:
+            self.bar_.initial = done  # not counted in the speed
+            self.bar_.update(done - self.bar_.n)
+
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Count a batch that was trained on."""
         if training:
@@ -49,7 +56,8 @@ class TrainingBar(Callback):
         self.bar_.set_postfix(losses, refresh=False)
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Close the bar."""
+        """Close the bar, which is full where nothing was left of the training."""
+        self.on_epoch_begin(net)
         self.bar_.close()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -6,12 +6,8 @@ from typing import Any
 import torch
 
 from skfer.exceptions import ArgumentError
+from skfer.training._history import OWN_KEYS
 from skfer.validation import shown
-
-_TAKEN = {"epoch", "batches", "dur", "lr", "embedding_spread"}
-_TAKEN |= {f"{part}_{name}" for part in ("train", "valid") for name in ("loss", "loss_best")}
-_TAKEN |= {"train_batch_count", "valid_batch_count"}
-"""What the history has of an epoch as it is."""
 
 
 class Means:
@@ -37,7 +33,7 @@ class Means:
 
 
 def _check(name: str, value: Any) -> None:
-    if name in _TAKEN:
+    if name in OWN_KEYS:
         raise ArgumentError(
             "stats of the loss holds {}, which the history has of an epoch as it is: give it "
             "another name.",

@@ -1,6 +1,7 @@
 """`skfer evaluate`: its table, its numbers, its bars."""
 
 import errno
+import io
 import json
 import os
 import signal
@@ -18,10 +19,20 @@ from PIL import Image
 
 from skfer import __version__
 from skfer.cli import _evaluate, _figures, _output, _stage, main
+from skfer.cli._output import say
 from skfer.cli._record import data_record, split_record
 from skfer.cli.exit_codes import FAILED, INTERRUPTED, READER_GONE
 from skfer.datasets import make_expressions
-from skfer.evaluation import METHODS, compare, make_methods, make_splits, prepare
+from skfer.evaluation import (
+    METHODS,
+    Cell,
+    Table,
+    compare,
+    format_tables,
+    make_methods,
+    make_splits,
+    prepare,
+)
 
 
 def test_own_predictions_are_compared_without_pca(capsys):
@@ -402,7 +413,8 @@ def test_unlabeled_faces_are_counted_and_told(tmp_path, capsys):
     (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]) + "\n")
     call = ["--labels", str(tmp_path / "labels.csv"), "--image-size", "16"]
     assert main(["evaluate", *PCA, *call]) == 0
-    told = "skfer: warning: 2 of 16 images have no label: they are left out."
+    told = "skfer: warning: 2 of 16 images have no label: they are left out. (In Python, "
+    told += "GaussianMetricEmbedder learns from them too.)"
     said = capsys.readouterr()
     assert said.err.splitlines() == [told]
     assert "networks" not in said.out
@@ -488,3 +500,16 @@ def test_what_draws_is_tried_before_anything_is_trained(tmp_path, monkeypatch, c
     assert said.err == "skfer: error: no backend\n"
     assert said.out == ""
     assert not list(tmp_path.iterdir())
+
+
+def test_names_that_a_stream_lacks_leave_columns_straight():
+    stream = io.TextIOWrapper(io.BytesIO(), "cp1252")
+    table = Table("scores", ["快乐"], [("怒", [Cell(0.5)]), ("joy", [Cell(0.25)])])
+    call = SimpleNamespace(table="text")
+    say(format_tables(_evaluate._readable([table], call, stream)), stream)
+    stream.seek(0)
+    lines = [line for line in stream.read().splitlines() if line.strip()]
+    assert lines[1].split() == [r"\u5feb\u4e50"]
+    assert len({len(line) for line in lines[1:]}) == 1
+    latex = SimpleNamespace(table="latex")
+    assert _evaluate._readable([table], latex, stream) == [table]

@@ -8,19 +8,34 @@ import torch
 from numpy.testing import assert_array_equal
 
 import skfer
-from skfer.embedders._devices import find_device, find_precision
+from skfer.embedders._devices import check_device, find_device, find_precision
+from skfer.exceptions import ArgumentError
 
 MULTIPLIES = "skfer.embedders._devices.multiplies_bfloat16"
 
 
-def test_mps_is_found_on_old_torch(monkeypatch):
-    monkeypatch.delattr(torch.mps, "is_available", raising=False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+def test_mps_is_found(monkeypatch):
+    monkeypatch.setattr(torch.mps, "is_available", lambda: True)
     assert find_device("mps") == torch.device("mps")
 
 
+@pytest.mark.parametrize("device", [3, None, torch.device("cpu")])
+def test_a_device_is_a_text(device):
+    with pytest.raises(ArgumentError, match=r"^device must be 'auto', 'cpu' or 'cuda', got "):
+        check_device(device)
+
+
+def test_a_device_is_one_of_torch():
+    """It need not be there: a loaded model tells when it is used."""
+    for device in ("auto", "cpu", "cuda:99", "mps"):
+        check_device(device)
+    for check in (check_device, find_device):
+        with pytest.raises(ArgumentError, match=r"^device='warp' is not a device of torch: use"):
+            check("warp")
+
+
 def test_mps_that_is_not_there(monkeypatch):
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.mps, "is_available", lambda: False)
     with pytest.raises(ValueError, match="torch finds no MPS"):
         find_device("mps")
 

@@ -41,6 +41,8 @@ class NoBatch:
 @pytest.mark.parametrize(
     ("hook", "returned", "message"),
     [
+        ("make_network", None, r"make_network returned None.*EmbeddingNet, such as super\(\)"),
+        ("make_network", Squares(), "make_network returned Squares"),
         ("make_objective", Squares(), r"make_objective returned Squares.*Objective\("),
         ("make_objective", None, "make_objective returned None"),
         ("make_callbacks", None, "make_callbacks returned None"),

@@ -79,6 +79,35 @@ def test_one_bar_for_a_training(embedder, rows, monkeypatch):
     assert re.search(r"batch.*train_loss=.*valid_loss=", text.getvalue())
 
 
+class Ends(Callback):
+    """Ends a training in its third epoch, as a killed process does."""
+
+    only_watches = True
+
+    def on_epoch_begin(self, net, **kwargs):
+        if len(net.history) == 3:
+            raise RuntimeError("killed")
+
+
+def test_a_bar_goes_on_with_its_training(embedder, rows, monkeypatch, tmp_path):
+    """From where it was kept; and it is full where nothing was left to do."""
+    bars = []
+
+    def make(**options):
+        bars.append(tqdm(file=io.StringIO(), mininterval=0, **options))
+        return bars[-1]
+
+    monkeypatch.setattr(_bar, "tqdm", make)
+    settings = {"max_epochs": 4, "checkpoint": tmp_path}
+    with pytest.raises(RuntimeError, match="killed"):
+        embedder.set_params(callbacks=[TrainingBar(), Ends()], **settings).fit(*rows)
+    for _ in range(2):
+        embedder.set_params(callbacks=[TrainingBar()]).fit(*rows)
+    killed, goes_on, was_over = bars
+    assert killed.n == goes_on.initial == killed.total / 2  # its speed is that of what it sees
+    assert goes_on.n == was_over.n == killed.total
+
+
 def test_an_embedder_with_a_bar_can_be_copied(embedder, rows):
     fitted = embedder.set_params(callbacks=[TrainingBar()]).fit(*rows)
     for copied in (clone(fitted), pickle.loads(pickle.dumps(fitted)), copy.deepcopy(fitted)):

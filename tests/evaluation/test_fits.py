@@ -24,13 +24,17 @@ from skfer.evaluation import (
     Fit,
     _recording,
     compare,
+    comparison_tables,
     fit_warnings,
     format_tables,
+    make_splits,
     pca_baseline,
     score_table,
     summarize,
 )
 from skfer.evaluation._finished_fits import ResultsFile
+from skfer.exceptions import ArgumentError
+from skfer.inspection import ComparisonDisplay
 
 
 def test_warnings_of_training_are_told_once():
@@ -53,6 +57,19 @@ def test_a_fit_shows_itself_in_a_line_and_is_kept_whole(tmp_path):
     file = ResultsFile(tmp_path / "fits.jsonl")
     file.add("key", fit)
     assert ResultsFile(tmp_path / "fits.jsonl").get("key") == fit
+
+
+def test_what_makes_no_sense_is_told_where_compare_is_called():
+    X, y = np.eye(12, dtype=np.float32), np.arange(12) % 2
+    splits, methods = [(np.arange(6), np.arange(6, 12))], {"pca": pca_baseline()}
+    with pytest.raises(ValueError, match=r"^y is missing"):
+        compare("nonsense", None, None, None)
+    with pytest.raises(ArgumentError, match=r"^methods must be"):
+        compare("nonsense", X, y, splits)
+    with pytest.raises(ArgumentError, match=r"^splits must hold"):
+        compare(methods, X, y, [3])
+    with pytest.raises(ArgumentError, match="classifier"):
+        compare(methods, X, y, splits, classifier="own")
 
 
 def test_recall_that_is_not_defined_is_left_out():
@@ -223,3 +240,21 @@ def test_groups_are_told_where_they_are_wanted():
     assert told_groups(stopping, groups[:2]) == {}  # of one person none is set aside
     assert told_groups(OfTwo(early_stopping=True), groups) == {}
     assert list(told_groups(make_pipeline(stopping), groups)) == ["crossentropyembedder__groups"]
+
+
+def test_methods_come_in_the_order_that_was_given_whichever_ends_first(tmp_path):
+    faces = make_expressions(6, 1, image_size=16, random_state=0)
+    splits = make_splits(faces, n_folds=2)
+    methods = {"b": pca_baseline(4), "c": pca_baseline(8), "a": pca_baseline(2)}
+    path = tmp_path / "fits.jsonl"
+    fits = list(compare(methods, faces.images, faces.target, splits, results=path))
+    tables = format_tables(comparison_tables(faces, splits, fits))
+    assert "difference from b" in tables
+    assert format_tables(comparison_tables(faces, splits, fits[::-1])) == tables
+    assert ComparisonDisplay.from_fits(fits[::-1]).baseline == "b"
+    # So it is where some are taken from a file of another comparison.
+    others = {name: methods[name] for name in ("a", "c", "b")}
+    again = list(compare(others, faces.images, faces.target, splits, results=path))
+    assert ComparisonDisplay.from_fits(again[::-1]).baseline == "a"
+    scores = {(fit.method, fit.fold): fit.scores for fit in fits}
+    assert [fit.scores for fit in again] == [scores[fit.method, fit.fold] for fit in again]

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from skfer import ArgumentError, MetricLossEmbedder
+from skfer.training._history import INTERNAL, OWN_KEYS
 from skfer.training._statistics import Means
 
 
@@ -51,3 +52,21 @@ def test_history_has_the_mean_over_batches_that_told():
 def test_odd_statistics_are_named(stats, message):
     with pytest.raises(ArgumentError, match=message):
         Means().add(stats)
+
+
+def test_no_statistic_is_lost_for_its_name():
+    """Those of the net's own names are refused, and all others are kept."""
+    rng = np.random.RandomState(0)
+    stats = {"empty_batches": 1.0, "full_batch_count": 2.0, "batches_": 3.0}
+    settings = {"embedding_dim": 4, "max_epochs": 1, "samples_per_class": 4, "random_state": 0}
+    model = MetricLossEmbedder(Tells(**stats), **settings)
+    (epoch,) = model.fit(rng.normal(size=(40, 5)), np.arange(40) % 3).history_
+    assert {name: epoch.get(name) for name in stats} == stats
+    assert {*epoch} & INTERNAL == set()
+    assert {*epoch} <= {*stats} | OWN_KEYS
+
+
+@pytest.mark.parametrize("name", sorted(OWN_KEYS))
+def test_the_names_of_the_net_are_refused(name):
+    with pytest.raises(ArgumentError, match=f"stats of the loss holds '{name}'"):
+        Means().add({name: 1.0})

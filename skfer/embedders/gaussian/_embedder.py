@@ -441,7 +441,8 @@ class GaussianMetricEmbedder(MixtureClassifier):
             # Otherwise Gaussians stay that may be of another type than the parameter has by now.
             self._covariance_type = self.covariance_type
         points = self._points(data.source)
-        labels, classes = self.subclass_labels_, self._component_classes
+        # Snapshots have the array of the training, too.
+        labels, classes = self.subclass_labels_.copy(), self._component_classes
         known = labels >= 0
         kind = self._covariance_type
         mixture = fit_mixture(points[known], labels[known], len(classes), kind)
@@ -455,6 +456,7 @@ class GaussianMetricEmbedder(MixtureClassifier):
         self.subclass_to_class_ = self.classes_[classes]
         self.n_subclasses_ = np.bincount(classes, minlength=len(self.classes_))
         self.transduction_ = self.subclass_to_class_[labels]
+        self.subclass_labels_ = labels
 
     def _points(self, source: Source) -> NDArray[np.float32]:
         points, _ = network_arrays(self.net_, source)

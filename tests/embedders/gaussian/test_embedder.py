@@ -473,3 +473,29 @@ def test_the_labels_of_the_validation_set_teach_nothing(few, monkeypatch):
     told, again = losses(y), losses(wrong)
     assert len(told) > 4
     assert told == again
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_labels_of_a_training_are_left_as_they_are_at_its_end(partial):
+    """A snapshot, which answers in another thread, shares the array."""
+    taken = []
+
+    class Watched(GaussianMetricEmbedder):
+        def finish_training(self, data):
+            labels = self.subclass_labels_
+            before = labels.copy()
+            super().finish_training(data)
+            taken.append((before, labels, self.subclass_labels_))
+
+    X = np.random.RandomState(0).normal(size=(40, 5))
+    y = np.where(np.arange(40) % 4 == 3, -1, np.arange(40) % 2)
+    model = Watched(4, max_epochs=1, random_state=0)
+    if partial:
+        model.partial_fit(X, y, classes=[0, 1])
+    else:
+        model.fit(X, y)
+    ((before, labels, after),) = taken
+    assert (before < 0).any()
+    assert (after >= 0).all()
+    np.testing.assert_array_equal(labels, before)
+    np.testing.assert_array_equal(model.classes_[after], model.transduction_)

@@ -1,6 +1,7 @@
 """Odd values for every parameter of every public callable: a sound result, or a plain error.
 
-A plain error is a ValueError (or TypeError) that names the parameter and is short enough to read.
+A plain error is a ValueError (or TypeError, or OSError) that names the parameter and is short
+enough to read.
 One file a room has its callables, with arguments that work.
 """
 
@@ -89,7 +90,7 @@ class Call:
             warnings.simplefilter("ignore")
             try:
                 result = self.call(**arguments)
-            except (ValueError, TypeError, FileNotFoundError, ImportError) as error:
+            except (ValueError, TypeError, OSError, ImportError) as error:
                 message = str(error)
                 if parameter not in message and self.also.get(parameter, parameter) not in message:
                     yield f"not named: {message[:LONGEST]}"
