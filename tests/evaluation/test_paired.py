@@ -163,3 +163,18 @@ def test_sizes_are_those_of_the_two():
     alone = compare_with(fits, "a", "b", "accuracy")
     fits.append(replace(fits[0], method="c", n_train=1, n_test=100))
     assert compare_with(fits, "a", "b", "accuracy") == alone
+
+
+@pytest.mark.parametrize(
+    ("wanted", "about"),
+    [
+        (("c", "b", "accuracy"), "method"),
+        (("a", "c", "accuracy"), "reference"),
+        (("a", "b", "speed"), "measure"),
+    ],
+)
+def test_what_no_fit_has_is_named(wanted, about):
+    fits = [_fit(method, fold, 0, 0.5) for method in ("a", "b") for fold in (0, 1)]
+    with pytest.raises(ArgumentError) as caught:
+        compare_with(fits, *wanted)
+    assert caught.value.arguments[0] == about
