@@ -171,7 +171,8 @@ def _is_code(node: ast.AST) -> bool:
 def _mark_what_is_left_alone(tree: ast.AST) -> None:
     """Leave annotations, defaults, errors, what `zip` checks, and tuning alone.
 
-    Tests of values see none of them.
+    Tests of values see none of them. A method without its ``super()`` has code that cannot take
+    the place of the former.
     """
     for node in ast.walk(tree):
         parts: list[ast.AST] = []
@@ -184,6 +185,8 @@ def _mark_what_is_left_alone(tree: ast.AST) -> None:
         elif isinstance(node, ast.keyword) and node.arg == "strict":
             parts = [node.value]
         elif isinstance(node, ast.Raise | ast.Import | ast.ImportFrom) or _tunes(node):
+            parts = [node]
+        elif isinstance(node, ast.Expr) and ast.unparse(node).startswith("super()"):
             parts = [node]
         for part in parts:
             for inner in ast.walk(part):

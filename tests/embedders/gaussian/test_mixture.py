@@ -164,9 +164,9 @@ def test_far_points_have_a_posterior():
 
 
 def test_likeliest_component_of_a_known_class():
-    joint = np.array([[3.0, 2.0, 1.0, -np.inf]] * 4)
+    joint = np.array([[2.0, 3.0, 1.0, -np.inf]] * 4)
     found = likeliest_component(joint, np.array([0, 1, 1, 2]), np.array([-1, 0, 1, 2]))
-    assert_array_equal(found, [0, 0, 1, 3])
+    assert_array_equal(found, [1, 0, 1, 3])
 
 
 @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
