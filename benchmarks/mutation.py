@@ -186,8 +186,8 @@ def _mark_what_is_left_alone(tree: ast.AST) -> None:
             parts = [node.value]
         elif isinstance(node, ast.Raise | ast.Import | ast.ImportFrom) or _tunes(node):
             parts = [node]
-        elif isinstance(node, ast.Expr) and ast.unparse(node).startswith("super()"):
-            parts = [node]
+        elif isinstance(node, ast.Expr):
+            parts = [node] if ast.unparse(node).startswith("super()") else []
         for part in parts:
             for inner in ast.walk(part):
                 vars(inner)["left_alone"] = True
