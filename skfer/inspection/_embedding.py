@@ -28,6 +28,7 @@ from skfer.inspection._scatter import (
     spread_rows,
 )
 from skfer.inspection._style import MARKERS, as_text, ink_of, legend_beside, new_axes, write_caption
+from skfer.inspection._words import are_other_classes
 from skfer.validation import (
     UNLABELED,
     as_column,
@@ -156,7 +157,8 @@ class EmbeddingDisplay:
             What takes the embedding to the plane. A transformer is cloned and fitted. UMAP needs
             umap-learn.
         mark_errors : bool, default=True
-            Whether samples that the model predicts wrongly are marked, if it predicts.
+            Whether samples that the model predicts wrongly are marked, if it predicts classes of
+            `y`: finer ones, or of something else, are shown without.
         show_subclasses : bool, default=True
             Whether sub-classes that a :class:`~skfer.GaussianMetricEmbedder` has found get markers
             of their own.
@@ -179,9 +181,10 @@ class EmbeddingDisplay:
         classes = getattr(estimator, "classes_", None)
         y, y_train = alike(y, classes, names), alike(y_train, classes, names)
         embedding = embed(estimator, X)
-        known = y is not None
-        predicted = predictions(estimator, X) if mark_errors and known else None
-        found = subclasses(estimator, X, y) if show_subclasses else None
+        by_class = y is None or not are_other_classes(estimator, y)
+        judged = mark_errors and by_class and y is not None
+        predicted = predictions(estimator, X) if judged else None
+        found = subclasses(estimator, X, y) if show_subclasses and by_class else None
         reference = None
         if X_train is not None:
             reference = embed(estimator, X_train)

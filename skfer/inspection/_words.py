@@ -8,7 +8,7 @@ from skfer._typing import NDArray
 from skfer.datasets._labels import canonical
 from skfer.embedders._within import embedders_in
 from skfer.exceptions import ArgumentError, warn_caller
-from skfer.validation import shown
+from skfer.validation import as_column, shown, unlabeled_mask
 
 
 def as_fitted(model: Any, y: NDArray[Any], names: Any) -> NDArray[Any]:
@@ -46,6 +46,19 @@ def as_fitted(model: Any, y: NDArray[Any], names: Any) -> NDArray[Any]:
     if unknown:
         warn_caller("the model does not know the classes {}: it knows {}.".format(*told))
     return y
+
+
+def are_other_classes(model: Any, y: Any) -> bool:
+    """Return whether labels are of another kind of classes than a model's, such as finer ones.
+
+    Numbers beside words are no such ones: nobody knows what they mean.
+    """
+    column, classes = as_column(y, "y"), getattr(model, "classes_", None)
+    labels = column[~unlabeled_mask(column)]
+    if classes is None or not len(labels):
+        return False
+    are_alike = (labels.dtype.kind in "biuf") == (classes.dtype.kind in "biuf")
+    return are_alike and not np.isin(labels, classes).any()
 
 
 def unknown_to(model: Any, y: NDArray[Any]) -> list[Any]:

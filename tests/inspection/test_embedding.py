@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from helpers.two_in_a_class import two_in_a_class
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
 from sklearn.decomposition import TruncatedSVD
@@ -336,6 +337,16 @@ def test_subclasses_share_a_color_and_differ_in_marker():
     seen = looks(display)
     assert seen[0][0] == seen[1][0]
     assert len({marker for _, marker in seen}) == 6
+
+
+def test_labels_of_another_kind_color_without_a_verdict(faces, gaussian):
+    """As the kinds within a class, which are finer than what the model has learned."""
+    kinds = np.arange(len(faces.target)) % 3
+    words = np.array([f"kind {k}" for k in kinds])
+    for model, y in ((gaussian, kinds + 20), (two_in_a_class(faces), words)):
+        display = EmbeddingDisplay.from_estimator(model, faces.images, y)
+        assert list(display.scatters_) == [str(kind) for kind in np.unique(y)]
+        assert display.wrong_ is None
 
 
 def test_faces_at_points(faces):

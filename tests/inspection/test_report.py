@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from helpers.two_in_a_class import two_in_a_class
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -153,19 +154,6 @@ def test_page_of_a_mean_of_folds(faces, tmp_path):
     assert titles(page) == ["Scores", "Confusion", "Training", "Reliability"]
     assert "<th>recall@1</th>" not in page
     assert "<p>Embedding, nearest faces, thresholds, where it looks" in page
-
-
-def two_in_a_class(faces):
-    """An embedder that has found the two expressions in each of two classes, which are words."""
-    more = skfer.datasets.make_expressions(
-        12, 3, image_size=24, classes=faces.class_names.tolist(), nuisance=0, random_state=0
-    )
-    settings = {"max_epochs": 6, "max_subclasses": 2, "random_state": 0}
-    is_first = np.isin(more.target, np.unique(more.target)[[0, -1]])
-    model = skfer.GaussianMetricEmbedder(4, **settings)
-    model.fit(more.images, np.where(is_first, "anger", "happiness"))
-    assert model.n_subclasses_.tolist() == [2, 2]
-    return model
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "triplet_center", "multi_threshold", "sub-classes"])
