@@ -206,9 +206,10 @@ def results_path(arguments: argparse.Namespace) -> Path:
 
 
 def code_version() -> str:
-    """Hash of all that a fit runs on: fits of other code are not mixed in."""
+    """Hash of all that draws faces, fits and measures: fits of other code are not mixed in."""
     package = Path(skfer.__file__).parent
     rooms = ("embedders", "losses", "nets", "training")
+    rooms += ("datasets", "metrics", "pictures", "validation")
     files = [path for room in rooms for path in sorted((package / room).rglob("*.py"))]
     files += sorted((package / "nets" / "weights").glob("*.safetensors"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
