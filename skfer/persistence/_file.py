@@ -50,7 +50,7 @@ def write_file(path: Path, document: Mapping[str, Any], tensors: Tensors) -> Non
     text = json.dumps(document, allow_nan=False)
     metadata = {"format": str(FORMAT), _KEY: text, "sha256": _digest(text, tensors)}
     content = save_tensors(tensors, metadata)
-    header, end = _ordered_header(content)
+    header, end = _ordered_header(content, metadata)
     with replaced(path) as temporary, open(temporary, "wb") as file:
         file.write(header)
         file.write(memoryview(content)[end:])
@@ -207,14 +207,15 @@ def _open_regular(path: str, flags: int) -> int:
     return descriptor
 
 
-def _ordered_header(content: bytes) -> tuple[bytes, int]:
+def _ordered_header(content: bytes, metadata: Mapping[str, str]) -> tuple[bytes, int]:
     """Return the header of safetensors with its metadata in order, and where the old one ends.
 
     It has them in the order of a hash map, so that one model would give different files.
     """
     end = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:end])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    # Without tensors safetensors 0.4.3 writes a header that is no JSON.
+    header = {} if content.startswith(b"{},", 8) else json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(metadata.items()))
     text = json.JSONEncoder(separators=(",", ":")).encode(header).encode()
     text += b" " * (-len(text) % 8)  # numbers begin at a multiple of 8 bytes
     return len(text).to_bytes(8, "little") + text, end
