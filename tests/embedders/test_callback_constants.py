@@ -3,10 +3,13 @@
 import importlib
 import itertools
 import sys
+import time
 
 import pytest
+from helpers.digests import key
+from skorch.callbacks import Callback
 
-from skfer.embedders._digest import TrainingDigest
+from skfer.training import StopTraining
 
 CODE = """
 import sys, time
@@ -29,12 +32,6 @@ class Decay(Callback):
 """
 NUMBERS = itertools.count()
 LINE, INSIDE = "RATE = 0.1", "rate = 0.5"
-
-
-def key(value):
-    digest = TrainingDigest()
-    digest.add(value)
-    return digest.hexdigest()
 
 
 @pytest.fixture
@@ -166,3 +163,23 @@ def test_of_a_script_whose_module_is_another_one_in_a_worker(tmp_path):
         exec(compile(file.read_bytes(), file, "exec"), space)
         keys.append(key([space["Decay"]()]))
     assert keys[0] != keys[1]
+
+
+STARTED = time.time()
+FACTOR = 2.0
+
+
+class Limited(Callback):
+    """Names a number that differs in every process, and one that does not."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if time.time() - STARTED > 3600 * FACTOR:
+            raise StopTraining
+
+
+def test_of_a_callback_the_constants_count_that_its_module_writes(monkeypatch):
+    before = key(Limited())
+    monkeypatch.setitem(globals(), "STARTED", STARTED + 1)
+    assert key(Limited()) == before
+    monkeypatch.setitem(globals(), "FACTOR", 3.0)
+    assert key(Limited()) != before

@@ -5,14 +5,12 @@ import collections
 import copy
 import enum
 import functools
-import importlib
 import logging
 import os
 import pickle
 import subprocess
 import sys
 import threading
-import time
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,19 +19,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from helpers.digests import key
 from pytorch_metric_learning import losses
 from skorch.callbacks import Callback
 from torch import nn
 
 from skfer import CrossEntropyEmbedder
-from skfer.embedders._digest import TrainingDigest
-from skfer.training import StopTraining
-
-
-def key(value):
-    digest = TrainingDigest()
-    digest.add(value)
-    return digest.hexdigest()
 
 
 class Scaled:
@@ -348,101 +339,6 @@ def test_what_differs_in_every_process_does_not_count(monkeypatch, place, value)
     getattr(value, "writer", TRACKER.writer).close()
 
 
-PACKAGE = {
-    "own_package/__init__.py": "",
-    "own_package/parts.py": """
-from own_package import deeper
-FACTOR = 2
-def scaled(x):
-    return deeper.inner(x) * FACTOR
-""",
-    "own_package/deeper.py": "def inner(x):\n    return x + 1\n",
-    "own_package/users.py": """
-def relative(x):
-    from .parts import scaled
-    return scaled(x)
-
-def module(x):
-    from . import parts
-    return parts.scaled(x)
-""",
-    "own_uses.py": """
-import own_package.parts
-import own_package.parts as aliased
-from own_package.users import module, relative
-
-def by_its_full_name(x):
-    return own_package.parts.scaled(x)
-
-def by_an_alias(x):
-    return aliased.scaled(x)
-
-def imported_in_it(x):
-    from own_package.parts import scaled
-    return scaled(x)
-
-def imported_in_it_by_an_alias(x):
-    import own_package.parts as q
-    return q.scaled(x)
-
-def within(q):
-    return lambda x: q.scaled(x)
-
-by_a_closure = within(own_package.parts)
-
-class Own:
-    def __call__(self, x):
-        try:
-            import numpy, own_missing
-        except ImportError:
-            return own_package.parts.scaled(x)
-
-own_object = Own()
-""",
-}
-WAYS = (
-    *("by_its_full_name", "by_an_alias", "imported_in_it", "imported_in_it_by_an_alias"),
-    *("by_a_closure", "own_object", "relative", "module"),
-)
-EDITS = {
-    "nothing": ("", "", ""),
-    "a comment": ("own_package/parts.py", "FACTOR = 2", "# twice\nFACTOR = 2"),
-    "a function": ("own_package/parts.py", "inner(x) *", "inner(x) +"),
-    "a value": ("own_package/parts.py", "FACTOR = 2", "FACTOR = 3"),
-    "a function further on": ("own_package/deeper.py", "x + 1", "x - 1"),
-}
-
-
-@pytest.mark.parametrize("edit", EDITS)
-def test_code_of_other_modules_counts_however_it_is_reached(tmp_path, monkeypatch, edit):
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    place, before, after = EDITS[edit]
-    keys = []
-    for round_ in range(2):
-        for name, text in PACKAGE.items():
-            file = tmp_path / name
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(text.replace(before, after) if round_ and name == place else text)
-        for name in [name for name in sys.modules if name.startswith("own_")]:
-            monkeypatch.delitem(sys.modules, name)
-        importlib.invalidate_caches()
-        own = importlib.import_module("own_uses")
-        keys.append([key(getattr(own, way)) for way in WAYS])
-    same = [one == other for one, other in zip(*keys, strict=True)]
-    assert same == [edit in ("nothing", "a comment")] * len(WAYS)
-
-
-def test_long_chains_of_functions_are_followed_to_their_end():
-    def chain(last):
-        steps = [f"def f{i}(x):\n    return f{i + 1}(x)\n" for i in range(3000)]
-        space = {"__name__": "own_chain"}
-        exec("".join([*steps, f"def f3000(x):\n    return {last}\n"]), space)
-        return space["f0"]
-
-    assert key(chain(1)) == key(chain(1)) != key(chain(2))
-
-
 def watching(factor=1.0, seen=()):
     class Watching(Callback):
         def on_epoch_end(self, net, **kwargs):
@@ -503,7 +399,8 @@ def all_keys():
 
 
 def test_keys_are_the_same_in_every_process():
-    code = "import test_digests as t; kept = [object()] * 9999; print(t.all_keys())"
+    code = f"import sys; sys.path += {sys.path!r}\n"
+    code += "import test_digests as t; kept = [object()] * 9999; print(t.all_keys())"
     told = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -543,23 +440,3 @@ def test_code_that_is_hashed_is_not_run(tmp_path, monkeypatch):
     assert "ends_at_once" not in sys.modules
     (tmp_path / "ends_at_once.py").write_text("import sys\nsys.exit(4)\n")
     assert key(loss) != before
-
-
-STARTED = time.time()
-FACTOR = 2.0
-
-
-class Limited(Callback):
-    """Names a number that differs in every process, and one that does not."""
-
-    def on_epoch_end(self, net, **kwargs):
-        if time.time() - STARTED > 3600 * FACTOR:
-            raise StopTraining
-
-
-def test_of_a_callback_the_constants_count_that_its_module_writes(monkeypatch):
-    before = key(Limited())
-    monkeypatch.setitem(globals(), "STARTED", STARTED + 1)
-    assert key(Limited()) == before
-    monkeypatch.setitem(globals(), "FACTOR", 3.0)
-    assert key(Limited()) != before

@@ -1,6 +1,7 @@
 """Calls of the command line, and what comes of them."""
 
 import csv
+import json
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from skfer.cli.options import make_parser
 SHORT = ["--epochs", "1", "--max-per-class", "6", "--n-jobs", "1", "--quiet"]
 QUICK = [*SHORT, "--folds", "2"]
 TRAINED = ["--epochs", "2", "--image-size", "16", "--max-per-class", "6", "--quiet"]
+SMALL = [*QUICK, "--image-size", "16", "--embedders", "pca,cross-entropy"]
 PCA = [*QUICK[2:], "--embedders", "pca"]  # which has no epochs
 
 
@@ -29,6 +31,11 @@ def table_call(root, *more):
     """Return a call on the faces of the fixture `faces_on_disk`, as their table names them."""
     columns = ["--file-column", "path", "--label-column", "emotion", "--group-column", "person"]
     return ["evaluate", "--labels", str(root / "labels.csv"), "--image-size", "24", *columns, *more]
+
+
+def accuracies_in(path):
+    """Return method, fold and accuracy of each fit in a file of numbers."""
+    return [(f["method"], f["fold"], f["accuracy"]) for f in json.loads(path.read_text())["folds"]]
 
 
 def pictures_in(folder):

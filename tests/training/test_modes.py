@@ -51,30 +51,6 @@ def test_modes_are_plain_inside_and_as_they_were_outside(ambient):
     assert modes() == PLAIN
 
 
-def test_the_default_type_is_one_for_all_threads():
-    """Who leaves last puts it back."""
-    torch.set_default_dtype(torch.float64)
-    entered, leave = threading.Event(), threading.Event()
-
-    def stay():
-        with plain_modes():
-            entered.set()
-            leave.wait(60)
-
-    thread = threading.Thread(target=stay)
-    try:
-        thread.start()
-        assert entered.wait(60)
-        with plain_modes():
-            assert torch.get_default_dtype() == torch.float32
-        assert torch.get_default_dtype() == torch.float32
-        leave.set()
-        thread.join()
-        assert torch.get_default_dtype() == torch.float64
-    finally:
-        torch.set_default_dtype(torch.float32)
-
-
 def stayed_in(then):
     """Do something while another thread is inside plain modes, with float64 outside."""
     torch.set_default_dtype(torch.float64)
@@ -97,6 +73,17 @@ def stayed_in(then):
         leave.set()
         thread.join()
         torch.set_default_dtype(torch.float32)
+
+
+def test_the_default_type_is_one_for_all_threads():
+    """Who leaves last puts it back."""
+
+    def enter_and_leave():
+        with plain_modes():
+            assert torch.get_default_dtype() == torch.float32
+        assert torch.get_default_dtype() == torch.float32
+
+    assert stayed_in(enter_and_leave) == torch.float64
 
 
 def test_a_default_type_that_another_thread_sets_meanwhile_stays():

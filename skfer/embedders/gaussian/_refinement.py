@@ -60,7 +60,7 @@ class Refinement(Callback):
     labeler : PseudoLabeler, optional
         Gives pseudo-labels, if samples without a label are to be used.
     average : WeightAverage, optional
-        Holds the network whose embeddings the labeler gets.
+        Holds the network whose embeddings the labeler gets: where there is one there is the other.
     """
 
     data: TrainingData
@@ -87,8 +87,8 @@ class Refinement(Callback):
         """Change the labels of the epoch to come."""
         if self.finder is not None and self.epoch in self._rounds():
             self._split_classes(self.finder, net, dataset_train, dataset_valid)
-        if self.labeler is not None:
-            self._give_pseudo_labels(net, dataset_train)
+        if self.labeler is not None and self.average is not None:
+            self._give_pseudo_labels(self.labeler, self.average.module, net, dataset_train)
         self.epoch += 1
 
     def state_dict(self) -> dict[str, Any]:
@@ -135,17 +135,19 @@ class Refinement(Callback):
         if validation is not None:
             validation.relabel(found.labels)
 
-    def _give_pseudo_labels(self, net: Any, batches: Any) -> None:
+    def _give_pseudo_labels(
+        self, labeler: PseudoLabeler, average: nn.Module | None, net: Any, batches: Any
+    ) -> None:
         """Label unlabeled samples, and draw those into the batches whose class is sure."""
         is_pseudo = np.zeros(len(self.data.codes), dtype=bool)
         first = max(1, int(FIRST_ROUND * self.epochs))
         if self.epoch == first:
             restart_stopping(net)
         if self.epoch >= first:
-            points, logits = network_arrays(net, self.data.source, self.average.module)  # type: ignore[union-attr]
+            points, logits = network_arrays(net, self.data.source, average)
             if not net.criterion_.classification_weight:
                 logits = None  # of a classifier that is not trained any more
-            labels, is_pseudo = self.labeler.update(  # type: ignore[union-attr]
+            labels, is_pseudo = labeler.update(
                 points, logits, self.components, net.criterion_.metric_loss
             )
             batches.relabel(labels, is_pseudo)

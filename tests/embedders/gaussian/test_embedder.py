@@ -1,50 +1,27 @@
-"""The Gaussian embedder: posterior, densities, sub-classes, samples without a label."""
+"""The Gaussian embedder: posterior, densities, sub-classes."""
 
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.small_gaussian import small_gaussian
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 from scipy.stats import multivariate_normal
-from sklearn.base import clone
-from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
-from sklearn.model_selection import GroupKFold, cross_validate
-from sklearn.pipeline import make_pipeline
-from skorch.callbacks import Callback
 
 from skfer import GaussianMetricEmbedder
 from skfer.datasets import make_expressions
-from skfer.embedders import base
 from skfer.embedders.gaussian._subclasses import SubclassFinder
-from skfer.model_selection import SemiSupervisedSplit
 from skfer.training import StopAtBest
-
-
-def _model(**kwargs):
-    return GaussianMetricEmbedder(
-        **{"embedding_dim": 8, "max_epochs": 4, "random_state": 0, **kwargs}
-    )
-
-
-@pytest.fixture(scope="module")
-def blobs():
-    """Two classes of two blobs each and one of a single blob: rows, classes, blobs."""
-    rng = np.random.RandomState(0)
-    blob = np.repeat(np.arange(5), 60)
-    centers = rng.normal(size=(5, 6)) * 5
-    X = centers[blob] + rng.normal(size=(300, 6))
-    return X, np.array(["calm", "glad", "sad"])[np.array([0, 1, 1, 2, 2])[blob]], blob
-
 
 # -- what it tells ------------------------------------------------------------------------
 
 
 def test_posterior_is_that_of_the_gaussians(rows):
     X, y = rows
-    model = _model().fit(X, y)
+    model = small_gaussian().fit(X, y)
     Z = model.transform(X).astype(float)
     joint = np.stack(
         [multivariate_normal(m, model.covariances_).logpdf(Z) for m in model.means_], axis=1
@@ -61,7 +38,7 @@ def test_posterior_is_that_of_the_gaussians(rows):
     [("tied", (8, 8)), ("full", (3, 8, 8)), ("diag", (3, 8)), ("spherical", (3,))],
 )
 def test_attributes_have_the_shapes_of_the_covariance_type(rows, covariance_type, shape):
-    model = _model(covariance_type=covariance_type).fit(*rows)
+    model = small_gaussian(covariance_type=covariance_type).fit(*rows)
     assert model.covariances_.shape == shape
     assert model.means_.shape == (3, 8)
     assert_array_equal(model.subclass_to_class_, model.classes_)
@@ -74,14 +51,14 @@ def test_attributes_have_the_shapes_of_the_covariance_type(rows, covariance_type
 def test_one_sample_of_a_class_is_enough(rows, covariance_type):
     X, y = rows
     keep = np.flatnonzero((y != "awe") | (np.arange(40) == 2))
-    model = _model(covariance_type=covariance_type, max_subclasses=3).fit(X[keep], y[keep])
+    model = small_gaussian(covariance_type=covariance_type, max_subclasses=3).fit(X[keep], y[keep])
     assert_array_equal(np.isfinite(model.score_samples(X)), True)
     assert_allclose(model.predict_proba(X).sum(axis=1), 1)
     assert model.weights_[0] == pytest.approx(1 / len(keep))
 
 
 def test_pictures_of_no_face_have_low_density(faces):
-    model = _model(embedding_dim=16, max_epochs=15).fit(faces.images, faces.target)
+    model = small_gaussian(embedding_dim=16, max_epochs=15).fit(faces.images, faces.target)
     noise = np.random.RandomState(0).randint(0, 256, (50, 24, 24)).astype(np.uint8)
     flipped = faces.images[:, ::-1]
     usual = np.median(model.score_samples(faces.images))
@@ -91,13 +68,13 @@ def test_pictures_of_no_face_have_low_density(faces):
 
 def test_priors_shift_the_posterior(rows):
     X, y = rows
-    usual = _model().fit(X, y)
-    shifted = _model(priors=[0.98, 0.01, 0.01]).fit(X, y)
+    usual = small_gaussian().fit(X, y)
+    shifted = small_gaussian(priors=[0.98, 0.01, 0.01]).fit(X, y)
     assert_allclose(shifted.weights_, [0.98, 0.01, 0.01])
     assert (shifted.predict_proba(X)[:, 0] >= usual.predict_proba(X)[:, 0]).all()
-    even = _model(priors="uniform").fit(X, y)
+    even = small_gaussian(priors="uniform").fit(X, y)
     assert_allclose(even.weights_, [1 / 3] * 3)
-    never = _model(priors=[0, 0.5, 0.5]).fit(X, y)
+    never = small_gaussian(priors=[0, 0.5, 0.5]).fit(X, y)
     assert (never.predict_proba(X)[:, 0] == 0).all()
 
 
@@ -113,7 +90,7 @@ def test_priors_shift_the_posterior(rows):
 )
 def test_bad_priors(rows, priors, message):
     with pytest.raises(ValueError, match=message):
-        _model(priors=priors).fit(*rows)
+        small_gaussian(priors=priors).fit(*rows)
 
 
 # -- what is minimized --------------------------------------------------------------------
@@ -121,16 +98,16 @@ def test_bad_priors(rows, priors, message):
 
 def test_mixup_within_classes_trains(rows):
     X, y = rows
-    assert _model(mixup="batch", max_epochs=30).fit(X, y).score(X, y) > 0.9
+    assert small_gaussian(mixup="batch", max_epochs=30).fit(X, y).score(X, y) > 0.9
 
 
 def test_mixup_trains(rows):
     X, y = rows
-    assert _model(mixup=2.0, max_epochs=30).fit(X, y).score(X, y) > 0.9
+    assert small_gaussian(mixup=2.0, max_epochs=30).fit(X, y).score(X, y) > 0.9
 
 
 def test_sigma_of_the_paper(rows):
-    model = _model(sigma=0.5, relative_sigma=False).fit(*rows)
+    model = small_gaussian(sigma=0.5, relative_sigma=False).fit(*rows)
     assert model.net_.criterion_.metric_loss.relative_sigma is False
 
 
@@ -139,7 +116,7 @@ def test_sigma_of_the_paper(rows):
 
 def test_subclasses_are_found(blobs):
     X, y, blob = blobs
-    model = _model(max_subclasses=3, max_epochs=12).fit(X[::2], y[::2])
+    model = small_gaussian(max_subclasses=3, max_epochs=12).fit(X[::2], y[::2])
     assert_array_equal(model.n_subclasses_, [1, 2, 2])
     assert_array_equal(model.subclass_to_class_, ["calm", "glad", "glad", "sad", "sad"])
     assert adjusted_rand_score(blob[::2], model.subclass_labels_) > 0.95
@@ -185,7 +162,7 @@ def test_a_fit_that_goes_on_looks_for_subclasses_in_its_embedding(faces, monkeyp
 
 def test_subclass_of_a_known_class(blobs):
     X, y, _ = blobs
-    model = _model(max_subclasses=2).fit(X, y)
+    model = small_gaussian(max_subclasses=2).fit(X, y)
     wrong = np.roll(y, 100)
     assert_array_equal(model.subclass_to_class_[model.predict_subclass(X, wrong)], wrong)
     with pytest.raises(ValueError, match="angry"):
@@ -194,7 +171,7 @@ def test_subclass_of_a_known_class(blobs):
 
 def test_one_subclass_is_the_class(blobs):
     X, y, _ = blobs
-    model = _model().fit(X, y)
+    model = small_gaussian().fit(X, y)
     assert_array_equal(model.subclass_to_class_, model.classes_)
     assert_array_equal(model.classes_[model.predict_subclass(X)], model.predict(X))
 
@@ -204,16 +181,16 @@ def test_priors_with_names_are_refused(blobs):
     X, y, _ = blobs
     shares = pd.Series(y).value_counts(normalize=True)
     with pytest.raises(ValueError, match=r"priors must be a list in the order of classes_"):
-        _model(priors=shares).fit(X, y)
+        small_gaussian(priors=shares).fit(X, y)
     ordered = shares.reindex(np.unique(y))
-    model = _model(priors=ordered.reset_index(drop=True)).fit(X, y)
+    model = small_gaussian(priors=ordered.reset_index(drop=True)).fit(X, y)
     assert_allclose(np.bincount([0, 1, 2], model.weights_), ordered)
 
 
 def test_the_nearest_mean_tells_the_class(blobs):
     """Also where ``partial_fit`` moves the means of some classes only."""
     X, y, _ = blobs
-    model = _model(priors="uniform").fit(X, y)
+    model = small_gaussian(priors="uniform").fit(X, y)
     some = np.isin(y, ["calm", "glad"])
     for _ in range(2):
         Z = model.transform(X)
@@ -227,7 +204,7 @@ def test_the_nearest_mean_tells_the_class(blobs):
 
 def test_subclasses_survive_pickle_and_partial_fit(blobs):
     X, y, blob = blobs
-    model = _model(max_subclasses=2, max_epochs=12).fit(X, y)
+    model = small_gaussian(max_subclasses=2, max_epochs=12).fit(X, y)
     again = pickle.loads(pickle.dumps(model))
     assert_array_equal(again.predict_subclass(X), model.predict_subclass(X))
     again.partial_fit(X, y)
@@ -237,7 +214,7 @@ def test_subclasses_survive_pickle_and_partial_fit(blobs):
 
 def test_warm_start_looks_for_subclasses_anew(blobs):
     X, y, _ = blobs
-    model = _model(max_subclasses=2, warm_start=True).fit(X, y)
+    model = small_gaussian(max_subclasses=2, warm_start=True).fit(X, y)
     assert model.n_subclasses_.sum() > 3
     model.set_params(max_subclasses=1).fit(X, y)
     assert_array_equal(model.n_subclasses_, [1, 1, 1])
@@ -246,7 +223,7 @@ def test_warm_start_looks_for_subclasses_anew(blobs):
 
 def test_subclasses_with_early_stopping(blobs):
     X, y, blob = blobs
-    model = _model(
+    model = small_gaussian(
         max_subclasses=2, max_epochs=12, early_stopping=True, validation_fraction=0.3
     ).fit(X, y)
     assert adjusted_rand_score(blob, model.subclass_labels_) > 0.9
@@ -258,221 +235,11 @@ def test_early_stopping_starts_anew_when_a_class_is_split(blobs, monkeypatch):
     restart = StopAtBest.restart
     monkeypatch.setattr(StopAtBest, "restart", lambda self: restarts.append(1) or restart(self))
     settings = {"max_epochs": 12, "early_stopping": True, "validation_fraction": 0.3}
-    _model(max_subclasses=2, **settings).fit(X, y)
+    small_gaussian(max_subclasses=2, **settings).fit(X, y)
     assert restarts
     restarts.clear()
-    _model(max_subclasses=1, **settings).fit(X, y)
+    small_gaussian(max_subclasses=1, **settings).fit(X, y)
     assert not restarts
-
-
-# -- few labels ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def few(blobs):
-    """The blobs, with codes for classes, nine in ten unlabeled."""
-    X, y, _ = blobs
-    codes = np.unique(y, return_inverse=True)[1]
-    return X, codes, np.where(np.arange(300) % 10 == 0, codes, -1)
-
-
-def test_unlabeled_samples_get_labels(few):
-    X, truth, y = few
-    model = _model(max_epochs=20).fit(X, y)
-    assert_array_equal(model.classes_, [0, 1, 2])
-    assert_array_equal(model.transduction_[y >= 0], truth[y >= 0])
-    assert (model.transduction_ == truth).mean() > 0.9
-    assert model.score(X, truth) > 0.9
-    assert (model.subclass_labels_ >= 0).all()
-    assert_allclose(model.weights_, np.bincount(model.transduction_) / 300)
-
-
-def test_unlabeled_samples_with_subclasses(few):
-    X, truth, y = few
-    y = np.where(np.arange(300) % 2 == 0, truth, -1)
-    model = _model(max_epochs=15, max_subclasses=2).fit(X, y)
-    assert_array_equal(model.subclass_to_class_[model.subclass_labels_], model.transduction_)
-    assert (model.transduction_ == truth).mean() > 0.9
-
-
-def test_unlabeled_samples_help_to_find_subclasses(blobs):
-    X, y, blob = blobs
-    truth = np.unique(y, return_inverse=True)[1]
-    # Eighteen labels of a class allow no split; sure samples without a label make it large enough.
-    few = np.where(np.arange(300) % 60 < 9, truth, -1)
-    sizes = {"max_epochs": 6, "max_subclasses": 2, "samples_per_class": 8}
-    model = _model(**sizes).fit(X, few)
-    assert_array_equal(model.n_subclasses_, [1, 2, 2])
-    assert adjusted_rand_score(blob, model.subclass_labels_) > 0.9
-    unsure = _model(**sizes, unlabeled_threshold=1.0).fit(X, few)
-    assert_array_equal(unsure.n_subclasses_, [1, 1, 1])
-
-
-def test_unlabeled_samples_are_in_the_batches_once_they_have_pseudo_labels(few):
-    X, _, y = few
-    seen = []
-
-    class Watch(Callback):
-        def on_batch_begin(self, net, batch=None, **kwargs):
-            labels = batch[1]
-            n_pseudo = int(labels["is_pseudo"].sum()) if isinstance(labels, dict) else 0
-            seen.append((len(batch[0]) - n_pseudo, n_pseudo))
-
-    model = _model(max_epochs=9, samples_per_class=4, unlabeled_threshold=0.0)
-    model.set_params(callbacks=[Watch()]).fit(X, y)
-    first = len(seen) // 3
-    assert set(seen[:first]) == {(12, 0)}
-    assert set(seen[first:]) == {(12, 12)}
-
-
-def test_pipeline_in_cross_validation_scores_no_unlabeled_sample(few):
-    X, truth, y = few
-    y = np.where(np.arange(300) % 3 == 0, truth, -1)
-    groups = np.arange(300) // 3 % 10
-    tested = []
-
-    def score(model, X, y):
-        tested.append(y)
-        return model.score(X, y)
-
-    result = cross_validate(
-        make_pipeline(PCA(4), _model(max_epochs=15)),
-        X,
-        y,
-        groups=groups,
-        cv=SemiSupervisedSplit(GroupKFold(2)),
-        scoring=score,
-        error_score="raise",
-        return_estimator=True,
-    )
-    assert result["test_score"].min() > 0.9
-    assert (np.concatenate(tested) >= 0).all()
-    assert len(np.concatenate(tested)) == 100
-    for model in result["estimator"]:
-        assert_array_equal(model.classes_, [0, 1, 2])
-        assert len(model[-1].transduction_) > 100
-
-
-def test_validation_has_labeled_samples_of_other_subjects(few):
-    X, _, y = few
-    y[:3] = [0, 1, 2]
-    groups = np.arange(300) % 7
-    seen = []
-
-    class Watch(Callback):
-        def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs):
-            valid = np.unique(np.concatenate(dataset_valid.sampler))
-            seen.append((dataset_train.sampler.subset, valid))
-
-    model = _model(early_stopping=True, validation_fraction=0.3, callbacks=[Watch()])
-    model.fit(X, y, groups=groups)
-    train, valid = seen[0]
-    assert (y[valid] >= 0).all()
-    assert (y[train] < 0).any()
-    assert not set(groups[train]) & set(groups[valid])
-
-
-def test_partial_fit_takes_unlabeled_samples_of_any_batch(few):
-    X, truth, _ = few
-    model = _model(max_epochs=1)
-    # One other label in the batch: -1 is no class, since the classes are known.
-    y = np.where(np.arange(len(truth)) % 3 == 0, -1, truth)
-    keep = (y == -1) | (y == 0)
-    model.partial_fit(X[keep], y[keep], classes=[0, 1, 2])
-    assert model.classes_.tolist() == [0, 1, 2]
-    model.partial_fit(X, np.where(np.arange(len(truth)) % 3 == 0, -1, truth))
-    assert set(model.transduction_.tolist()) <= {0, 1, 2}
-    with pytest.raises(ValueError, match="needs at least two"):
-        model.partial_fit(X, np.full(len(X), -1))
-    anywhere = model.predict_subclass(X, np.full(len(X), -1))
-    assert_array_equal(anywhere, model.predict_subclass(X))
-
-
-def test_partial_fit_counts_samples_and_keeps_absent_classes(few):
-    X, truth, _ = few
-    model = _model(covariance_type="diag")
-    first = truth < 2
-    model.partial_fit(X[first], truth[first], classes=[0, 1, 2])
-    assert_allclose(model.weights_, [1 / 3, 2 / 3, 0])
-    assert (model.predict_proba(X)[:, 2] == 0).all()
-    before = clone(model), model.means_[:2].copy(), model.covariances_[:2].copy()
-    model.partial_fit(X[~first], truth[~first])
-    assert_allclose(model.weights_, [0.2, 0.4, 0.4])
-    assert_array_equal(model.means_[:2], before[1])
-    assert_array_equal(model.covariances_[:2], before[2])
-    assert np.isfinite(model.score_samples(X)).all()
-    model.fit(X, truth)
-    assert_allclose(model.weights_, [0.2, 0.4, 0.4])
-
-
-def _marked(y, mark, dtype=object):
-    y = y.astype(dtype)
-    y[::4] = mark
-    return y
-
-
-MARKS = {
-    "word": lambda y: _marked(y, "-1", "U4"),
-    "missing word": lambda y: _marked(y, "NA", "U4"),
-    "None": lambda y: _marked(y, None),
-    "NaN among words": lambda y: _marked(y, float("nan")).tolist(),
-    "pandas": lambda y: pd.Series(_marked(y, None)),
-    "categories": lambda y: pd.Series(_marked(y, None), dtype="category"),
-    "masked": lambda y: np.ma.array(y, mask=np.arange(len(y)) % 4 == 0),
-}
-
-
-@pytest.mark.parametrize("marked", MARKS.values(), ids=MARKS)
-def test_unlabeled_marks_among_words(rows, marked):
-    X, y = rows
-    model = _model(max_epochs=2).fit(X, marked(y))
-    expected = _model(max_epochs=2).fit(X, np.where(np.arange(40) % 4 == 0, -1, codes_of(y)))
-    assert model.classes_.tolist() == ["awe", "joy", "rage"]
-    assert_array_equal(codes_of(model.transduction_), expected.transduction_)
-    model.partial_fit(X, marked(y))
-
-
-def codes_of(y):
-    return np.unique(y.astype(str), return_inverse=True)[1]
-
-
-@pytest.mark.parametrize("mark", [-1.0, np.nan, None, "<NA>"])
-def test_unlabeled_marks_among_numbers(rows, mark):
-    X, codes = rows[0], codes_of(rows[1])
-    y = pd.array(_marked(codes, None), dtype="Int64") if mark == "<NA>" else _marked(codes, mark)
-    y = y.astype(float) if isinstance(mark, float) else y
-    model = _model(max_epochs=2).fit(X, y)
-    expected = _model(max_epochs=2).fit(X, _marked(codes, -1, int))
-    assert_array_equal(model.classes_, [0, 1, 2])
-    assert (model.classes_.dtype.kind == "f") == (mark is np.nan or mark == -1.0)
-    assert_array_equal(model.transduction_, expected.transduction_)
-    model.partial_fit(X, y)
-    assert_array_equal(model.predict_subclass(X, y), model.predict_subclass(X, _marked(codes, -1)))
-
-
-def test_missing_labels_are_unlabeled_beside_two_classes_too(rows):
-    X, y = rows
-    model = _model(max_epochs=1).fit(X, np.where(y == "joy", 1.0, np.where(y == "awe", -1, np.nan)))
-    assert_array_equal(model.classes_, [-1, 1])
-    assert set(model.transduction_) <= {-1, 1}
-
-
-def test_the_labels_of_the_validation_set_teach_nothing(few, monkeypatch):
-    X, _, y = few
-    labeled = np.flatnonzero(y >= 0)
-    valid = labeled[::3]
-    split = np.setdiff1d(np.arange(300), valid), valid
-    monkeypatch.setattr(base, "validation_split", lambda *given: split)
-
-    def losses(y):
-        model = _model(max_epochs=8, early_stopping=True, n_iter_no_change=8, schedule="constant")
-        return [epoch["train_loss"] for epoch in model.fit(X, y).history_]
-
-    wrong = y.copy()
-    wrong[valid] = (y[valid] + 1) % 3
-    told, again = losses(y), losses(wrong)
-    assert len(told) > 4
-    assert told == again
 
 
 @pytest.mark.parametrize("partial", [False, True])
