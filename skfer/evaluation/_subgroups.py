@@ -182,8 +182,8 @@ def subgroup_report(
     known, and the interval is from -1 to 1.
 
     In simulations without a true gap at most about one interval in twenty leaves out 0 (the tests
-    have some), and of ten persons and fewer hardly one in fifty: a gap that few persons show may be
-    true though its interval holds 0.
+    have some), and fewer where persons are few: a gap that few persons show may be true though its
+    interval holds 0.
     Intervals that are the middle of the draws leave it out several times as often there, as a class
     of which all faces are recognized has no spread.
 
