@@ -1,19 +1,17 @@
 """Whether one method is better than another, when both were tried on the same folds."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import t as student_t
 
+from skfer._paired import Mean, Run, common_runs, corrected_mean, pair_up
 from skfer._typing import ArrayLike
 from skfer.evaluation._checks import check_fits, check_known
 from skfer.evaluation._fits import Fit
 from skfer.exceptions import ArgumentError
 from skfer.validation import as_array, check_real
-
-_ROUNDING = 16 * np.finfo(float).eps
-"""Share of the largest score; differences that are no larger may come from rounding alone."""
 
 
 class PairedDifference(NamedTuple):
@@ -110,15 +108,15 @@ def paired_difference(
         raise ArgumentError(
             "{n_train=} and {n_test=} are no sizes of two parts.", n_train=n_train, n_test=n_test
         )
-    differences = ours - theirs
-    # Means of the same scores, summed in another order, differ by rounding.
-    rounding = _ROUNDING * np.maximum(np.abs(ours), np.abs(theirs)).max()
-    differences[np.abs(differences) <= rounding] = 0
-    n, mean = len(differences), float(differences.mean())
-    if n == 1:
-        return PairedDifference(mean, None, None, None, 1)
-    variance = 0.0 if np.ptp(differences) <= rounding else differences.var(ddof=1)
-    error = float(np.sqrt((1 / n + n_test / n_train) * variance))
+    largest = float(np.abs([ours, theirs]).max())
+    return _tested(corrected_mean(ours - theirs, largest, n_test / n_train))
+
+
+def _tested(found: Mean) -> PairedDifference:
+    """Test whether a mean is 0, by Student's t."""
+    mean, error, n = found
+    if error is None:
+        return PairedDifference(mean, None, None, None, n)
     certain = error == 0 and mean != 0
     ratio = float(np.copysign(np.inf, mean)) if certain else mean / (error or 1)
     return PairedDifference(mean, error, ratio, float(2 * student_t.sf(abs(ratio), n - 1)), n)
@@ -172,40 +170,12 @@ def compare_with(
         check_known(method, "method", known),
         check_known(reference, "reference", known),
     )
-    pairs = common_runs(fits, method, reference)
-    fits = [fit for fit in fits if fit.method in (method, reference) and run_of(fit) in pairs]
-    by_seed = len({fold for fold, _ in pairs}) == 1
-    scored = [fit for fit in fits if fit.scores[measure] is not None]
-    shared = common_runs(scored, method, reference)
-    if not shared:
-        return None
-    scored = [fit for fit in scored if run_of(fit) in shared]
-    ours, theirs = (_per_unit(scored, name, measure, by_seed) for name in (method, reference))
-    return paired_difference(
-        [ours[unit] for unit in sorted(ours)],
-        [theirs[unit] for unit in sorted(ours)],
-        n_train=float(np.mean([fit.n_train for fit in fits])),
-        n_test=0 if by_seed else float(np.mean([fit.n_test for fit in fits])),
-    )
+    pair = pair_up([vars(fit) for fit in fits], measure, method, reference)
+    share = pair.n_test / pair.n_train if pair.differences.size else 0.0
+    found = corrected_mean(pair.differences, pair.largest, share)
+    return _tested(found) if found.n else None
 
 
-def common_runs(fits: Sequence[Fit], *methods: str) -> set[tuple[int, int]]:
+def shared_runs(fits: Sequence[Fit], *methods: str) -> set[Run]:
     """Return the folds and seeds, as pairs, with which each of these methods was fitted."""
-    return set.intersection(
-        *({run_of(fit) for fit in fits if fit.method == method} for method in methods)
-    )
-
-
-def run_of(fit: Fit) -> tuple[int, int]:
-    """Return what fits of several methods have in common: fold and seed."""
-    return fit.fold, fit.seed or 0
-
-
-def _per_unit(fits: Sequence[Fit], method: str, measure: str, by_seed: bool) -> dict[int, float]:
-    """Return a method's mean score of each fold, or of each seed."""
-    values: dict[int, list[Any]] = {}
-    for fit in fits:
-        if fit.method == method:
-            fold, seed = run_of(fit)
-            values.setdefault(seed if by_seed else fold, []).append(fit.scores[measure])
-    return {unit: float(np.mean(scores)) for unit, scores in values.items()}
+    return common_runs([vars(fit) for fit in fits], *methods)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from skfer._paired import are_of_seeds, run_of
 from skfer._typing import NDArray
 from skfer.evaluation._checks import (
     Split,
@@ -21,7 +22,7 @@ from skfer.evaluation._checks import (
 from skfer.evaluation._fits import Fit
 from skfer.evaluation._measures import CLASSIFICATION, EMBEDDING, POSTERIOR
 from skfer.evaluation._names import REFERENCE
-from skfer.evaluation._paired import common_runs, compare_with, run_of
+from skfer.evaluation._paired import compare_with, shared_runs
 from skfer.evaluation._subgroups import subgroup_report
 from skfer.evaluation._summary import summarize
 from skfer.evaluation._tables import Cell, Table
@@ -79,7 +80,7 @@ def comparison_tables(
     target = check_labels(faces.target, "faces.target", allow_unlabeled=True)
     labeled = leave_out_unlabeled(target)
     methods = list(dict.fromkeys(fit.method for fit in fits))
-    named = {name: _row_name(name, common_runs(fits, name), fits) for name in methods}
+    named = {name: _row_name(name, shared_runs(fits, name), fits) for name in methods}
     rows = [row | {"method": named[row["method"]]} for row in summarize(fits, methods)]
     names = [str(faces.target_names[code]) for code in np.unique(target[labeled])]
     counts = {named[name]: confusion_matrix(fits, faces.target, splits, name) for name in methods}
@@ -101,7 +102,7 @@ def comparison_tables(
 
 def _row_name(method: str, runs: Collection[Any], fits: Sequence[Fit]) -> str:
     """Return a method's name, and of how many fits its row is where there are more or others."""
-    n = len({run_of(fit) for fit in fits})
+    n = len({run_of(vars(fit)) for fit in fits})
     told = [] if len(runs) == n else [f"{len(runs)} of {n} fits"]
     unlabeled = [fit.n_unlabeled for fit in fits if fit.method == method]
     if any(unlabeled):
@@ -420,16 +421,16 @@ def difference_table(fits: Sequence[Fit], methods: Sequence[str], reference: str
     for method in methods:
         found = [compare_with(fits, method, reference, measure) for measure in _COMPARED]
         cells = [Cell(None) if d is None else Cell(d.mean, d.error, form="+.3f") for d in found]
-        runs = common_runs(fits, method, reference)
+        runs = shared_runs(fits, method, reference)
         rows.append((_row_name(method, runs, fits), cells))
         errors.add(_error_of(runs))
     return Table(f"difference from {reference}{_told(errors)}", list(_COMPARED.values()), rows)
 
 
 def _error_of(runs: Collection[tuple[int, int]]) -> str:
-    if len({fold for fold, _ in runs}) > 1:
-        return "Nadeau and Bengio"
-    return "over seeds" if len(runs) > 1 else ""
+    if len(runs) < 2:
+        return ""
+    return "over seeds" if are_of_seeds(runs) else "Nadeau and Bengio"
 
 
 def _told(errors: set[str]) -> str:

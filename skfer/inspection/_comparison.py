@@ -6,17 +6,18 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from scipy.stats import t as student_t
 
-from skfer._typing import ArrayLike, NDArray
-from skfer.exceptions import ArgumentError
-from skfer.inspection._fits import (
+from skfer._paired import (
     Pair,
+    Record,
     Run,
     are_of_seeds,
     by_unit,
-    check_fits,
+    corrected_mean,
     pair_up,
     scores_by_run,
 )
+from skfer._typing import ArrayLike, NDArray
+from skfer.exceptions import ArgumentError
 from skfer.inspection._style import (
     MARKERS,
     as_text,
@@ -26,7 +27,7 @@ from skfer.inspection._style import (
     several_axes,
     write_caption,
 )
-from skfer.validation import as_array, check_choice, check_real, shown
+from skfer.validation import as_array, as_list, check_choice, check_real, shown
 
 _BENEATH = 0.22  # rows: the differences of the folds do not lie under the interval's line
 
@@ -169,8 +170,9 @@ class ComparisonDisplay:
         if n_train is not None or n_test is not None:
             share = _share(n_train, n_test)
         check_real(confidence, "confidence", above=0, below=1)
+        largest = float(np.nanmax(np.abs([*table.values()])))
         differences = {
-            name: _interval(values - table[baseline], share, confidence)
+            name: _interval(values - table[baseline], largest, share, confidence)
             for name, values in table.items()
             if name != baseline
         }
@@ -215,21 +217,30 @@ class ComparisonDisplay:
         ComparisonDisplay
             The display, drawn.
         """
-        records = check_fits(fits, measure)
-        runs = scores_by_run(records, measure)
+        records = _check_fits(fits, measure)
+        # Methods without a value of it are left out.
+        runs = {
+            name: scores
+            for name, scores in scores_by_run(records, measure).items()
+            if np.isfinite([*scores.values()]).any()
+        }
         if not runs:
             raise ArgumentError("{measure=}: no fit has a value of it.", measure=measure)
         every = set().union(*runs.values())
         table = _as_table({name: by_unit(scores, every) for name, scores in runs.items()})
         baseline = _check_baseline(baseline, table)
-        pairs = {name: pair_up(records, runs, name, baseline) for name in table if name != baseline}
+        pairs = {
+            name: pair_up(records, measure, name, baseline) for name in table if name != baseline
+        }
         confidence = check_real(kwargs.pop("confidence", 0.95), "confidence", above=0, below=1)
         sizes = {part: kwargs.pop(part, None) for part in ("n_train", "n_test")}
         display = cls(
             scores=table,
             baseline=baseline,
             differences={
-                name: _interval(pair.differences, _share_of(pair, **sizes), confidence)
+                name: _interval(
+                    pair.differences, pair.largest, _share_of(pair, **sizes), confidence
+                )
                 for name, pair in pairs.items()
             },
             measure=measure.replace("_", " "),
@@ -360,6 +371,24 @@ def _mean(ax: Any, value: float, place: int, style: _Style) -> Any:
     )[0]
 
 
+def _check_fits(fits: Any, measure: str) -> list[Record]:
+    """Return fits as dicts, method by method, if there are any and they have this measure."""
+    records = [_record(fit) for fit in as_list(fits, "fits", "fits")]
+    if not records:
+        raise ArgumentError("{fits} is empty: there is nothing to compare.")
+    check_choice(measure, "measure", list(records[0]["scores"]))
+    return sorted(records, key=lambda record: record.get("place", 0))
+
+
+def _record(fit: Any) -> Record:
+    record = fit if isinstance(fit, Mapping) else getattr(fit, "__dict__", {})
+    if "scores" not in record:
+        raise ArgumentError(
+            "{fits} must hold what skfer.evaluation.compare yields, got {}.", shown(fit)
+        )
+    return record
+
+
 def _as_table(scores: Any) -> dict[str, NDArray[np.float64]]:
     if not isinstance(scores, Mapping) or not scores:
         raise ArgumentError(
@@ -410,14 +439,12 @@ def _share_of(pair: Pair, n_train: Any, n_test: Any) -> float:
     )
 
 
-def _interval(differences: NDArray[np.float64], share: float, confidence: float) -> Interval:
+def _interval(
+    differences: NDArray[np.float64], largest: float, share: float, confidence: float
+) -> Interval:
     """Student's interval of a mean over folds, by the variance of Nadeau and Bengio."""
-    there = differences[np.isfinite(differences)]
-    if len(there) == 0:
-        return Interval(np.nan, np.nan, np.nan)
-    mean = float(there.mean())
-    if len(there) == 1:
+    mean, error, n = corrected_mean(differences, largest, share)
+    if error is None:
         return Interval(mean, np.nan, np.nan)
-    error = np.sqrt((1 / len(there) + share) * there.var(ddof=1))
-    reach = float(student_t.ppf((1 + confidence) / 2, len(there) - 1) * error)
+    reach = float(student_t.ppf((1 + confidence) / 2, n - 1) * error)
     return Interval(mean, mean - reach, mean + reach)

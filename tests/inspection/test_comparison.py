@@ -83,6 +83,11 @@ def test_interval_is_that_of_the_paired_difference():
         assert (mean, low, high) == pytest.approx((told.mean, told.mean - reach, told.mean + reach))
 
 
+def test_rounding_is_no_difference_in_the_picture_either():
+    scores = {"a": [0.1 + 0.2] * 3, "b": [0.3] * 3}
+    assert ComparisonDisplay.from_scores(scores).differences == {"b": (0, 0, 0)}
+
+
 def test_fits_and_their_records():
     fits = [
         Fit(name, fold, {"accuracy": value, "recall_at_1": None if fold == 1 else value})
