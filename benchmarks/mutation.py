@@ -83,7 +83,7 @@ KERNELS = {
     "evaluation/_votes.py": ("evaluation/test_votes.py",),
     "preprocessing/_geometry.py": ("preprocessing/test_geometry.py",),
     "preprocessing/_warp.py": ("preprocessing/test_warp.py",),
-    "embedders/_credibility.py": ("embedders/test_credibility.py",),
+    "embedders/fitting/_credibility.py": ("embedders/fitting/test_credibility.py",),
     "embedders/_directions.py": ("embedders/test_directions.py",),
     "embedders/gaussian/_mixture.py": ("embedders/gaussian/test_mixture.py",),
     "embedders/gaussian/_objective.py": ("embedders/gaussian/test_objective.py",),

@@ -2,12 +2,12 @@
 
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._cross_entropy import CrossEntropyEmbedder
-from skfer.embedders._labeled_only import LabeledOnly
-from skfer.embedders._metric_loss import MetricLossEmbedder
 from skfer.embedders._multi_threshold import MultiThresholdEmbedder
 from skfer.embedders._triplet_center import TripletCenterEmbedder
-from skfer.embedders._with_labels import WithLabels
+from skfer.embedders.any_loss._embedder import MetricLossEmbedder
 from skfer.embedders.base import BaseEmbedder
+from skfer.embedders.composed._labeled_only import LabeledOnly
+from skfer.embedders.composed._with_labels import WithLabels
 from skfer.embedders.gaussian import GaussianMetricEmbedder
 
 __all__ = [

@@ -12,9 +12,9 @@ from torch import nn
 from skfer._typing import NDArray
 from skfer.embedders._docs import with_shared_docs
 from skfer.embedders._heads import LogitsHead, MeansHead
-from skfer.embedders._labels import check_y, labeled
-from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders.base import BaseEmbedder
+from skfer.embedders.samples._labels import check_y, labeled
+from skfer.embedders.state._snapshots import on_snapshot
 from skfer.training import TrainingData
 from skfer.validation import refusal
 

@@ -7,9 +7,9 @@ import numpy as np
 from skorch.callbacks import Callback
 
 from skfer._typing import NDArray
-from skfer.embedders._budget import batch_samples
 from skfer.embedders._network import channels_first, make_augment
 from skfer.embedders._transformer import NetworkTransformer
+from skfer.embedders.fitting._budget import batch_samples
 from skfer.nets import EmbeddingNet, make_backbone, try_backbone
 from skfer.training import BalancedBatchSampler, Objective, TrainingData
 

@@ -14,8 +14,9 @@ from skfer._typing import NDArray
 from skfer._version import __version__
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._directions import gives_directions, mean_of, moved, some_labeled
-from skfer.embedders._forms import as_arrays
-from skfer.embedders._inputs import (
+from skfer.embedders._parameters import SharedParameters
+from skfer.embedders.samples._forms import as_arrays
+from skfer.embedders.samples._inputs import (
     check_images,
     check_shape,
     decode_paths,
@@ -29,10 +30,9 @@ from skfer.embedders._inputs import (
     row_statistics,
     stack_images,
 )
-from skfer.embedders._parameters import SharedParameters
-from skfer.embedders._pickling import CallbacksApart, portable
-from skfer.embedders._snapshots import on_snapshot, snapshot
-from skfer.embedders._tables import check_table
+from skfer.embedders.samples._tables import check_table
+from skfer.embedders.state._pickling import CallbacksApart, portable
+from skfer.embedders.state._snapshots import on_snapshot, snapshot
 from skfer.exceptions import ArgumentError, InconsistentVersionWarning, warn_caller
 from skfer.nets import Embedded
 from skfer.pictures import check_image_size, warn_of_photographs

@@ -17,8 +17,8 @@ from torch import Tensor
 from skfer._typing import NDArray
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._docs import with_shared_docs
-from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders.base import BaseEmbedder
+from skfer.embedders.state._snapshots import on_snapshot
 from skfer.exceptions import ArgumentError
 from skfer.losses import TripletCenterLoss
 from skfer.nets import Embedded

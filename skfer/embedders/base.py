@@ -11,17 +11,8 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
 from skfer._typing import NDArray
-from skfer.embedders._announcing import announce
-from skfer.embedders._budget import count_epochs
-from skfer.embedders._callbacks import checked_callbacks
-from skfer.embedders._checkpoints import open_checkpoint
-from skfer.embedders._collapse import PATIENCE, find_collapse
-from skfer.embedders._credibility import CELLS, credible_votes
 from skfer.embedders._devices import find_device, find_precision
 from skfer.embedders._docs import with_shared_docs
-from skfer.embedders._features import pooled_features
-from skfer.embedders._forms import as_arrays
-from skfer.embedders._freezing import count_frozen_epochs, frozen_backbone
 from skfer.embedders._hook_results import (
     checked_labels,
     checked_list,
@@ -31,25 +22,34 @@ from skfer.embedders._hook_results import (
     covering_batches,
 )
 from skfer.embedders._hooks import MethodHooks
-from skfer.embedders._inputs import indexed_as, tell_broken, to_learn_and_embed
-from skfer.embedders._labels import (
-    check_classes,
-    check_same_classes,
-    check_y,
-    encode,
-    find_classes,
-)
 from skfer.embedders._network import (
     choose_averaging,
     choose_mirror,
     make_augment,
     starts_learned,
 )
-from skfer.embedders._resuming import check_resumable, restored_on_error
-from skfer.embedders._scoring import ScoreEachEpoch, find_scorers
-from skfer.embedders._snapshots import replace_state, snapshot
-from skfer.embedders._validation import check_triplets, tell_lost, validation_split
-from skfer.embedders._votes import check_votes
+from skfer.embedders.fitting._announcing import announce
+from skfer.embedders.fitting._budget import count_epochs
+from skfer.embedders.fitting._callbacks import checked_callbacks
+from skfer.embedders.fitting._collapse import PATIENCE, find_collapse
+from skfer.embedders.fitting._credibility import CELLS, credible_votes
+from skfer.embedders.fitting._features import pooled_features
+from skfer.embedders.fitting._freezing import count_frozen_epochs, frozen_backbone
+from skfer.embedders.fitting._scoring import ScoreEachEpoch, find_scorers
+from skfer.embedders.samples._forms import as_arrays
+from skfer.embedders.samples._inputs import indexed_as, tell_broken, to_learn_and_embed
+from skfer.embedders.samples._labels import (
+    check_classes,
+    check_same_classes,
+    check_y,
+    encode,
+    find_classes,
+)
+from skfer.embedders.samples._validation import check_triplets, tell_lost, validation_split
+from skfer.embedders.samples._votes import check_votes
+from skfer.embedders.state._checkpoints import open_checkpoint
+from skfer.embedders.state._resuming import check_resumable, restored_on_error
+from skfer.embedders.state._snapshots import replace_state, snapshot
 from skfer.exceptions import ArgumentError, EmbeddingCollapseWarning, warn_caller
 from skfer.training import (
     AverageWeights,

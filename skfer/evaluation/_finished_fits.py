@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 
 from skfer._typing import NDArray
 from skfer._version import __version__
-from skfer.embedders._digest import TrainingDigest, parameters_of, told_of_picture
+from skfer.embedders.state._digest import TrainingDigest, parameters_of, told_of_picture
 from skfer.evaluation._fits import Fit, Task
 from skfer.evaluation._votes import Votes
 from skfer.exceptions import ArgumentError

@@ -12,7 +12,7 @@ import torch
 from sklearn.base import BaseEstimator, clone
 
 from skfer._typing import NDArray
-from skfer.embedders._groups import told_groups
+from skfer.embedders.composed._groups import told_groups
 from skfer.evaluation._measures import measure_embedding, measure_posterior, measure_predictions
 from skfer.evaluation._recording import recorded_warnings
 from skfer.evaluation._votes import Votes, told_votes

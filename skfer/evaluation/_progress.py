@@ -13,7 +13,7 @@ from skorch.callbacks import Callback
 
 from skfer._bar import tqdm
 from skfer._typing import NDArray
-from skfer.embedders._budget import count_epochs
+from skfer.embedders.fitting._budget import count_epochs
 
 _SECONDS = 0.5  # between two looks
 

@@ -12,8 +12,8 @@ from sklearn.utils.validation import has_fit_parameter
 
 from skfer._typing import NDArray
 from skfer.embedders import WithLabels
-from skfer.embedders._labels import encode, find_classes
-from skfer.embedders._votes import check_votes
+from skfer.embedders.samples._labels import encode, find_classes
+from skfer.embedders.samples._votes import check_votes
 from skfer.validation import as_array
 
 

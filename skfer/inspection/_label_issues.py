@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
 from skfer._typing import ArrayLike, NDArray
-from skfer.embedders._groups import told_groups
+from skfer.embedders.composed._groups import told_groups
 from skfer.exceptions import ArgumentError, warn_caller
 from skfer.inspection._labels import NO_LABEL, Labels, read_labels
 from skfer.inspection._models import embed

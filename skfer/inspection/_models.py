@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder, ClassifierEmbedder
-from skfer.embedders._within import embedders_in, inside, named
+from skfer.embedders.composed._within import embedders_in, inside, named
 from skfer.exceptions import ArgumentError
 from skfer.metrics._embedding_steps import embedding_steps
 from skfer.metrics._embedding_steps import steps_of as fitted_steps

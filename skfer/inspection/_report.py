@@ -14,8 +14,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 
 from skfer._replacing import replaced
 from skfer._typing import NDArray
-from skfer.embedders._describing import describe, lines_of
-from skfer.embedders._within import embedders_in, makes_one_embedding
+from skfer.embedders.composed._describing import describe, lines_of
+from skfer.embedders.composed._within import embedders_in, makes_one_embedding
 from skfer.exceptions import ArgumentError
 from skfer.inspection._attention import AttentionDisplay, own_maps
 from skfer.inspection._confusion import draw_confusion

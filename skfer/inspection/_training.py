@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from skfer._typing import NDArray
-from skfer.embedders._within import embedders_in, inside, named
+from skfer.embedders.composed._within import embedders_in, inside, named
 from skfer.exceptions import ArgumentError
 from skfer.inspection._models import name_of, take_apart
 from skfer.inspection._style import (

@@ -6,7 +6,7 @@ import numpy as np
 
 from skfer._typing import NDArray
 from skfer.datasets._labels import canonical
-from skfer.embedders._within import embedders_in
+from skfer.embedders.composed._within import embedders_in
 from skfer.exceptions import ArgumentError, warn_caller
 from skfer.validation import as_column, shown, unlabeled_mask
 

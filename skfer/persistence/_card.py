@@ -15,8 +15,8 @@ import torch
 from sklearn.pipeline import Pipeline
 
 from skfer._version import __version__
-from skfer.embedders._describing import describe, lines_of, title_of
-from skfer.embedders._within import embedders_in, named
+from skfer.embedders.composed._describing import describe, lines_of, title_of
+from skfer.embedders.composed._within import embedders_in, named
 from skfer.validation._arrays import word_of
 
 Facts = dict[str, Any]

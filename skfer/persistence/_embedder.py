@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from skfer.embedders import BaseEmbedder
-from skfer.embedders._snapshots import snapshot
+from skfer.embedders.state._snapshots import snapshot
 from skfer.exceptions import ModelFileError
 from skfer.nets._own_draws import CannotDrawError, OwnDraws
 from skfer.persistence._beside_tensors import changed_attributes, set_attributes

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from skfer.embedders._devices import check_device
-from skfer.embedders._within import embedders_in
+from skfer.embedders.composed._within import embedders_in
 from skfer.exceptions import ModelFileError, one_line
 from skfer.persistence._card import card_text, facts_of
 from skfer.persistence._codec import Decoder, Encoder, names_in

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from skfer._replacing import replaced
 from skfer._typing import NDArray
 from skfer.embedders import BaseEmbedder
-from skfer.embedders._describing import describe, title_of
-from skfer.embedders._within import inside
+from skfer.embedders.composed._describing import describe, title_of
+from skfer.embedders.composed._within import inside
 from skfer.exceptions import ArgumentError, ignored, install_hint, one_line
 from skfer.nets import FaceBackbone
 from skfer.persistence._file import check_path, place_told

@@ -7,8 +7,8 @@ from typing import Any
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from skfer.embedders._describing import describe, title_of
-from skfer.embedders._within import embedders_in, inside, makes_one_embedding
+from skfer.embedders.composed._describing import describe, title_of
+from skfer.embedders.composed._within import embedders_in, inside, makes_one_embedding
 from skfer.exceptions import ArgumentError
 from skfer.metrics._embedding_steps import embedding_steps, steps_of
 from skfer.preprocessing import FaceAligner

@@ -23,7 +23,7 @@ import skfer
 from skfer.cli import _output, _pictures, _predict, _tables, main
 from skfer.cli.exit_codes import FAILED, INTERRUPTED, UNUSABLE
 from skfer.datasets import decode_images, make_expressions
-from skfer.embedders._within import embedders_in
+from skfer.embedders.composed._within import embedders_in
 from skfer.exceptions import ArgumentError
 from skfer.preprocessing import FaceAligner
 

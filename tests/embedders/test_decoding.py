@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 from skorch.callbacks import Callback
 
-import skfer.embedders._inputs as inputs
+import skfer.embedders.samples._inputs as inputs
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder
 from skfer.datasets import DatasetError, DatasetWarning
 from skfer.training import PictureSource

@@ -18,8 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from skfer import CrossEntropyEmbedder
 from skfer.datasets import make_expressions
 from skfer.embedders import WithLabels
-from skfer.embedders._groups import told_groups
-from skfer.embedders._validation import validation_split
+from skfer.embedders.composed._groups import told_groups
+from skfer.embedders.samples._validation import validation_split
 from skfer.evaluation import (
     Fit,
     _recording,

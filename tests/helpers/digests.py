@@ -1,6 +1,6 @@
 """What tells one fit from another."""
 
-from skfer.embedders._digest import TrainingDigest
+from skfer.embedders.state._digest import TrainingDigest
 
 
 def key(value):

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skfer
-from skfer.embedders._validation import validation_split
+from skfer.embedders.samples._validation import validation_split
 from skfer.exceptions import ArgumentError
 from skfer.inspection import LabelIssuesDisplay, _label_issues, label_issues
 

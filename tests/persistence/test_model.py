@@ -44,7 +44,7 @@ from torch import nn
 import skfer
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, TripletCenterEmbedder
 from skfer.datasets import make_expressions
-from skfer.embedders._within import embedders_in
+from skfer.embedders.composed._within import embedders_in
 from skfer.exceptions import ArgumentError, InconsistentVersionWarning, ModelFileError
 from skfer.persistence import _file, _known, _model, read_card
 from skfer.persistence._file import read_file, write_file

@@ -10,9 +10,9 @@ from torch import nn
 from skfer._typing import NDArray
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._heads import MixtureHead
-from skfer.embedders._labels import encode
-from skfer.embedders._snapshots import on_snapshot
 from skfer.embedders.gaussian._mixture import Mixture, class_joint, likeliest_component
+from skfer.embedders.samples._labels import encode
+from skfer.embedders.state._snapshots import on_snapshot
 from skfer.validation import UNLABELED, check_labels
 
 

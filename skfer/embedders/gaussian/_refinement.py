@@ -9,7 +9,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skfer._typing import NDArray
-from skfer.embedders._features import pooled_features
+from skfer.embedders.fitting._features import pooled_features
 from skfer.embedders.gaussian._mixture import Codes, Components
 from skfer.embedders.gaussian._pseudo_labels import PseudoLabeler, WeightAverage
 from skfer.embedders.gaussian._subclasses import SubclassFinder, keep_labeled

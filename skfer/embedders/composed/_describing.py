@@ -10,8 +10,8 @@ from typing import Any
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from skfer.embedders._within import embedders_in, inside
 from skfer.embedders.base import BaseEmbedder
+from skfer.embedders.composed._within import embedders_in, inside
 
 Description = dict[str, Any]
 

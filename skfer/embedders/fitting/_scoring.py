@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.metrics import get_scorer, get_scorer_names
 from skorch.callbacks import Callback
 
-from skfer.embedders._scoring_check import check_scorable
-from skfer.embedders._snapshots import snapshot
+from skfer.embedders.fitting._scoring_check import check_scorable
+from skfer.embedders.state._snapshots import snapshot
 from skfer.exceptions import ArgumentError, shorten, warn_caller
 from skfer.metrics import (
     clustering_nmi,

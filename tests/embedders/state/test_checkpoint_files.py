@@ -16,7 +16,7 @@ from skorch.callbacks import Checkpoint
 
 import skfer
 from skfer import CrossEntropyEmbedder, MetricLossEmbedder
-from skfer.embedders import _checkpoints
+from skfer.embedders.state import _checkpoints
 
 QUICK = {"backbone": "scratch", "embedding_dim": 16, "samples_per_class": 4, "random_state": 0}
 
@@ -156,7 +156,7 @@ def test_files_that_do_not_fit_are_refused(rows, tmp_path, monkeypatch):
     (file,) = tmp_path.iterdir()
     whole = file.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("skfer.embedders._checkpoints.__version__", "99.9")
+        patch.setattr("skfer.embedders.state._checkpoints.__version__", "99.9")
         with pytest.raises(skfer.ArgumentError, match=r"skfer 0.*here is .*skfer 99\.9"):
             model.fit(*rows)
     for damaged in (whole[:-100], b"", whole[:5000] + b"damage" + whole[5006:]):

@@ -110,7 +110,7 @@ def test_paths_that_cannot_be_what_was_fitted(faces, paths):
 
 
 def test_paths_are_decoded_once(faces, paths, monkeypatch):
-    from skfer.embedders import _inputs
+    from skfer.embedders.samples import _inputs
 
     calls = []
     decode = _inputs.decode_images

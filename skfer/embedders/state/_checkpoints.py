@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from skfer._version import __version__
-from skfer.embedders._digest import TrainingDigest
+from skfer.embedders.state._digest import TrainingDigest
 from skfer.exceptions import ArgumentError
 from skfer.training import Checkpoint
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from skfer import MetricLossEmbedder
 from skfer.embedders import ClassifierEmbedder
-from skfer.embedders._loss_recipes import MinedLoss
+from skfer.embedders.any_loss._recipes import MinedLoss
 from skfer.exceptions import ArgumentError, EmbeddingCollapseWarning
 from skfer.losses import TripletCenterLoss
 from skfer.training import Objective

@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params, check_is_fitted
 
 from skfer._typing import NDArray
-from skfer.embedders._labels import check_y, labeled
+from skfer.embedders.samples._labels import check_y, labeled
 from skfer.validation import leave_out_unlabeled, refusal
 
 

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from torch import nn
 
 from skfer import CrossEntropyEmbedder, MultiThresholdEmbedder
-from skfer.embedders._inputs import row_statistics
+from skfer.embedders.samples._inputs import row_statistics
 from skfer.exceptions import ArgumentError
 
 
@@ -109,7 +109,7 @@ def test_pages_of_a_flat_memmap_are_released(faces, tmp_path, monkeypatch):
 @given(st.integers(1, 50), st.integers(1, 6), st.integers(0, 99), st.integers(1, 40))
 def test_statistics_of_rows_in_chunks(n, d, seed, cells):
     X = (np.random.RandomState(seed).normal(size=(n, d)) * 3 + 1e4).astype(np.float32)
-    with mock.patch("skfer.embedders._inputs._MOMENTS_CELLS", cells):
+    with mock.patch("skfer.embedders.samples._inputs._MOMENTS_CELLS", cells):
         mean, scale = row_statistics(X)
     assert_allclose(mean, X.mean(0, dtype=np.float64))
     deviation = X.std(0, dtype=np.float64)

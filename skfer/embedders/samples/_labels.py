@@ -12,7 +12,7 @@ from sklearn.utils.validation import (
 )
 
 from skfer._typing import NDArray
-from skfer.embedders._inputs import check_no_single_path
+from skfer.embedders.samples._inputs import check_no_single_path
 from skfer.validation import (
     UNLABELED,
     as_column,

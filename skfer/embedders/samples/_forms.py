@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 from skorch.helper import SliceDataset
 from torch.utils.data import DataLoader, Dataset
 
-from skfer.embedders._inputs import check_no_single_path
+from skfer.embedders.samples._inputs import check_no_single_path
 from skfer.exceptions import ArgumentError, shorten
 from skfer.training import PictureSource
 from skfer.validation import shown

@@ -8,9 +8,9 @@ from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from skfer.embedders._labeled_only import LabeledOnly
-from skfer.embedders._with_labels import WithLabels
 from skfer.embedders.base import BaseEmbedder
+from skfer.embedders.composed._labeled_only import LabeledOnly
+from skfer.embedders.composed._with_labels import WithLabels
 
 _SIDE_BY_SIDE = (Pipeline, FeatureUnion, ColumnTransformer)
 """Models whose parts make one embedding, be they several."""

@@ -9,8 +9,8 @@ from sklearn.base import clone
 from torch import nn
 
 import skfer
-from skfer.embedders import _pickling
-from skfer.embedders._snapshots import replace_state
+from skfer.embedders.state import _pickling
+from skfer.embedders.state._snapshots import replace_state
 from skfer.training import on_cpu
 
 X = np.random.RandomState(0).standard_normal((24, 3))

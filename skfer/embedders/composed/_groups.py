@@ -8,8 +8,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
 
 from skfer._typing import NDArray
-from skfer.embedders._with_labels import WithLabels
 from skfer.embedders.base import BaseEmbedder
+from skfer.embedders.composed._with_labels import WithLabels
 
 
 def told_groups(estimator: Any, groups: NDArray[Any] | None) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from scipy.optimize import approx_fprime
 
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder
 from skfer.datasets import EXPRESSIONS, make_expressions
-from skfer.embedders._credibility import (
+from skfer.embedders.fitting._credibility import (
     PRESUMED,
     _improbability,
     _wrong_share,
     credible_votes,
 )
-from skfer.embedders._features import count_cells
+from skfer.embedders.fitting._features import count_cells
 
 
 def spoiled(y, n_classes, share=0.3):
@@ -130,7 +130,7 @@ def test_few_of_a_class_are_no_reason_to_doubt_it():
 
 
 def test_very_many_samples_take_no_longer_to_learn_from(monkeypatch):
-    monkeypatch.setattr("skfer.embedders._credibility._LEARNED_FROM", 40)
+    monkeypatch.setattr("skfer.embedders.fitting._credibility._LEARNED_FROM", 40)
     X, y = clusters(n=400)
     kept = np.flatnonzero((y != 3) | (np.arange(len(y)) < 40))  # all ten of the last class count
     codes, _ = spoiled(y[kept], 4, share=0.1)

@@ -11,7 +11,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 
 import skfer
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, MultiThresholdEmbedder
-from skfer.embedders._scoring import EMBEDDING_SCORERS
+from skfer.embedders.fitting._scoring import EMBEDDING_SCORERS
 from skfer.inspection import TrainingDisplay
 from skfer.metrics import recall_at_k
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
-from skfer.embedders._snapshots import on_snapshot
+from skfer.embedders.state._snapshots import on_snapshot
 
 
 def in_thread(function):

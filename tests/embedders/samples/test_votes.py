@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, MetricLossEmbedder
-from skfer.embedders._votes import check_votes
+from skfer.embedders.samples._votes import check_votes
 from skfer.exceptions import ArgumentError
 from skfer.losses import MultiThresholdTripletLoss
 from skfer.nets import Embedded

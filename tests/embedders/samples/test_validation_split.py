@@ -13,7 +13,7 @@ from sklearn.model_selection import (
 )
 
 from skfer import CrossEntropyEmbedder
-from skfer.embedders._validation import validation_split
+from skfer.embedders.samples._validation import validation_split
 
 SEEDS = range(40)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from skfer.embedders._classifier import ClassifierEmbedder
 from skfer.embedders._directions import GAUSSIAN_SHARE_OF_MEAN
 from skfer.embedders._docs import with_shared_docs
-from skfer.embedders._loss_recipes import (
+from skfer.embedders.any_loss._recipes import (
     MinedLoss,
     is_recipe,
     make_loss,

@@ -5,8 +5,8 @@ from sklearn.metrics import make_scorer
 
 from skfer import CrossEntropyEmbedder
 from skfer.embedders import BaseEmbedder, ClassifierEmbedder
-from skfer.embedders._scoring import EMBEDDING_SCORERS, find_scorers
-from skfer.embedders._scoring_check import check_scorable
+from skfer.embedders.fitting._scoring import EMBEDDING_SCORERS, find_scorers
+from skfer.embedders.fitting._scoring_check import check_scorable
 from skfer.exceptions import ArgumentError
 from skfer.losses import GaussianMetricLoss
 from skfer.training import Objective

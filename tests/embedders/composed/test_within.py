@@ -14,8 +14,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, MultiThresholdEmbedder
 from skfer.embedders import WithLabels
-from skfer.embedders._describing import describe, lines_of, title_of
-from skfer.embedders._within import embedders_in, makes_one_embedding, named
+from skfer.embedders.composed._describing import describe, lines_of, title_of
+from skfer.embedders.composed._within import embedders_in, makes_one_embedding, named
 
 X, Y = load_iris(return_X_y=True)
 HOME = "/" + "home/me"  # in two parts, so that nobody takes it for one of this machine

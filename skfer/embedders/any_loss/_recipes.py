@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from skfer.embedders._loss_faults import (
+from skfer.embedders.any_loss._faults import (
     CLASSES,
     LENGTHS,
     MAKER,

@@ -16,7 +16,7 @@ from torch import nn
 
 import skfer
 from skfer import GaussianMetricEmbedder, MetricLossEmbedder
-from skfer.embedders._loss_recipes import MinedLoss, as_triplets
+from skfer.embedders.any_loss._recipes import MinedLoss, as_triplets
 from skfer.exceptions import ArgumentError, ModelFileError
 from skfer.losses import GaussianMetricLoss, MultiThresholdTripletLoss, TripletCenterLoss
 

@@ -1,0 +1,1 @@
+"""Embedders within pipelines, searches and classifiers."""

@@ -1,0 +1,1 @@
+"""The state of an embedder: snapshots, pickles, files of a fit, and going on with one."""
