@@ -12,7 +12,14 @@ from sklearn.utils import Bunch
 
 from skfer.cli._cluster import check_cluster, workers_at
 from skfer.cli._comparison import Comparison
-from skfer.cli._faces import OWN_SETS, load_faces, parts_of, tell_unlabeled, without_duplicates
+from skfer.cli._faces import (
+    OWN_SETS,
+    count_of,
+    load_faces,
+    parts_of,
+    with_unlabeled,
+    without_duplicates,
+)
 from skfer.cli._figures import check_drawable, draw_comparison
 from skfer.cli._output import (
     all_tried,
@@ -41,6 +48,7 @@ from skfer.evaluation import (
     make_splits,
     prepare,
 )
+from skfer.evaluation._unlabeled import takes_unlabeled
 from skfer.exceptions import ArgumentError
 from skfer.validation import missing_mask, shown
 
@@ -82,6 +90,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> Comparison:
+    methods = wanted_methods(arguments)
     name, loaded = load_faces(arguments)
     protocol = arguments.protocol or usual_protocol(name, loaded)
     # The published split is used as it is: what its parts share is only reported.
@@ -90,7 +99,12 @@ def _prepare(arguments: argparse.Namespace) -> Comparison:
     kept = loaded
     if arguments.duplicates or protocol != "official":
         kept, pairs = without_duplicates(loaded, duplicates)
-    faces = prepare(kept, max_per_class=arguments.max_per_class, random_state=arguments.seed)
+    faces = prepare(
+        kept,
+        max_per_class=arguments.max_per_class,
+        keep_unlabeled=bool(arguments.use_unlabeled),
+        random_state=arguments.seed,
+    )
     splits = make_splits(
         faces,
         protocol,
@@ -100,14 +114,14 @@ def _prepare(arguments: argparse.Namespace) -> Comparison:
     )
     check_folds(faces.target, splits, arguments.classifier)
     _check_subgroups(faces, arguments.subgroup_column)
-    tell_unlabeled(faces, len(kept.target))
+    with_unlabeled(faces, len(kept.target), arguments.use_unlabeled)
     parts = parts_of(faces)
     if name in OWN_SETS and len(parts) > 1 and arguments.protocol is None:
         warn(
             f"the parts {', '.join(parts)} are taken together and split anew: give --protocol "
             "official to train and test on them as they are."
         )
-    return Comparison(name, protocol, faces, splits, wanted_methods(arguments), pairs)
+    return Comparison(name, protocol, faces, splits, methods, pairs)
 
 
 def _check_subgroups(faces: Bunch, column: str | None) -> None:
@@ -154,12 +168,17 @@ def wanted_methods(arguments: argparse.Namespace) -> dict[str, Any]:
             "{embedders}."
         )
     _check_networks(names, arguments)
-    return make_methods(
+    methods = make_methods(
         names,
         random_state=arguments.seed,
         negatives=arguments.negatives,
         **{name: value for name, value in given.items() if value is not None},
     )
+    if arguments.use_unlabeled and not any(map(takes_unlabeled, methods.values())):
+        raise ArgumentError(
+            "{use_unlabeled} belongs to gaussian alone: leave it out, or name that in {embedders}."
+        )
+    return methods
 
 
 def _check_networks(names: Sequence[str], arguments: argparse.Namespace) -> None:
@@ -190,10 +209,7 @@ def headline(
     folds = "1 split" if n_folds == 1 else f"{n_folds} folds"
     begin = "noise" if start == "scratch" else "what drawn faces have taught"
     networks = "" if start is None else f"; networks start from {begin}"
-    return (
-        f"{len(faces.target):,} faces of {len(np.unique(faces.target))} expressions, {who}; "
-        f"{protocol}, {folds}; classifier: {classifier}{networks}\n"
-    )
+    return f"{count_of(faces)}, {who}; {protocol}, {folds}; classifier: {classifier}{networks}\n"
 
 
 def results_path(arguments: argparse.Namespace) -> Path | None:

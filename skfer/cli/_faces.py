@@ -195,13 +195,37 @@ def parts_of(faces: Bunch) -> list[str]:
     return [] if split is None else sorted(str(part) for part in set(np.asarray(split)) if part)
 
 
-def tell_unlabeled(faces: Bunch, total: int) -> None:
-    """Warn of images that are left out since they have no label."""
+def tell_unlabeled(faces: Bunch, total: int, option: str | None = None) -> None:
+    """Warn of images that are left out since they have no label.
+
+    Parameters
+    ----------
+    faces : Bunch
+        From `prepare`.
+    total : int
+        How many images there were.
+    option : str, optional
+        What would keep them.
+    """
     if faces.n_unlabeled:
-        warn(
-            f"{faces.n_unlabeled:,} of {total:,} images have no label: they are left out. (In "
-            "Python, GaussianMetricEmbedder learns from them too.)"
-        )
+        more = "" if option is None else f" (With {option}, gaussian learns from them too.)"
+        warn(f"{faces.n_unlabeled:,} of {total:,} images have no label: they are left out.{more}")
+
+
+def with_unlabeled(faces: Bunch, total: int, wanted: bool | None) -> None:
+    """Tell what becomes of images that have no label, where it can be chosen."""
+    if not wanted:
+        tell_unlabeled(faces, total, "--use-unlabeled")
+    elif not faces.n_unlabeled:
+        warn("--use-unlabeled: every image has a label.")
+
+
+def count_of(faces: Bunch) -> str:
+    """Return in words how many faces there are, of how many expressions."""
+    labeled = faces.target[faces.target != UNLABELED]
+    told = f"{len(labeled):,} faces of {len(np.unique(labeled))} expressions"
+    without = len(faces.target) - len(labeled)
+    return told + (f" and {without:,} without a label" if without else "")
 
 
 def _load_table(loader: Any, arguments: argparse.Namespace, options: dict[str, Any]) -> Bunch:

@@ -10,6 +10,7 @@ import numpy as np
 
 from skfer.cli._comparison import Comparison
 from skfer.cli._output import check_folder
+from skfer.datasets import UNLABELED
 from skfer.evaluation import REFERENCE, Fit, confusion_matrix
 from skfer.exceptions import install_hint
 from skfer.inspection import ComparisonDisplay, EmbeddingDisplay
@@ -89,7 +90,8 @@ def _draw_embedding(path: Path, wanted: Comparison, fit: Fit) -> None:
 def _draw_confusion(path: Path, wanted: Comparison, fits: Sequence[Fit]) -> None:
     faces = wanted.faces
     counts = confusion_matrix(fits, faces.target, wanted.splits, fits[0].method)
-    names = [str(faces.target_names[code]) for code in np.unique(faces.target)]
+    found = np.unique(faces.target[faces.target != UNLABELED])
+    names = [str(faces.target_names[code]) for code in found]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     whole = {"vmin": 0, "vmax": 1}  # so that the colors of two methods can be compared
     display = draw_confusion(

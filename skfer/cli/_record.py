@@ -13,6 +13,7 @@ from sklearn.utils import Bunch
 
 from skfer._version import __version__
 from skfer.cli._comparison import Comparison
+from skfer.datasets import UNLABELED
 from skfer.evaluation import Fit, confusion_matrix, summarize
 
 
@@ -85,7 +86,8 @@ def split_record(faces: Bunch, train: Any, test: Any) -> dict[str, Any]:
 
 
 def _counts(faces: Bunch, part: Any) -> dict[str, int]:
-    codes, counts = np.unique(faces.target[part], return_counts=True)
+    target = faces.target[part]
+    codes, counts = np.unique(target[target != UNLABELED], return_counts=True)
     return {str(faces.target_names[code]): int(n) for code, n in zip(codes, counts, strict=True)}
 
 

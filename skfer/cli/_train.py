@@ -12,11 +12,21 @@ from sklearn.utils import Bunch
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
-from skfer.cli._faces import OWN_SETS, load_faces, parts_of, tell_unlabeled, without_duplicates
+from skfer.cli._faces import (
+    OWN_SETS,
+    count_of,
+    load_faces,
+    parts_of,
+    with_unlabeled,
+    without_duplicates,
+)
 from skfer.cli._output import bars_wanted, check_folder, check_writable, counted, say, warn
 from skfer.cli._pictures import largest_of, make_detector
 from skfer.cli._record import data_record
+from skfer.datasets import UNLABELED
 from skfer.evaluation import make_methods, prepare, with_classifier
+from skfer.evaluation._unlabeled import takes_unlabeled
+from skfer.exceptions import ArgumentError
 from skfer.persistence import save
 from skfer.preprocessing import FaceAligner
 
@@ -47,18 +57,23 @@ def run(arguments: argparse.Namespace) -> int:
     read = (arguments.labels, arguments.root)
     check_writable(arguments.output, "--output", or_stdout=False, inputs=read)
     check_folder(arguments.checkpoint, "--checkpoint")
+    embedder = wanted_embedder(arguments)
     name, loaded = load_faces(arguments)
     kept, _ = without_duplicates(loaded, arguments.duplicates or "drop")
-    faces = prepare(kept, max_per_class=arguments.max_per_class, random_state=arguments.seed)
-    tell_unlabeled(faces, len(kept.target))
+    faces = prepare(
+        kept,
+        max_per_class=arguments.max_per_class,
+        keep_unlabeled=bool(arguments.use_unlabeled),
+        random_state=arguments.seed,
+    )
+    with_unlabeled(faces, len(kept.target), arguments.use_unlabeled)
     parts = parts_of(faces)
     if len(parts) > 1 and arguments.subset is None:
         warn(f"all parts are learned from ({', '.join(parts)}): --subset train keeps others back.")
     say(_headline(faces, arguments.embedder))
-    embedder = wanted_embedder(arguments)
     start = time.perf_counter()
-    model = with_classifier(embedder, arguments.classifier)
-    model.fit(faces.images, np.asarray(faces.target_names)[faces.target])
+    model = with_classifier(embedder, arguments.classifier, unlabeled=bool(arguments.use_unlabeled))
+    model.fit(faces.images, words_of(faces))
     embedder = model if model is embedder else model[0]
     embedder.set_params(callbacks=None)
     model = with_aligner(model, arguments)
@@ -74,6 +89,13 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"\nModel: {arguments.output} ({size:.1f} MiB)")
     say(f"Try it: skfer predict {shlex.quote(str(arguments.output))} PICTURE ...")
     return 0
+
+
+def words_of(faces: Bunch) -> Any:
+    """Return the label of each face as a word, None where it has none."""
+    words = np.asarray(faces.target_names)[faces.target]
+    unlabeled = faces.target == UNLABELED
+    return np.where(unlabeled, None, words) if unlabeled.any() else words
 
 
 def with_aligner(model: Any, arguments: argparse.Namespace) -> Any:
@@ -103,6 +125,11 @@ def wanted_embedder(arguments: argparse.Namespace) -> Any:
         random_state=arguments.seed,
         **{name: value for name, value in given.items() if value is not None},
     ).values()
+    if arguments.use_unlabeled and not takes_unlabeled(embedder):
+        raise ArgumentError(
+            "{use_unlabeled} belongs to {embedder=gaussian}, and not to {}: leave one out.",
+            arguments.embedder,
+        )
     if bars_wanted(arguments.quiet):
         embedder.set_params(callbacks=[EpochBar()])
     return embedder
@@ -117,6 +144,7 @@ def make_card(
         "data": {
             **_names_of(name, arguments),
             **{part: known[part] for part in ("images", "classes", "groups", "groups_are")},
+            "without_a_label": int((faces.target == UNLABELED).sum()),
             "terms": terms_of(loaded),
         },
         "preprocessing": {
@@ -159,5 +187,4 @@ def _headline(faces: Bunch, embedder: str) -> str:
     groups = ""
     if faces.groups is not None:
         groups = f", {len(np.unique(faces.groups)):,} {faces.group_kind}"
-    n_classes = len(np.unique(faces.target))
-    return f"{len(faces.target):,} faces of {n_classes} expressions{groups}; {embedder}"
+    return f"{count_of(faces)}{groups}; {embedder}"

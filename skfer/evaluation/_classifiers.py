@@ -9,8 +9,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
+from skfer.embedders import LabeledOnly
 from skfer.exceptions import ArgumentError
-from skfer.validation import check_choice
+from skfer.validation import check_choice, check_flag
 
 N_NEIGHBORS = 5
 
@@ -51,7 +52,7 @@ def make_classifier(name: str, embedder: Any, method: str) -> BaseEstimator | No
     return _MAKE[name]()
 
 
-def with_classifier(embedder: Any, name: str) -> Any:
+def with_classifier(embedder: Any, name: str, *, unlabeled: bool = False) -> Any:
     """Return a pipeline of an embedder and a classifier, or the embedder if it shall predict.
 
     Parameters
@@ -60,6 +61,9 @@ def with_classifier(embedder: Any, name: str) -> Any:
         Unfitted.
     name : {"knn", "svm", "logistic", "own"}
         What predicts.
+    unlabeled : bool, default=False
+        Whether the embedder is to learn from samples without a label too: the classifier then
+        learns from the others alone.
 
     Returns
     -------
@@ -83,4 +87,7 @@ def with_classifier(embedder: Any, name: str) -> Any:
     """
     check_choice(name, "name", [*_MAKE, "own"])
     classifier = make_classifier(name, embedder, type(embedder).__name__)
-    return embedder if classifier is None else make_pipeline(embedder, classifier)
+    unlabeled = check_flag(unlabeled, "unlabeled")
+    if classifier is None:
+        return embedder
+    return make_pipeline(embedder, LabeledOnly(classifier) if unlabeled else classifier)

@@ -19,6 +19,7 @@ from skfer.evaluation._names import PROTOCOLS
 from skfer.exceptions import ArgumentError, warn_caller
 from skfer.model_selection import (
     OfficialSplit,
+    SemiSupervisedSplit,
     SubjectKFold,
     check_leakage,
     number_identical_images,
@@ -50,7 +51,13 @@ _MADE_ANEW = (
 )
 
 
-def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int = 0) -> Bunch:
+def prepare(
+    faces: Bunch,
+    *,
+    max_per_class: int | None = None,
+    keep_unlabeled: bool = False,
+    random_state: int = 0,
+) -> Bunch:
     """Take what can be evaluated from a data set: labeled samples, of two classes at least.
 
     Parameters
@@ -59,6 +66,9 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
         From a loader of `skfer.datasets`.
     max_per_class : int, default=None
         Take so many samples of each class, drawn at random; None takes all.
+    keep_unlabeled : bool, default=False
+        Keep samples without a label too, for methods that learn from them; all of them, whatever
+        `max_per_class`.
     random_state : int, default=0
         Draws them.
 
@@ -92,6 +102,8 @@ def prepare(faces: Bunch, *, max_per_class: int | None = None, random_state: int
     labeled = np.flatnonzero(target != UNLABELED)
     keep = _chosen(target, labeled, max_per_class, random_state)
     _check_classes(target[keep], faces.target_names)
+    if check_flag(keep_unlabeled, "keep_unlabeled"):
+        keep = np.union1d(keep, np.flatnonzero(target == UNLABELED))
     columns: dict[str, Any] = {
         key: None if faces.get(key) is None else np.asarray(faces[key])[keep] for key in _COLUMNS
     }
@@ -147,7 +159,9 @@ def make_splits(
 ) -> list[Split]:
     """Split by a protocol; a fold that leaks a subject, a sequence or an image is refused.
 
-    The published split is used as it is: a warning says what its parts share.
+    The published split is used as it is: a warning says what its parts share. Samples without a
+    label are in no test part, and learned from in every fold that does not test on their group: see
+    :class:`~skfer.model_selection.SemiSupervisedSplit`.
 
     Parameters
     ----------
@@ -205,10 +219,13 @@ def make_splits(
         )
     if protocol == "official":
         return _official_split(faces)
+    labeled = np.asarray(faces.target) != UNLABELED
+    known = _who(faces, labeled)
     if protocol == "group-fold":
-        splits = _group_folds(faces, N_FOLDS if n_folds is None else n_folds, random_state)
+        cv = _group_folds(known, N_FOLDS if n_folds is None else n_folds, random_state)
     else:
-        splits = _subject_folds(faces, protocol)
+        cv = _subject_folds(known, protocol)
+    splits = _split(cv, faces, labeled)
     checked = {name: value for name, value in faces.items() if value is not None}
     if not check_images:
         checked = {name: checked[name] for name in checked if name not in ("images", "data")}
@@ -217,13 +234,29 @@ def make_splits(
     return check_leakage(Bunch(**checked), splits)
 
 
+def _who(faces: Bunch, labeled: NDArray[np.bool_]) -> Bunch:
+    """Return what folds are made by, of the labeled faces."""
+    groups = faces.get("groups")
+    return Bunch(
+        target=np.asarray(faces.target)[labeled],
+        groups=None if groups is None else np.asarray(groups)[labeled],
+        group_kind=_group_kind(faces),
+    )
+
+
+def _split(cv: Any, faces: Bunch, labeled: NDArray[np.bool_]) -> list[Split]:
+    wrapped = cv if labeled.all() else SemiSupervisedSplit(cv)
+    return list(wrapped.split(faces.target, faces.target, faces.get("groups")))
+
+
 def _official_split(faces: Bunch) -> list[Split]:
     if faces.get("split") is None:
         raise ArgumentError(
             "{protocol=official}: this data set has no official split: give {protocol=group-fold} "
             "or leave it out."
         )
-    parts = sorted(set(np.asarray(faces.split)) - {""})
+    labeled = np.asarray(faces.target) != UNLABELED
+    parts = sorted(set(np.asarray(faces.split)[labeled]) - {""})
     if "train" not in parts or not {"test", "validation"}.intersection(parts):
         raise ArgumentError(
             "{protocol=official} needs a part to train on and one to test on, and the labeled "
@@ -236,7 +269,7 @@ def _official_split(faces: Bunch) -> list[Split]:
             f"{n_lost} of {len(faces.split)} images are in no part that is called train, "
             f"validation or test (parts here: {', '.join(parts)}): they are left out."
         )
-    splits = list(OfficialSplit(faces.split).split(faces.images))
+    splits = _split(OfficialSplit(faces.split), faces, labeled)
     _warn_of_shared(faces, *splits[0])
     return splits
 
@@ -273,7 +306,8 @@ def _group_kind(faces: Bunch) -> str:
     return faces.get("group_kind") or "subjects"
 
 
-def _subject_folds(faces: Bunch, protocol: str) -> list[Split]:
+def _subject_folds(faces: Bunch, protocol: str) -> Any:
+    """Return a splitter that suits these labeled faces."""
     groups, kind = faces.get("groups"), _group_kind(faces)
     if groups is None:
         raise ArgumentError(
@@ -296,22 +330,22 @@ def _subject_folds(faces: Bunch, protocol: str) -> list[Split]:
             count,
             protocol=protocol,
         )
-    splitter = SubjectKFold(10) if protocol == "subject-10fold" else LeaveOneGroupOut()
-    return list(splitter.split(faces.target, faces.target, groups))
+    return SubjectKFold(10) if protocol == "subject-10fold" else LeaveOneGroupOut()
 
 
-def _group_folds(faces: Bunch, n: int, seed: int) -> list[Split]:
+def _group_folds(faces: Bunch, n: int, seed: int) -> Any:
+    """Return a splitter that suits these labeled faces."""
     y, groups = np.asarray(faces.target), faces.get("groups")
     if n < 2:
         raise ArgumentError("{n_folds=}: cross-validation needs at least 2.", n_folds=n)
     smallest = np.unique(y, return_counts=True)[1].min()
     if groups is None:
         _need(smallest, n, "images in the smallest class")
-        return list(StratifiedKFold(n, shuffle=True, random_state=seed).split(y, y))
+        return StratifiedKFold(n, shuffle=True, random_state=seed)
     _need(len(np.unique(groups)), n, _group_kind(faces))
     if smallest < n:
-        return list(GroupKFold(n).split(y, y, groups))
-    return list(StratifiedGroupKFold(n, shuffle=True, random_state=seed).split(y, y, groups))
+        return GroupKFold(n)
+    return StratifiedGroupKFold(n, shuffle=True, random_state=seed)
 
 
 def _need(found: int, wanted: int, what: str) -> None:

@@ -308,8 +308,8 @@ def test_unlabeled_faces_are_counted_and_told(tmp_path, capsys):
     (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]) + "\n")
     call = ["--labels", str(tmp_path / "labels.csv"), "--image-size", "16"]
     assert main(["evaluate", *PCA, *call]) == 0
-    told = "skfer: warning: 2 of 16 images have no label: they are left out. (In Python, "
-    told += "GaussianMetricEmbedder learns from them too.)"
+    told = "skfer: warning: 2 of 16 images have no label: they are left out. (With "
+    told += "--use-unlabeled, gaussian learns from them too.)"
     said = capsys.readouterr()
     assert said.err.splitlines() == [told]
     assert "networks" not in said.out

@@ -32,6 +32,33 @@ def test_prepare_leaves_unlabeled_out_and_counts_them():
     assert (faces.split, faces.filenames, faces.group_kind) == (None, None, "subjects")
 
 
+def test_prepare_keeps_unlabeled_where_they_are_wanted():
+    given = _faces([0, -1, 1, 1, -1, 1], groups=np.array(list("abcdef")))
+    faces = prepare(given, max_per_class=1, keep_unlabeled=True)
+    assert faces.n_unlabeled == 2
+    assert sorted(faces.target.tolist()) == [-1, -1, 0, 1]
+    assert {"b", "e"} < set(faces.groups)
+    with pytest.raises(ArgumentError, match="keep_unlabeled"):
+        prepare(given, keep_unlabeled="yes")
+
+
+@pytest.mark.parametrize("protocol", ["group-fold", "leave-one-subject-out", "official"])
+def test_unlabeled_are_learned_from_and_not_tested(protocol):
+    target = np.array([0, 1, -1] * 6)
+    groups = np.repeat(list("abcdef"), 3)
+    groups[2] = "g"  # who has no label at all
+    split = np.where(groups < "d", "train", "test")
+    faces = _faces(target, groups=groups, split=split)
+    splits = make_splits(faces, protocol)
+    assert len(splits) == {"group-fold": 3, "official": 1}.get(protocol, 6)
+    for train, test in splits:
+        assert (target[test] >= 0).all()
+        expected = ~np.isin(groups, groups[test])
+        if protocol == "official":
+            expected &= split == "train"
+        assert train.tolist() == np.flatnonzero(expected).tolist()
+
+
 def test_prepare_returns_what_loaders_do():
     given = make_expressions(3, 1, image_size=16, classes=["anger", "surprise"], random_state=0)
     given.target[given.groups == 0] = -1

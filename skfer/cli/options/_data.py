@@ -162,6 +162,16 @@ def add_label_noise(group: Any) -> None:
     )
 
 
+def add_unlabeled(group: Any) -> None:
+    """Add what says that pictures without a label are learned from."""
+    group.add_argument(
+        "--use-unlabeled",
+        action="store_true",
+        default=None,
+        help="learn from pictures without a label too, where an embedder can: gaussian",
+    )
+
+
 def add_start(group: Any, usual: str) -> None:
     """Add the option that says what networks start from."""
     group.add_argument(

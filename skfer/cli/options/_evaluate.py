@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from skfer.cli.options._data import add_data, add_epochs, add_label_noise, add_start, add_variants
+from skfer.cli.options._data import (
+    add_data,
+    add_epochs,
+    add_label_noise,
+    add_start,
+    add_unlabeled,
+    add_variants,
+)
 from skfer.cli.options._values import positive, seed, some_of, usual_jobs
 from skfer.evaluation import CLASSIFIERS, LOSSES, METHODS, PROTOCOLS, STYLES
 
@@ -102,6 +109,7 @@ def _add_methods(how: Any) -> None:
     )
     add_start(how, "auto for your faces; scratch for drawn ones, which the start knows too well")
     add_label_noise(how)
+    add_unlabeled(how)
     add_epochs(how)
 
 

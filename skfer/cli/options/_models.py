@@ -10,6 +10,7 @@ from skfer.cli.options._data import (
     add_epochs,
     add_label_noise,
     add_start,
+    add_unlabeled,
     add_variants,
 )
 from skfer.cli.options._values import one_of, positive, seed, usual_jobs
@@ -95,6 +96,7 @@ def _add_training(how: Any) -> None:
     add_epochs(how)
     add_start(how, "auto")
     add_label_noise(how)
+    add_unlabeled(how)
     _add_device(how)
     how.add_argument("--seed", type=seed, default=0, metavar="N", help="fixes the training (0)")
     how.add_argument(

@@ -92,7 +92,7 @@ CALLS = {
         n_components=2,
         random_state=0,
     ),
-    "prepare": Call(prepare, faces=FACES, max_per_class=4, random_state=0),
+    "prepare": Call(prepare, faces=FACES, max_per_class=4, keep_unlabeled=False, random_state=0),
     "recall_table": Call(recall_table, confusions={"pca": COUNTS}, names=["joy", "fear"]),
     "score_table": Call(score_table, rows=summarize(FITS, ["pca"])),
     "subgroup_report": Call(
@@ -107,7 +107,7 @@ CALLS = {
         random_state=0,
     ),
     "summarize": Call(summarize, fits=FITS, methods=["pca"]),
-    "with_classifier": Call(with_classifier, embedder=PCA(1), name="knn"),
+    "with_classifier": Call(with_classifier, embedder=PCA(1), name="knn", unlabeled=False),
 }
 # What functions give back.
 ELSEWHERE = {"Cell", "Fit", "PairedDifference", "SubgroupReport", "Table"}
