@@ -26,6 +26,7 @@ _OPTIONS = {
     "root=...": "--root DIR",
     "n_folds": "--folds",
     "on_error='skip'": "--skip-bad",
+    "unlabeled=True": "--use-unlabeled",
 }
 
 # What stands without an option, in commands on a model and in `datasets`.

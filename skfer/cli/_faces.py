@@ -252,6 +252,8 @@ def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunc
         "n_jobs": arguments.n_jobs,
     }
     loader = DATASETS[name].loader
+    if getattr(arguments, "use_unlabeled", None) and _has(name, "unlabeled"):
+        options["unlabeled"] = True
     if arguments.cache_dir is not None and arguments.cache_dir.is_file():
         raise ValueError(f"--cache-dir {arguments.cache_dir} is a file: give a folder.")
     if name == "table":

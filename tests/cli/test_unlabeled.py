@@ -83,6 +83,21 @@ def test_without_it_they_are_left_out(some_labels, tmp_path, capsys):
     )
 
 
+def test_published_sets_are_asked_for_theirs(tmp_path, capsys):
+    sequences = [(f"S{i:03d}", "001", 2, (1, 3, None)[i % 3]) for i in range(1, 19)]
+    trees.ck_plus(tmp_path / "own", sequences)
+    call = ["--embedders", "gaussian", *QUICK, "--image-size", "16", "--no-align", "--frames", "1"]
+    ck_plus = ["evaluate", "--dataset", "ck+", "--protocol", "group-fold", *call, "--use-unlabeled"]
+    assert main([*ck_plus, "--root", str(tmp_path / "own")]) == 0
+    assert "12 faces of 2 expressions and 6 without a label, 18 subjects" in capsys.readouterr().out
+    trees.ck48(
+        tmp_path / "other", [("anger", "S010_001_00000003.png"), ("happy", "S011_001_00000003.png")]
+    )
+    assert main([*ck_plus, "--root", str(tmp_path / "other")]) == FAILED
+    told = "--use-unlabeled: this copy is not of the owners' form: it has labeled sequences only."
+    assert told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("call", "told"),
     [

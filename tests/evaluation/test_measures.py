@@ -52,6 +52,13 @@ def test_as_many_neighbors_are_looked_at_as_there_are(n, found):
     assert scores["recall_at_8"] == found[3]
 
 
+def test_an_embedding_that_is_one_point_is_measured():
+    # Eight faces are searched: whether the four are among them, nobody can tell.
+    y = np.arange(12) % 2
+    scores = measure_embedding(np.zeros((8, 2)), np.zeros((4, 2)), y[:8], y[8:], np.arange(4))
+    assert scores["recall_at_4"] is not None
+
+
 def test_recall_is_none_where_nothing_can_be_found():
     Z, y = np.eye(2), np.array([0, 1])
     assert measure_embedding(Z, Z, y, y, None)["recall_at_1"] is None
