@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import torch
 from skorch import NeuralNet
-from skorch.callbacks import Callback, PrintLog
+from skorch.callbacks import Callback
 from skorch.history import History
 from torch import Tensor, nn
 
@@ -25,6 +25,7 @@ from skfer.training._callbacks import (
 )
 from skfer.training._checkpoint import Checkpoint, KeepEachEpoch
 from skfer.training._graphs import told_of_earlier_batches
+from skfer.training._log import EpochLog
 from skfer.training._modes import autocast
 from skfer.training._module_state import on_cpu, set_state, state_of
 from skfer.training._norms import Norm, norms_of, warm_up
@@ -130,7 +131,7 @@ class MetricNet(NeuralNet):
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
-        return [("print_log", PrintLog())] if self.verbose else []
+        return [("print_log", EpochLog())] if self.verbose else []
 
     @property
     def n_steps(self) -> int:
