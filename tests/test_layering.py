@@ -172,7 +172,6 @@ ROOMS = {
             "scipy",
             "sklearn",
             "torch",
-            "skorch",
             "matplotlib",
             "tqdm",
             "pyarrow",

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import Bunch
-from skorch.callbacks import Callback
-from tqdm import tqdm
 
 from skfer.cli._faces import (
     OWN_SETS,
@@ -29,27 +27,9 @@ from skfer.evaluation._unlabeled import takes_unlabeled
 from skfer.exceptions import ArgumentError
 from skfer.persistence import save
 from skfer.preprocessing import FaceAligner
+from skfer.training import TrainingBar
 
 _LOOKED_AT = 200  # pictures
-
-
-class EpochBar(Callback):
-    """A bar of epochs on stderr, with the loss."""
-
-    only_watches = True
-
-    def on_train_begin(self, net: Any, X: Any = None, **kwargs: Any) -> None:
-        """Show it."""
-        self.bar = tqdm(total=net.n_steps // len(X), desc="training", unit="epoch", leave=False)
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Move it."""
-        self.bar.set_postfix(loss=f"{net.history[-1, 'train_loss']:.3f}", refresh=False)
-        self.bar.update(len(net.history) - self.bar.n)  # a training may go on from a checkpoint
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Take it away."""
-        self.bar.close()
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -131,7 +111,7 @@ def wanted_embedder(arguments: argparse.Namespace) -> Any:
             arguments.embedder,
         )
     if bars_wanted(arguments.quiet):
-        embedder.set_params(callbacks=[EpochBar()])
+        embedder.set_params(callbacks=[TrainingBar(leave=False)])
     return embedder
 
 
