@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import os
 from importlib import import_module
 
@@ -57,12 +58,14 @@ def test_the_card_names_a_folder_and_not_where_it_is(tmp_path, capsys, faces_on_
     assert str(faces_on_disk) not in card
 
 
-def test_a_bar_shows_the_loss_and_is_not_kept(tmp_path, capsys, monkeypatch):
+def test_a_bar_shows_how_far_it_is_and_is_not_kept(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("skfer.cli._output.sys.stderr.isatty", lambda: True)
     path = tmp_path / "smile.skfer"
     loud = [word for word in TRAINED if word != "--quiet"]
     assert main(["train", *loud, "-o", str(path)]) == 0
-    assert "0/2 [" in capsys.readouterr().err
+    bars = re.findall(r"(\d+)/(\d+) \[.*batch/s", capsys.readouterr().err)
+    assert bars[0][0] == "0"
+    assert int(bars[0][1]) % 2 == 0  # so many batches in two epochs
     assert skfer.load(path).callbacks is None
 
 
@@ -71,7 +74,8 @@ def test_as_many_epochs_as_usual_on_a_terminal(tmp_path, capsys, monkeypatch):
     few = ["--max-per-class", "6", "--classes", "anger", "happiness", "--image-size", "16"]
     assert main(["train", *few, "-o", str(tmp_path / "smile.skfer")]) == 0
     said = capsys.readouterr()
-    assert "0/160 [" in said.err
+    total = int(re.search(r" 0/(\d+) \[", said.err)[1])
+    assert total % 160 == 0
     assert "160 epochs" in said.out
 
 
