@@ -2,8 +2,8 @@
 
 import csv
 import json
-import re
 import os
+import re
 from importlib import import_module
 
 import numpy as np
