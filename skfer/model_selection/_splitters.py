@@ -16,6 +16,7 @@ from skfer.validation import (
     check_same_length,
     refusal,
     shown,
+    unlabeled_mask,
 )
 
 
@@ -144,8 +145,8 @@ class OfficialSplit(BaseCrossValidator):
     train : str or sequence of str, default="train"
         Parts to train on, for example ``("train", "validation")``.
     test : str or sequence of str, default=None
-        Parts to test on. None takes "test" if the set has it and else "validation": the owners
-        of some sets (AffectNet, SFEW) keep the test labels back.
+        Parts to test on. None takes "test" if the set has it, with labels in the y that is split,
+        and else "validation": the owners of some sets (AffectNet, SFEW) keep the test labels back.
 
     See Also
     --------
@@ -185,7 +186,9 @@ class OfficialSplit(BaseCrossValidator):
         ----------
         X : array-like of shape (n_samples, ...)
             Only its length counts.
-        y, groups : array-like of shape (n_samples,), default=None
+        y : array-like of shape (n_samples,), default=None
+            Labels, which only tell where there are some.
+        groups : object, default=None
             Ignored.
 
         Yields
@@ -198,8 +201,8 @@ class OfficialSplit(BaseCrossValidator):
         Raises
         ------
         ValueError
-            When X has another length than the split, a part does not occur, or one part is on
-            both sides.
+            When X has another length than the split, a part does not occur, one part is on both
+            sides, or what is to be tested has no labels.
         """
         parts = as_column(self.parts, "parts")
         n_samples = check_same_length(X=X)
@@ -211,7 +214,11 @@ class OfficialSplit(BaseCrossValidator):
                 n_samples,
                 len(parts),
             )
-        train, test = self._sides(set(parts.tolist()))
+        labeled = np.ones(len(parts), bool)
+        if y is not None and np.ndim(y) == 1:  # of several targets all are taken to be there
+            labeled = ~unlabeled_mask(as_column(y, "y"))
+            check_same_length(X=X, y=labeled)
+        train, test = self._sides(set(parts.tolist()), set(parts[labeled].tolist()))
         yield np.flatnonzero(np.isin(parts, train)), np.flatnonzero(np.isin(parts, test))
 
     def get_n_splits(
@@ -231,8 +238,10 @@ class OfficialSplit(BaseCrossValidator):
         """
         return 1
 
-    def _sides(self, known: set[str]) -> tuple[list[str], list[str]]:
-        default = "test" if "test" in known else "validation"
+    def _sides(self, known: set[str], labeled: set[str]) -> tuple[list[str], list[str]]:
+        """Return the parts of both sides, of those that there are and those that have labels."""
+        there = labeled if labeled & {"test", "validation"} else known
+        default = "test" if "test" in there else "validation"
         sides = {"train": self.train, "test": default if self.test is None else self.test}
         names = {}
         for side, value in sides.items():
@@ -248,6 +257,13 @@ class OfficialSplit(BaseCrossValidator):
         if both:
             raise ArgumentError(
                 "{train} and {test} both name {}: give every part to one side.", shown(both)
+            )
+        if labeled.isdisjoint(names["test"]):
+            raise refusal(
+                "test",
+                "names {}, of which no sample has a label in y: name a part that has some, of {}.",
+                shown(names["test"]),
+                shown(sorted(labeled, key=str)),
             )
         return names["train"], names["test"]
 

@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import GridSearchCV, cross_validate
 
-from skfer.model_selection import OfficialSplit, SubjectKFold
+from skfer.model_selection import OfficialSplit, SemiSupervisedSplit, SubjectKFold
 
 PROPERTY = settings(deadline=None, max_examples=60)
 
@@ -167,6 +167,25 @@ def test_official_split_errors_name_the_argument(options, message):
 def test_official_split_belongs_to_its_rows():
     with pytest.raises(ValueError, match="X has 5 rows but parts has 6"):
         list(OfficialSplit(PARTS).split(np.zeros((5, 2))))
+
+
+def test_official_split_tests_a_part_that_has_labels():
+    """The owners of some sets keep those of the test part back."""
+    y = np.array([0, 1, 1, -1, 2, -1])
+    ((train, test),) = OfficialSplit(PARTS).split(PARTS, y)
+    assert (train.tolist(), test.tolist()) == ([0, 2, 4], [1])
+    ((_, test),) = SemiSupervisedSplit(OfficialSplit(PARTS)).split(PARTS, y)
+    assert test.tolist() == [1]
+    words = np.array(["joy", None, "joy", "fear", "fear", None], dtype=object)
+    ((_, test),) = OfficialSplit(PARTS).split(PARTS, words)
+    assert test.tolist() == [3, 5]  # some of it has labels
+    ((_, test),) = OfficialSplit(PARTS).split(PARTS, np.zeros((6, 2)))  # several targets
+    assert test.tolist() == [3, 5]
+    message = r"test names \['test'\], of which no sample has a label in y: name a part that has"
+    for cv in (OfficialSplit(PARTS, test="test"), OfficialSplit(np.delete(PARTS, 1))):
+        labels = y if len(cv.parts) == 6 else np.delete(y, 1)
+        with pytest.raises(ValueError, match=message):
+            next(cv.split(labels, labels))
 
 
 def test_official_split_in_cross_validation(faces):
