@@ -10,6 +10,7 @@ from typing import Any, TextIO
 import numpy as np
 from sklearn.utils import Bunch
 
+from skfer._typing import NDArray
 from skfer.cli._cluster import check_cluster, workers_at
 from skfer.cli._comparison import Comparison
 from skfer.cli._faces import (
@@ -76,9 +77,10 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     out = sys.stderr if is_stdout(arguments.json) else sys.stdout
     wanted = _prepare(arguments)
     if arguments.table == "text":
-        n_folds = len(wanted.splits)
         start = None if set(wanted.methods) == {"pca"} else start_of(arguments)
-        say(headline(wanted.faces, wanted.protocol, n_folds, arguments.classifier, start), out)
+        say(
+            headline(wanted.faces, wanted.protocol, wanted.splits, arguments.classifier, start), out
+        )
     fits: list[Fit] = []
     try:
         with workers_at(arguments.dask, wanted.faces.images):
@@ -102,6 +104,8 @@ def _prepare(arguments: argparse.Namespace) -> Comparison:
     faces = prepare(
         kept,
         max_per_class=arguments.max_per_class,
+        # The published test part is tested whole.
+        capped_parts=("train",) if protocol == "official" and "train" in parts_of(kept) else None,
         keep_unlabeled=bool(arguments.use_unlabeled),
         random_state=arguments.seed,
     )
@@ -199,17 +203,41 @@ def start_of(arguments: argparse.Namespace) -> str:
 
 
 def headline(
-    faces: Bunch, protocol: str, n_folds: int, classifier: str, start: str | None = "scratch"
+    faces: Bunch,
+    protocol: str,
+    splits: Sequence[Any],
+    classifier: str,
+    start: str | None = "scratch",
 ) -> str:
     """Return a line on what is evaluated, and how; `start` is None where there is no network."""
     who = "subjects unknown: images of one person may be on both sides"
     if faces.groups is not None:
         groups = f"{len(np.unique(faces.groups)):,} {faces.group_kind}"
         who = groups if faces.group_kind == "subjects" else f"{groups}, {who}"
-    folds = "1 split" if n_folds == 1 else f"{n_folds} folds"
+    folds = "1 split" if len(splits) == 1 else f"{len(splits)} folds"
+    if protocol == "official":
+        folds = _sides(faces, *splits[0])
     begin = "noise" if start == "scratch" else "what drawn faces have taught"
     networks = "" if start is None else f"; networks start from {begin}"
     return f"{count_of(faces)}, {who}; {protocol}, {folds}; classifier: {classifier}{networks}\n"
+
+
+def _sides(faces: Bunch, train: NDArray[np.intp], test: NDArray[np.intp]) -> str:
+    """Return which official parts are on the two sides of a split, and which on neither."""
+    rest = np.setdiff1d(np.arange(len(faces.target)), np.union1d(train, test))
+    told = [
+        f"{what} {_counted(faces.split[rows])}"
+        for what, rows in (("trained on", train), ("tested on", test), ("not used:", rest))
+        if len(rows)
+    ]
+    return ", ".join(told)
+
+
+def _counted(parts: NDArray[Any]) -> str:
+    names, counts = np.unique(parts, return_counts=True)
+    return " and ".join(
+        f"{name or 'what is of no part'} ({n:,})" for name, n in zip(names, counts, strict=True)
+    )
 
 
 def results_path(arguments: argparse.Namespace) -> Path | None:

@@ -3,8 +3,14 @@
 import argparse
 from typing import Any
 
-from skfer.cli._faces import finds_faces, load_faces, tell_unlabeled, without_duplicates
-from skfer.cli._output import check_writable, say
+from skfer.cli._faces import (
+    finds_faces,
+    load_faces,
+    parts_of,
+    tell_unlabeled,
+    without_duplicates,
+)
+from skfer.cli._output import check_writable, say, warn
 from skfer.cli._pictures import load_model, picture_shape
 from skfer.evaluation import prepare
 from skfer.exceptions import ArgumentError
@@ -19,9 +25,17 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments.model, arguments.trusted, arguments.device)
     _read_as_trained(model, arguments)
     _, loaded = load_faces(arguments)
-    kept, _ = without_duplicates(loaded, arguments.duplicates or "drop")
+    # A published part is scored as it is, as by `skfer evaluate`.
+    usual = "drop" if arguments.subset is None else "keep"
+    kept, _ = without_duplicates(loaded, arguments.duplicates or usual)
     faces = prepare(kept, max_per_class=arguments.max_per_class, random_state=arguments.seed)
     tell_unlabeled(faces, len(kept.target))
+    parts = parts_of(faces)
+    if len(parts) > 1 and "train" in parts:
+        warn(
+            f"faces of all parts are reported on ({', '.join(parts)}), of which the model may have "
+            f"learned: --subset {' '.join(part for part in parts if part != 'train')} takes others."
+        )
     page = report(without_aligners(model), faces, arguments.output)
     say(f"{len(faces.target):,} faces: {page}")
     return 0

@@ -124,6 +124,7 @@ def make_card(
         "data": {
             **_names_of(name, arguments),
             **{part: known[part] for part in ("images", "classes", "groups", "groups_are")},
+            "parts": ", ".join(parts_of(faces)),
             "without_a_label": int((faces.target == UNLABELED).sum()),
             "terms": terms_of(loaded),
         },

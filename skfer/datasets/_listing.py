@@ -56,6 +56,7 @@ class Listing:
     derive: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None
     sources: list[str] | None = None  # all files that are read; None: those of the rows
     warnings: list[Warning] = field(default_factory=list)
+    unlabeled_parts: Sequence[str] = ()  # parts that are there without labels
     is_own: bool = False  # the caller's own pictures, which no publisher has checked
     # For the check of a copy.
     parts: dict[str, int] | None = None  # found in each part; None: counted in the rows
@@ -136,6 +137,13 @@ def choose_parts(listing: Listing, subset: str | Iterable[str] | None) -> Listin
             subset=subset,
         )
     unknown = [word for word in words if word not in known]
+    withheld = [word for word in unknown if word in listing.unlabeled_parts]
+    if withheld:
+        raise ArgumentError(
+            "{subset=}: the {} part has no labels here: give {unlabeled=True} to load it as -1.",
+            withheld[0],
+            subset=subset,
+        )
     if unknown or not words:
         raise ArgumentError(
             "{subset=}: {} is not among the {} here: {}.",

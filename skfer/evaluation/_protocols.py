@@ -1,5 +1,6 @@
 """How a data set is split into training and test parts."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.utils import Bunch
 from skfer._typing import NDArray
 from skfer.datasets import UNLABELED
 from skfer.datasets._bunch import make_bunch
-from skfer.evaluation._checks import Split, check_faces, check_seed
+from skfer.evaluation._checks import Split, check_faces, check_names, check_seed
 from skfer.evaluation._names import PROTOCOLS
 from skfer.exceptions import ArgumentError, warn_caller
 from skfer.model_selection import (
@@ -55,6 +56,7 @@ def prepare(
     faces: Bunch,
     *,
     max_per_class: int | None = None,
+    capped_parts: Collection[str] | None = None,
     keep_unlabeled: bool = False,
     random_state: int = 0,
 ) -> Bunch:
@@ -66,6 +68,10 @@ def prepare(
         From a loader of `skfer.datasets`.
     max_per_class : int, default=None
         Take so many samples of each class, drawn at random; None takes all.
+    capped_parts : collection of str, default=None
+        Official parts of which `max_per_class` takes so many, while all of the others stay, as in
+        ``("train",)`` where the published test part is to be tested whole. None counts all parts
+        together.
     keep_unlabeled : bool, default=False
         Keep samples without a label too, for methods that learn from them; all of them, whatever
         `max_per_class`.
@@ -100,7 +106,10 @@ def prepare(
     check_seed(random_state)
     target = np.asarray(check_faces(faces).target)
     labeled = np.flatnonzero(target != UNLABELED)
-    keep = _chosen(target, labeled, max_per_class, random_state)
+    capped = labeled[_are_of(faces, capped_parts)[labeled]]
+    keep = np.union1d(
+        _chosen(target, capped, max_per_class, random_state), np.setdiff1d(labeled, capped)
+    )
     _check_classes(target[keep], faces.target_names)
     if check_flag(keep_unlabeled, "keep_unlabeled"):
         keep = np.union1d(keep, np.flatnonzero(target == UNLABELED))
@@ -121,6 +130,22 @@ def prepare(
     further = {k: v for k, v in faces.items() if k not in _COLUMNS and k not in _MADE_ANEW}
     prepared.update(rows_of(further, keep, len(target)))
     return prepared
+
+
+def _are_of(faces: Bunch, parts: Collection[str] | None) -> NDArray[np.bool_]:
+    """Return which samples are of some official parts; all of them by default."""
+    if parts is None:
+        return np.ones(len(faces.target), bool)
+    wanted = set(check_names(parts, "capped_parts"))
+    split = np.full(len(faces.target), "") if faces.get("split") is None else faces.split
+    known = set(np.asarray(split).tolist()) - {""}
+    if not wanted <= known:
+        raise ArgumentError(
+            "{capped_parts=} must be official parts of the data set, which has {}.",
+            ", ".join(sorted(known)) or "none",
+            capped_parts=parts,
+        )
+    return np.isin(split, list(wanted))
 
 
 def _chosen(

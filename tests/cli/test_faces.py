@@ -122,7 +122,7 @@ def test_every_set_is_split_by_its_protocol(tmp_path, name):
     assert usual_protocol(name, faces) == protocol
     splits = make_splits(faces, protocol)
     assert len(splits) == n_folds
-    assert groups in headline(faces, protocol, len(splits), "knn")
+    assert groups in headline(faces, protocol, splits, "knn")
     for train, test in splits:
         if protocol == "official":
             assert set(faces.split[train]) == {"train"}
@@ -140,7 +140,8 @@ def test_every_set_is_evaluated_by_default(tmp_path, capsys, monkeypatch, name):
     assert main(["evaluate", *call, "--epochs", "1", "--n-jobs", "1"]) == 0
     protocol, n_folds, _ = COPIES[name][1]
     out = capsys.readouterr().out
-    assert f"; {protocol}, {n_folds} " in out
+    folds = "trained on train (" if protocol == "official" else f"{n_folds} folds"
+    assert f"; {protocol}, {folds}" in out
     assert ("±" in out) == (n_folds > 1)  # one split has no spread
 
 
@@ -219,6 +220,7 @@ PASSED_ON = [
     ("affectnet", ["--align", "box"], {"align": "box"}),
     ("affectnet", ["--no-align"], {"align": False}),
     ("raf-db", ["--no-align"], {"align": False}),
+    ("raf-db", ["--align", "points"], {"align": "points"}),
     ("sfew", ["--align"], {"align": True}),
     ("jaffe", ["--align", "0.1", "0", "0.9", "1"], {"align": (0.1, 0.0, 0.9, 1.0)}),
     ("jaffe", ["--align"], {"align": True}),

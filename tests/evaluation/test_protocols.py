@@ -42,6 +42,22 @@ def test_prepare_keeps_unlabeled_where_they_are_wanted():
         prepare(given, keep_unlabeled="yes")
 
 
+def test_parts_may_stay_whole():
+    target = [0] * 9 + [1] * 5
+    split = np.array((["train"] * 6 + ["test"] * 3) + (["train"] * 2 + ["test"] * 3))
+    faces = prepare(_faces(target, split=split), max_per_class=1, capped_parts=["train"])
+    assert sorted(zip(faces.split, faces.target.tolist(), strict=True)) == [
+        *[("test", 0)] * 3,
+        *[("test", 1)] * 3,
+        ("train", 0),
+        ("train", 1),
+    ]
+    with pytest.raises(ArgumentError, match="official parts of the data set, which has test, tr"):
+        prepare(_faces(target, split=split), max_per_class=1, capped_parts=["Train"])
+    with pytest.raises(ArgumentError, match="which has none"):
+        prepare(_faces(target), max_per_class=1, capped_parts=["train"])
+
+
 @pytest.mark.parametrize("protocol", ["group-fold", "leave-one-subject-out", "official"])
 def test_unlabeled_are_learned_from_and_not_tested(protocol):
     target = np.array([0, 1, -1] * 6)

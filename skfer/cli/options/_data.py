@@ -117,7 +117,11 @@ def _add_pictures(data: Any) -> None:
     )
     add_detect(data)
     data.add_argument(
-        "--max-per-class", type=several, metavar="N", help="take this many images of a class"
+        "--max-per-class",
+        type=several,
+        metavar="N",
+        help="take this many images of a class; where the official split is used, to train on: its "
+        "test part stays whole",
     )
     data.add_argument(
         "--cache-dir",
@@ -136,7 +140,8 @@ def _add_pictures(data: Any) -> None:
         "--skip-bad",
         action="store_true",
         default=None,
-        help="leave out files that cannot be read, or that are the same under two labels",
+        help="leave out files that cannot be read, and of your own those that are equal under two "
+        "labels",
     )
 
 
@@ -234,7 +239,8 @@ def add_variants(sets: Any) -> None:
         "--align",
         nargs="*",
         metavar="HOW",
-        help="with ck+, raf-db or sfew: aligned faces; with affectnet: turned by landmarks "
+        help="with ck+, raf-db or sfew: aligned faces; with raf-db: turned by its points (--align "
+        "points); with affectnet: turned by landmarks "
         "(--align) or cut out by the face box (--align box); with jaffe: the usual part of the "
         "picture (--align), or another (--align LEFT UPPER RIGHT LOWER, in shares of width and "
         "height)",

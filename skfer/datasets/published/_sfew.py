@@ -8,11 +8,11 @@ from typing import Any
 
 from skfer.datasets._classes import Part, has_classes, labeled_pictures, own_name, stem
 from skfer.datasets._docs import documented
-from skfer.datasets._listing import Layout, Listing
+from skfer.datasets._listing import Layout, Listing, no_layout
 from skfer.datasets._loading import Options
 from skfer.datasets._photographs import Detector, load_detected, whole_pictures
 from skfer.datasets._rows import PARTS, Row, without_copies
-from skfer.datasets._tree import Tree
+from skfer.datasets._tree import Tree, plain
 from skfer.datasets.published._outside import pictures_outside
 from skfer.datasets.published._unknown import CLASS_NAMES, unknown_layout
 from skfer.pictures import DatasetError, Problem, in_part
@@ -175,10 +175,12 @@ def list_sfew(tree: Tree, *, align: bool | str = "auto", unlabeled: bool = False
     check_flag(unlabeled, "unlabeled")
     found = {form: _part_folders(tree, form) for form in (True, False)}
     form = _choose_form(tree, found, unlabeled) if align == "auto" else bool(align)
+    if not found[form] and found[not form]:
+        raise _only_the_other(tree, form)
     if not found[form]:
         layouts = [LAYOUTS[True], LAYOUTS[False]] if align == "auto" else [LAYOUTS[form]]
         raise unknown_layout("SFEW", tree, layouts, _INNER)
-    rows, problems = _read(tree, found[form], unlabeled)
+    rows, problems = _read(tree, found[form], form, unlabeled)
     problems += pictures_outside(tree, {*found[True].values(), *found[False].values()})
     return Listing(
         name="sfew",
@@ -192,7 +194,18 @@ def list_sfew(tree: Tree, *, align: bool | str = "auto", unlabeled: bool = False
             for part in ("train", "validation")
             if part not in found[form]
         ],
+        unlabeled_parts=[*(found[form].keys() - _labeled(tree, found[form]))],
     )
+
+
+def _only_the_other(tree: Tree, form: bool) -> DatasetError:
+    """Return the error for a copy that has only the form that was not asked for."""
+    error = no_layout("SFEW", tree, [LAYOUTS[form]])
+    if form:
+        error.hint = "The frames are there: {align=False} reads them."
+    else:
+        error.hint = "The aligned faces are there: {align=True} reads them, without {detector}."
+    return error
 
 
 def _folder_names(part: str, form: bool) -> list[str]:
@@ -238,7 +251,9 @@ def _choose_form(tree: Tree, found: dict[bool, dict[str, str]], unlabeled: bool)
     return False
 
 
-def _read(tree: Tree, parts: dict[str, str], unlabeled: bool) -> tuple[list[Row], list[Problem]]:
+def _read(
+    tree: Tree, parts: dict[str, str], form: bool, unlabeled: bool
+) -> tuple[list[Row], list[Problem]]:
     labeled = _labeled(tree, parts)
     found, problems = labeled_pictures(
         tree, [Part(part, folder) for part, folder in parts.items() if part in labeled]
@@ -246,7 +261,7 @@ def _read(tree: Tree, parts: dict[str, str], unlabeled: bool) -> tuple[list[Row]
     # Aligned faces inside of Train/ are no class of it.
     problems = [p for p in problems if "aligned_faces" not in p.where.lower()]
     if unlabeled and "test" in parts.keys() - labeled:
-        names, wrong = tree.pictures(parts["test"])
+        names, wrong = _test_pictures(tree, parts["test"], form)
         found += [Row(name, part="test") for name in names]
         problems += [in_part(problem, "test") for problem in wrong]
     rows: list[Row] = []
@@ -259,3 +274,13 @@ def _read(tree: Tree, parts: dict[str, str], unlabeled: bool) -> tuple[list[Row]
             rows.append(row._replace(group=match[1].lower()))
     rows, repeated = without_copies(rows, lambda row: stem(row.name))
     return rows, problems + repeated
+
+
+def _test_pictures(tree: Tree, folder: str, form: bool) -> tuple[list[str], list[Problem]]:
+    """Return what lies in the test part; the aligned faces below its frames are no frames."""
+    names, wrong = tree.pictures(folder)
+    if form:
+        return names, wrong
+    below = len(folder)  # names of folders above it tell nothing
+    names = [name for name in names if "alignedfaces" not in plain(name[below:].rpartition("/")[0])]
+    return names, [p for p in wrong if "alignedfaces" not in plain(p.where[below:])]

@@ -16,13 +16,14 @@ _DEPTH = 2  # of the folder that has the class folders in it
 _MOST_CLASSES = 20  # folders beyond that are of something else, such as persons
 _ABOVE = 2  # folders above the given one that may be in the copy too
 _BELOW = 5
-_ARCHIVE = re.compile(r"\.(zip|rar|7z|tar|tgz|tar\.\w+)$", re.IGNORECASE)
+_ARCHIVE = re.compile(r"(\.part\d+)?\.(zip|rar|7z|tar|tgz|tar\.\w+)$", re.IGNORECASE)
 # What `inner` has for folders of parts and of classes.
 PART_NAMES = "train|test|val|valid|validation"
 CLASS_NAMES = "|".join([*EXPRESSION_CODES, *SYNONYMS])
 _HINT = (
     "There are folders of classes: load_image_folder reads those (dataset 'folder' on the command "
-    "line); its class_names says what numbers and other words mean."
+    "line); its class_names says what numbers and other words mean, and its group_pattern who is "
+    "shown, from the names of the files."
 )
 
 
@@ -37,24 +38,55 @@ def unknown_layout(
 
 
 def advise(tree: Tree, inner: str) -> str:
-    """Return what to do about a folder that holds archives, or is not the one of a copy.
+    """Return what to do about a folder that is not the one of a copy, or holds archives.
 
     `inner` is a pattern of what is in a copy, as `plain` writes the names. Only names are looked
-    at: what lies above a folder may be a whole disk.
+    at: what lies above a folder may be a whole disk. An archive may be left over from unpacking,
+    so that it hides no other advice.
     """
+    return lines(within_a_copy(tree, inner) or _further_down(tree, inner), packed(tree))
+
+
+def lines(*said: str) -> str:
+    """Return what is said, a line each; "" is nothing."""
+    return "\n".join(filter(None, said))
+
+
+def packed(tree: Tree) -> str:
+    """Return that archives have to be unpacked, but those that have been."""
     folders = [*tree.levels(depth=_DEPTH)]
-    packed = [name for folder in folders for name in tree.files(folder) if _ARCHIVE.search(name)]
-    if packed:
-        more = f" and {len(packed) - N_SHOWN} more" if len(packed) > N_SHOWN else ""
-        return f"Archives are not read: unpack {', '.join(map(repr, packed[:N_SHOWN]))}{more}."
+    found = [n for folder in folders for n in tree.files(folder) if _is_packed(tree, folder, n)]
+    if not found:
+        return ""
+    more = f" and {len(found) - N_SHOWN} more" if len(found) > N_SHOWN else ""
+    return f"Archives are not read: unpack {', '.join(map(repr, found[:N_SHOWN]))}{more}."
+
+
+def _is_packed(tree: Tree, folder: str, name: str) -> bool:
+    """Return whether a file is an archive that has no folder of its name beside it."""
+    stem = _ARCHIVE.sub("", name)
+    return stem != name and stem.lower() not in map(str.lower, tree.folders(folder))
+
+
+def within_a_copy(tree: Tree, inner: str) -> str:
+    """Return which folder to give instead of one that is within a copy."""
     own = tree.root.absolute()
     within = [
         path for path in (own, *own.parents[:_ABOVE]) if re.fullmatch(inner, plain(path.name))
     ]
-    if inner and within:
-        return f"It seems to be a folder within a copy: give {str(within[-1].parent)!r}."
+    if not inner or not within:
+        return ""
+    return f"It seems to be a folder within a copy: give {str(within[-1].parent)!r}."
+
+
+def _further_down(tree: Tree, inner: str) -> str:
+    """Return which folder to give instead of one that is too far above a copy."""
     below = next((f for f in tree.levels(depth=_BELOW) if _holds(tree, f, inner)), None)
-    return f"A copy seems to be further down: give {tree.path(below)!r}." if below else ""
+    if below is None:
+        return ""
+    outer, _, own = below.rpartition("/")
+    place = outer if re.fullmatch(PART_NAMES, plain(own)) else below  # a part is half of a copy
+    return f"A copy seems to be further down: give {tree.path(place)!r}."
 
 
 def _holds(tree: Tree, folder: str, inner: str) -> bool:

@@ -109,10 +109,19 @@ def test_two_copies_side_by_side_are_refused(tmp_path):
 
 def test_aligned_faces_that_are_not_there(tmp_path):
     trees.named(tmp_path, FRAMES)
-    with pytest.raises(DatasetError, match="no SFEW in a known layout:\n  Train_Aligned_Faces"):
+    says = r"no SFEW in a known layout:\n  Train_Aligned_Faces.*\nThe frames are there: align=False"
+    with pytest.raises(DatasetError, match=says):
         load_sfew(tmp_path, align=True)
     with pytest.raises(ValueError, match="align must be"):
         load_sfew(tmp_path, align="maybe")
+
+
+def test_frames_that_are_not_there(tmp_path):
+    trees.named(tmp_path, FACES)
+    says = "no SFEW in a known layout:\n  Train/Angry.*\nThe aligned faces are there: align=True"
+    with pytest.raises(DatasetError, match=says) as info:
+        load_sfew(tmp_path, align=False)
+    assert "load_image_folder" not in str(info.value)
 
 
 def test_unlabeled_test_part(tmp_path):
@@ -122,6 +131,29 @@ def test_unlabeled_test_part(tmp_path):
     trees.check_pixels(faces, made)
     assert faces.target.tolist() == [0, 4, 6, 7, -1]
     assert faces.split[-1] == "test"
+
+
+@pytest.mark.parametrize("film", ["21", "Airheads", "Voyage"])  # before and after "Test_Al..."
+@pytest.mark.parametrize("inner", ["Test_Aligned_Faces", "Test_Aligned_Faces_new/more"])
+def test_aligned_faces_within_the_test_part_are_no_frames(tmp_path, film, inner):
+    name = f"{film}_002237129_00000056.png"
+    made = trees.named(tmp_path, [*FRAMES, f"Test/{name}", f"Test/{inner}/{name}"])
+    (tmp_path / "Test" / inner / "more.zip").write_bytes(b"PK\x03\x04")
+    (tmp_path / "Test" / "Test_Aligned_Faces.zip").write_bytes(b"PK\x03\x04")
+    faces = load_sfew(tmp_path, align=False, unlabeled=True)
+    trees.check_pixels(faces, made)
+    assert faces.filenames.tolist() == [*FRAMES, f"Test/{name}"]
+
+
+def test_frames_of_the_test_part_in_a_folder_below(tmp_path):
+    name = "Test/frames/Airheads_002237120_00000056.png"
+    trees.named(tmp_path, [*FRAMES, name, "Test/frames/x.zip.png"])
+    (tmp_path / "Test" / "frames" / "x.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(DatasetError, match=r"(?s)2 of 7 files.*x.zip: .*x.zip.png"):
+        load_sfew(tmp_path, unlabeled=True)
+    with pytest.warns(DatasetWarning):
+        faces = load_sfew(tmp_path, unlabeled=True, on_error="skip")
+    assert faces.filenames.tolist() == [*FRAMES, name]
 
 
 @pytest.mark.parametrize("train", ["Train", "train", "TRAINING"])
@@ -177,6 +209,14 @@ def test_neither_form_has_all_parts(tmp_path):
 def test_subset(tmp_path):
     trees.named(tmp_path, FRAMES)
     assert load_sfew(tmp_path, subset="val").target.tolist() == [6, 7]
+
+
+def test_a_part_without_labels_is_named(tmp_path):
+    trees.named(tmp_path, [*FRAMES, "Test/Juno_002237120_00000056.png"])
+    says = "subset='test': the test part has no labels here: give unlabeled=True to load it as -1"
+    with pytest.raises(ValueError, match=says):
+        load_sfew(tmp_path, subset="test")
+    assert load_sfew(tmp_path, subset="test", unlabeled=True).target.tolist() == [-1]
 
 
 def test_faults(tmp_path):

@@ -64,3 +64,40 @@ def test_archives_are_named(tmp_path, loader):
     says = "unpack 'set.zip', 'inner/a.tar.gz', 'inner/b{0}.tar'"
     with pytest.raises(DatasetError, match=rf"Archives are not read: {re.escape(says)}"):
         loader(tmp_path)
+
+
+def test_unpacked_archives_are_passed_over(tmp_path):
+    for name in ("aligned", "more", "faces"):
+        (tmp_path / name).mkdir()
+    for name in ("aligned.zip", "More.part01.rar", "More.part02.rar", "faces.tar.gz"):
+        (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(DatasetError, match="in a known layout") as info:
+        load_mmi(tmp_path)
+    assert "Archives" not in str(info.value)
+    (tmp_path / "aligned.part3.rar").write_bytes(b"Rar!")  # the folder may be of another archive
+    (tmp_path / "other.zip").write_bytes(b"PK")
+    with pytest.raises(DatasetError, match=r"unpack 'other.zip'\."):
+        load_mmi(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "beside", "says"),
+    [
+        ("basic/Image", "aligned", "folder within a copy: give '{}/basic'"),
+        ("data", "a/b/c/train/1", "further down: give '{}/data/a/b/c'"),
+    ],
+)
+def test_an_archive_hides_no_other_advice(tmp_path, given, beside, says):
+    trees.picture(tmp_path / given / beside / "a.png")
+    for name in ("aligned.zip", "original.zip"):
+        (tmp_path / given / name).write_bytes(b"PK")
+    says = re.escape(says.format(tmp_path))
+    with pytest.raises(DatasetError, match=rf"(?s){says}.*Archives are not .*'original.zip'"):
+        load_raf_db(tmp_path / given)
+
+
+def test_a_part_that_is_too_far_down_is_half_of_a_copy(tmp_path):
+    for part in ("test", "train"):
+        trees.picture(tmp_path / f"a/b/CK+48/{part}/anger/S005_001_00000009.png")
+    with pytest.raises(DatasetError, match=re.escape(f"further down: give '{tmp_path}/a/b/CK+48'")):
+        load_ck_plus(tmp_path)

@@ -92,7 +92,14 @@ CALLS = {
         n_components=2,
         random_state=0,
     ),
-    "prepare": Call(prepare, faces=FACES, max_per_class=4, keep_unlabeled=False, random_state=0),
+    "prepare": Call(
+        prepare,
+        faces=FACES,
+        max_per_class=4,
+        capped_parts=None,
+        keep_unlabeled=False,
+        random_state=0,
+    ),
     "recall_table": Call(recall_table, confusions={"pca": COUNTS}, names=["joy", "fear"]),
     "score_table": Call(score_table, rows=summarize(FITS, ["pca"])),
     "subgroup_report": Call(
