@@ -3,6 +3,7 @@
 import importlib
 import os
 import signal
+import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -81,6 +82,14 @@ def pytest_collection_modifyitems(config, items):
 def real_faces_root():
     """The folder that holds wild-faces; for tests marked real_faces."""
     return Path(os.environ[REAL_FACES])
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    """Pictures of a test are gone after it: matplotlib warns of more than twenty."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from skorch.callbacks import Callback
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+from torch.utils.hooks import RemovableHandle
 
 from skfer._digest import CONSTANTS, Digest, told_of_file, told_with_files
 from skfer._typing import NDArray
@@ -80,9 +81,14 @@ def _parts_of_module(module: nn.Module) -> list[Any]:
     if "_orig_mod" in module._modules:  # compiled, by what differs in every process
         return [module._modules["_orig_mod"]]
     state = vars(module)
-    # Some modules set their attributes anew when they are copied.
-    settings = {name: item for name, item in sorted(state.items()) if name not in OF_TORCH}
-    hooks = [list(state.get(name, {}).values()) for name in _HOOKS]  # numbered through a process
+    # Some modules set their attributes anew when they are copied. Hooks, and what removes them, are
+    # numbered through a process.
+    settings = {
+        name: item
+        for name, item in sorted(state.items())
+        if name not in OF_TORCH and not isinstance(item, RemovableHandle)
+    }
+    hooks = [list(state.get(name, {}).values()) for name in _HOOKS]
     parts = (module._parameters, module._buffers, module._modules)
     return [type(module), settings, hooks, *(dict(part.items()) for part in parts)]
 

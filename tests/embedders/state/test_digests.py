@@ -392,6 +392,13 @@ def test_code_in_a_callback_and_elsewhere_is_taken_in_twice(monkeypatch):
     assert key([Watching(), shared]) != before
 
 
+def test_hooks_are_not_told_by_their_numbers():
+    """Those of a lazy layer are removed when its shape is known."""
+    before = key(nn.LazyLinear(3))
+    nn.Linear(1, 1).register_forward_hook(print)
+    assert key(nn.LazyLinear(3)) == before
+
+
 def all_keys():
     things = [value for pair in PAIRS.values() for value in pair] + [linked(1.5)]
     codes = [code for code, _, _ in USES.values()]
