@@ -59,6 +59,8 @@ class MixtureHead(nn.Module):
         Class of each Gaussian.
     n_classes : int
         How many there are.
+    temperature : float
+        Divides the scores.
     """
 
     means: Tensor
@@ -73,6 +75,7 @@ class MixtureHead(nn.Module):
         log_weights: NDArray,
         classes: NDArray,
         n_classes: int,
+        temperature: float,
     ) -> None:
         super().__init__()
         member = torch.from_numpy(classes)[None] == torch.arange(n_classes)[:, None]
@@ -80,11 +83,12 @@ class MixtureHead(nn.Module):
         self.register_buffer("whitening", torch.from_numpy(whitening))
         self.register_buffer("log_weights", torch.from_numpy(log_weights).clamp_min(_NEVER))
         self.register_buffer("others", (~member).double() * _NEVER)
+        self.temperature = temperature
 
     def forward(self, points: Tensor, logits: Tensor | None) -> Tensor:
-        """Return the log density of each class, with its prior."""
+        """Return the log density of each class, with its prior, divided by the temperature."""
         centered = points.double()[None] - self.means[:, None]
         squared = (centered @ self.whitening).square().sum(2).T
         joint = (self.log_weights - 0.5 * squared)[:, None] + self.others
         largest = joint.amax(2, keepdim=True)
-        return ((joint - largest).exp().sum(2)).log() + largest[..., 0]
+        return (((joint - largest).exp().sum(2)).log() + largest[..., 0]) / self.temperature

@@ -22,12 +22,13 @@ class MixtureClassifier(ClassifierEmbedder):
     means_: NDArray[Any]
     covariances_: NDArray[Any]
     weights_: NDArray[np.float64]
+    temperature_: float
     _component_classes: NDArray[np.intp]
     _covariance_type: str
 
     @on_snapshot
     def class_scores(self, X: Any) -> NDArray[np.float64]:
-        """Return the log density of every class, with its prior: that of its Gaussians, summed.
+        """Return the log density of every class, with its prior, divided by the temperature.
 
         Parameters
         ----------
@@ -37,9 +38,11 @@ class MixtureClassifier(ClassifierEmbedder):
         Returns
         -------
         ndarray of shape (n, n_classes)
-            In the order of ``classes_``; ``predict_proba`` is its softmax.
+            In the order of ``classes_``; ``predict_proba`` is its softmax. A class has the sum of
+            the densities of its Gaussians.
         """
-        return class_joint(self._log_joint(X), self._component_classes, len(self.classes_))
+        joint = class_joint(self._log_joint(X), self._component_classes, len(self.classes_))
+        return joint / self._temperature()
 
     def make_head(self) -> nn.Module:
         """Return the same as a module, for other runtimes.
@@ -52,7 +55,12 @@ class MixtureClassifier(ClassifierEmbedder):
         check_is_fitted(self)
         whitening, log_weights = self._mixture().whitening()
         return MixtureHead(
-            self.means_, whitening, log_weights, self._component_classes, len(self.classes_)
+            self.means_,
+            whitening,
+            log_weights,
+            self._component_classes,
+            len(self.classes_),
+            self._temperature(),
         )
 
     @on_snapshot
@@ -103,6 +111,10 @@ class MixtureClassifier(ClassifierEmbedder):
     def _log_joint(self, X: Any) -> NDArray[np.float64]:
         check_is_fitted(self)
         return self._mixture().log_joint(self._embedded(X))
+
+    def _temperature(self) -> float:
+        # Models that were kept before there was one answer as they did.
+        return getattr(self, "temperature_", 1.0)
 
     def _mixture(self) -> Mixture:
         return Mixture(self.means_, self.covariances_, self.weights_, self._covariance_type)

@@ -21,6 +21,7 @@ from skfer.embedders.gaussian._mixture import (
     evened,
     fit_mixture,
     likeliest_component,
+    temperature,
 )
 from skfer.embedders.gaussian._objective import GaussianObjective
 from skfer.embedders.gaussian._priors import (
@@ -94,6 +95,8 @@ class GaussianMetricEmbedder(MixtureClassifier):
         that of new faces (Notes).
     weights_ : ndarray of shape (n_subclasses,)
         Prior of the class of each (sub-)class, times its share of the samples of that class.
+    temperature_ : float
+        What log posteriors are divided by (Notes).
     subclass_to_class_ : ndarray of shape (n_subclasses,)
         Label of the class that each (sub-)class belongs to.
     n_subclasses_ : ndarray of shape (n_classes,)
@@ -123,6 +126,12 @@ class GaussianMetricEmbedder(MixtureClassifier):
     classes, and the mean: where classes are skewed, the mean lies in the largest class, which would
     be scattered, and from the origin rare classes are found less often. In ``partial_fit``, means
     of classes that a pass has no sample of stay where the center of an earlier pass put them.
+
+    A network pulls the samples that it learns from together, the more the fewer they are, and so
+    much that nearly all new samples would be certain. So ``predict_proba`` flattens posteriors:
+    their logarithms are divided by ``temperature_``, which makes the variance in the space of the
+    means as large as a tenth of the mean squared distance between means of two classes. It changes
+    no prediction and no density.
 
     A covariance is shrunk toward the one of all (sub-)classes together, which counts as
     ``embedding_dim`` samples (one, if diagonal or spherical), and that one toward a multiple of the
@@ -470,10 +479,11 @@ class GaussianMetricEmbedder(MixtureClassifier):
             means[stay] = self.means_[stay]
             if self._covariance_type != "tied":
                 covariances[stay] = self.covariances_[stay]
+        classes = self._component_classes
         self._component_counts = self._component_counts + counts
         shares = self._component_counts / self._component_counts.sum()
         merged = Mixture(means, covariances, shares, self._covariance_type)
-        self.means_, self.covariances_ = means, evened(merged).covariances
-        self.weights_ = component_weights(
-            self.priors, self._component_classes, self._component_counts
-        )
+        predicting = evened(merged)
+        self.means_, self.covariances_ = means, predicting.covariances
+        self.weights_ = component_weights(self.priors, classes, self._component_counts)
+        self.temperature_ = temperature(predicting, classes)

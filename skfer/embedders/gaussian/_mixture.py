@@ -19,6 +19,10 @@ GENERALIZATION = 2.0
 ones: more of it lowers the log loss where classes are alike in number, and has priors outweigh rare
 classes."""
 
+LEAST_SPREAD = 0.1
+"""The least variance of new samples around the mean of their class, as a share of the mean squared
+distance between the means of two classes, that a posterior is to be believed by."""
+
 _CHUNK = 4096
 """Number of points that are held in double precision at a time."""
 
@@ -233,9 +237,7 @@ def evened(mixture: Mixture) -> Mixture:
     """
     if mixture.covariance_type != "tied":
         return mixture
-    means = mixture.means[mixture.weights > 0]
-    _, lengths, directions = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
-    span = directions[lengths > len(means) * np.finfo(np.float32).eps * np.abs(means).max()]
+    span = _span(mixture.means[mixture.weights > 0])
     if not len(span):
         return mixture
     inside = span.T @ span
@@ -243,6 +245,54 @@ def evened(mixture: Mixture) -> Mixture:
     variance = GENERALIZATION * np.trace(span @ mixture.covariances @ span.T) / len(span)
     covariance = variance * inside + outside @ mixture.covariances @ outside
     return replace(mixture, covariances=(covariance + covariance.T) / 2)
+
+
+def _span(means: Floats) -> Floats:
+    """Return directions, as rows, of the space in which some means differ."""
+    _, lengths, directions = np.linalg.svd(means - means.mean(axis=0), full_matrices=False)
+    return directions[lengths > len(means) * np.finfo(np.float32).eps * np.abs(means).max()]
+
+
+def temperature(mixture: Mixture, component_classes: Codes) -> float:
+    """Return by what log posteriors of new samples are to be divided, so that they may be believed.
+
+    The fewer samples a network has learned from, the closer it has pulled them to the mean of their
+    class, and new samples do not follow: by the variance of the former nearly all of the latter are
+    certain, right or wrong. In the space of the means the variance of new samples is taken to be at
+    least `LEAST_SPREAD` of the mean squared distance between the means of two classes. A
+    temperature changes no prediction, whatever the priors; by such a variance rare classes would be
+    found less often.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The Gaussians that predict.
+    component_classes : array of int of shape (n_components,)
+        Class of each.
+
+    Returns
+    -------
+    float
+        1 where the Gaussians are as wide as that.
+    """
+    there = np.flatnonzero(mixture.weights > 0)
+    means, classes = mixture.means[there], component_classes[there]
+    span = _span(means) if len(there) else means
+    foreign = classes[:, None] != classes
+    if not len(span) or not foreign.any():
+        return 1.0
+    squares = np.square(means).sum(axis=1)
+    apart = (squares[:, None] + squares - 2 * means @ means.T)[foreign].mean()
+    of_each = [_variance_along(span, mixture._covariance(k)) for k in there.tolist()]
+    variance = np.average(of_each, weights=mixture.weights[there])
+    return float(max(1.0, LEAST_SPREAD * apart / variance))
+
+
+def _variance_along(directions: Floats, covariance: Floats) -> float:
+    """Return the mean variance of a Gaussian along orthogonal directions of unit length."""
+    if np.ndim(covariance) == 2:
+        return float(np.einsum("ij,jk,ik->", directions, covariance, directions)) / len(directions)
+    return float((np.square(directions) * covariance).sum() / len(directions))
 
 
 def class_joint(joint: Floats, component_classes: Codes, n_classes: int) -> Floats:

@@ -26,7 +26,10 @@ def test_posterior_is_that_of_the_gaussians(rows):
     joint = np.stack(
         [multivariate_normal(m, model.covariances_).logpdf(Z) for m in model.means_], axis=1
     ) + np.log(model.weights_)
-    assert_allclose(model.predict_proba(X), softmax(joint, axis=1), atol=1e-9)
+    assert model.temperature_ > 1
+    flat = softmax(joint / model.temperature_, axis=1)
+    assert_allclose(model.predict_proba(X), flat, atol=1e-9)
+    assert_array_equal(model.predict(X), model.classes_[joint.argmax(axis=1)])
     assert_allclose(model.score_samples(X), np.log(np.exp(joint).sum(axis=1)))
     assert_array_equal(model.predict(X), model.classes_[joint.argmax(axis=1)])
     assert_allclose(model.means_[0], Z[y == "awe"].mean(axis=0), atol=1e-5)
