@@ -15,7 +15,7 @@ from skfer.datasets.published._fer2013 import load_fer2013, survey_fer2013
 from skfer.datasets.published._fer_plus import list_fer_plus, load_fer_plus
 from skfer.datasets.published._jaffe import list_jaffe, load_jaffe
 from skfer.datasets.published._mmi import list_mmi, load_mmi
-from skfer.datasets.published._raf_db import list_raf_db, load_raf_db
+from skfer.datasets.published._raf_db import load_raf_db, survey_raf_db
 from skfer.datasets.published._sfew import list_sfew, load_sfew
 
 
@@ -55,7 +55,7 @@ DATASETS: dict[str, Dataset] = {
     "jaffe": Dataset(load_jaffe, "leave-one-subject-out", list_jaffe),
     "fer2013": Dataset(load_fer2013, "official", survey_fer2013),
     "fer+": Dataset(load_fer_plus, "official", list_fer_plus),
-    "raf-db": Dataset(load_raf_db, "official", list_raf_db),
+    "raf-db": Dataset(load_raf_db, "official", survey_raf_db),
     "affectnet": Dataset(load_affectnet, "official", list_affectnet),
     "bu3dfe": Dataset(load_bu3dfe, "subject-10fold", list_bu3dfe),
     "sfew": Dataset(load_sfew, "official", list_sfew),

@@ -19,7 +19,7 @@ from skfer.datasets._photographs import Detector, load_detected
 from skfer.datasets._rows import PARTS, Row, without_copies
 from skfer.datasets._tree import MissingPathError, Tree, inside
 from skfer.exceptions import ArgumentError
-from skfer.pictures import DatasetError, DatasetWarning, Problem
+from skfer.pictures import EXTENSIONS, DatasetError, DatasetWarning, Problem
 from skfer.validation import is_missing
 
 LAYOUT = Layout("a table of files and their classes", unit="rows")
@@ -368,6 +368,13 @@ def _may_be_header(row: Sequence[str]) -> bool:
 
 def _check_columns(csv: Path, header: Sequence[str], needed: Sequence[tuple[str, str]]) -> None:
     missing = {name: parameter for parameter, name in needed if name not in header}
+    if missing and any(word.lower().endswith(EXTENSIONS) for word in " ".join(header).split()):
+        raise DatasetError(
+            "{csv=} has no header line: its first line is {}. Write the names of the columns above "
+            "it, and between all cells commas, semicolons, tabs or bars, not spaces.",
+            repr(" ".join(header)),
+            csv=str(csv),
+        )
     if missing:
         wanted = " and ".join(f"{{{parameter}}}" for parameter in dict.fromkeys(missing.values()))
         raise DatasetError(

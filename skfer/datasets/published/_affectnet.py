@@ -19,7 +19,8 @@ from skfer.datasets._loading import Options, load
 from skfer.datasets._rows import Row, place_of, without_copies
 from skfer.datasets._tree import Tree, inside, joined
 from skfer.datasets._vocabulary import EXPRESSION_CODES
-from skfer.datasets.published._unknown import unknown_layout, with_hint
+from skfer.datasets.published._beside import beside_another
+from skfer.datasets.published._unknown import half_a_layout, unknown_layout, with_hint
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, PictureError, Problem, in_part, read_number, read_numbers
 from skfer.validation import check_choice, check_flag
@@ -76,7 +77,7 @@ HEADER = (
     "valence",
     "arousal",
 )
-_INNER = "manuallyannotated(images|filelists)?|trainset|valset|images|annotations"
+_INNER = "manuallyannotated(compressed|images|filelists)?|trainset|valset|images|annotations"
 _N_POINTS = 68
 _NO_MEASURE = -2
 _DESCR = """\
@@ -206,12 +207,17 @@ def list_affectnet(tree: Tree, *, align: str | bool = "auto", unlabeled: bool = 
     inner = {part: tree.innermost(folder, _FOLDERS[part]) for part, folder in found.items()}
     folders = {part: folder for part, folder in inner.items() if folder is not None}
     if folders:
-        return _list_2021(tree, folders, False if align == "auto" else align, unlabeled)
-    outer = tree.find_folder(_IMAGES)
+        listing = _list_2021(tree, folders, False if align == "auto" else align, unlabeled)
+        return beside_another(tree, listing, tree.find_folders(_IMAGES))
+    outer = tree.find_folder(_IMAGES, depth=4)  # the owners' archives leave it at 3
     tables = {} if outer is None else _find_tables(tree, outer)
     images = tree.innermost(outer, _IMAGES)
-    if images is None or not tables:
+    if images is None:
         raise unknown_layout("AffectNet", tree, [FORM_2016, FORM_2021], _INNER)
+    if not tables:
+        told = f"The pictures are there, {(images or tree.root.name)!r}, but not the tables: "
+        told += f"{' or '.join(_TABLES.values())}, above them or in a folder {_LISTS!r}."
+        raise half_a_layout("AffectNet", tree, FORM_2016, told, _INNER)
     how = "landmarks" if align == "auto" else align
     return _list_2016(tree, images, tables, how, unlabeled)
 
@@ -288,13 +294,13 @@ def _word_of(row: Row) -> str:
 
 
 def _find_tables(tree: Tree, images: str) -> dict[str, str]:
-    """Return the tables, which lie beside the pictures; never look through those."""
+    """Return the tables: those that lie nearest above the pictures; never look through these."""
     tables: dict[str, str] = {}
     above = images
-    for _ in range(2 if images else 0):
+    while above and len(tables) < len(_TABLES):
         above = above.rpartition("/")[0]
         lists = tree.innermost(tree.find_folder(_LISTS, within=above, depth=1), _LISTS)
-        for folder in (above, above if lists is None else lists):
+        for folder in (above if lists is None else lists, above):
             for part, name in _TABLES.items():
                 table = tree.find_file(name, within=folder, depth=0)
                 if table is not None:

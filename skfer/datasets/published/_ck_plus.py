@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from skfer.datasets._aligned import Place, aligning_reader, read_points
 from skfer.datasets._classes import Part, has_classes, labeled_pictures, own_name, stem
@@ -15,12 +15,14 @@ from skfer.datasets._frames import check_frames
 from skfer.datasets._listing import Layout, Listing
 from skfer.datasets._loading import Options, load
 from skfer.datasets._pixel_table import FER2013_CODES, labeled_rows, pixel_reader, read_pixel_table
-from skfer.datasets._rows import Row, without_conflicting_sequences, without_copies
+from skfer.datasets._rows import PARTS, Row, without_conflicting_sequences, without_copies
 from skfer.datasets._tree import Tree
 from skfer.datasets._vocabulary import EXPRESSION_CODES
-from skfer.datasets.published._unknown import CLASS_NAMES, unknown_layout
+from skfer.datasets.published._beside import beside_another
+from skfer.datasets.published._ck_labels import SEQUENCE, Label, key_of, read_labels
+from skfer.datasets.published._unknown import CLASS_NAMES, half_a_layout, unknown_layout
 from skfer.exceptions import ArgumentError
-from skfer.pictures import DatasetError, DatasetWarning, Problem, fault_of
+from skfer.pictures import DatasetError, DatasetWarning, Problem
 from skfer.validation import UNLABELED, check_choice, check_flag
 
 # Labeled sequences; the folder form has three frames of each.
@@ -50,10 +52,7 @@ TABLE = Layout(
     {**PUBLISHED, "neutral": 593},
     unit="rows",
 )
-CODES = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 _NAME = re.compile(r"^(S\d{3})_(\d{3})_(\d+)\.\w+$", re.IGNORECASE)
-_LABEL = re.compile(r"^(S\d{3})_(\d{3})_(\d+)_emotion\.txt$", re.IGNORECASE)
-_SEQUENCE = re.compile(r"(S\d{3})/(\d{3})$", re.IGNORECASE)
 _N_POINTS = 68
 _INNER = rf"cohnkanadeimages|emotionlabels|emotion|landmarks|facslabels|facs|s\d{{3}}|{CLASS_NAMES}"
 _DESCR = """\
@@ -100,8 +99,10 @@ def load_ck_plus(
 
     Three layouts are read: that of the owners (`cohn-kanade-images`, `Emotion` and `Landmarks`,
     which may be nested one or two folders deep, as unpacking leaves them); the widespread
-    folder form `CK+48/<class>/S010_004_00000017.png`; and the table `ckextended.csv`, which does
-    not tell who is shown, so that no split of it keeps persons apart: a warning says so.
+    folder form `CK+48/<class>/S010_004_00000017.png`, under any name of the folder and also where
+    somebody divided it into `train/<class>` and `test/<class>`, which are read together; and the
+    table `ckextended.csv`, which does not tell who is shown, so that no split of it keeps persons
+    apart: a warning says so.
 
     Parameters
     ----------
@@ -200,16 +201,33 @@ def list_ck_plus(
     images = tree.innermost(tree.find_folder("cohn-kanade-images"), "cohn-kanade-images")
     if images is not None:
         rows, problems = _list_sequences(tree, images, n_last, neutral_first, unlabeled)
-        listing = _listing(SEQUENCES, rows, problems)
+        cut_out = [f for f in ("", *tree.find_folders("CK+48", depth=2)) if has_classes(tree, f)]
+        listing = beside_another(tree, _listing(SEQUENCES, rows, problems), cut_out)
         return _aligned(tree, listing, images, align) if align else listing
-    folder = _find_classes(tree)
-    table = None if folder is not None else tree.find_file("ckextended.csv")
-    if folder is None and table is None:
-        raise unknown_layout("CK+", tree, [SEQUENCES, FOLDERS, TABLE], _INNER)
+    folders = _find_classes(tree)
+    table = None if folders else tree.find_file("ckextended.csv")
+    if not folders and table is None:
+        raise _unknown(tree)
     _refuse_what_is_lacking(neutral_first, unlabeled, align)
     if table is not None:
         return _list_table(tree, table)
-    return _listing(FOLDERS, *_list_folders(tree, str(folder), n_last))
+    return _listing(FOLDERS, *_list_folders(tree, folders, n_last))
+
+
+def _unknown(tree: Tree) -> DatasetError:
+    """Return the error for a folder of no known form, or of the owners' under other names."""
+    images = next((folder for folder in tree.levels() if _has_sequences(tree, folder)), None)
+    if images is None:
+        return unknown_layout("CK+", tree, [SEQUENCES, FOLDERS, TABLE], _INNER)
+    told = f"Folders of subjects are there, in {(images or tree.root.name)!r}: call it "
+    told += "'cohn-kanade-images', and that of the labels beside it 'Emotion'."
+    return half_a_layout("CK+", tree, SEQUENCES, told, _INNER)
+
+
+def _has_sequences(tree: Tree, folder: str) -> bool:
+    """Return whether a folder has those of subjects in it, with frames two folders below."""
+    sequences = (f for subject in tree.folders(folder) for f in tree.folders(subject))
+    return any(tree.pictures_in(f) for f in sequences if SEQUENCE.search(f))
 
 
 def survey_ck_plus(tree: Tree) -> Listing:
@@ -232,34 +250,21 @@ def _row(name: str, match: re.Match[str], label: str, sequence_label: str) -> Ro
     """Return a frame, whose name has the parts in `match`."""
     code = EXPRESSION_CODES.get(sequence_label, UNLABELED)
     group, extra = match[1].upper(), (int(match[3]), code)
-    return Row(name, label, group=group, sequence=_key(match), extra=extra)
-
-
-def _key(match: re.Match[str]) -> str:
-    """Return the sequence of a name, such as S005_001."""
-    return f"{match[1]}_{match[2]}".upper()
+    return Row(name, label, group=group, sequence=key_of(match), extra=extra)
 
 
 # The owners' form: sequences of frames, with labels and landmarks beside them.
 
 
-class _Label(NamedTuple):
-    """What an emotion file tells of a sequence."""
-
-    word: str = ""
-    peak: int | None = None  # the number of the frame that it is of
-    where: str = ""
-
-
 def _list_sequences(
     tree: Tree, images: str, n_last: int | None, neutral_first: bool, unlabeled: bool
 ) -> tuple[list[Row], list[Problem]]:
-    labels, problems = _read_labels(tree, images)
+    labels, problems = read_labels(tree, images)
     rows: list[Row] = []
     for subject in tree.folders(images):
         for folder in tree.folders(subject):
             key = f"{own_name(subject).upper()}_{own_name(folder)}"
-            label = labels.pop(key, _Label())
+            label = labels.pop(key, Label())
             if label.word or unlabeled:
                 frames, wrong = _frames_of(tree, folder, key, label)
                 problems += wrong
@@ -267,68 +272,7 @@ def _list_sequences(
     return rows, problems + [Problem(key, "a label but no frames") for key in sorted(labels)]
 
 
-def _read_labels(tree: Tree, images: str) -> tuple[dict[str, _Label], list[Problem]]:
-    """Return the label of each labeled sequence; of two that differ neither counts."""
-    folder = tree.find_beside(images, "Emotion", "Emotion_labels")
-    if folder is None and not images:
-        raise DatasetError(
-            "{root=} is the folder of the frames alone: give the folder above it, which has that "
-            "of the labels too, 'Emotion'.",
-            root=str(tree.root),
-        )
-    if folder is None:
-        raise DatasetError(
-            "{root=} has {} but no folder 'Emotion' with the labels.",
-            repr(own_name(images) or tree.root.name),
-            root=str(tree.root),
-        )
-    labels: dict[str, _Label] = {}
-    conflicting: set[str] = set()
-    problems: list[Problem] = []
-    for name in tree.walk(folder):
-        if not name.lower().endswith("_emotion.txt"):
-            continue
-        found = _read_label(tree, name)
-        if isinstance(found, Problem):
-            problems.append(found)
-            continue
-        key, label = found
-        if labels.setdefault(key, label).word != label.word:
-            conflicting.add(key)
-            problems.append(Problem(name, f"a second label for {key}, other than the first"))
-        elif (labels[key].peak or 0) < (label.peak or 0):
-            labels[key] = label
-    return {key: label for key, label in labels.items() if key not in conflicting}, problems
-
-
-def _read_label(tree: Tree, name: str) -> tuple[str, _Label] | Problem:
-    """Return the sequence and the label that a file tells, or what is wrong with it."""
-    match = _LABEL.match(own_name(name))
-    if match is None:
-        return Problem(name, "not named like S005_001_00000011_emotion.txt")
-    beside = _SEQUENCE.search(name.rpartition("/")[0])
-    if beside and _key(match) != _key(beside):
-        return Problem(name, f"of {_key(match)} but in the folder of {_key(beside)}")
-    try:
-        return _key(match), _Label(read_label(tree.read_text(name)), int(match[3]), name)
-    except OSError as error:
-        return Problem(name, fault_of(error))
-    except ValueError as error:
-        return Problem(f"{name}, line 1", str(error))
-
-
-def read_label(text: str) -> str:
-    """Return the expression that an emotion file tells, such as 3.0000000e+00."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if value not in range(len(CODES)):
-        raise ValueError(f"{text.strip()!r} is not a number from 0 to 7")
-    return CODES[int(value)]
-
-
-def _frames_of(tree: Tree, folder: str, key: str, label: _Label) -> tuple[list[Row], list[Problem]]:
+def _frames_of(tree: Tree, folder: str, key: str, label: Label) -> tuple[list[Row], list[Problem]]:
     """Return the frames of a sequence in order of their number, and what is wrong with it."""
     frames: list[Row] = []
     problems: list[Problem] = []
@@ -336,8 +280,8 @@ def _frames_of(tree: Tree, folder: str, key: str, label: _Label) -> tuple[list[R
         match = _NAME.match(own_name(name))
         if match is None:
             problems.append(Problem(name, "not named like S005_001_00000011.png"))
-        elif _key(match) != key:
-            problems.append(Problem(name, f"of {_key(match)} but in the folder of {key}"))
+        elif key_of(match) != key:
+            problems.append(Problem(name, f"of {key_of(match)} but in the folder of {key}"))
         else:
             frames.append(_row(name, match, label.word, label.word))
     if not frames:
@@ -378,8 +322,8 @@ def _aligned(tree: Tree, listing: Listing, images: str, align: bool | str) -> Li
             "{root=} has no folder 'Landmarks' to align by: whole frames are taken. Give "
             "{align=False} to take them without this warning."
         )
-        warning = DatasetWarning(text, root=str(tree.root))
-        return replace(listing, missing=["Landmarks/"], warnings=[warning])
+        warnings = [*listing.warnings, DatasetWarning(text, root=str(tree.root))]
+        return replace(listing, missing=["Landmarks/"], warnings=warnings)
     if folder is None:
         raise DatasetError(
             "{root=} has no folder 'Landmarks' to align by: add it, or give {align=False} to take "
@@ -422,11 +366,31 @@ def _list_table(tree: Tree, name: str) -> Listing:
 # The widespread form: the last three frames of each sequence in folders of classes.
 
 
-def _find_classes(tree: Tree) -> str | None:
-    """Return the folder of the class folders."""
+def _find_classes(tree: Tree) -> list[str]:
+    """Return the folders of the class folders: one, or the parts into which a copy was divided.
+
+    Under another name than CK+48 they are known by the names of their pictures.
+    """
     folder = tree.innermost(tree.find_folder("CK+48", depth=2), "CK+48")
-    found = (place for place in (folder, "") if place is not None and has_classes(tree, place))
-    return next(found, None)
+    for place in (folder, ""):
+        if place is not None and has_classes(tree, place):
+            return [place]
+    found = {place: _named_folders(tree, place) for place in tree.levels(depth=2)}
+    nearest = tree.nearest([place for place, folders in found.items() if folders])
+    return [] if nearest is None else found[nearest]
+
+
+def _named_folders(tree: Tree, place: str) -> list[str]:
+    """Return the folder, or its parts, whose classes hold names like S010_004_00000017.png."""
+    if _has_named(tree, place):
+        return [place]
+    parts = [folder for folder in tree.folders(place) if own_name(folder).lower() in PARTS]
+    return [folder for folder in parts if _has_named(tree, folder)]
+
+
+def _has_named(tree: Tree, folder: str) -> bool:
+    rows, _ = labeled_pictures(tree, [Part("", folder)]) if has_classes(tree, folder) else ([], [])
+    return any(_NAME.match(own_name(row.name)) for row in rows)
 
 
 def _refuse_what_is_lacking(neutral_first: bool, unlabeled: bool, align: bool | str) -> None:
@@ -440,10 +404,12 @@ def _refuse_what_is_lacking(neutral_first: bool, unlabeled: bool, align: bool | 
         raise ArgumentError(f"{{align=True}}: {has} no landmarks. Its faces are cut out already.")
 
 
-def _list_folders(tree: Tree, folder: str, n_last: int | None) -> tuple[list[Row], list[Problem]]:
+def _list_folders(
+    tree: Tree, folders: list[str], n_last: int | None
+) -> tuple[list[Row], list[Problem]]:
     """Return the last frames of each sequence, and what lies in a folder of neutral faces."""
     rows: list[Row] = []
-    found, problems = labeled_pictures(tree, [Part("", folder)])
+    found, problems = labeled_pictures(tree, [Part("", folder) for folder in folders])
     for row in found:
         match = _NAME.match(own_name(row.name))
         if match is None:

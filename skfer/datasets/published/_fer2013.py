@@ -185,6 +185,7 @@ def _list_kaggle(tree: Tree, unlabeled: bool) -> Listing:
     tables: list[PixelTable] = []
     rows: list[Row] = []
     problems: list[Problem] = []
+    withheld: list[str] = []
     found = {part: tree.find_file(*names) for part, names in _TABLES.items()}
     for part, name in found.items():
         if not has_pixels(tree, name):
@@ -196,10 +197,13 @@ def _list_kaggle(tree: Tree, unlabeled: bool) -> Listing:
             good, wrong = labeled_rows(table, FER2013_CODES, part)
             rows += good
             problems += wrong
-        elif unlabeled:
+            continue
+        withheld.append(part)
+        if unlabeled:
             rows += [table.named(row)._replace(part=part) for row in table.rows]
     layout = LABELED_TABLES if any(row.part == "test" and row.label for row in rows) else KAGGLE
     listing = _listing(tree, _with_parts(layout, rows), tables, rows, problems)
+    listing.unlabeled_parts = withheld
     listing.missing = [] if has_pixels(tree, found["test"]) else ["test.csv"]
     return listing
 

@@ -4,6 +4,7 @@ import functools
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from skfer.datasets._aligned import Place, aligning_reader, read_points
@@ -23,7 +24,7 @@ from skfer.datasets._photographs import Detector, load_detected, whole_pictures
 from skfer.datasets._rows import Row, without_copies
 from skfer.datasets._tree import Tree, joined, plain
 from skfer.datasets.published._outside import pictures_outside
-from skfer.datasets.published._unknown import PART_NAMES, unknown_layout
+from skfer.datasets.published._unknown import PART_NAMES, unknown_layout, within_a_copy
 from skfer.exceptions import ArgumentError
 from skfer.pictures import DatasetError, Problem, in_part
 from skfer.validation import check_choice
@@ -60,6 +61,12 @@ LAYOUTS = (
     Layout("train/1/*.jpg to train/7/ and test/1/ to test/7/", PUBLISHED, PUBLISHED_PARTS),
 )
 _INNER = f"image|aligned|original|emolabel|annotation|[1-7]|{PART_NAMES}"
+_IMAGES = {True: "aligned", False: "original"}
+# What to do where only the other pictures are there.
+_OTHERS = {
+    True: "The original pictures are there: {align=False} reads them.",
+    False: "The aligned faces are there: {align=True} reads them, without {detector}.",
+}
 _N_POINTS = 5  # left eye, right eye, nose, corners of the mouth
 _LISTS = ("list_patition_label.txt", "list_partition_label.txt")
 _PICTURE = re.compile(r"^(train|test)_(\d+)(?!\d)", re.IGNORECASE)
@@ -182,6 +189,15 @@ def list_raf_db(tree: Tree, *, align: bool | str = True) -> Listing:
     return _list_folders(tree, align) if table is None else _list_owners(tree, table, align)
 
 
+def survey_raf_db(tree: Tree) -> Listing:
+    """Return the faces of the copy, unread: of one without aligned faces the original pictures."""
+    table = _find_list(tree)
+    there = {} if table is None else {form: _images_beside(tree, table, form) for form in _IMAGES}
+    if there.get(True) is None and there.get(False) is not None:
+        return replace(list_raf_db(tree, align=False), missing=["Image/aligned/"])
+    return list_raf_db(tree)
+
+
 def _find_list(tree: Tree) -> str | None:
     """Return the list of the labels: that of basic/ where compound/ lies beside it."""
     basic = tree.find_folder("basic", depth=2)
@@ -197,8 +213,9 @@ def _compound(tree: Tree, why: str) -> DatasetError:
     return DatasetError(
         "{root=}: {}: these are the compound expressions of RAF-DB, whose 1 to 11 mean happily "
         "surprised, happily disgusted and so on, and only the basic ones (1 surprise to 7 neutral) "
-        "are loaded. Give the folder of the basic part, or read the compound one by "
-        "load_image_table or load_image_folder, with class_names.",
+        "are loaded. Give the folder of the basic part. The compound ones are read by "
+        "load_image_table, after a few lines that make a table of their list: see 'A list without "
+        "a header line' in the user guide, 'Bringing your own faces'.",
         why,
         root=str(tree.root),
     )
@@ -261,7 +278,7 @@ def _without_misplaced(found: list[Row]) -> tuple[list[Row], list[Problem]]:
 
 
 def _list_owners(tree: Tree, table: str, align: bool | str) -> Listing:
-    folder = _image_folder(tree, table, "aligned" if align is True else "original")
+    folder = _image_folder(tree, table, align is True)
     rows, problems = _read_list(tree, table)
     suffix = "_aligned" if align is True else ""
     # The list may say .jpg where the disk has .JPG.
@@ -286,14 +303,26 @@ def _split(name: str) -> tuple[str, str]:
     return stem, dot + extension
 
 
-def _image_folder(tree: Tree, table: str, name: str) -> str:
+def _images_beside(tree: Tree, table: str, aligned: bool) -> str | None:
+    """Return the folder of the aligned or original pictures that belongs to a list, or None."""
+    return tree.find_beside(table, _IMAGES[aligned])
+
+
+def _image_folder(tree: Tree, table: str, aligned: bool) -> str:
     """Return the folder of the pictures that lies beside the list of their labels."""
-    folder = tree.find_beside(table, name)
-    if folder is None:
-        zipped = tree.find_file(f"{name}.zip", depth=3)
-        hint = f"unpack {zipped}" if zipped else "unpack the pictures there"
-        raise DatasetError("{root=} has no folder Image/{}: {}.", name, hint, root=str(tree.root))
-    return folder
+    folder = _images_beside(tree, table, aligned)
+    if folder is not None:
+        return folder
+    zipped = tree.find_file(f"{_IMAGES[aligned]}.zip", depth=3)
+    advice = f": unpack {zipped}." if zipped else ": unpack the pictures there."
+    above = within_a_copy(tree, _INNER) if "/" not in table else ""
+    advice = f".\n{above}" if above else advice
+    error = DatasetError(
+        "{root=} has no folder Image/{}{}", _IMAGES[aligned], advice, root=str(tree.root)
+    )
+    if _images_beside(tree, table, not aligned) is not None:
+        error.hint = _OTHERS[aligned]
+    raise error
 
 
 def _by_points(tree: Tree, listing: Listing, table: str) -> Listing:

@@ -37,6 +37,15 @@ def unknown_layout(
     return with_hint(no_layout(name, tree, layouts, advise(tree, inner)), tree)
 
 
+def half_a_layout(name: str, tree: Tree, layout: Layout, told: str, inner: str) -> DatasetError:
+    """Return the error for a folder that has some of a form, and what is lacking as `told`.
+
+    What is lacking may lie above, or be packed; no other copy is further down.
+    """
+    advice = _lines(told, within_a_copy(tree, inner), _packed(tree))
+    return no_layout(name, tree, [layout], advice)
+
+
 def advise(tree: Tree, inner: str) -> str:
     """Return what to do about a folder that is not the one of a copy, or holds archives.
 
@@ -44,15 +53,15 @@ def advise(tree: Tree, inner: str) -> str:
     at: what lies above a folder may be a whole disk. An archive may be left over from unpacking,
     so that it hides no other advice.
     """
-    return lines(within_a_copy(tree, inner) or _further_down(tree, inner), packed(tree))
+    return _lines(within_a_copy(tree, inner) or _further_down(tree, inner), _packed(tree))
 
 
-def lines(*said: str) -> str:
+def _lines(*said: str) -> str:
     """Return what is said, a line each; "" is nothing."""
     return "\n".join(filter(None, said))
 
 
-def packed(tree: Tree) -> str:
+def _packed(tree: Tree) -> str:
     """Return that archives have to be unpacked, but those that have been."""
     folders = [*tree.levels(depth=_DEPTH)]
     found = [n for folder in folders for n in tree.files(folder) if _is_packed(tree, folder, n)]

@@ -59,6 +59,38 @@ def test_folders_of_2016_in_their_namesakes(tmp_path, outer, lists):
     assert np.array_equal(nested.images, plain.images)
 
 
+def _unpacked_by_the_archives(root):
+    """Write the pictures where the owners' archives have them, and the tables above."""
+    made = trees.affectnet_2016(root, TRAIN, VALIDATION)
+    inner = root / "Manually_Annotated_compressed/Manually_Annotated"
+    inner.mkdir(parents=True)
+    (root / "Manually_Annotated_Images").rename(inner / "Manually_Annotated_Images")
+    return {f"{inner.relative_to(root).as_posix()}/{name}": told for name, told in made.items()}
+
+
+def test_form_of_2016_as_the_archives_have_it(tmp_path):
+    made = _unpacked_by_the_archives(tmp_path / "AffectNet")
+    faces = load_affectnet(tmp_path / "AffectNet")
+    trees.check_pixels(faces, made, tolerance=2)
+    assert np.array_equal(load_affectnet(tmp_path).images, faces.images)
+    assert faces.split.tolist() == ["train", "train", "validation"]
+    trees.table(tmp_path / "training.csv", ["file", "label"], [])  # of another set
+    assert len(load_affectnet(tmp_path).images) == 3
+
+
+@pytest.mark.parametrize(
+    "given", ["", "/Manually_Annotated", "/Manually_Annotated/Manually_Annotated_Images"]
+)
+def test_pictures_of_2016_without_their_tables(tmp_path, given):
+    """The advice names the folder of both, and goes in no circle."""
+    root = tmp_path / "AffectNet"
+    _unpacked_by_the_archives(root)
+    says = rf"(?s)The pictures are there, '.*but not the tables: .*within a copy: give '{root}'\."
+    with pytest.raises(DatasetError, match=says) as info:
+        load_affectnet(f"{root}/Manually_Annotated_compressed{given}")
+    assert "further down" not in str(info.value)
+
+
 def test_folders_of_2021_in_their_namesakes(tmp_path):
     rows = [("train_set", 1, 1, 0.5, 0.25), ("val_set", 2, 0, 0.0, 0.0)]
     trees.affectnet_2021(tmp_path, rows)
@@ -197,6 +229,17 @@ def test_form_of_2021(tmp_path, text):
     assert faces.arousal.tolist() == [0.1, 0.5, -0.1]
 
 
+@pytest.mark.parametrize("outer", ["", "old"])
+def test_the_form_of_2021_beside_that_of_2016(tmp_path, outer):
+    trees.affectnet_2021(tmp_path / "AffectNet", ROWS_2021)
+    trees.affectnet_2016(tmp_path, TRAIN, None, outer=outer)
+    says = r"another form .*in '.*Manually_Annotated_Images', which is not read. .* form train_set"
+    with pytest.warns(DatasetWarning, match=says):
+        assert len(load_affectnet(tmp_path).images) == 3
+    assert len(load_affectnet(tmp_path / "AffectNet").images) == 3  # without a warning
+    assert len(check_dataset("affectnet", tmp_path).parts) == 2
+
+
 def test_what_archivers_leave_is_passed_over(tmp_path):
     made = trees.affectnet_2021(tmp_path, ROWS_2021)
     for name in ("images/._0.jpg", "annotations/._0_exp.npy"):
@@ -314,7 +357,11 @@ def test_measures_out_of_range_in_the_form_of_2021(tmp_path):
 def test_no_tables(tmp_path):
     trees.affectnet_2016(tmp_path, TRAIN, None)
     (tmp_path / "Manually_Annotated_file_lists" / "training.csv").unlink()
-    with pytest.raises(DatasetError, match=r"(?s)no AffectNet in a known layout.*training.csv"):
+    (tmp_path / "lists.zip").write_bytes(b"PK")
+    says = (
+        r"(?s)no AffectNet in a .*pictures are there, 'Manually_Anno.*'.*not .*\.csv.*unpack 'lists"
+    )
+    with pytest.raises(DatasetError, match=says):
         load_affectnet(tmp_path)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_ck_plus
-from skfer.datasets.published._ck_plus import read_label
+from skfer.datasets.published._ck_labels import read_label
 
 SEQUENCES = [("S005", "001", 6, 3), ("S010", "002", 2, 5), ("S010", "004", 5, None)]
 WHOLE = {"align": False, "image_size": None}
@@ -370,3 +370,15 @@ def test_any_sequences(tmp_path_factory, sequences, frames, neutral_first):
         first = [1] if neutral_first and label is not None and n_last < n_frames else []
         assert chosen == first + list(range(max(1, n_frames - n_last + 1), n_frames + 1))
         assert peak == (-1 if label is None else trees.code_of(trees.CK_CODES[label]))
+
+
+@pytest.mark.parametrize("given", ["", "CK+", "CK+/images"])
+def test_folders_of_the_owners_under_other_names(tmp_path, given):
+    """The names that are needed are told, by whichever folder is given."""
+    trees.ck_plus(tmp_path, [("S005", "001", 3, 3)], outer="CK+")
+    (tmp_path / "CK+/cohn-kanade-images").rename(tmp_path / "CK+/images")
+    (tmp_path / "CK+/Emotion").rename(tmp_path / "CK+/labels")
+    says = "images': call it 'cohn-kanade-images', and that of the labels beside it 'Emotion'"
+    with pytest.raises(DatasetError, match=rf"(?s)no CK\+ in a known layout.*{says}") as info:
+        load_ck_plus(tmp_path / given)
+    assert "further down" not in str(info.value)

@@ -1,12 +1,16 @@
 """load_ck_plus: the folder form and the table of pixels."""
 
+import re
+
 import pytest
 from helpers import trees
 
 from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_ck_plus
 
 
-@pytest.mark.parametrize("outer", ["CK+48/", "", "data/CK+48/"])
+@pytest.mark.parametrize(
+    "outer", ["CK+48/", "", "data/CK+48/", "CKPlus/", "data/CK+/", "CK+48 - Copy/", "faces/"]
+)
 def test_folder_form(tmp_path, outer):
     items = [
         ("anger", "S010_004_00000017.png"),
@@ -20,6 +24,19 @@ def test_folder_form(tmp_path, outer):
     targets = dict(zip(faces.sequence, faces.target, strict=True))
     assert targets == {"S010_004": 0, "S999_001": 4, "S138_008": 1}
     assert set(faces.groups) == {"S010", "S999", "S138"}
+
+
+@pytest.mark.parametrize("outer", ["CK+48/", "data/CK+48/", ""])
+@pytest.mark.parametrize("landmarks", [True, False])
+def test_the_folder_form_beside_that_of_the_owners(tmp_path, outer, landmarks):
+    trees.ck_plus(tmp_path, [("S005", "001", 4, 3)], landmarks=landmarks, outer="CK+")
+    trees.ck48(tmp_path, [("anger", "S010_004_00000017.png")], outer=outer)
+    says = r"another form of the set in '.*', which is not read. What is read has the form cohn-kan"
+    with pytest.warns(DatasetWarning) as told:
+        assert set(load_ck_plus(tmp_path).groups) == {"S005"}
+    assert re.search(says, str(told[0].message))
+    assert len(told) == (1 if landmarks else 2)
+    assert len(load_ck_plus(tmp_path / "CK+", align=False).images) == 3  # without a warning
 
 
 FORM = [
@@ -112,10 +129,40 @@ def test_faulty_rows_of_the_table_of_pixels(tmp_path):
         load_ck_plus(tmp_path)
 
 
+@pytest.mark.parametrize("outer", ["", "CK+48/", "data/CKPlus/"])
+def test_folder_form_that_was_divided_into_parts(tmp_path, outer):
+    made = {}
+    for part, items in {"train": FORM[::2], "Test": FORM[1::2]}.items():
+        made |= trees.ck48(tmp_path, items, outer=f"{outer}{part}/")
+    faces = load_ck_plus(tmp_path, image_size=None)
+    trees.check_pixels(faces, made)
+    assert sorted(faces.filenames) == sorted(made)
+    assert faces.split is None
+    assert set(faces.groups) == {"S010", "S011"}
+    assert sorted(load_ck_plus(tmp_path, frames="peak").frame_number) == [1, 7, 19]
+    assert sum(check_dataset("ck+", tmp_path).counts.values()) == 7
+    trees.ck48(tmp_path, FORM[:1], outer=f"{outer}Test/")
+    with pytest.raises(DatasetError, match=r"S010_004_00000019' again, as in"):
+        load_ck_plus(tmp_path)
+
+
+def test_two_copies_of_the_folder_form_under_other_names(tmp_path):
+    for outer in ("CK+48 - Copy/", "CKPlus/train/"):
+        trees.ck48(tmp_path, FORM, outer=outer)
+    with pytest.raises(DatasetError, match=r"has both 'CK\+48 - Copy' and 'CKPlus': keep one"):
+        load_ck_plus(tmp_path)
+    trees.ck48(tmp_path, FORM)
+    assert load_ck_plus(tmp_path).filenames[0].startswith("CK+48/anger")
+
+
 @pytest.mark.parametrize("outer", ["faces/", "CK+48/train/"])
 def test_folders_of_classes_in_another_form(tmp_path, outer):
-    trees.ck48(tmp_path, [("anger", "S010_004_00000017.png"), ("happy", "a.png")], outer=outer)
-    with pytest.raises(DatasetError, match=r"(?s)no CK\+ in a known layout.*load_image_folder"):
+    trees.ck48(tmp_path, [("anger", "b.png"), ("happy", "a.png")], outer=outer)
+    says = r"(?s)no CK\+ in a known layout.*load_image_folder.*group_pattern who is shown"
+    with pytest.raises(DatasetError, match=says):
+        load_ck_plus(tmp_path)
+    trees.ck48(tmp_path, FORM[:1], outer=outer)
+    with pytest.raises(DatasetError, match=r"(?s)2 of 3 files.*happy/a.png: not named like"):
         load_ck_plus(tmp_path)
 
 

@@ -65,6 +65,17 @@ def kaggle(root):
     trees.fer2013(root, tests, order=("pixels",), name="test.csv", newline="\r\n")
 
 
+@pytest.mark.parametrize("subset", ["test", "PrivateTest", ["train", "test"]])
+def test_the_part_of_the_competition_without_labels_is_named(tmp_path, subset):
+    kaggle(tmp_path)
+    says = "the test part has no labels here: give unlabeled=True to load it as -1"
+    with pytest.raises(ValueError, match=rf"subset=.*{says}"):
+        load_fer2013(tmp_path, subset=subset)
+    assert set(load_fer2013(tmp_path, subset="test", unlabeled=True).target) == {-1}
+    with pytest.raises(ValueError, match="is not among the parts here"):
+        load_fer2013(tmp_path, subset="val")
+
+
 def test_tables_of_the_competition(tmp_path):
     kaggle(tmp_path)
     faces = load_fer2013(tmp_path)

@@ -1,12 +1,21 @@
 """load_raf_db."""
 
+import shutil
+
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import trees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skfer.datasets import DatasetError, DatasetWarning, check_dataset, load_raf_db
+from skfer.datasets import (
+    DatasetError,
+    DatasetWarning,
+    check_dataset,
+    load_image_table,
+    load_raf_db,
+)
 
 WORDS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
 ROWS = [("train_00001.jpg", 5), ("train_00002.jpg", 1), ("test_0001.jpg", 7), ("test_0002.jpg", 4)]
@@ -70,6 +79,42 @@ def test_points_that_cannot_be_used(tmp_path):
     trees.named(tmp_path / "folders", ["train/1/a.jpg"])
     with pytest.raises(ValueError, match="align='points': the folder form has no points"):
         load_raf_db(tmp_path / "folders", align="points")
+
+
+def test_a_copy_without_aligned_faces(tmp_path):
+    trees.raf_db(tmp_path, ROWS, outer="basic")
+    shutil.rmtree(tmp_path / "basic/Image/aligned")
+    says = r"has no folder Image/aligned: unpack.*\nThe original pictures are there: align=False"
+    with pytest.raises(DatasetError, match=says):
+        load_raf_db(tmp_path)
+    assert len(load_raf_db(tmp_path, align=False).images) == 4
+    report = check_dataset("raf-db", tmp_path, decode=True)
+    assert (report.missing, report.problems) == (["Image/aligned/"], [])
+    assert report.counts == {"happiness": 1, "neutral": 1, "sadness": 1, "surprise": 1}
+    assert not report.ok
+    shutil.rmtree(tmp_path / "basic/Image/original")
+    with pytest.raises(DatasetError, match=r"no folder Image/aligned: unpack") as info:
+        check_dataset("raf-db", tmp_path)
+    assert "align=False" not in str(info.value)
+
+
+def test_a_copy_without_original_pictures(tmp_path):
+    trees.raf_db(tmp_path, ROWS)
+    shutil.rmtree(tmp_path / "Image/original")
+    for align in (False, "points"):
+        with pytest.raises(
+            DatasetError, match=r"no folder Image/original.*\n.*are there: align=True"
+        ):
+            load_raf_db(tmp_path, align=align)
+    assert check_dataset("raf-db", tmp_path).missing == []
+
+
+def test_the_folder_of_the_list_alone(tmp_path):
+    trees.raf_db(tmp_path, ROWS, outer="basic")
+    says = rf"within a copy: give '{tmp_path}/basic'"
+    with pytest.raises(DatasetError, match=rf"(?s)no folder Image/aligned\.\n.*{says}") as info:
+        load_raf_db(tmp_path / "basic" / "EmoLabel")
+    assert "unpack" not in str(info.value)
 
 
 def test_rows_out_of_order(tmp_path):
@@ -262,7 +307,7 @@ def test_folders_that_are_numbered_from_0_are_refused(tmp_path, on_error, part, 
     assert "skip" not in str(info.value)
 
 
-COMPOUND = r"{}.*compound expressions.*happily surprised.*Give the folder of the basic part"
+COMPOUND = r"{}.*compound expressions.*happily surprised.*Give the folder of the basic part.*guide"
 
 
 @pytest.mark.parametrize("on_error", ["raise", "skip"])
@@ -284,6 +329,31 @@ def test_compound_expressions_are_refused(tmp_path, on_error, outer, labels, why
     if outer == "compound":
         with pytest.raises(DatasetError, match=r"(?s)is in a folder compound.*basic part"):
             load_raf_db(tmp_path / outer, on_error=on_error)
+
+
+def test_compound_expressions_are_read_as_the_guide_says(tmp_path):
+    rows = [("train_0001.jpg", 1), ("train_0002.jpg", 11), ("test_0001.jpg", 1)]
+    made = trees.raf_db(tmp_path, rows, outer="compound")
+    path = tmp_path / "compound/EmoLabel/list_patition_label.txt"
+    says = r"\.txt' has no header line: its first line is 'train_0001.jpg 1'. Write the names"
+    with pytest.raises(DatasetError, match=says):
+        load_image_table(path)
+    listed = pd.read_csv(path, sep=" ", names=["file", "label"])
+    listed["part"] = listed["file"].str.split("_").str[0]
+    listed["file"] = listed["file"].str.replace(".jpg", "_aligned.jpg")
+    listed.to_csv(tmp_path / "compound.csv", index=False)
+    faces = load_image_table(
+        tmp_path / "compound.csv",
+        root=tmp_path / "compound/Image/aligned",
+        split_column="part",
+        class_names={1: "happily surprised", 11: "disgustedly surprised"},
+    )
+    assert faces.target_names[faces.target].tolist() == [
+        "happily surprised", "disgustedly surprised", "happily surprised",
+    ]  # fmt: skip
+    assert faces.split.tolist() == ["train", "train", "test"]
+    made = {name.rpartition("/")[2]: told for name, told in made.items()}
+    trees.check_pixels(faces, made, tolerance=2)
 
 
 @pytest.mark.parametrize("on_error", ["raise", "skip"])
