@@ -3,7 +3,8 @@ Classes within classes
 ======================
 
 A smile may be closed or open, and nobody labels which. :class:`~skfer.GaussianMetricEmbedder`
-splits a class in training where its faces form groups of their own. The drawn faces of
+splits a class, before it is trained, where its faces form groups of their own in what the start
+knows (:ref:`start`). The drawn faces of
 :func:`~skfer.datasets.make_expressions` have known sub-classes, two to an expression, so that we
 can check: the embedder sees only the labels of expressions, and never the sub-classes.
 """
@@ -59,7 +60,7 @@ plt.show()
 
 # %%
 # On the left is the mean of all faces of each sub-class, of persons not seen in training; then come
-# the real faces nearest to its centroid, which is a point of the embedding.
+# the faces nearest to its centroid, which is a point of the embedding.
 #
 # Where they lie, by the first two principal components: a color for each class, a marker for each
 # sub-class.

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 
 import skfer
 from skfer.datasets import DatasetError
@@ -108,6 +110,22 @@ def test_parts_are_embedded_once(embed_parts, model, tmp_path, capsys):
     assert sorted(os.listdir(output)) == ["a.parquet", "b.parquet"]
     embed_parts(model, tmp_path / "paths", output, workers=2)
     assert capsys.readouterr().out == "parts to do: 0\n"
+
+
+@pytest.mark.pyarrow
+def test_a_classifier_behind_the_embedder_is_left_out(embed_parts, model, tmp_path):
+    """As the command line makes models."""
+    import pyarrow.parquet as pq
+
+    paths = write_parts(tmp_path)[:3]
+    embedder = skfer.load(model)
+    Z = embedder.transform(paths)
+    whole = make_pipeline(embedder, KNeighborsClassifier(1).fit(Z, [0, 1, 0]))
+    skfer.save(whole, tmp_path / "whole.skfer")
+    output = tmp_path / "embeddings"
+    embed_parts(tmp_path / "whole.skfer", tmp_path / "paths", output, workers=1)
+    found = pq.read_table(output / "a.parquet")["embedding"].to_numpy()
+    assert_array_equal(np.stack(found), Z)
 
 
 @pytest.mark.pyarrow

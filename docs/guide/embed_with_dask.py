@@ -13,6 +13,11 @@ from distributed import Client
 import skfer
 
 
+def embedding_part(model):
+    """Return the model without the classifier that `skfer train` may put behind its embedder."""
+    return model if hasattr(model, "transform") else model[:-1]
+
+
 def embed_block(model, path, block_info=None):
     """Return the embeddings of a block. Its images are read here, in the worker."""
     start, stop = block_info[None]["array-location"][0]
@@ -21,6 +26,7 @@ def embed_block(model, path, block_info=None):
 
 def embed_array(client, model, path, rows=4096):
     """Return a dask array of the embeddings, in blocks of so many rows."""
+    model = embedding_part(model)
     n_images, width = len(np.load(path, mmap_mode="r")), len(model.get_feature_names_out())
     return array.map_blocks(
         embed_block,

@@ -21,7 +21,9 @@ class Embed:
     """Embeds parts. Each worker makes one of these, and so loads the model once."""
 
     def __init__(self, model, output):
-        self.model = skfer.load(model)
+        model = skfer.load(model)
+        # `skfer train` may put a classifier behind the embedder.
+        self.model = model if hasattr(model, "transform") else model[:-1]
         self.output = Path(output)
 
     def __call__(self, batch):

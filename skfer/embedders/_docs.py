@@ -27,11 +27,12 @@ classification_weight : float, default={classification_weight}
         The network that turns standardized inputs (mean 0, standard deviation 1, channels
         first) into features. "auto" is, for images of 16 x 16 pixels at least,
         :func:`~skfer.nets.face_backbone`, which has learned from drawn faces, and for rows
-        :class:`~skfer.nets.MLP`. "large" is the same with twice the width: a little more accurate,
-        in twice the time. "scratch" starts from noise: :class:`~skfer.nets.CompactResNet`
-        for images. "timm/NAME" is any network of timm (needs ``skfer[vision]``). A module is
-        copied with its weights, so that ``backbone=fitted.backbone_`` starts from the weights of
-        another embedder. A callable gets the input shape, channels first, and returns a module.
+        :class:`~skfer.nets.MLP`. "large" is the same with twice the width: at times a little more
+        accurate, for a little more than twice the time. "scratch" starts from noise:
+        :class:`~skfer.nets.CompactResNet` for images. "timm/NAME" is any network of timm (needs
+        ``skfer[vision]``). A module is copied with its weights, so that
+        ``backbone=fitted.backbone_`` starts from the weights of another embedder. A callable gets
+        the input shape, channels first, and returns a module.
         A feature map (n, c, h, w) is pooled; rows (n, c) are taken as they are.
     backbone_weights : path-like, default=None
         A local file of weights for a timm backbone. Nothing is ever downloaded.
@@ -63,9 +64,11 @@ classification_weight : float, default={classification_weight}
         ``fit`` sees at most 2,000 samples: few faces teach a network little of symmetry.
     label_noise : bool, float or "auto", default=False
         Whether many of the labels are wrong: the share of them, below 0.5; True presumes 0.3,
-        which costs some of the accuracy where none is. "auto" finds the share, and costs next to
-        nothing where all are right; but mistakes that prefer a class it takes for faces that are
-        hard to tell apart, so give the share of such ones. A network that starts from learned
+        which costs some of the accuracy where none is. "auto" estimates the share. It
+        starts from a presumption of 0.3 ± 0.15, and with fewer than some 20 samples of a class it
+        may stay near that, whatever the share is. With more it costs next to nothing where all
+        labels are right; but mistakes that prefer a class it takes for faces that are hard to tell
+        apart, so give the share of such ones. A network that starts from learned
         weights (a backbone "auto" for images, "large", or one of `backbone_weights`) is asked
         before it is trained: what a logistic regression on its features says of each sample,
         without having seen this label, is joined with the label by Bayes' rule, a wrong label being
@@ -151,8 +154,8 @@ classes_ : ndarray of shape (n_classes,)
     n_features_in_ : int
         Number of values of one input: features of a row, or pixels times channels.
     wrong_label_share_ : float or None
-        The share of wrong labels that `label_noise` presumed or found; None where no learned start
-        was asked.
+        The share of wrong labels that `label_noise` presumed or estimated; None where no learned
+        start was asked.
     embedding_center_ : ndarray of shape (embedding_dim,) or None
         What ``transform`` takes directions from: the mean of the network's embeddings of the
         labeled samples that ``fit`` got, or of 4,096 of them (with many thresholds, before slices

@@ -100,7 +100,7 @@ def face_backbone(
         over them; over three as red, green and blue make luminance, otherwise evenly.
     large : bool, default=False
         Whether to take the larger of both networks: of twice the width, four times the weights,
-        and twice the time.
+        and a little more than twice the time.
     weights : path-like, default=None
         Another file that ``python -m skfer.pretraining`` wrote; by default one of those that come
         with the package.

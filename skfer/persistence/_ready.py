@@ -22,7 +22,9 @@ def load_expression_model(
     """Return the model of eight expressions that comes with the package, ready to predict.
 
     Its network, :func:`skfer.nets.expression_network`, was taught drawn faces and real ones in
-    gray; its card, beside the weights, is part of :func:`model_card`.
+    gray; its card, beside the weights, is part of :func:`model_card`. The real faces show anger,
+    happiness, neutral, sadness and surprise. Contempt, disgust and fear it has learned from drawn
+    faces alone, and hardly ever finds them in photographs.
 
     Parameters
     ----------

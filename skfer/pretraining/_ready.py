@@ -235,7 +235,7 @@ _TEXT = """\
 Weights of `skfer.nets.ExpressionNet`, for `skfer.nets.expression_network()`: {classes}.
 Made by `python -m skfer.pretraining`: the start `{start}`, which has seen drawn
 faces alone, taught {n} real faces of {persons} persons beside drawn ones.
-
+{unseen}
 - sha256 of the file: {sha256}
 - temperature, fitted on half of the persons: {temperature}
 - scores on the other half, of networks that had not seen the person ({folds} folds), among
@@ -246,13 +246,21 @@ faces alone, taught {n} real faces of {persons} persons beside drawn ones.
 {descr}
 """
 
+_UNSEEN = """
+**It has learned {} from drawn faces alone**, since no real face of these was
+taught. Expect that it hardly ever finds them in photographs.
+"""
+
 
 def _write_card(
     path: Path, start: str, real: Any, temperature: float, scores: dict[str, dict[str, float]]
 ) -> None:
+    taught = set(np.unique(real.target))
+    unseen = [name for code, name in enumerate(EXPRESSIONS) if code not in taught]
     text = _TEXT.format(
         name=path.name,
         start=start,
+        unseen=_UNSEEN.format(", ".join(unseen)) if unseen else "",
         classes=", ".join(EXPRESSIONS),
         n=f"{len(real.target):,}",
         persons=f"{len(np.unique(real.groups)):,}",

@@ -14,6 +14,8 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from skorch.callbacks import Callback
 
 from skfer import CrossEntropyEmbedder
@@ -126,8 +128,13 @@ def test_an_array_on_disk_is_embedded_block_by_block(client, faces, tmp_path):
     np.save(tmp_path / "images.npy", faces.images)
     recipe = runpy.run_path(str(GUIDE / "embed_with_dask.py"))
     found = recipe["embed_array"](client, model, tmp_path / "images.npy", rows=20)
+    Z = model.transform(faces.images)
     assert found.numblocks == (-(-len(faces.images) // 20), 1)
-    assert_array_equal(found.compute(), model.transform(faces.images))
+    assert_array_equal(found.compute(), Z)
+    # The command line puts a classifier behind.
+    whole = make_pipeline(model, KNeighborsClassifier(1).fit(Z, faces.target))
+    found = recipe["embed_array"](client, whole, tmp_path / "images.npy", rows=20)
+    assert_array_equal(found.compute(), Z)
 
 
 def test_a_fit_whose_worker_is_killed_is_done_again(rows, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skfer.datasets import make_expressions
-from skfer.nets import expression_network
+from skfer.nets import EXPRESSIONS_FILE, expression_network
 from skfer.pretraining import Recipe, make_ready, make_start
 from skfer.pretraining import _ready as ready_file
 
@@ -29,6 +29,13 @@ def test_writes_a_classifier_and_its_card(tmp_path, real, monkeypatch):
     assert "72 real faces of 12 persons" in card
     assert "happiness, neutral, surprise" in card
     assert "Faces that stand for real ones." in card
+    unseen = "**It has learned anger, contempt, disgust, fear, sadness from drawn faces alone**"
+    assert card.count(f"\n\n{unseen}, since no real") == 1
+
+
+def test_the_card_that_comes_along_tells_what_no_real_face_has_taught():
+    told = ready_file._UNSEEN.format("contempt, disgust, fear")
+    assert told in EXPRESSIONS_FILE.with_suffix(".md").read_text(encoding="utf-8")
 
 
 def test_a_run_that_was_cut_off_teaches_what_is_left(tmp_path, real, monkeypatch):

@@ -18,9 +18,9 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
-@pytest.mark.parametrize(("variance", "expected"), [(0.1, 4.0), (0.4, 1.0), (3.0, 1.0)])
+@pytest.mark.parametrize(("variance", "expected"), [(0.1, 3.2), (0.32, 1.0), (3.0, 1.0)])
 def test_temperature_by_hand(covariance_type, variance, expected):
-    means = np.array([[1.0, 0, 5], [-1, 0, 5]])  # 4 apart, squared: a tenth is 0.4
+    means = np.array([[1.0, 0, 5], [-1, 0, 5]])  # 4 apart, squared: of which 0.08 is 0.32
     covariances = SHAPES[covariance_type](variance, 2, 3)
     mixture = Mixture(means, covariances, np.array([0.9, 0.1]), covariance_type)
     assert temperature(mixture, np.arange(2)) == pytest.approx(expected)
@@ -31,9 +31,11 @@ def test_temperature_is_of_what_tells_classes_apart():
     means = np.array([[0.0, 0], [2, 0], [2.2, 0]])
     covariance = np.diag([0.02, 9.0])
     mixture = Mixture(means, covariance, np.full(3, 1 / 3), "tied")
-    assert temperature(mixture, np.array([0, 1, 1])) == pytest.approx(0.1 * (4 + 2.2**2) / 2 / 0.02)
+    assert temperature(mixture, np.array([0, 1, 1])) == pytest.approx(
+        0.08 * (4 + 2.2**2) / 2 / 0.02
+    )
     without = replace(mixture, weights=np.array([0.5, 0.5, 0]))  # which no sample is of
-    assert temperature(without, np.array([0, 1, 1])) == pytest.approx(0.1 * 4 / 0.02)
+    assert temperature(without, np.array([0, 1, 1])) == pytest.approx(0.08 * 4 / 0.02)
 
 
 @pytest.mark.parametrize(
