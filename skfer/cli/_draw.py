@@ -1,7 +1,7 @@
 """Pictures with what was found in them: boxes and expressions."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
+from skfer._replacing import replaced
 from skfer.cli._pictures import NO_FACE
 from skfer.exceptions import warn_caller
 from skfer.pictures import read_picture
@@ -20,43 +21,68 @@ _LINES = 28  # words of the largest size stand below each other in a picture
 _SHARE = 6  # letters as high as this part of a face's width make words about as wide as the face
 _MARGIN = 2  # pixels around a word
 _QUALITY = 90
+_MARK = b"drawn by skfer"  # a comment in each drawing: no other picture is replaced by one
+_HEAD = 4096  # bytes of a file: the comment is among the first
 _TOLD = 20  # characters that no font has
 
 _Box = Sequence[float]  # left, upper, right, lower
 
 
-def draw_faces(rows: Sequence[dict[str, Any]], folder: Path) -> int:
-    """Write each picture that could be read, with a box and a word for each face.
+def drawing_places(rows: Sequence[dict[str, Any]], folder: Path) -> dict[str, Path]:
+    """Return where each picture that could be read is to be drawn, by its name.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Those of ``skfer predict``.
+    folder : Path
+        A picture "x.png" becomes "x.jpg" there, and a second one of this name "x-2.jpg". So does
+        the first where "x.jpg" is there already and was not drawn by skfer.
+    """
+    taken = {os.path.realpath(row["file"]) for row in rows}
+    places: dict[str, Path] = {}
+    for row in rows:
+        name, is_unread = row["file"], row["face"] < 0 and row["error"] != NO_FACE
+        if is_unread or name in places:
+            continue
+        wanted = (folder / f"{word}.jpg" for word in _names(Path(name).stem))
+        places[name] = next(path for path in wanted if _is_free(path, taken))
+        taken.add(os.path.realpath(places[name]))
+    return places
+
+
+def _is_free(path: Path, taken: Collection[str]) -> bool:
+    if os.path.realpath(path) in taken:
+        return False
+    return not path.exists() or (path.is_file() and _is_drawing(path))
+
+
+def _is_drawing(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return _MARK in file.read(_HEAD)
+    except OSError:
+        return False
+
+
+def draw_faces(rows: Sequence[dict[str, Any]], places: Mapping[str, Path]) -> None:
+    """Write each picture that has a place, with a box and a word for each face.
 
     Parameters
     ----------
     rows : sequence of dict
         Those of ``skfer predict``; the faces of one picture follow each other.
-    folder : Path
-        Created if it does not exist. A picture "x.png" becomes "x.jpg", and a second one of this
-        name "x-2.jpg", or the first if "x.jpg" is itself among the pictures.
-
-    Returns
-    -------
-    int
-        How many pictures were written.
+    places : mapping of str to Path
+        From :func:`drawing_places`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    taken = {os.path.realpath(row["file"]) for row in rows}
     own_font = _font_of("".join(row["label"] or "" for row in rows))
-    n_drawn = 0
     for name, faces in groupby(rows, key=lambda row: row["file"]):
-        known = list(faces)
-        if known[0]["face"] < 0 and known[0]["error"] != NO_FACE:
+        if name not in places:
             continue
-        found = [face for face in known if face["error"] is None]
+        found = [face for face in faces if face["error"] is None]
         picture = _drawn(Image.fromarray(read_picture(name, None, True)), found, own_font)
-        places = (os.path.realpath(folder / f"{word}.jpg") for word in _names(Path(name).stem))
-        target = next(place for place in places if place not in taken)
-        taken.add(target)
-        picture.save(target, quality=_QUALITY)
-        n_drawn += 1
-    return n_drawn
+        with replaced(places[name]) as temporary:
+            picture.save(temporary, "JPEG", quality=_QUALITY, comment=_MARK)
 
 
 def _names(stem: str) -> Iterator[str]:

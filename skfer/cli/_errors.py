@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import re
 import tempfile
 import traceback
 from concurrent.futures import BrokenExecutor
@@ -15,8 +16,13 @@ WRONG = (MemoryError, BrokenExecutor, PicklingError, ValueError, OSError, Import
 _LONGEST = 2000  # characters of a line
 _MOST_LINES = 200  # as of what is to be mended, one by one
 _NO_TEMPORARY = "no folder for temporary files: set TMPDIR to one that can be written"
+# Options of places that are written to.
+_OUTPUTS = ("json", "csv", "figures", "draw", "output", "onnx")
+_WRITTEN_TO = ("cache_dir", "results", *_OUTPUTS, "checkpoint")
+_OF_FILE = "path="  # the start of errors about the file that a function writes
 # What functions and the command name differently, and values that are options of their own.
 _OPTIONS = {
+    "bunch": "the data",
     "cv": "the protocol",
     "detector": "--detect",
     "groups": "groups (--group-column, --group-pattern)",
@@ -70,6 +76,8 @@ def _explained(error: BaseException, arguments: argparse.Namespace) -> str:
         return f"cannot use {os.fspath(error.filename)!r}: {error.strerror}."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{os.strerror(error.errno)}: {_places(arguments)}."
+    if isinstance(error, OSError) and str(error).startswith(_OF_FILE):
+        return f"{_written(arguments)} {str(error).removeprefix(_OF_FILE)}"
     return in_options(error, arguments)
 
 
@@ -106,26 +114,39 @@ def _temporary_folder() -> str | None:
 
 
 def _places(arguments: argparse.Namespace) -> str:
-    options = ("cache_dir", "results", "json", "figures", "output", "onnx", "checkpoint")
     used = [
         f"{_option(name)} {value}"
-        for name in options
+        for name in _WRITTEN_TO
         if (value := getattr(arguments, name, None)) is not None
     ]
-    return f"make room where {' and '.join(used) or 'it is written to'} is, or give another place"
+    where = f"{' and '.join(used)} is" if used else "it is written to"
+    return f"make room where {where}, or give another place"
 
 
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def in_options(message: BaseException | str, arguments: argparse.Namespace) -> str:
+def _written(arguments: argparse.Namespace) -> str:
+    """Return the option that names the one file that a command writes."""
+    return "--onnx" if arguments.command == "export" else "--output"
+
+
+def in_options(message: Any, arguments: argparse.Namespace) -> str:
     """Return the text of an error or a warning with options instead of parameters."""
-    if not hasattr(message, "render"):
+    template = getattr(message, "template", None)
+    if template is None:
         return str(message)
     names = {name: _option(name) for name in vars(arguments)} | _OPTIONS
+    names["path"] = _written(arguments)
     if "model" in names or "places" in names:
         names |= _OF_MODELS
     if arguments.command == "datasets":
         names |= _OF_DATASETS
-    return message.render(names)
+    return message.render(names | _with_commas(template))
+
+
+def _with_commas(template: str) -> dict[str, str]:
+    """Return how several names that a text wants trusted are typed."""
+    found = re.search(r"\{(trusted=\[(.*?)\])\}", template)
+    return {} if found is None else {found[1]: f"--trusted {found[2].replace(', ', ',')}"}

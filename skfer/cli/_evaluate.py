@@ -25,11 +25,14 @@ from skfer.cli._figures import check_drawable, draw_comparison
 from skfer.cli._output import (
     all_tried,
     bars_wanted,
+    check_apart,
+    check_outside,
     check_writable,
     in_a_line,
     is_regular,
     is_stdout,
     say,
+    say_if_heard,
     warn,
     write_json,
 )
@@ -49,6 +52,7 @@ from skfer.evaluation import (
     make_splits,
     prepare,
 )
+from skfer.evaluation._finished_fits import ResultsFile
 from skfer.evaluation._unlabeled import takes_unlabeled
 from skfer.exceptions import ArgumentError
 from skfer.validation import missing_mask, shown
@@ -59,6 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
     read = (arguments.labels, arguments.root)
     check_writable(arguments.json, inputs=read)
     check_writable(arguments.results, "--results", or_stdout=False, inputs=read)
+    check_apart(arguments.json, arguments.results, ("--json", "--results"))
+    if (kept := results_path(arguments)) is not None:
+        ResultsFile(kept)  # which refuses another kind of file
+    if not arguments.labels:  # a table names the pictures that are read
+        check_outside(arguments.figures, "--figures", [arguments.root])
     check_cluster(arguments.dask)
     check_drawable(arguments.figures)
     with _alone(arguments):
@@ -78,9 +87,9 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     wanted = _prepare(arguments)
     if arguments.table == "text":
         start = None if set(wanted.methods) == {"pca"} else start_of(arguments)
-        say(
-            headline(wanted.faces, wanted.protocol, wanted.splits, arguments.classifier, start), out
-        )
+        text = headline(wanted.faces, wanted.protocol, wanted.splits, arguments.classifier, start)
+        is_kept = arguments.json or arguments.results or arguments.figures
+        (say_if_heard if is_kept else say)(text, out)
     fits: list[Fit] = []
     try:
         with workers_at(arguments.dask, wanted.faces.images):
@@ -170,6 +179,11 @@ def wanted_methods(arguments: argparse.Namespace) -> dict[str, Any]:
         raise ArgumentError(
             "{negatives} belongs to triplet-center alone: leave it out, or name that in "
             "{embedders}."
+        )
+    if "pca" in names and arguments.classifier == "own":
+        raise ArgumentError(
+            "{classifier=own}: pca has no prediction of its own: leave it out of {embedders}, or "
+            "give another {classifier}."
         )
     _check_networks(names, arguments)
     methods = make_methods(

@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.utils import Bunch
 from skfer.cli._output import bars_wanted, warn
 from skfer.cli._pictures import make_detector
 from skfer.datasets import DATASETS, EXPRESSIONS, UNLABELED, DatasetError, make_expressions
+from skfer.datasets._csv import find_delimiter, read_cells
 from skfer.datasets._labels import canonical
 from skfer.model_selection import resolve_duplicates
 from skfer.pictures._files import NO_SUCH_FILE
@@ -234,15 +236,25 @@ def _load_table(loader: Any, arguments: argparse.Namespace, options: dict[str, A
     try:
         return loader(arguments.labels, arguments.root, **options)
     except DatasetError as error:
-        # Not one picture is there: they lie elsewhere.
-        elsewhere = error.problems and all(what == NO_SUCH_FILE for _, what in error.problems)
-        if not elsewhere:
+        absent = sum(what == NO_SUCH_FILE for _, what in error.problems)
+        if not absent or absent < _n_named(arguments.labels, arguments.file_column):
             raise
+        # Not one picture is there: they lie elsewhere.
         where = "its folder" if arguments.root is None else f"--root {arguments.root}"
         raise ValueError(
-            f"--labels {arguments.labels}: of the {len(error.problems):,} files that it names "
+            f"--labels {arguments.labels}: of the {absent:,} files that it names "
             f"none is in {where}: give --root DIR, the folder that the names start from."
         ) from None
+
+
+def _n_named(table: Path, column: str | None) -> int:
+    """Return how many files a table names, each counted once."""
+    rows = [cells for _, cells in read_cells(table, delimiter=find_delimiter(table))]
+    wanted = column or "file"
+    header = next([name.strip() for name in row] for row in rows if wanted in map(str.strip, row))
+    place = header.index(wanted)
+    cells = (row[place].strip() for row in rows if len(row) > place)
+    return len({cell for cell in cells if cell} - {wanted})
 
 
 def _load(name: str, arguments: argparse.Namespace, own: dict[str, Any]) -> Bunch:

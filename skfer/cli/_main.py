@@ -12,6 +12,7 @@ from typing import Any
 
 from skfer.cli._errors import WRONG, capped, explain, in_options
 from skfer.cli._output import say, warn
+from skfer.cli._signals import AskedToEnd, end_workers, raised_by_signals
 from skfer.cli.exit_codes import BROKEN, FAILED, INTERRUPTED, READER_GONE
 from skfer.cli.options import read_arguments
 
@@ -40,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         before = os.environ.get("MPLBACKEND")
         os.environ["MPLBACKEND"] = "Agg"
         stack.callback(_set_backend, before)
-        return _run_quietly(read_arguments(argv))
+        arguments = read_arguments(argv)
+        stack.enter_context(raised_by_signals())
+        return _run_quietly(arguments)
 
 
 def _set_backend(name: str | None) -> None:
@@ -66,9 +69,10 @@ def _run(arguments: argparse.Namespace) -> int:
         code = import_module(f"skfer.cli._{arguments.command}").run(arguments)
         sys.stdout.flush()  # a reader that has gone is noticed here and not at exit
         return code
+    except AskedToEnd as error:
+        return _ended(f"ended by {error.name}", error.code)
     except KeyboardInterrupt:
-        say("skfer: interrupted", sys.stderr)
-        return INTERRUPTED
+        return _ended("interrupted", INTERRUPTED)
     except BrokenPipeError:
         return _reader_gone()
     except WRONG as error:
@@ -78,6 +82,13 @@ def _run(arguments: argparse.Namespace) -> int:
         traceback.print_exc()
         say("skfer: a fault of skfer: please report it with the lines above", sys.stderr)
         return BROKEN
+
+
+def _ended(why: str, code: int) -> int:
+    end_workers()
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        say(f"skfer: {why}", sys.stderr)
+    return code
 
 
 def _reader_gone() -> int:

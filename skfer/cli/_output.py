@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,6 +20,12 @@ def say(text: str, stream: TextIO | None = None) -> None:
     stream = sys.stdout if stream is None else stream
     stream.write("\n".join(in_a_line(line, stream) for line in text.split("\n")) + "\n")
     stream.flush()  # at once: a reader may be content with the first line
+
+
+def say_if_heard(text: str, stream: TextIO | None = None) -> None:
+    """Print a text before what is worth doing even if its reader has gone, who is told of later."""
+    with suppress(BrokenPipeError):
+        say(text, stream)
 
 
 def in_a_line(text: str, stream: TextIO | None = None) -> str:
@@ -116,6 +123,33 @@ def _is_same(path: Path, given: Path | str) -> bool:
         return os.path.samefile(path, given)
     except OSError:  # which is told when it is read
         return False
+
+
+def check_apart(first: Path | None, second: Path | None, options: tuple[str, str]) -> None:
+    """Raise ValueError if two outputs are wanted in one place."""
+    if first is None or second is None:
+        return
+    one, other = options
+    if os.path.realpath(first) == os.path.realpath(second) and not is_stdout(second):
+        raise ValueError(f"{one} and {other} are both {second}: give another file for one of them.")
+    if is_stdout(first) and is_stdout(second):
+        raise ValueError(
+            f"{one} {first} and {other} {second} are both standard output, where they would be "
+            "mixed: give a file for one of them."
+        )
+
+
+def check_outside(folder: Path | None, option: str, read: Iterable[Path | None]) -> None:
+    """Raise ValueError if pictures are to be drawn into a folder whose pictures are read."""
+    if folder is None:
+        return
+    real = Path(os.path.realpath(folder))
+    for place in read:
+        if place is not None and place.is_dir() and real.is_relative_to(os.path.realpath(place)):
+            raise ValueError(
+                f"{option} {folder} is in {place}, whose pictures are read: those that are drawn "
+                "would be read too, the next time. Give a folder elsewhere."
+            )
 
 
 def check_room(path: Path, folder: Path, option: str, hint: str = "") -> None:

@@ -52,16 +52,29 @@ def make_detector(name: str) -> FaceDetector:
 def model_and_pictures(arguments: argparse.Namespace) -> tuple[Path | None, list[Path]]:
     """Return the model file, None for the one that comes with skfer, and the places of pictures."""
     first, *rest = arguments.places
-    if first.suffix.lower() in EXTENSIONS or first.is_dir():
+    has_model = not (first.suffix.lower() in EXTENSIONS or first.is_dir())
+    for place in rest:
+        if _seems_model(place):
+            do = "give one model, and then pictures" if has_model else "give it first"
+            raise ArgumentError(f"{{}} is a model: {do}.", place)
+    if not has_model:
         return None, arguments.places
     if not rest:
         raise _no_pictures(first)
     return first, rest
 
 
+def _seems_model(place: Path) -> bool:
+    """Whether a place that is given as one of pictures is a model, by its name or content."""
+    ending = place.suffix.lower()
+    if ending in EXTENSIONS or place.is_dir():
+        return False
+    return ending == _MODEL_ENDING or _is_model(place)
+
+
 def _no_pictures(path: Path) -> ArgumentError:
     """Return what is wrong with a single file that is no picture by its name."""
-    if path.suffix.lower() == _MODEL_ENDING or _is_model(path):
+    if _seems_model(path):
         return ArgumentError("{} is a model: give pictures, or folders of them, after it.", path)
     if not path.exists():
         return ArgumentError("there is no {}: give pictures, or folders of them.", path)
@@ -79,6 +92,9 @@ def _is_model(path: Path) -> bool:
     if not path.is_file():  # a pipe would be waited for
         return False
     try:
+        with open(path, "rb") as file:
+            if file.read(9)[8:] != b"{":  # where a header begins: no film is read as a whole
+                return False
         read_card(path)
     except (ModelFileError, OSError):
         return False
@@ -89,6 +105,8 @@ def load_model(path: Path | None, trusted: Collection[str], device: str | None) 
     """Load the wanted model, or that which comes with skfer, to run where it is wanted."""
     device = device or "auto"
     if path is None:
+        if trusted:
+            raise ArgumentError("{trusted} belongs to a model of your own: give {model}.")
         return load_expression_model(device=device)
     return load(path, trusted=trusted, device=device)
 

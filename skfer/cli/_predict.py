@@ -4,10 +4,9 @@ import argparse
 import csv
 import io
 import json
-import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,14 +16,17 @@ import numpy as np
 from sklearn.base import is_regressor
 from tqdm import tqdm
 
-from skfer.cli._draw import draw_faces
+from skfer.cli._draw import draw_faces, drawing_places
 from skfer.cli._output import (
     all_tried,
     bars_wanted,
+    check_apart,
     check_folder,
+    check_outside,
     check_writable,
     counted,
     in_a_line,
+    is_regular,
     is_stdout,
     say,
     warn,
@@ -52,13 +54,15 @@ _EDGES = ("x0", "y0", "x1", "y1")
 # Columns of the table before and after those of the classes.
 _BEFORE = ("file", "face", *_EDGES, "score", "label", "probability")
 _AFTER = ("error",)
+_IF_DRAWN = ("drawn",)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the expression of each face; 1 if there are pictures without one."""
     for option in ("json", "csv"):
         check_writable(getattr(arguments, option), f"--{option}", inputs=arguments.places)
-    _check_apart(arguments.json, arguments.csv)
+    check_apart(arguments.json, arguments.csv, ("--json", "--csv"))
+    check_outside(arguments.draw, "--draw", arguments.places)
     check_folder(arguments.draw, "--draw")
     path, places = model_and_pictures(arguments)
     model = load_model(path, arguments.trusted, arguments.device)
@@ -72,24 +76,34 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         for row in predictions(model, reader, names, arguments.n_jobs, verbose):
             rows.append(row)
-    except KeyboardInterrupt:
+    except BaseException:  # Ctrl-C and a full memory leave what was done until then
         _keep(rows, classes, len(names), arguments)
         raise
-    on_stdout = any(is_stdout(path) for path in (arguments.json, arguments.csv))
+    drawings = {} if arguments.draw is None else drawing_places(rows, arguments.draw)
+    if arguments.draw is not None:
+        rows = [row | {"drawn": _text_of(drawings.get(row["file"]))} for row in rows]
+    outputs = _outputs(arguments)
+    on_stdout = any(map(is_stdout, outputs.values()))
     all_tried(
-        *_files(rows, classes, arguments),
+        *_files(rows, classes, outputs),
         lambda: None if on_stdout else say(_as_text(rows, sys.stdout)),
-        lambda: _draw(rows, arguments.draw, sys.stderr if on_stdout else sys.stdout),
+        lambda: _draw(rows, drawings, arguments.draw, sys.stderr if on_stdout else sys.stdout),
         lambda: _tell_errors(rows),
     )
     told = {row["file"] for row in rows if row["error"] is None}
     return 0 if told.issuperset(names) else UNUSABLE
 
 
-def _draw(rows: Sequence[dict[str, Any]], folder: Path | None, stream: TextIO) -> None:
+def _text_of(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _draw(
+    rows: Sequence[dict[str, Any]], places: Mapping[str, Path], folder: Path | None, stream: TextIO
+) -> None:
     if folder is not None:
-        n_drawn = draw_faces([{**row, "label": _worded(row)} for row in rows], folder)
-        say(f"{counted(n_drawn, 'picture')}: {folder}", stream)
+        draw_faces([{**row, "label": _worded(row)} for row in rows], places)
+        say(f"{counted(len(places), 'picture')}: {folder}", stream)
 
 
 def _tell_errors(rows: Sequence[dict[str, Any]]) -> None:
@@ -105,40 +119,39 @@ def _tell_errors(rows: Sequence[dict[str, Any]]) -> None:
             warn(f"{name}: {error}")
 
 
-def _check_apart(json_path: Path | None, csv_path: Path | None) -> None:
-    """Raise ValueError if both outputs are wanted in one place."""
-    if json_path is None or csv_path is None:
-        return
-    if os.path.realpath(json_path) == os.path.realpath(csv_path) and not is_stdout(csv_path):
-        raise ValueError(
-            f"--json and --csv are both {csv_path}: give another file for one of them."
-        )
-    if is_stdout(json_path) and is_stdout(csv_path):
-        raise ValueError(
-            f"--json {json_path} and --csv {csv_path} are both standard output, where they would "
-            "be mixed: give a file for one of them."
-        )
+def _outputs(arguments: argparse.Namespace) -> dict[str, Path]:
+    """Return the wanted files, by option."""
+    wanted = {option: getattr(arguments, option) for option in ("json", "csv")}
+    return {option: path for option, path in wanted.items() if path is not None}
 
 
 def _files(
-    rows: list[dict[str, Any]], classes: Sequence[str], arguments: argparse.Namespace
+    rows: list[dict[str, Any]], classes: Sequence[str], outputs: Mapping[str, Path]
 ) -> Iterator[Callable[[], None]]:
     """Yield what writes each of the wanted files."""
     styles: dict[str, Callable[..., str]] = {"json": _as_json, "csv": _as_csv}
-    for option, as_text in styles.items():
-        path: Path | None = getattr(arguments, option)
-        if path is not None:
-            yield partial(write_text, path, as_text(rows, classes), f"--{option}")
+    for option, path in outputs.items():
+        yield partial(write_text, path, styles[option](rows, classes), f"--{option}")
 
 
 def _keep(
     rows: list[dict[str, Any]], classes: Sequence[str], n_pictures: int, arguments: Any
 ) -> None:
-    """Write what there is, where files are wanted, before a call is given up."""
-    if rows and (arguments.json or arguments.csv):
-        all_tried(*_files(rows, classes, arguments))
-        n_done = len({row["file"] for row in rows})
-        warn(f"written are {n_done:,} of {counted(n_pictures, 'picture')}.")
+    """Tell what there is before a call is given up; no file that was there gives way to a part."""
+    if not rows:
+        return
+    outputs = _outputs(arguments)
+    whole = {option: path for option, path in outputs.items() if path.exists() and is_regular(path)}
+    parts = {option: path.with_stem(f"{path.stem}.part") for option, path in whole.items()}
+    on_stdout = any(map(is_stdout, outputs.values()))
+    all_tried(
+        *_files(rows, classes, outputs | parts),
+        lambda: None if on_stdout else say(_as_text(rows, sys.stdout)),
+    )
+    done = "written" if outputs else "told"
+    n_done = len({row["file"] for row in rows})
+    kept = "".join(f"; {path} is as it was, and {parts[o]} has these" for o, path in whole.items())
+    warn(f"{done} are {n_done:,} of {counted(n_pictures, 'picture')}{kept}.")
 
 
 def predictions(
@@ -232,9 +245,8 @@ def _as_json(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:
     return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
-def _class_columns(classes: Sequence[str]) -> list[str]:
+def _class_columns(classes: Sequence[str], own: set[str]) -> list[str]:
     """Return the name of the column of each class: its own, if no other column has it."""
-    own = {*_BEFORE, *_AFTER}
     return [_renamed(name, own | {*classes}) if name in own else name for name in classes]
 
 
@@ -247,14 +259,15 @@ def _renamed(name: str, taken: set[str]) -> str:
 def _as_csv(rows: list[dict[str, Any]], classes: Sequence[str]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*_BEFORE, *_class_columns(classes), *_AFTER])
+    after = [*_AFTER, *(name for name in _IF_DRAWN if rows and name in rows[0])]
+    writer.writerow([*_BEFORE, *_class_columns(classes, {*_BEFORE, *after}), *after])
     for row in rows:
         box = ["" if row["box"] is None else f"{edge:g}" for edge in row["box"] or _EDGES]
         each = row["probabilities"] or dict.fromkeys(classes)
         numbers = ["" if p is None else f"{p:.6f}" for p in (row["probability"], *each.values())]
         score = "" if row["score"] is None else f"{row['score']:.4f}"
         face = [row["file"], row["face"], *box, score, _worded(row, "")]
-        writer.writerow([*face, *numbers, row["error"] or ""])
+        writer.writerow([*face, *numbers, *(row[name] or "" for name in after)])
     return out.getvalue()
 
 

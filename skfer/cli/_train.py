@@ -18,7 +18,15 @@ from skfer.cli._faces import (
     with_unlabeled,
     without_duplicates,
 )
-from skfer.cli._output import bars_wanted, check_folder, check_writable, counted, say, warn
+from skfer.cli._output import (
+    bars_wanted,
+    check_folder,
+    check_writable,
+    counted,
+    say,
+    say_if_heard,
+    warn,
+)
 from skfer.cli._pictures import largest_of, make_detector
 from skfer.cli._record import data_record
 from skfer.datasets import UNLABELED
@@ -50,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     parts = parts_of(faces)
     if len(parts) > 1 and arguments.subset is None:
         warn(f"all parts are learned from ({', '.join(parts)}): --subset train keeps others back.")
-    say(_headline(faces, arguments.embedder))
+    say_if_heard(_headline(faces, arguments.embedder))
     start = time.perf_counter()
     model = with_classifier(embedder, arguments.classifier, unlabeled=bool(arguments.use_unlabeled))
     model.fit(faces.images, words_of(faces))

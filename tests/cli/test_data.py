@@ -121,6 +121,18 @@ def test_a_table_without_its_files(table, tmp_path, capsys):
 
 
 @pytest.mark.filterwarnings("default::skfer.datasets.DatasetWarning")
+def test_a_table_that_lacks_one_of_its_files(table, capsys):
+    """One that is missing does not say that all are."""
+    with table.open("a") as file:
+        file.write("gone.png,anger,S99\n")
+    assert evaluate(table) == FAILED
+    said = capsys.readouterr().err
+    assert "1 of 15 " in said
+    assert "(gone.png): no such file" in said
+    assert "--root" not in said
+
+
+@pytest.mark.filterwarnings("default::skfer.datasets.DatasetWarning")
 def test_train_from_noise_and_a_report(table, tmp_path, capsys, monkeypatch):
     def report(model, faces, page):
         page.write_text(f"{len(faces.images)} of {faces.images.shape[1:]}: {model.classes_}")
@@ -135,7 +147,9 @@ def test_train_from_noise_and_a_report(table, tmp_path, capsys, monkeypatch):
     assert model.backbone == "scratch"
     assert model.class_count_.tolist() == [6, 6]
     assert main(["report", str(path), *data, "-o", str(page), "--quiet"]) == 0
-    assert capsys.readouterr().out == f"12 faces: {page}\n"
+    first, scores = capsys.readouterr().out.splitlines()
+    assert first == f"12 faces: {page}"
+    assert scores.startswith("accuracy ")
     assert page.read_text() == "12 of (16, 16): ['anger' 'happiness']"
 
 

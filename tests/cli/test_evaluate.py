@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -228,6 +229,39 @@ def test_tables_in_an_ascii_locale(tmp_path):
     assert run.returncode == 0, run.stderr
     assert b"mean +- standard deviation" in run.stdout
     assert len(accuracies_in(tmp_path / "x.json")) == 2
+
+
+@pytest.mark.parametrize("option", ["--results", None])
+def test_what_is_wanted_is_done_though_nobody_reads_the_first_line(tmp_path, option):
+    path = tmp_path / "x"
+    wanted = [] if option is None else [option, str(path)]
+    call = [sys.executable, "-m", "skfer", "evaluate", *PCA, "--image-size", "16", *wanted]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        run.stdout.close()
+        assert run.stderr.read() == b""
+        assert run.wait() == READER_GONE
+    assert path.exists() == (option is not None)
+
+
+def test_numbers_and_fits_do_not_share_a_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(_evaluate, "_prepare", None)
+    path = str(tmp_path / "x")
+    assert main(["evaluate", *SMALL, "--json", path, "--results", path]) == FAILED
+    assert capsys.readouterr().err == (
+        f"skfer: error: --json and --results are both {path}: give another file for one of them.\n"
+    )
+
+
+def test_pictures_are_not_drawn_among_those_that_are_read(faces_on_disk, tmp_path, capsys):
+    drawn = faces_on_disk / "drawn"
+    call = ["evaluate", *PCA, "--dataset", "folder", "--root", str(faces_on_disk)]
+    assert main([*call, "--figures", str(drawn)]) == FAILED
+    said = capsys.readouterr().err
+    assert said.startswith(f"skfer: error: --figures {drawn} is in {faces_on_disk}, whose pictures")
+    assert not drawn.exists()
+    pictures = tmp_path / "pictures"
+    shutil.copytree(faces_on_disk, pictures)  # a table names the pictures that are read
+    assert main(table_call(pictures, *PCA, "--figures", str(pictures / "drawn"))) == 0
 
 
 def test_numbers_are_written_though_the_reader_has_gone(tmp_path):

@@ -209,6 +209,12 @@ def test_a_model_before_pictures_is_told_as_help_calls_it(command):
     assert in_options(ArgumentError("{model} is wrong."), call) == "MODEL is wrong."
 
 
+def test_names_to_be_trusted_are_told_as_they_are_typed():
+    call = argparse.Namespace(command="export", trusted=[])
+    error = ArgumentError("give {trusted=['a.B', 'c.D']}.")
+    assert in_options(error, call) == "give --trusted 'a.B','c.D'."
+
+
 def test_control_characters_do_not_reach_the_terminal(capsys, monkeypatch):
     _, said = _broken(capsys, monkeypatch, ValueError("a\x1b[2Jb\x07\x9bc\tü"))
     assert said == "skfer: error: a\\x1b[2Jb\\x07\\x9bc\tü\n"
@@ -321,6 +327,16 @@ def test_pictures_are_drawn_into_files_alone(monkeypatch):
     monkeypatch.delenv("MPLBACKEND")
     assert main(["evaluate"]) == 0
     assert "MPLBACKEND" not in os.environ
+
+
+def test_a_model_is_trained_though_nobody_reads_the_first_line(tmp_path):
+    path = tmp_path / "smile.skfer"
+    call = [sys.executable, "-m", "skfer", "train", *TRAINED, "-o", str(path)]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        run.stdout.close()
+        assert run.stderr.read() == b""
+        assert run.wait() == READER_GONE
+    assert path.exists()
 
 
 def test_a_model_is_kept_before_a_word_is_said_of_it(monkeypatch, tmp_path):

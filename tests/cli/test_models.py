@@ -22,7 +22,7 @@ from sklearn.svm import LinearSVC
 
 import skfer
 from skfer.cli import _output, _pictures, _predict, _tables, main
-from skfer.cli.exit_codes import FAILED, INTERRUPTED, UNUSABLE
+from skfer.cli.exit_codes import FAILED, UNUSABLE
 from skfer.datasets import decode_images, make_expressions
 from skfer.embedders.composed._within import embedders_in
 from skfer.exceptions import ArgumentError
@@ -241,7 +241,8 @@ def test_what_is_read_stays(smile, folder, tmp_path, capsys):
     ):
         assert main(words) == FAILED, words
         assert "would be lost: give another name" in capsys.readouterr().err
-    assert main(["predict", str(model), str(own), "--draw", str(own)]) == 0
+    pictures = [str(path) for path in sorted(own.iterdir())]
+    assert main(["predict", str(model), *pictures, "--draw", str(own)]) == 0
     assert {path: path.read_bytes() for path in before} == before
     assert sorted(os.listdir(own)) == ["x-2.jpg", "x.jpg", "y-2.jpg", "y.jpg"]
 
@@ -291,6 +292,8 @@ def test_info(smile, capsys):
     out = capsys.readouterr().out
     assert "skfer" in out
     assert "anger" in out
+    assert main(["info"]) == 0
+    assert "skfer's model of expressions" in capsys.readouterr().out
 
 
 def test_train_refuses_a_place_at_once(tmp_path, capsys):
@@ -416,24 +419,6 @@ def test_numbers_that_name_classes_are_words():
     assert {answer["label"] for answer in _predict._answers(model, X)} <= {"1", "2"}
 
 
-def test_predict_keeps_what_is_done_on_ctrl_c(smile, folder, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(_predict, "_CHUNK", 4)
-    read, n_read = _predict._read_all, []
-
-    def broken_off(reader, names, n_jobs):
-        if n_read:
-            raise KeyboardInterrupt
-        n_read.extend(names)
-        return read(reader, names, n_jobs)
-
-    monkeypatch.setattr(_predict, "_read_all", broken_off)
-    path = tmp_path / "x.csv"
-    assert main(["predict", str(smile), str(folder), "--csv", str(path), "--quiet"]) == INTERRUPTED
-    assert "written are 4 of 12 pictures" in capsys.readouterr().err
-    with path.open() as file:
-        assert [row["file"] for row in csv.DictReader(file)] == n_read
-
-
 def test_classes_of_ones_own_are_trusted_by_name(tmp_path, folder, monkeypatch, capsys):
     """A model with a network of one's own is used as any other, once its class is named."""
     (tmp_path / "my_networks.py").write_text(
@@ -453,3 +438,19 @@ def test_classes_of_ones_own_are_trusted_by_name(tmp_path, folder, monkeypatch, 
     assert "give --trusted 'my_networks.Flat'." in capsys.readouterr().err
     assert main([*embed, "--trusted", "my_networks.Flat"]) == 0
     assert embedded(rows)[1].shape == (12, 8)
+    # What stands behind the names is a place, and no name.
+    first = ["embed", "--trusted", "other.A,my_networks.Flat", str(path), str(folder)]
+    assert main([*first, "-o", str(rows), "--quiet"]) == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["predict", "x.png"], ["embed", "x.png", "-o", "x.npz"], ["export", "--onnx", "x.onnx"]],
+)
+def test_trust_belongs_to_a_model(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, "--trusted", "a.B"]) == FAILED
+    assert capsys.readouterr().err == (
+        "skfer: error: --trusted belongs to a model of your own: give MODEL.\n"
+    )
+    assert not list(tmp_path.iterdir())

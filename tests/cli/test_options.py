@@ -33,7 +33,7 @@ def test_senseless_numbers(capsys, option, value):
 
 def test_exit_codes_are_told():
     codes = [0, *(code for name, code in vars(exit_codes).items() if name.isupper())]
-    assert len(codes) == 7
+    assert len(codes) == 9
     told = " ".join(EPILOG[EPILOG.index("Exit codes") :].split())
     assert all(f" {code} " in told for code in codes)
 
@@ -109,6 +109,31 @@ def test_no_name_is_not_all_names(capsys, words, told):
     assert told in capsys.readouterr().err
 
 
+def test_an_option_that_is_given_twice_loses_nothing():
+    twice = ["--classes", "anger", "--classes", "fear", "joy", "--subset", "train"]
+    twice += ["--subset", "test", "--class-names", "a=fear", "--class-names", "b=anger"]
+    twice += ["--intensities", "1", "--intensities", "3", "--embedders", "pca", "--embedders"]
+    given = parsed(*twice, "gaussian,cross-entropy")
+    assert given.classes == ["anger", "fear", "joy"]
+    assert given.subset == ["train", "test"]
+    assert given.class_names == [("a", "fear"), ("b", "anger")]
+    assert given.intensities == [1, 3]
+    assert given.embedders == ["pca", "gaussian", "cross-entropy"]
+    read = make_parser().parse_args
+    for command in ("export", "report"):
+        before = [command, "--trusted", "a.B", "--trusted", "c.D, e.F", "m.skfer"]
+        given = read([*before, *(["--onnx", "x.onnx"] if command == "export" else ["-o", "x"])])
+        assert (given.trusted, str(given.model)) == (["a.B", "c.D", "e.F"], "m.skfer")
+    assert read(["export", "--onnx", "x.onnx"]).trusted == []
+
+
+@pytest.mark.parametrize("given", ["", "a.B,,c.D", ","])
+def test_names_that_are_trusted_are_names(given, capsys):
+    with pytest.raises(SystemExit):
+        main(["export", "m.skfer", "--onnx", "x.onnx", "--trusted", given])
+    assert "argument --trusted: give names with commas between them" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -121,6 +146,25 @@ def test_results_are_checked_before_a_fit(capsys, monkeypatch, words, told):
     monkeypatch.setattr("skfer.cli._evaluate._prepare", None)
     assert main(["evaluate", "--quiet", *words]) == FAILED
     assert told in capsys.readouterr().err
+
+
+def test_a_foreign_file_of_results_is_told_before_faces_are_read(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skfer.cli._evaluate._prepare", None)
+    (tmp_path / "x.fits.jsonl").write_text("file,label\n")
+    for option, name in (("--results", "x.fits.jsonl"), ("--json", "x.json")):
+        assert main(["evaluate", "--quiet", option, str(tmp_path / name)]) == FAILED
+        said = capsys.readouterr().err
+        assert f"--results '{tmp_path / 'x.fits.jsonl'}' is no file of fits" in said
+
+
+def test_pca_predicts_nothing_by_itself(capsys, monkeypatch):
+    monkeypatch.setattr("skfer.cli._evaluate.load_faces", None)
+    call = ["evaluate", "--embedders", "gaussian,pca", "--classifier", "own", "--quiet"]
+    assert main(call) == FAILED
+    assert capsys.readouterr().err == (
+        "skfer: error: --classifier own: pca has no prediction of its own: leave it out of "
+        "--embedders, or give another --classifier.\n"
+    )
 
 
 def test_one_name_for_a_class(tmp_path, capsys):

@@ -14,6 +14,7 @@ from helpers.calls import PCA, QUICK
 from skfer.cli import _output, _predict, main
 from skfer.cli._errors import explain
 from skfer.cli.exit_codes import FAILED
+from skfer.exceptions import ArgumentError
 
 
 def _told_about_json(path, capsys):
@@ -97,7 +98,7 @@ def test_a_file_is_no_folder(option, tmp_path, capsys):
     photo.write_bytes(b"")
     calls = {
         "--figures": ["evaluate", "--quiet"],
-        "--draw": ["predict", str(tmp_path / "gone.skfer"), str(tmp_path)],
+        "--draw": ["predict", str(tmp_path / "gone.skfer"), str(tmp_path / "faces")],
         "--checkpoint": ["train", "--quiet", "-o", str(tmp_path / "x.skfer")],
     }
     assert main([*calls[option], option, str(photo)]) == FAILED
@@ -121,6 +122,35 @@ def test_where_there_is_no_room_is_told():
     assert told == (
         "No space left on device: make room where --output x.skfer is, or give another place."
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "told"),
+    [
+        ("predict", {"draw": Path("in/drawn"), "csv": None}, "make room where --draw in/drawn is,"),
+        ("predict", {"draw": None}, "make room where it is written to, or give another place."),
+    ],
+)
+def test_where_there_is_no_room_is_told_in_a_sentence(command, options, told):
+    error = OSError(28, "No space left on device")
+    assert told in explain(error, argparse.Namespace(command=command, **options))
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [("train", "--output"), ("embed", "--output"), ("export", "--onnx")]
+)
+def test_the_file_that_is_written_is_told_by_its_option(command, option):
+    error = PermissionError("path='x' cannot be written: Permission denied. Give another path.")
+    told = explain(error, argparse.Namespace(command=command))
+    assert told == f"{option} 'x' cannot be written: Permission denied. Give another path."
+
+
+def test_what_a_report_calls_otherwise_is_told_in_words():
+    call = argparse.Namespace(command="report", output=Path("x"))
+    few = ArgumentError("{bunch} must have faces of at least two labeled classes.")
+    assert explain(few, call) == "the data must have faces of at least two labeled classes."
+    taken = ArgumentError("{path=} is a folder: name a file in it.", path="x")
+    assert explain(taken, call) == "--output 'x' is a folder: name a file in it."
 
 
 def test_bytes_of_names_that_are_no_utf8_are_kept(tmp_path):

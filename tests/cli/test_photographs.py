@@ -179,6 +179,7 @@ def test_a_model_of_photographs_keeps_how_faces_are_found(crops, tmp_path, capsy
     page = tmp_path / "drawn.html"
     monkeypatch.setattr("skfer.cli._report.report", lambda model, faces, page: page)
     drawn = ["--dataset", "synthetic", "--max-per-class", "2", "-o", str(page), "--quiet"]
+    drawn += ["--classes", "anger", "happiness"]
     assert main(["report", str(path), *drawn]) == 0  # whose faces are cut out already
     capsys.readouterr()
     out = tmp_path / "x.npz"
@@ -220,6 +221,64 @@ def test_two_pictures_of_one_name(photographs, tmp_path, capsys):
     capsys.readouterr()
     assert main(["predict", *places, "--draw", places[0]]) == FAILED
     assert "is a file: give a folder" in capsys.readouterr().err
+
+
+def test_photographs_are_not_replaced_by_drawings(photographs, tmp_path, capsys):
+    """Whatever is there already stays, but for what skfer has drawn itself."""
+    own = tmp_path / "photos"
+    own.mkdir()
+    Image.new("L", (64, 64), 90).save(own / "two.jpg")
+    (own / "two-2.jpg").mkdir()
+    (own / "zero.jpg").write_bytes(b"")
+    before = (own / "two.jpg").read_bytes()
+    call = [photographs / "two.png", photographs / "zero.png", "gone.png", "--draw", own]
+    for _ in range(2):
+        _, rows, _ = predicted(capsys, *call)
+        assert (own / "two.jpg").read_bytes() == before
+        assert (own / "zero.jpg").read_bytes() == b""
+        left = ["two-2.jpg", "two-3.jpg", "two.jpg", "zero-2.jpg", "zero.jpg"]
+        assert sorted(os.listdir(own)) == left
+        drawn = [str(own / name) for name in ("two-3.jpg", "two-3.jpg", "zero-2.jpg")]
+        assert [row["drawn"] for row in rows] == [*drawn, None]
+    assert main(["predict", *map(str, call), "--csv", "-", "--quiet"]) == UNUSABLE
+    table = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [row["drawn"] for row in table] == [*drawn, ""]
+    assert list(table[0])[-2:] == ["error", "drawn"]
+    _, rows, _ = predicted(capsys, *call[:3])
+    assert "drawn" not in rows[0]
+
+
+def test_a_drawing_that_fails_leaves_the_one_before(photographs, tmp_path, monkeypatch, capsys):
+    call = ["predict", str(photographs / "two.png"), "--draw", str(tmp_path), "--quiet"]
+    assert main(call) == 0
+    before = (tmp_path / "two.jpg").read_bytes()
+    save = Image.Image.save
+
+    def full(self, path, *args, **options):
+        save(self, path, *args, **options)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    assert main(call) == FAILED
+    told = f"skfer: error: cannot use '{tmp_path / 'two.jpg'}': No space left on device.\n"
+    assert capsys.readouterr().err == told
+    assert (tmp_path / "two.jpg").read_bytes() == before
+    assert os.listdir(tmp_path) == ["two.jpg"]
+
+
+@pytest.mark.parametrize("below", [".", "drawn", "a/../b"])
+def test_what_is_drawn_is_not_read_again(photographs, tmp_path, capsys, below):
+    read, drawn = tmp_path / "in", tmp_path / "in" / below
+    (read / "a").mkdir(parents=True)
+    Image.open(photographs / "two.png").save(read / "two.png")
+    (tmp_path / "link").symlink_to(read)
+    assert main(["predict", str(tmp_path / "link"), "--draw", str(drawn)]) == FAILED
+    assert capsys.readouterr().err == (
+        f"skfer: error: --draw {drawn} is in {tmp_path / 'link'}, whose pictures are read: those "
+        "that are drawn would be read too, the next time. Give a folder elsewhere.\n"
+    )
+    assert sorted(os.listdir(read)) == ["a", "two.png"]
+    assert main(["predict", str(read / "two.png"), "--draw", str(drawn), "--quiet"]) == 0
 
 
 def test_a_model_alone_asks_for_pictures(tmp_path, capsys):

@@ -104,9 +104,31 @@ def test_a_single_file_that_is_no_picture(tmp_path, capsys, command, name, messa
     assert message.format(tmp_path / name) in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["predict", "embed"])
+def test_a_model_stands_first(tmp_path, smile, capsys, command):
+    """Whatever it is called: no picture is told by another model than the one that is given."""
+    other = tmp_path / "smile.bin"
+    other.write_bytes(smile.read_bytes())
+    trees.folder(tmp_path / "faces", ["a.png"])
+    more = ["-o", str(tmp_path / "x.npz")] if command == "embed" else []
+    for place, words in (
+        (smile, [tmp_path / "faces", smile]),
+        (other, [tmp_path / "faces" / "a.png", other]),
+    ):
+        assert main([command, *map(str, words), *more]) == FAILED
+        assert capsys.readouterr().err == f"skfer: error: {place} is a model: give it first.\n"
+    assert main([command, str(smile), str(other), str(tmp_path / "faces"), *more]) == FAILED
+    assert capsys.readouterr().err == (
+        f"skfer: error: {other} is a model: give one model, and then pictures.\n"
+    )
+
+
 def test_a_model_is_known_by_what_is_in_it(tmp_path, monkeypatch):
     monkeypatch.setattr(_pictures, "read_card", lambda path: {})
-    (tmp_path / "model.bin").write_bytes(b"")
+    (tmp_path / "model.bin").write_bytes(b"12345678{")
     error = _pictures._no_pictures(tmp_path / "model.bin")
     assert isinstance(error, ArgumentError)
     assert "model.bin is a model: give pictures" in str(error)
+    monkeypatch.setattr(_pictures, "read_card", None)  # which would read all of it
+    (tmp_path / "film.mp4").write_bytes(b"no header")
+    assert not _pictures._seems_model(tmp_path / "film.mp4")

@@ -102,18 +102,24 @@ def _add_pictures(data: Any) -> None:
     data.add_argument(
         "--classes",
         nargs="+",
+        action="extend",
         metavar="NAME",
         help=f"these classes only: of {EXPRESSIONS}, or of your own names",
     )
     data.add_argument(
         "--class-names",
         nargs="+",
+        action="extend",
         type=new_name,
         metavar="OLD=NEW",
         help="names for classes of your own pictures: 1=surprise 2=fear",
     )
     data.add_argument(
-        "--subset", nargs="+", metavar="PART", help="these official parts only, such as train"
+        "--subset",
+        nargs="+",
+        action="extend",
+        metavar="PART",
+        help="these official parts only, such as train",
     )
     add_detect(data)
     data.add_argument(
@@ -163,7 +169,7 @@ def add_label_noise(group: Any) -> None:
         type=share_of_labels,
         const=True,
         metavar="SHARE",
-        help="let wrong labels matter less: the share of them (0.3), or 'auto' to find it",
+        help="let wrong labels matter less: the share of them (0.3), or 'auto' to estimate it",
     )
 
 
@@ -183,7 +189,8 @@ def add_start(group: Any, usual: str) -> None:
         "--start",
         choices=["auto", "large", "scratch"],
         help="what networks start from: auto is what drawn faces have taught, large the same for a "
-        f"network of twice the width and time, scratch is noise ({usual})",
+        "network of twice the width and a little more than twice the time, scratch is noise "
+        f"({usual})",
     )
 
 
@@ -231,6 +238,7 @@ def add_variants(sets: Any) -> None:
         "--intensities",
         type=int,
         nargs="+",
+        action="extend",
         choices=range(1, 5),
         metavar="N",
         help="with bu3dfe: expressions of these strengths only, of 1 to 4",

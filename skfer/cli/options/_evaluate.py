@@ -50,8 +50,9 @@ examples:
 
 Exit codes: 0 done, 1 the copy is not as published (`skfer datasets check`) or
 some pictures could not be used (`skfer predict`, `skfer embed`), 2 something
-is wrong with the call or the data, 3 skfer itself failed, 130 interrupted, 141
-who read the output has gone.
+is wrong with the call or the data, 3 skfer itself failed, 129 the terminal
+has gone, 130 interrupted, 141 the reader of the output closed the pipe, 143
+asked to end (SIGTERM).
 """
 
 
@@ -90,6 +91,7 @@ def _add_methods(how: Any) -> None:
     how.add_argument(
         "--embedders",
         type=some_of(METHODS + LOSSES),
+        action="extend",
         metavar="NAMES",
         help=f"what to compare, with commas between: {','.join(METHODS)} (all of these); with the "
         "extra `metric-learning` also the losses of pytorch-metric-learning: "

@@ -13,7 +13,7 @@ from skfer.cli.options._data import (
     add_unlabeled,
     add_variants,
 )
-from skfer.cli.options._values import one_of, positive, seed, usual_jobs
+from skfer.cli.options._values import names, one_of, positive, seed, usual_jobs
 from skfer.evaluation import CLASSIFIERS, EMBEDDERS
 
 TRAIN = """\
@@ -41,8 +41,9 @@ again, and begins anew if a picture has changed since.
 REPORT = """\
 Write all that there is to see of a model on labeled faces as one page of HTML
 with its pictures: scores, confusion, reliability, the embedding, and what the
-model has of its own. Give faces of persons that it was not trained on; they
-are read in the size and color of those. Needs matplotlib.
+model has of its own; or its scores alone, as numbers for a program (--json).
+Give faces of persons that it was not trained on; they are read in the size and
+color of those. The page needs matplotlib.
 """
 _RAW = argparse.RawDescriptionHelpFormatter
 
@@ -52,8 +53,10 @@ def add_models(commands: Any) -> None:
     _add_train(commands)
     _add_predict(commands)
     _add_embed(commands)
-    info = commands.add_parser("info", help="tell what is in a model file")
-    info.add_argument("model", type=Path, metavar="MODEL", help="a file of skfer train")
+    info = commands.add_parser(
+        "info", help="tell what is in a model file", usage="skfer info [MODEL]"
+    )
+    _add_model(info)
     info.set_defaults(command="info")
     _add_report(commands)
     _add_export(commands)
@@ -137,7 +140,8 @@ def _add_predict(commands: Any) -> None:
         "--draw",
         type=Path,
         metavar="DIR",
-        help="write the pictures into this folder, with boxes and expressions",
+        help="write the pictures into this folder, with boxes and expressions; rows of --json and "
+        "--csv tell the name of each as 'drawn'",
     )
     _add_trusted(parser)
     _add_device(parser)
@@ -174,14 +178,19 @@ def _add_report(commands: Any) -> None:
         "report",
         help="show a model on labeled faces, as a page",
         description=REPORT,
-        usage="skfer report MODEL [OPTION ...] -o PAGE",
+        usage="skfer report MODEL [OPTION ...] [-o PAGE] [--json FILE]",
         epilog="example:\n  skfer report smile.skfer --labels test.csv --root images/ "
         "\\\n    --label-column emotion -o report.html",
         formatter_class=_RAW,
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="a file of skfer train")
+    parser.add_argument("-o", "--output", type=Path, metavar="PAGE", help="the page to write")
     parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="PAGE", help="the page to write"
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="write the scores here, with the recall of each class; - is standard output. Then the "
+        "page may be left out",
     )
     add_data(parser.add_argument_group("data"), shape=False)
     add_variants(parser.add_argument_group("variants of published sets"))
@@ -200,6 +209,13 @@ def _add_export(commands: Any) -> None:
         "posterior: all that happens to a face is in it.",
         usage="skfer export [MODEL] --onnx FILE",
     )
+    _add_model(parser)
+    parser.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="what to write")
+    _add_trusted(parser)
+    parser.set_defaults(command="export")
+
+
+def _add_model(parser: Any) -> None:
     parser.add_argument(
         "model",
         type=Path,
@@ -207,9 +223,6 @@ def _add_export(commands: Any) -> None:
         metavar="MODEL",
         help="a file of skfer train (the model that comes with skfer)",
     )
-    parser.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="what to write")
-    _add_trusted(parser)
-    parser.set_defaults(command="export")
 
 
 def _add_model_and_pictures(parser: Any) -> None:
@@ -226,11 +239,13 @@ def _add_model_and_pictures(parser: Any) -> None:
 def _add_trusted(parser: Any) -> None:
     parser.add_argument(
         "--trusted",
-        nargs="+",
+        type=names,
+        action="extend",
         default=[],
-        metavar="NAME",
-        help="classes and functions of your own that MODEL needs, as in package.module.Name; they "
-        "are imported, and so must be installed or in a folder of PYTHONPATH",
+        metavar="NAMES",
+        help="classes and functions of your own that MODEL needs, as in package.module.Name, with "
+        "commas between them; they are imported, and so must be installed or in a folder of "
+        "PYTHONPATH",
     )
 
 

@@ -26,6 +26,14 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
     return read
 
 
+def names(text: str) -> list[str]:
+    """Read names with commas between them."""
+    words = [word.strip() for word in text.split(",")]
+    if not all(words):
+        raise argparse.ArgumentTypeError(f"give names with commas between them, not {text!r}")
+    return words
+
+
 def some_of(names: Sequence[str]) -> Callable[[str], list[str]]:
     """Return what reads names with commas between them, each once."""
     read_one = one_of(names)
