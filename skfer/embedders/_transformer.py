@@ -296,17 +296,18 @@ class NetworkTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shar
         lazily = self.on_error == "skip"
         X = as_arrays(X)
         decoded = decode_paths(X, size, self.color, fitted, type(self).__name__, lazily=lazily)
-        if decoded is not X:
-            self._tell_photographs(X, size if reset else self.input_shape_, reset=reset)
+        if reset:
+            self._note_photographs(X)
+        elif decoded is not X and not getattr(self, "_trained_on_photographs", False):
+            # No face may fill them, and the training had no such ones.
+            warn_of_photographs(photographs_among(X, self.input_shape_), _LOOK_FOR_FACES)
         return decoded
 
-    def _tell_photographs(self, X: Any, size: tuple[int, ...] | None, *, reset: bool) -> None:
-        """Warn of pictures that no face may fill, unless the training had such ones too."""
-        found = photographs_among(X, size)
-        if reset:
-            self._trained_on_photographs = bool(found)
-        elif not getattr(self, "_trained_on_photographs", False):
-            warn_of_photographs(found, _LOOK_FOR_FACES)
+    def _note_photographs(self, X: Any) -> None:
+        """Note whether the training has pictures that no face may fill."""
+        self.__dict__.pop("_trained_on_photographs", None)
+        if photographs_among(X, check_image_size(self.image_size)):
+            self._trained_on_photographs = True
 
     def _inference_device(self) -> torch.device:
         """Return the device, or the CPU, with a warning, where a loaded model finds no CUDA."""

@@ -40,6 +40,7 @@ from skfer.embedders.samples._forms import as_arrays
 from skfer.embedders.samples._inputs import indexed_as, tell_broken, to_learn_and_embed
 from skfer.embedders.samples._labels import (
     check_classes,
+    check_enough,
     check_same_classes,
     check_y,
     encode,
@@ -142,7 +143,7 @@ class BaseEmbedder(MethodHooks):
             range; rows (n, n_features); or n paths to images, which become gray unless `color`
             is true.
         y : array-like of shape (n,)
-            Class labels.
+            Class labels; GaussianMetricEmbedder, or any with votes, takes -1, None or NaN for none.
         groups : array-like of shape (n,), default=None
             Subjects. Only `early_stopping` uses them, to keep subjects apart.
         votes : array-like of shape (n, n_classes), default=None
@@ -187,7 +188,7 @@ class BaseEmbedder(MethodHooks):
         X : array-like
             As in ``fit``.
         y : array-like of shape (n,)
-            Class labels.
+            Class labels, as in ``fit``.
         classes : array-like of shape (n_classes,), default=None
             All classes that will come, in the first call; by default those of its y. Later calls
             may leave it out, or give the same.
@@ -222,8 +223,12 @@ class BaseEmbedder(MethodHooks):
         ndarray of shape (n, embedding_dim)
             The embedding, float32.
         """
-        given = to_learn_and_embed(X, self._decode_paths(X, reset=not self._resumes()))
-        return indexed_as(X, self.fit(given, y, groups=groups, votes=votes).transform(given))
+        reset = not self._resumes()
+        given = to_learn_and_embed(X, snapshot(self)._decode_paths(X, reset=reset))
+        self.fit(given, y, groups=groups, votes=votes)
+        if reset:
+            self._note_photographs(as_arrays(X))  # `given` is decoded
+        return indexed_as(X, self.transform(given))
 
     # -- how it is done -------------------------------------------------------------------
 
@@ -271,16 +276,10 @@ class BaseEmbedder(MethodHooks):
 
     def _fit_one_pass(self, X: Any, y: Any, classes: Any, votes: Any, *, resume: bool) -> None:
         source, codes, votes = self._check_samples(X, y, votes, reset=not resume, classes=classes)
-        labeled = np.flatnonzero(codes >= 0)
-        if len(labeled) < 2:
-            raise ValueError(
-                f"y has {len(labeled)} labeled samples: partial_fit needs at least two in a "
-                "call, as everything is measured between samples."
-            )
         if not resume:
             self._random_state = check_random_state(self.random_state)
         seed = self._random_state.randint(MAX_SEED)
-        data = TrainingData(source, codes, labeled, partial=True, votes=votes)
+        data = TrainingData(source, codes, np.flatnonzero(codes >= 0), partial=True, votes=votes)
         self._train(data, seed, resume=resume)
 
     def _check_samples(
@@ -310,6 +309,7 @@ class BaseEmbedder(MethodHooks):
                 votes, codes, self.classes_, accepts_unlabeled=self.accepts_unlabeled
             )
         source = self._check_inputs(X, reset=reset)
+        check_enough(codes)
         if isinstance(source, PictureSource) and self.on_error == "skip":
             source.stand_in(codes, tell_broken)
         return source, codes, votes

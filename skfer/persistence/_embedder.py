@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from skfer.embedders import BaseEmbedder
 from skfer.embedders.state._snapshots import snapshot
-from skfer.exceptions import ModelFileError
+from skfer.exceptions import ModelFileError, warn_caller
 from skfer.nets._own_draws import CannotDrawError, OwnDraws
 from skfer.persistence._beside_tensors import changed_attributes, set_attributes
 from skfer.training import MetricNet, plain_modes, seeded
+from skfer.training._callbacks import changes_nothing, kind_of
 from skfer.training._module_state import tensors_of
 
 _CODE = "_pickled_callbacks"
@@ -45,8 +46,10 @@ def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] |
     state = dict(embedder.__getstate__())
     net = state.pop("net_", None)
     state.pop(_CODE, None)
-    # A folder of the machine that it was fitted on, and what watched the training.
-    state |= {"checkpoint": None, "scoring": None}
+    _tell_callbacks(embedder)
+    # A folder of the machine that it was fitted on, and code.
+    scoring = _names_alone(state.get("scoring"))
+    state |= {"callbacks": None, "checkpoint": None, "scoring": scoring}
     if net is None:
         return state, None
     network, objective = _made_again(embedder)
@@ -66,6 +69,27 @@ def take_apart(embedder: BaseEmbedder) -> tuple[dict[str, Any], dict[str, Any] |
             if isinstance(value, nn.Module) and state.get(name) is value
         ],
     }
+
+
+def _tell_callbacks(embedder: BaseEmbedder) -> None:
+    """Warn of callbacks without which a training is another one."""
+    given = embedder.callbacks or ()
+    matter = [kind_of(one).__name__ for one in given if not changes_nothing(one)]
+    if matter:
+        warn_caller(
+            f"The callbacks of {type(embedder).__name__} are not kept ({', '.join(matter)}), and "
+            "without them what is loaded may train otherwise: set its callbacks first.",
+            UserWarning,
+        )
+
+
+def _names_alone(scoring: Any) -> Any:
+    """Return a `scoring` parameter that consists of names; None for one with functions."""
+    names = [scoring] if isinstance(scoring, str) else scoring
+    if isinstance(names, dict):
+        names = list(names.values())
+    plain = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    return scoring if plain else None
 
 
 def put_together(

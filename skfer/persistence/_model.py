@@ -40,6 +40,9 @@ def save(
     The file holds all arrays as safetensors and everything else as JSON. It is written whole or
     not at all: an older file of the name stays until the new one is complete.
 
+    Of an embedder it keeps all parameters but ``callbacks``, ``checkpoint``, and ``scoring`` where
+    that holds functions: set them again before what is loaded learns more.
+
     Parameters
     ----------
     model : estimator
@@ -66,6 +69,12 @@ def save(
         If the model is not fitted.
     OSError
         If the file cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        If an embedder has callbacks without which it may train on otherwise: all but those whose
+        class says ``only_watches = True``.
 
     See Also
     --------
@@ -134,7 +143,8 @@ def load(
     Returns
     -------
     estimator
-        It gives the same embedding, bit for bit, on the same kind of machine.
+        It gives the same embedding, bit for bit, on the same kind of machine. Its embedders have no
+        ``callbacks``, no ``checkpoint``, and of ``scoring`` names alone.
 
     Raises
     ------

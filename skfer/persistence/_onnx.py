@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from skfer._replacing import replaced
 from skfer._typing import NDArray
-from skfer.embedders import BaseEmbedder
+from skfer.embedders import BaseEmbedder, LabeledOnly, WithLabels
 from skfer.embedders.composed._describing import describe, title_of
 from skfer.embedders.composed._within import inside
 from skfer.exceptions import ArgumentError, ignored, install_hint, one_line
@@ -33,6 +33,8 @@ from skfer.validation._arrays import word_of
 _OPSET = 18
 _TOLERANCE = 1e-3  # of the check that a graph computes what its model computes
 _N_TRIED = 3  # pictures
+_WRAPPERS = (FrozenEstimator, LabeledOnly, WithLabels)
+"""What answers as the one estimator that it holds."""
 
 
 def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
@@ -52,7 +54,8 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
         classifier nearest neighbors, NearestCentroid, an SVM, LogisticRegression, RidgeClassifier
         (both also as LogisticRegressionCV and RidgeClassifierCV) or LinearDiscriminantAnalysis, or
         one of these in a CalibratedClassifierCV. A FaceAligner before it is left out: the graph
-        takes what it returns. Of a search it is the best estimator.
+        takes what it returns. Any of these, and pipelines of them, may stand in a FrozenEstimator,
+        in LabeledOnly or in WithLabels. Of a search it is the best estimator.
     path : path-like
         The file to write; whole or not at all.
 
@@ -121,7 +124,7 @@ def export_onnx(model: BaseEstimator, path: str | os.PathLike[str]) -> None:
 
 def _on_cpu(model: Any) -> Any:
     """Return a model whose embedders compute as the graph does: on the CPU, in float32."""
-    if hasattr(model, "best_estimator_") or isinstance(model, FrozenEstimator):
+    if hasattr(model, "best_estimator_") or isinstance(model, _WRAPPERS):
         return _on_cpu(inside(model)[0])
     if isinstance(model, Pipeline):
         return Pipeline([(name, _on_cpu(step)) for name, step in model.steps])
@@ -339,9 +342,10 @@ def _check_same(graph: Graph, model: Any, inputs: Tensor) -> None:
     rows: NDArray[Any] = inputs.numpy()
     has_classifier = isinstance(model, Pipeline) and graph.classifier is not None
     first = model[:-1] if has_classifier else model
-    pairs = [(embedding, first.transform(rows))]
-    if answers and graph.output_names()[-1] == "posterior":
-        pairs.append((answers[1], model.predict_proba(rows)))
+    with ignored(UserWarning):  # rows have no names of columns, which the model may have learned
+        pairs = [(embedding, first.transform(rows))]
+        if answers and graph.output_names()[-1] == "posterior":
+            pairs.append((answers[1], model.predict_proba(rows)))
     for found, wanted in pairs:
         if not np.allclose(found, wanted, rtol=_TOLERANCE, atol=_TOLERANCE):
             raise RuntimeError(

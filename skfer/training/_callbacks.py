@@ -27,10 +27,28 @@ def heard_events(callbacks: Iterable[Callback]) -> frozenset[str]:
     )
 
 
+def kind_of(given: Any) -> type:
+    """Return the class of a callback that is given as skorch takes them.
+
+    Parameters
+    ----------
+    given : callback, class, or (name, callback)
+    """
+    callback = given[1] if isinstance(given, tuple) and len(given) == 2 else given
+    return callback if isinstance(callback, type) else type(callback)
+
+
+def changes_nothing(given: Any) -> bool:
+    """Whether a callback, given as for :func:`kind_of`, never changes anything: its class says so.
+
+    The class itself, since what is made from one that only watches may do more.
+    """
+    return vars(kind_of(given)).get("only_watches") is True
+
+
 def only_watches(callback: Any) -> bool:
-    """Whether a callback changes nothing as long as a training lasts, by what its class says."""
-    kind = type(callback)  # itself: what is made from one that only watches may do more
-    return vars(kind).get("only_watches") is True or kind is AverageWeights
+    """Whether a callback changes nothing as long as a training lasts."""
+    return changes_nothing(callback) or type(callback) is AverageWeights
 
 
 def has_waited(callback: Callback) -> bool:

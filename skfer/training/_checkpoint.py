@@ -13,13 +13,13 @@ from skorch.callbacks import Callback
 
 from skfer._replacing import left_by_others, replaced
 from skfer.exceptions import ArgumentError
-from skfer.training._attributes import MISSING, made_again, taken_apart
+from skfer.training._callback_states import callback_states, set_callback_states
 from skfer.training._module_state import changed, set_state, state_of, unkept
 from skfer.training._optimizer_state import optimizer_state, set_optimizer
 from skfer.training._plain import generator_state, plain, plain_items, set_generator
 from skfer.training._world import find_world
 
-_FORMAT = 4
+_FORMAT = 5
 _ROOMS = ("module_", "criterion_")
 _UNKEPT = (
     "checkpoint does not keep {}, which has changed in training: a fit that is killed will not end "
@@ -212,7 +212,7 @@ def _take_training(
             "run": net.run_state(),
             "batches": batches.state_dict(),
             "validation": None if validation is None else validation.state_dict(),
-            "callbacks": [[type(c).__name__, _state_of(c)] for c in _callbacks(net)],
+            "callbacks": callback_states(net),
             "generators": _torch_generators(net.device),
         }
     )
@@ -229,41 +229,8 @@ def _set_training(net: Any, batches: Any, validation: Any, state: dict[str, Any]
     batches.load_state_dict(state["batches"])
     if validation is not None:
         validation.load_state_dict(state["validation"])
-    for callback, (name, kept) in zip(_callbacks(net), state["callbacks"], strict=False):
-        if type(callback).__name__ == name:
-            _set_state(callback, kept, net.device)
+    set_callback_states(net, state["callbacks"])
     _set_torch_generators(net.device, state["generators"])
-
-
-def _callbacks(net: Any) -> list[Any]:
-    return [c for _, c in net.callbacks_ if not isinstance(c, KeepEachEpoch)]
-
-
-def _state_of(callback: Any) -> Any:
-    """Return the state of a callback: as it says itself, or else its attributes."""
-    if not hasattr(callback, "state_dict"):
-        return {name: taken_apart(value) for name, value in vars(callback).items()}
-    try:
-        return plain(callback.state_dict())
-    except TypeError as error:
-        raise ArgumentError(
-            "{checkpoint} cannot keep what state_dict of {} returns: {} Give numbers, text, "
-            "arrays, tensors, and lists and dicts of them.",
-            type(callback).__name__,
-            error,
-        ) from error
-
-
-def _set_state(callback: Any, state: Any, device: str) -> None:
-    if hasattr(callback, "load_state_dict"):
-        callback.load_state_dict(state)
-        return
-    own = vars(callback)
-    for name, apart in state.items():
-        try:
-            own[name] = made_again(apart, own.get(name, MISSING), device)
-        except LookupError:
-            continue
 
 
 def _torch_generators(device: str) -> list[torch.Tensor]:

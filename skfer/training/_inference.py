@@ -109,13 +109,14 @@ def _few_as_many(network: nn.Module, inputs: Tensor, device: torch.device, preci
 
     That depends on which kernels the processor has for a layer. It is tried once for a network and
     a shape of inputs, as long as torch has as many threads, and not before it is asked again: for
-    a single answer it would not pay.
+    a single answer it would not pay. It is not tried while somebody hooks into the network, who is
+    to see what it is asked for, and nothing else.
     """
     found = _SAME.setdefault(network, {})
     case = (inputs.shape[1:], device, precision, torch.get_num_threads())
     if case not in found:
         found[case] = None
-    elif found[case] is None:
+    elif found[case] is None and not _has_hooks(network):
         drawn = np.random.RandomState(0).randint(0, 256, (_FEW, *inputs.shape[1:]))
         few = torch.from_numpy(drawn).to(inputs.dtype)
         outputs = [_output(network, _pad(few, n), device, precision) for n in (_FEW, _MANY)]
@@ -123,6 +124,10 @@ def _few_as_many(network: nn.Module, inputs: Tensor, device: torch.device, preci
             a is None or torch.equal(a[:_FEW], b[:_FEW]) for a, b in zip(*outputs, strict=True)
         )
     return bool(found[case])
+
+
+def _has_hooks(network: nn.Module) -> bool:
+    return any(part._forward_hooks or part._forward_pre_hooks for part in network.modules())
 
 
 def _check_finite(embedding: Tensor, start: int) -> None:

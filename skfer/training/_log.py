@@ -13,6 +13,8 @@ _COLOR = re.compile(r"\x1b\[[0-9;]*m")
 class EpochLog(PrintLog):
     """skorch's line for each epoch, without the codes of colors in files and pipes."""
 
+    only_watches = True
+
     def __init__(self) -> None:
         super().__init__(sink=_say)
 

@@ -9,11 +9,13 @@ from importlib import import_module
 from importlib.metadata import version
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers.embedders import CASES
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import calibration
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_blobs
 from sklearn.decomposition import PCA, TruncatedSVD
@@ -48,9 +50,10 @@ import skfer
 from skfer import CrossEntropyEmbedder, GaussianMetricEmbedder, MultiThresholdEmbedder
 from skfer.cli import main
 from skfer.datasets import make_expressions
-from skfer.embedders import LabeledOnly
+from skfer.embedders import LabeledOnly, WithLabels
 from skfer.evaluation import EMBEDDERS, make_methods
 from skfer.exceptions import ArgumentError
+from skfer.metrics._embedding_steps import embedding_steps
 from skfer.persistence._onnx_steps import classifier_module
 from skfer.preprocessing import FaceAligner
 
@@ -285,6 +288,42 @@ def test_pipelines_within_pipelines_and_searches(faces, tmp_path):
     check_same(search, faces.images, tmp_path)
     frozen = make_pipeline(FrozenEstimator(embedder.fit(X, Y)), NearestCentroid()).fit(X, Y)
     check_same(frozen, X, tmp_path, embed=embedder, given=X.astype(np.float32))
+
+
+def test_steps_in_wrappers(faces, tmp_path):
+    (embedder,) = in_float32(CrossEntropyEmbedder)
+    last = make_pipeline(StandardScaler(), LogisticRegression())
+    fitted = clone(embedder).fit(faces.images, faces.target)
+    frozen = clone(last).fit(fitted.transform(faces.images), faces.target)
+    for model in (
+        make_pipeline(embedder, LabeledOnly(last)),
+        make_pipeline(WithLabels(embedder), PCA(4), LogisticRegression()),
+        make_pipeline(FrozenEstimator(fitted), LabeledOnly(FrozenEstimator(frozen))),
+        make_pipeline(make_union(WithLabels(embedder), FrozenEstimator(fitted)), LabeledOnly(last)),
+    ):
+        model.fit(faces.images, faces.target)
+        skfer.export_onnx(model, tmp_path / "x.onnx")
+        found = answers(tmp_path / "x.onnx", faces.images)
+        wanted = faces.images
+        for step in embedding_steps(model):
+            wanted = step.transform(wanted)
+        assert_allclose(found["embedding"], wanted, rtol=1e-5, atol=5e-5 * np.abs(wanted).max())
+        assert_allclose(found["posterior"], model.predict_proba(faces.images), atol=2e-5)
+    whole = LabeledOnly(make_pipeline(embedder, last)).fit(faces.images, faces.target)
+    skfer.export_onnx(whole, tmp_path / "x.onnx")
+    found = answers(tmp_path / "x.onnx", faces.images)
+    assert_allclose(found["posterior"], whole.predict_proba(faces.images), atol=2e-5)
+
+
+@pytest.mark.parametrize("last", [[], [LogisticRegression()], [StandardScaler(), SVC()]])
+def test_what_was_fitted_on_a_data_frame(last, tmp_path):
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    model = make_pipeline(*in_float32(CrossEntropyEmbedder), *last)
+    for container in ("default", "pandas"):
+        model.set_output(transform=container).fit(frame, WORDS)
+        skfer.export_onnx(model, tmp_path / "x.onnx")  # without a warning, which is an error here
+        found = answers(tmp_path / "x.onnx", X.astype(np.float32))
+        assert_array_equal(model.classes_[found["label"]], model.predict(frame))
 
 
 def test_a_backbone_of_ones_own(faces, tmp_path):

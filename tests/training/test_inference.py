@@ -57,6 +57,21 @@ def test_few_images_do_not_wait_for_many():
     assert torch.equal(one, many[:1])
 
 
+@pytest.mark.parametrize("when", ["register_forward_hook", "register_forward_pre_hook"])
+def test_a_hook_sees_what_is_asked_for_alone(when):
+    network = network_of(Watched())
+    seen = []
+    hook = getattr(network.backbone, when)(lambda part, inputs, *output: seen.append(inputs[0]))
+    first, second, third = (run(network, IMAGES[:3]) for _ in range(3))
+    assert len(seen) == 3
+    assert all(torch.equal(one, seen[0]) for one in seen)
+    hook.remove()
+    network.backbone.sizes.clear()
+    fourth = run(network, IMAGES[:3])
+    assert network.backbone.sizes[:2] == [8, 64]  # now it is tried
+    assert all(torch.equal(first, other) for other in (second, third, fourth))
+
+
 @pytest.mark.parametrize("n", [1, 8, 9, 64, 70])
 def test_images_do_not_see_their_neighbors(n):
     network = network_of(OfItsBatch())

@@ -88,6 +88,18 @@ def _refuse_other_objects(labels: NDArray[Any]) -> None:
     raise refusal("y", text, shown(label), remedy)
 
 
+def check_enough(codes: NDArray[np.intp]) -> None:
+    """Raise ValueError unless two samples have a label, as positions in the classes (-1: none)."""
+    n_labeled = np.count_nonzero(codes >= 0)
+    if n_labeled < 2:
+        raise refusal(
+            "y",
+            "has {} labeled samples: a training needs at least two, as everything is measured "
+            "between samples.",
+            n_labeled,
+        )
+
+
 def _plain(labels: NDArray[Any]) -> NDArray[Any]:
     """Return labels, left over from a column with gaps, in the type that they have without gaps."""
     if labels.dtype.kind != "O":

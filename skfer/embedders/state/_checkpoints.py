@@ -13,6 +13,7 @@ from skfer._version import __version__
 from skfer.embedders.state._digest import TrainingDigest
 from skfer.exceptions import ArgumentError
 from skfer.training import Checkpoint
+from skfer.training._callbacks import changes_nothing
 
 _NO_MATTER = ("checkpoint", "verbose", "on_error")
 """Parameters that change nothing of what is learned."""
@@ -62,9 +63,7 @@ def open_checkpoint(
     matters = {key: value for key, value in parameters.items() if key not in _NO_MATTER}
     # A callback may say that it changes nothing.
     matters["callbacks"] = [
-        callback
-        for callback in parameters.get("callbacks") or []
-        if vars(type(callback)).get("only_watches") is not True
+        callback for callback in parameters.get("callbacks") or [] if not changes_nothing(callback)
     ]
     digest = TrainingDigest()
     digest.add({"parameters": matters, "data": dict(data), "generator": random_state})

@@ -20,6 +20,23 @@ def test_one_sample_of_a_class_is_enough(embedder, faces):
     assert len(embedder.classes_) == 4
 
 
+@pytest.mark.parametrize("how", ["fit", "partial_fit"])
+def test_a_training_that_goes_on_needs_two_labels(embedder, rows, how):
+    X, y = rows
+    embedder.set_params(max_epochs=1, warm_start=True).fit(X, y)
+    before = embedder.transform(X)
+    labels = [[y[0]]]
+    if embedder.accepts_unlabeled:
+        labels += [[y[0], None, None, None], [None] * 9]
+    for given in labels:
+        n = len(given) - given.count(None)
+        with pytest.raises(ArgumentError, match=rf"y has {n} labeled samples: .* at least two"):
+            getattr(embedder, how)(X[: len(given)], np.array(given, dtype=object))
+    assert_array_equal(embedder.transform(X), before)
+    assert embedder.n_iter_ == 1
+    getattr(embedder, how)(X[:2], y[:2])
+
+
 def test_minus_one_of_two_labels_is_a_class(embedder, rows):
     X, y = rows
     embedder.fit(X, np.where(y == "joy", -1, 1))

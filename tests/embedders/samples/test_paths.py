@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import warnings
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skfer import CrossEntropyEmbedder
+from skfer import CrossEntropyEmbedder, EmbeddingCollapseWarning
 from skfer.preprocessing import NoFaceWarning
 
 
@@ -161,6 +162,29 @@ def test_who_learned_from_photographs_is_given_them(tmp_path, fit):
     photographs = [Image.fromarray(picture) for picture in pictures]
     getattr(model, fit)(photographs, [0, 1, 0, 1])
     assert len(model.predict([_photograph(tmp_path)])) == 1
+
+
+@pytest.mark.parametrize("first", ["fit", "fit_transform", "partial_fit"])
+def test_a_later_fit_on_faces_forgets_photographs(tmp_path, faces, first):
+    model = CrossEntropyEmbedder(8, max_epochs=1, image_size=24, random_state=0)
+    photographs = [_photograph(tmp_path)] * 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EmbeddingCollapseWarning)  # they are all alike
+        getattr(model, first)(photographs, [0, 1, 0, 1])
+        model.partial_fit(faces.images[:4], [0, 1, 0, 1])  # goes on with what has seen them
+    assert len(model.transform(photographs)) == 4
+    model.fit(faces.images, faces.target)
+    with pytest.warns(NoFaceWarning, match="photograph was taken whole"):
+        model.transform(photographs)
+
+
+def test_a_fit_that_fails_leaves_what_was_learned_from(tmp_path, faces):
+    model = CrossEntropyEmbedder(8, max_epochs=1, image_size=24, random_state=0)
+    model.fit(faces.images, faces.target)
+    with pytest.raises(ValueError, match="at least two classes"):
+        model.fit_transform([_photograph(tmp_path)] * 2, [0, 0])
+    with pytest.warns(NoFaceWarning, match="photograph was taken whole"):
+        model.transform([_photograph(tmp_path)])
 
 
 def names_of(paths):
