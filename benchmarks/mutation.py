@@ -73,7 +73,9 @@ KERNELS = {
         "losses/test_multi_threshold.py",
     ),
     "losses/gaussian.py": ("losses/test_arguments.py", "losses/test_gaussian.py"),
+    "nets/augment.py": ("nets/test_augment.py",),
     "training/_sampling.py": ("training/test_sampling.py",),
+    "training/_schedule.py": ("training/test_schedule.py",),
     "evaluation/_measures.py": ("evaluation/test_measures.py",),
     "evaluation/_paired.py": ("evaluation/test_paired.py",),
     "evaluation/_subgroups.py": (
@@ -82,7 +84,9 @@ KERNELS = {
     ),
     "evaluation/_votes.py": ("evaluation/test_votes.py",),
     "preprocessing/_geometry.py": ("preprocessing/test_geometry.py",),
+    "preprocessing/_pixels.py": ("preprocessing/test_pixels.py",),
     "preprocessing/_warp.py": ("preprocessing/test_warp.py",),
+    "embedders/fitting/_collapse.py": ("embedders/fitting/test_collapse.py",),
     "embedders/fitting/_credibility.py": ("embedders/fitting/test_credibility.py",),
     "embedders/_directions.py": ("embedders/test_directions.py",),
     "embedders/gaussian/_mixture.py": ("embedders/gaussian/test_mixture.py",),
@@ -90,6 +94,7 @@ KERNELS = {
 }
 # Numbers that choose how fast something is, or are rather too large, and not what comes out.
 TUNING = {
+    "_AT_ONCE",
     "_BLOCK_DISTANCES",
     "_CHUNK_BYTES",
     "_CPU_CHUNK",

@@ -276,6 +276,16 @@ def test_many_groups_are_needed_for_many_folds():
         make_splits(faces, n_folds=3)
 
 
+@pytest.mark.parametrize("columns", [{}, {"groups": np.repeat(np.arange(4), 3)}])
+def test_copies_count_as_a_leak_unless_images_are_left_alone(columns):
+    faces = _faces([0, 1] * 6, **columns)
+    faces.images = np.zeros_like(faces.images)
+    with pytest.raises(ValueError, match="identical image"):
+        make_splits(faces, n_folds=2)
+    splits = make_splits(faces, n_folds=2, check_images=False)
+    assert sorted(np.concatenate([test for _, test in splits])) == list(range(12))
+
+
 def test_folds_that_cannot_be_trained_on():
     splits = [(np.array([0, 1]), np.array([2, 3]))]
     with pytest.raises(ArgumentError, match="fold 0 has one class to train on"):

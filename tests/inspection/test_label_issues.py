@@ -216,6 +216,21 @@ def test_other_labels_are_judged_as_if_those_of_a_class_unseen_were_not_asked_ab
     assert np.abs(issues.confidence[others] - expected[others, Y[others]]).max() < 0.1
 
 
+def test_probabilities_are_those_of_their_classes_where_a_training_part_lacks_one():
+    """Faces of a class are alike; the class that one training part lacks is in the middle."""
+    y = np.repeat(["a", "b", "c"], 6)
+    samples = np.repeat([0.0, 1.0, 2.0], 6)[:, None]
+    some = np.array([0, 1, 2, *range(6, 12), 12, 13, 14])
+    others = np.setdiff1d(np.arange(18), some)
+    folds = [(others, some), (some, others)]
+    with pytest.warns(UserWarning, match=r"6 labels are not judged.*one of \['b'\]"):
+        found = label_issues(KNeighborsClassifier(1), samples, y, cv=folds)
+    np.testing.assert_array_equal(found.proba[:3], [[1, 0, 0]] * 3)
+    np.testing.assert_array_equal(found.proba[12:], [[0, 0, 1]] * 6)
+    assert (found.confidence[y != "b"] == 1).all()
+    assert not found.is_issue.any()
+
+
 def test_folds_of_which_nothing_could_be_judged_are_refused():
     with pytest.raises(ArgumentError, match=r"cv KFold.* leaves no label to be judged.* shuffle"):
         label_issues(MODEL, X, Y, cv=KFold(3))
@@ -316,6 +331,9 @@ def test_no_more_neighbors_are_asked_than_half_a_class():
     assert set(issues.order[:2]) == {5, 11}
     few = label_issues(Oracle(), samples[3:9], y[3:9], cv=2)
     assert few.n_neighbors == 1
+    some, others = np.array([0, 1, 6, 7]), np.array([2, 3, 4, 5, 8, 9, 10, 11])
+    uneven = label_issues(Oracle(), samples, y, cv=[(some, others), (others, some)])
+    assert uneven.n_neighbors == 1  # the smaller part has 4 faces to learn from
 
 
 def test_names_of_classes_have_no_part():
@@ -333,6 +351,12 @@ def test_names_of_classes_have_no_part():
     tables = [np.array([[0.1, 0.2, 0.7]]), np.array([[0.0, 0.5, 0.5]])]
     assert _label_issues._is_issue(tables, np.array([0])).tolist() == [True]
     assert _label_issues._is_issue(tables, np.array([2])).tolist() == [False]
+
+
+def test_a_label_that_is_as_likely_as_another_is_no_issue():
+    for table in ([[0.5, 0.5]], [[0.4, 0.4, 0.2]]):
+        assert _label_issues._is_issue([np.array(table)], np.array([0])).tolist() == [False]
+        assert _label_issues._is_issue([np.array(table)], np.array([1])).tolist() == [False]
 
 
 def test_reason_tells_what_is_known():

@@ -92,11 +92,22 @@ def test_parameters_stay_within_bounds(draws):
     assert (mirror < 0) == (draws[4] < 0.5)
 
 
+@pytest.mark.parametrize(("draw", "side"), [(0.0, -1), (1.0, 1)])
+def test_parameters_reach_their_bounds(draw, side):
+    augment = FaceAugment(degrees=18, zoom=0.2, shift=0.1, contrast=0.3, brightness=0.4)
+    params = _params(augment, torch.full((1, 7), draw))[0].tolist()
+    turn, zoom, right, down = math.radians(18), 0.2, 2 * 0.1, 2 * 0.1
+    bounds = [side * turn, 1 + side * zoom, side * right, side * down, side]
+    assert params == pytest.approx([*bounds, 1 + side * 0.3, side * 0.4])
+
+
 def test_contrast_and_brightness(images):
     torch.manual_seed(0)
     moved = FaceAugment(**STILL | {"contrast": 0.3, "brightness": 0.4})(images)
     gain = moved.std((1, 2, 3)) / images.std((1, 2, 3))
     assert ((gain > 0.69) & (gain < 1.31)).all()
+    assert gain.min() < 0.85
+    assert gain.max() > 1.15
     shift = moved.mean((1, 2, 3)) - gain * images.mean((1, 2, 3))
     assert (shift.abs() <= 0.41).all()
     assert shift.std() > 0.05
@@ -106,11 +117,20 @@ def test_shift_stays_within_bounds():
     images = torch.zeros(200, 1, 41, 41)
     images[:, :, 20, 20] = 1
     moved = FaceAugment(**STILL | {"shift": 0.1})(images)
-    rows = moved.amax((1, 3)).argmax(1)
-    assert rows.min() >= 20 - 5
-    assert rows.max() <= 20 + 5
-    assert rows.min() < 18
-    assert rows.max() > 22
+    for places in (moved.amax((1, 3)).argmax(1), moved.amax((1, 2)).argmax(1)):  # rows, columns
+        assert places.min() >= 20 - 5
+        assert places.max() <= 20 + 5
+        assert places.min() < 18
+        assert places.max() > 22
+
+
+def test_zoom_makes_what_is_there_larger_and_smaller():
+    images = torch.zeros(100, 1, 40, 40)
+    images[:, :, 10:30, 10:30] = 1
+    sides = FaceAugment(**STILL | {"zoom": 0.2})(images).sum((1, 2, 3)).sqrt() / 20
+    assert ((sides > 1 / 1.21) & (sides < 1 / 0.79)).all()
+    assert sides.min() < 1 / 1.15
+    assert sides.max() > 1 / 0.85
 
 
 def test_seed_fixes_it_and_copies_carry_no_cache(images):
@@ -141,3 +161,14 @@ def test_changed_settings_hold(images):
     for name, value in STILL.items():
         setattr(augment, name, value)
     torch.testing.assert_close(augment(images), images, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "largest", "too_large"),
+    [("degrees", 180, 180.5), ("zoom", 0.99, 1), ("shift", 1, 1.01), ("contrast", 1, 1.01)],
+)
+def test_bounds_of_settings(name, largest, too_large):
+    assert getattr(FaceAugment(**{name: largest}), name) == largest
+    for odd in (too_large, -0.01):
+        with pytest.raises(ValueError, match=f"{name} must be a finite number"):
+            FaceAugment(**{name: odd})

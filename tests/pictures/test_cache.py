@@ -207,6 +207,18 @@ def test_a_flipped_bit_is_never_served(root, cache, suffix):
         assert faces.skipped == expected.skipped
 
 
+def test_every_block_of_pictures_is_checked(root, cache, monkeypatch):
+    """The checksums are of a few pictures each, and the last of these are damaged."""
+    monkeypatch.setattr(_decode, "CHUNK", 4)
+    expected = np.array(load_image_folder(root, cache_dir=cache).images)
+    (path,) = cache.glob("*.npy")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.unlink()  # not to change a file that is mapped
+    path.write_bytes(content)
+    np.testing.assert_array_equal(load_image_folder(root, cache_dir=cache).images, expected)
+
+
 def test_a_cache_of_another_shape_is_made_anew(root, cache):
     expected = np.array(load_image_folder(root, cache_dir=cache).images)
     (path,) = cache.glob("*.npy")

@@ -73,8 +73,9 @@ def test_aligns_each_picture_as_the_function_does():
     for face, picture, points in zip(faces, pictures, landmarks, strict=True):
         assert_array_equal(face, align_face(picture, landmarks=points, **options))
     boxes = [(0, 0, 20, 20)] * 4
-    faces = FaceAligner(margin=0.2).transform(pictures[..., 0], boxes=boxes)
+    faces = FaceAligner(margin=0.2).fit_transform(pictures[..., 0], boxes=boxes)
     assert_array_equal(faces[2], align_face(pictures[2, ..., 0], box=boxes[2], margin=0.2))
+    assert_array_equal(FaceAligner(margin=0.2).transform(pictures[..., 0], boxes=boxes), faces)
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.int64, np.uint16])

@@ -53,6 +53,14 @@ def test_each_order_finds_the_same_eyes(landmarks, order):
     assert_array_equal(aligner.transform(PICTURE[None], landmarks=[landmarks])[0], expected)
 
 
+@pytest.mark.parametrize("eye", ["left_eye", "right_eye"])
+@pytest.mark.parametrize("place", [(np.nan, np.nan), (40, np.inf)])
+def test_an_eye_that_is_not_known_is_told(eye, place):
+    with pytest.raises(ValueError, match="landmarks must be finite at the eyes"):
+        find_eyes(NAMED | {eye: place})
+    assert_allclose(find_eyes(NAMED | {"nose": place}), [LEFT, RIGHT])
+
+
 @pytest.mark.parametrize(
     ("landmarks", "cause"),
     [

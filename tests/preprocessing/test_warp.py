@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from PIL import Image
+from PIL import Image, ImageOps
 
 from skfer.datasets import decode_images
 from skfer.preprocessing import align_face, find_eyes
@@ -232,6 +232,7 @@ def test_equalize_spreads_the_greys():
     rng = np.random.default_rng(0)
     dull = rng.integers(100, 120, size=(48, 48, 3), dtype=np.uint8)
     gray = align_face(dull[..., 0], equalize=True)
+    assert gray.shape == (48, 48)
     assert gray.min() == 0
     assert gray.max() == 255
     color = align_face(dull, equalize=True)
@@ -240,6 +241,41 @@ def test_equalize_spreads_the_greys():
     # Color differences stay: only luma is spread.
     chroma = np.asarray(Image.fromarray(color).convert("YCbCr"))[..., 1:]
     assert np.abs(chroma.astype(int) - 128).max() < 30
+
+
+def test_equalized_gray_is_the_plain_face_equalized():
+    picture, place = smooth_picture(40, 40, 0), {"box": (5, 5, 35, 35), "image_size": 24}
+    plain = Image.fromarray(align_face(picture, **place))
+    equalized = align_face(picture, equalize=True, **place)
+    assert_array_equal(equalized, np.asarray(ImageOps.equalize(plain)))
+
+
+@pytest.mark.parametrize(
+    ("center", "inwards"),
+    [
+        ((-16.5, 9.5), (1, 0)),  # left of the picture,
+        ((14.5, -16.5), (0, 1)),  # above,
+        ((45.5, 9.5), (-1, 0)),  # right of
+        ((14.5, 35.5), (0, -1)),  # and below it
+    ],
+)
+def test_a_face_of_which_nothing_is_in_the_picture_is_refused(center, inwards):
+    """It is 32 pixels wide, and touches the picture of 30 x 20 from outside."""
+
+    def align(center):
+        eyes = np.add(center, [(-8, 0), (8, 0)])
+        return align_face(
+            np.full((20, 30), 200, np.uint8),
+            landmarks=place_landmarks(eyes),
+            image_size=32,
+            eye_distance=0.5,
+            eye_height=0.5,
+        )
+
+    for outside in (center, np.subtract(center, np.multiply(50, inwards))):
+        with pytest.raises(ValueError, match="lies outside of the image of 30 x 20 pixels"):
+            align(outside)
+    assert align(np.add(center, inwards)).any()
 
 
 def test_pil_images_arrays_and_views_are_alike():
