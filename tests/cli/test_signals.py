@@ -18,6 +18,16 @@ from skfer.cli.exit_codes import HUNG_UP, TERMINATED
 LONG = ["--epochs", "400", "--max-per-class", "6", "--folds", "6", "--image-size", "16", "--quiet"]
 
 
+@pytest.fixture(autouse=True)
+def signals_kill():
+    """Signals do what they usually do, whoever runs the tests: under nohup one is ignored."""
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {name: signal.signal(getattr(signal, name), signal.SIG_DFL) for name in names}
+    yield
+    for name, handler in before.items():
+        signal.signal(getattr(signal, name), handler)
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """Let `skfer evaluate` get a signal as soon as it runs; return how it ends."""
@@ -58,6 +68,12 @@ def test_a_signal_that_somebody_handles_is_theirs(asked):
         assert len(caught) == 1
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="a system without this signal")
+def test_an_ignored_signal_is_ignored(asked):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    assert asked("SIGHUP") != HUNG_UP
 
 
 def test_a_second_signal_does_not_break_off_what_is_told():
