@@ -77,6 +77,7 @@ KERNELS = {
     "training/_sampling.py": ("training/test_sampling.py",),
     "training/_schedule.py": ("training/test_schedule.py",),
     "evaluation/_measures.py": ("evaluation/test_measures.py",),
+    "_paired.py": ("evaluation/test_paired.py", "inspection/test_comparison.py"),
     "evaluation/_paired.py": ("evaluation/test_paired.py",),
     "evaluation/_subgroups.py": (
         "evaluation/test_subgroups.py",
@@ -89,7 +90,10 @@ KERNELS = {
     "embedders/fitting/_collapse.py": ("embedders/fitting/test_collapse.py",),
     "embedders/fitting/_credibility.py": ("embedders/fitting/test_credibility.py",),
     "embedders/_directions.py": ("embedders/test_directions.py",),
-    "embedders/gaussian/_mixture.py": ("embedders/gaussian/test_mixture.py",),
+    "embedders/gaussian/_mixture.py": (
+        "embedders/gaussian/test_mixture.py",
+        "embedders/gaussian/test_temperature.py",
+    ),
     "embedders/gaussian/_objective.py": ("embedders/gaussian/test_objective.py",),
 }
 # Numbers that choose how fast something is, or are rather too large, and not what comes out.
