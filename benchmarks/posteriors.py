@@ -99,7 +99,7 @@ def measure(name: str, arguments: argparse.Namespace) -> str:
     data = load(faces.dataset, EMBEDDERS, {"cap": None}, arguments.root)
     jobs = [(fold, seed) for seed in range(arguments.seeds) for fold in range(FOLDS)]
     results = joblib.Parallel(arguments.n_jobs)(
-        joblib.delayed(fit_all)(data, faces, *job, arguments.epochs) for job in jobs
+        joblib.delayed(fit_all)(data, faces, *job, arguments.epochs or "auto") for job in jobs
     )
     header = ["method", "accuracy", "log loss", "calibration error", "difference in log loss"]
     text = table(header, list(rows_of(results)))
@@ -119,7 +119,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, help="folder of wild-faces; without it only drawn")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default="auto", help="passes (as by default)")
+    parser.add_argument("--epochs", type=int, help="passes of each fit (the usual number)")
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="write benchmarks/RESULTS.md")
     arguments = parser.parse_args()
