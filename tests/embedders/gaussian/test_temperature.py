@@ -26,6 +26,15 @@ def test_temperature_by_hand(covariance_type, variance, expected):
     assert temperature(mixture, np.arange(2)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
+def test_temperature_is_of_all_directions_together(covariance_type):
+    # Three means, 2 apart, squared, in a plane of three coordinates.
+    mixture = Mixture(
+        np.eye(3), SHAPES[covariance_type](0.02, 3, 3), np.full(3, 1 / 3), covariance_type
+    )
+    assert temperature(mixture, np.arange(3)) == pytest.approx(0.08 * 2 / 0.02)
+
+
 def test_temperature_is_of_what_tells_classes_apart():
     # Along x the classes differ, along y nothing does; two sub-classes lie side by side.
     means = np.array([[0.0, 0], [2, 0], [2.2, 0]])
