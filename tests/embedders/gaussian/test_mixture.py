@@ -13,6 +13,7 @@ from scipy.stats import multivariate_normal
 from skfer.embedders.gaussian._mixture import (
     COVARIANCE_TYPES,
     Mixture,
+    class_joint,
     class_posterior,
     evened,
     fit_mixture,
@@ -190,3 +191,9 @@ def test_memory_of_a_fit_does_not_grow_by_copies():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 12e6
+
+
+def test_a_class_has_the_densities_of_its_components():
+    joint = np.array([[0.0, 1.0, 2.0], [5.0, -3.0, -np.inf]])
+    found = class_joint(joint, np.array([1, 0, 1]), 2)
+    assert_allclose(found, [[1, np.logaddexp(0, 2)], [-3, 5]])
