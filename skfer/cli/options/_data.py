@@ -42,6 +42,7 @@ def add_data(data: Any, *, subgroups: bool = False, shape: bool = True) -> None:
         _add_subgroups(data)
     if shape:
         _add_shape(data)
+    _add_choice(data)
     _add_pictures(data)
 
 
@@ -98,7 +99,7 @@ def _add_shape(data: Any) -> None:
     )
 
 
-def _add_pictures(data: Any) -> None:
+def _add_choice(data: Any) -> None:
     data.add_argument(
         "--classes",
         nargs="+",
@@ -121,7 +122,6 @@ def _add_pictures(data: Any) -> None:
         metavar="PART",
         help="these official parts only, such as train",
     )
-    add_detect(data)
     data.add_argument(
         "--max-per-class",
         type=several,
@@ -129,6 +129,10 @@ def _add_pictures(data: Any) -> None:
         help="take this many images of a class; where the official split is used, to train on: its "
         "test part stays whole",
     )
+
+
+def _add_pictures(data: Any) -> None:
+    add_detect(data)
     data.add_argument(
         "--cache-dir",
         type=Path,
@@ -139,8 +143,9 @@ def _add_pictures(data: Any) -> None:
         "--duplicates",
         choices=("drop", "keep", "refuse"),
         help="identical images: drop the later copies, and refuse those of two classes (as by "
-        "default, but evaluation by an official split keeps all), keep all, or refuse all; of your "
-        "own pictures, files that are equal byte for byte under two labels are refused in any case",
+        "default, but evaluation by an official split and reports on a part of it keep all), keep "
+        "all, or refuse all; of your own pictures, files that are equal byte for byte under two "
+        "labels are refused in any case",
     )
     data.add_argument(
         "--skip-bad",
